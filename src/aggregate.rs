@@ -1,0 +1,153 @@
+//! Joins page outputs, in page order, into the result. Pure: it is handed pages and writes text.
+//!
+//! Pages are joined by their number and never by the order or count of answers, so the result of any run is
+//! byte-equal to that of a sequential one (invariant I3).
+
+use std::io::{self, Write};
+
+use crate::task::{PageStatus, PageView, TaskOptions};
+
+/// Writes the Markdown of pages that are handed over in ascending order.
+pub struct MarkdownWriter<'a, W> {
+    out: W,
+    options: &'a TaskOptions,
+    begun: bool,
+}
+
+impl<'a, W: Write> MarkdownWriter<'a, W> {
+    /// Writes to `out` with the separators of `options`.
+    pub const fn new(out: W, options: &'a TaskOptions) -> Self {
+        Self { out, options, begun: false }
+    }
+
+    /// Goes on behind pages that another writer wrote, so that the first page here is set off from them.
+    #[must_use]
+    pub fn continued(self) -> Self {
+        Self { begun: true, ..self }
+    }
+
+    /// Writes one page: its separator, a blank line, and its text or a marker that says why there is none.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub fn page(&mut self, page: &PageView) -> io::Result<()> {
+        let body = match (page.status, &page.markdown, &page.error) {
+            (PageStatus::Done, markdown, _) => markdown.as_deref().unwrap_or_default().trim().to_owned(),
+            (PageStatus::Failed, _, error) => {
+                let code = error.as_ref().map_or("unknown", |failure| &failure.code);
+                // A code of someone's own processor must not be able to end the comment.
+                let code: String = code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                format!("<!-- page {}: failed: {code} -->", page.page)
+            }
+            (PageStatus::Pending | PageStatus::Processing, ..) => format!("<!-- page {}: pending -->", page.page),
+        };
+        for part in [self.options.separator(page.page).unwrap_or_default(), body] {
+            if !part.is_empty() {
+                let gap = if std::mem::replace(&mut self.begun, true) { "\n" } else { "" };
+                writeln!(self.out, "{gap}{part}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
+/// Writes pages as a JSON array with one page a line, so that a reader can take single pages from it.
+pub struct JsonWriter<W> {
+    out: W,
+    begun: bool,
+}
+
+impl<W: Write> JsonWriter<W> {
+    /// Begins the array.
+    pub const fn new(out: W) -> Self {
+        Self { out, begun: false }
+    }
+
+    /// Writes one page.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub fn page(&mut self, page: &PageView) -> io::Result<()> {
+        let before: &[u8] = if std::mem::replace(&mut self.begun, true) { b",\n" } else { b"[\n" };
+        self.out.write_all(before)?;
+        serde_json::to_writer(&mut self.out, page)?;
+        Ok(())
+    }
+
+    /// Ends the array.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub fn finish(mut self) -> io::Result<W> {
+        let end: &[u8] = if self.begun { b"\n]\n" } else { b"[]\n" };
+        self.out.write_all(end)?;
+        Ok(self.out)
+    }
+}
+
+/// Reads one line of what [`JsonWriter`] wrote, if it is a page and not before page `from`. Lines that only open or
+/// close the array are none.
+#[must_use]
+pub fn page_of_line(line: &str, from: u32) -> Option<PageView> {
+    // The page number comes first, so pages before the window cost no parsing.
+    let number = line.strip_prefix("{\"page\":")?;
+    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+    if number[..digits].parse::<u32>().ok()? < from {
+        return None;
+    }
+    serde_json::from_str(line.trim_end().trim_end_matches(',')).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Failure, PageFailure, PageOutput};
+
+    fn views() -> Vec<PageView> {
+        let done = |markdown: &str| PageOutput { markdown: markdown.into(), ..PageOutput::default() };
+        let failed = |code| PageFailure { failure: Failure::permanent(code, "x"), attempts: 2 };
+        vec![
+            PageView::done(1, done("\n# One \n")),
+            PageView::done(2, done("")),
+            PageView::failed(3, failed("timeout")),
+            PageView::failed(5, failed("my-->code")),
+            PageView::unfinished(6, PageStatus::Processing),
+        ]
+    }
+
+    fn markdown(options: &TaskOptions) -> String {
+        let mut writer = MarkdownWriter::new(Vec::new(), options);
+        views().iter().for_each(|view| writer.page(view).unwrap());
+        String::from_utf8(writer.into_inner()).unwrap()
+    }
+
+    #[test]
+    fn every_page_leaves_its_place() {
+        let expected = "<!-- page 1 -->\n\n# One\n\n<!-- page 2 -->\n\n<!-- page 3 -->\n\n<!-- page 3: failed: timeout -->\n\n\
+            <!-- page 5 -->\n\n<!-- page 5: failed: mycode -->\n\n<!-- page 6 -->\n\n<!-- page 6: pending -->\n";
+        assert_eq!(markdown(&TaskOptions::default()), expected);
+    }
+
+    #[test]
+    fn without_separators_pages_are_paragraphs() {
+        let options = TaskOptions { page_separator: Some(String::new()), ..TaskOptions::default() };
+        let expected = "# One\n\n<!-- page 3: failed: timeout -->\n\n<!-- page 5: failed: mycode -->\n\n<!-- page 6: pending -->\n";
+        assert_eq!(markdown(&options), expected);
+    }
+
+    #[test]
+    fn json_is_one_array_and_one_page_a_line() {
+        let mut writer = JsonWriter::new(Vec::new());
+        views().iter().for_each(|view| writer.page(view).unwrap());
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<PageView>>(&text).unwrap(), views());
+        assert_eq!(text.lines().filter_map(|line| page_of_line(line, 1)).collect::<Vec<_>>(), views());
+        assert_eq!(text.lines().filter_map(|line| page_of_line(line, 3)).count(), 3);
+        assert_eq!(JsonWriter::new(Vec::new()).finish().unwrap(), b"[]\n");
+    }
+}

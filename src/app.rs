@@ -1,0 +1,177 @@
+//! The composition root: the only place where stores, blobs and processors become one running Bindery.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, Arbiter};
+
+use crate::blob::LocalBlob;
+use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::pool::{Dispatcher, Drain, PoolOptions};
+use crate::processor::{LlmProcessor, Processor, TextProcessor};
+use crate::store::TaskStore;
+use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions};
+
+/// How long a stop waits for things that normally take no time: cancelled attempts to end, last writes to land.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A running Bindery. All of [`Handle`]'s methods can be called on it.
+///
+/// It lives in the actix [`System`](actix::System) it was started in. Dropping it stops nothing; see [`Self::stop`].
+pub struct Bindery {
+    handle: Handle,
+    supervisor: Addr<Supervisor>,
+    dispatcher: Addr<Dispatcher>,
+    arbiters: [Arbiter; 2],
+}
+
+/// What a Bindery is made of. `S` and `B` hold the store and the blob store once they are given; without both there is
+/// no `start`.
+pub struct Builder<S = (), B = ()> {
+    store: S,
+    blob: B,
+    ledger: Option<Ledger>,
+    processors: Processors,
+    pool: PoolOptions,
+    options: SupervisorOptions,
+}
+
+impl Bindery {
+    /// Begins to put one together.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            store: (),
+            blob: (),
+            ledger: None,
+            processors: Processors::default(),
+            pool: PoolOptions::default(),
+            options: SupervisorOptions::default(),
+        }
+    }
+
+    /// A handle for other threads and tasks.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Stops in order: takes no new task, begins no new attempt, lets attempts in flight finish for at most `drain`,
+    /// tells the rest to stop, writes what is known, ends its threads. Unfinished tasks go on at the next start on the
+    /// same store.
+    pub async fn stop(self, drain: Duration) {
+        let supervisor = self.supervisor.clone();
+        let settle = |stop_jobs| {
+            let settled = supervisor.send(DrainTasks { stop_jobs });
+            async { tokio::time::timeout(LAST_WORDS, settled).await.is_ok() }
+        };
+        settle(false).await;
+        if tokio::time::timeout(drain, self.dispatcher.send(Drain)).await.is_err() {
+            log::warn!("attempts are still running after the drain time: they are stopped and will be made again");
+        }
+        settle(true).await;
+        let _ = tokio::time::timeout(LAST_WORDS, self.dispatcher.send(Drain)).await;
+        if !settle(true).await {
+            log::warn!("the store did not take the last writes: the tasks go on from the ledger at the next start");
+        }
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            let _ = tokio::task::spawn_blocking(move || arbiter.join()).await;
+        }
+    }
+}
+
+impl Deref for Bindery {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Builder {
+    /// A builder with the workers, limits and processors of `config`; store and blobs are still to be given.
+    ///
+    /// # Errors
+    /// A sentence saying why the LLM endpoint cannot be used.
+    pub fn configured(config: &Config) -> Result<Self, String> {
+        let mut builder =
+            Bindery::builder().pool(config.pool).options(config.supervisor.clone()).processor(TextProcessor);
+        if let Some(llm) = &config.llm {
+            builder = builder.processor(LlmProcessor::new(llm.clone())?);
+        }
+        Ok(builder)
+    }
+}
+
+impl<S, B> Builder<S, B> {
+    /// Where task records live.
+    #[must_use]
+    pub fn store(self, store: impl TaskStore) -> Builder<Arc<dyn TaskStore>, B> {
+        let Self { blob, ledger, processors, pool, options, .. } = self;
+        Builder { store: Arc::new(store), blob, ledger, processors, pool, options }
+    }
+
+    /// Where sources and results live, and the ledger unless it is given its own place.
+    #[must_use]
+    pub fn blob(self, blob: LocalBlob) -> Builder<S, LocalBlob> {
+        let Self { store, ledger, processors, pool, options, .. } = self;
+        Builder { store, blob, ledger, processors, pool, options }
+    }
+
+    /// A ledger of its own place, for example one that several processes share.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// Adds a processor. The first one is the default of tasks that name none; without any there is
+    /// [`TextProcessor`].
+    #[must_use]
+    pub fn processor(mut self, processor: impl Processor) -> Self {
+        self.processors.add(Arc::new(processor));
+        self
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub const fn pool(mut self, pool: PoolOptions) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// Limits and times.
+    #[must_use]
+    pub fn options(mut self, options: SupervisorOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl Builder<Arc<dyn TaskStore>, LocalBlob> {
+    /// Starts the actors on threads of their own, and the store's unfinished tasks.
+    ///
+    /// # Panics
+    /// Outside an actix [`System`](actix::System): run it in `#[actix::main]` or `#[actix_web::main]`.
+    #[must_use]
+    pub fn start(mut self) -> Bindery {
+        if self.processors.is_empty() {
+            self.processors.add(Arc::new(TextProcessor));
+        }
+        let ledger = self.ledger.unwrap_or_else(|| Ledger::new(self.blob.clone()));
+        // The hot actors have threads of their own: a mailbox has no time budget and would starve its neighbours.
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let (pool, blob, pages) = (self.pool, self.blob.clone(), ledger.clone());
+        let dispatcher =
+            Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| Dispatcher::new(pool, blob, pages));
+        let limits = self.options.limits;
+        let state =
+            Supervisor::new(self.store, self.blob.clone(), self.processors.clone(), dispatcher.clone(), self.options);
+        let supervisor = Supervisor::start_in_arbiter(&arbiters[1].handle(), move |_| state);
+        let handle = Handle::new(supervisor.clone(), self.blob, ledger, self.processors, limits);
+        Bindery { handle, supervisor, dispatcher, arbiters }
+    }
+}

@@ -1,0 +1,306 @@
+//! Bytes on the local file system: source PDFs, results, the ledger.
+//!
+//! A key is a relative path of plain segments (`tasks/<id>/source.pdf`). A blob appears whole or not at all: bytes are
+//! written to a file in `tmp/` of the same file system, synced, then renamed to their key, and the folder is synced
+//! (invariant I4). What a killed process leaves in `tmp/` goes with its [`Scratch`] folder.
+//!
+//! This is a type and not a trait for as long as there is one implementation; object storage will bring the second.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+mod scratch;
+
+pub use scratch::Scratch;
+
+/// A directory of blobs. Cheap to clone; all methods block and belong on a worker or blocking thread.
+#[derive(Clone, Debug)]
+pub struct LocalBlob {
+    root: PathBuf,
+    unfinished: Arc<Scratch>,
+}
+
+/// Whether a write must survive a power cut before it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced to the device before the rename: for what was paid for or promised.
+    Synced,
+    /// Left to the page cache: survives the death of the process, not of the machine. For what costs only a moment
+    /// of CPU to make again; a torn file must be recognisable by its reader.
+    Cached,
+}
+
+impl LocalBlob {
+    /// Opens `root`, making it when it is missing.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or is not writable.
+    pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        let unfinished = Arc::new(Scratch::create(&root.join("tmp"))?);
+        Ok(Self { root, unfinished })
+    }
+
+    /// The file behind `key`.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the key is not a relative path of plain segments.
+    pub fn path(&self, key: &str) -> io::Result<PathBuf> {
+        let plain = |part| matches!(part, Component::Normal(_));
+        if key.is_empty() || !Path::new(key).components().all(plain) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a blob key is a plain relative path"));
+        }
+        Ok(self.root.join(key))
+    }
+
+    /// Starts a blob that has no key yet.
+    ///
+    /// # Errors
+    /// When the temporary file cannot be made.
+    pub fn stage(&self) -> io::Result<Staging> {
+        let file = self.unfinished.file()?;
+        Ok(Staging { file, hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Gives a staged blob its key, replacing what was there.
+    ///
+    /// # Errors
+    /// When the rename or a sync fails; then nothing stands under the key that was not there before, unless only the
+    /// folder's own sync failed.
+    pub fn commit(&self, staged: Staged, key: &str) -> io::Result<()> {
+        self.publish(staged.file, key, Durability::Synced)
+    }
+
+    /// Writes `bytes` under `key`, replacing what was there.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn put(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
+        let mut file = self.unfinished.file()?;
+        file.write_all(bytes)?;
+        if durability == Durability::Synced {
+            file.as_file().sync_data()?;
+        }
+        self.publish(file, key, durability)
+    }
+
+    fn publish(&self, file: NamedTempFile, key: &str, durability: Durability) -> io::Result<()> {
+        let target = self.path(key)?;
+        let folder = target.parent().unwrap_or(&self.root);
+        let temporary = file.into_temp_path();
+        match fs::rename(&temporary, &target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder)?;
+                if durability == Durability::Synced {
+                    sync_folder(folder.parent().unwrap_or(&self.root))?;
+                }
+                fs::rename(&temporary, &target)?;
+            }
+            Err(error) => return Err(error),
+        }
+        // Renamed away: there is nothing left for its drop to remove.
+        let _ = temporary.keep();
+        if durability == Durability::Synced { sync_folder(folder) } else { Ok(()) }
+    }
+
+    /// The bytes under `key`, or `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        absent(fs::read(self.path(key)?))
+    }
+
+    /// Opens the blob under `key` for reading, or `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be opened.
+    pub fn reader(&self, key: &str) -> io::Result<Option<File>> {
+        absent(File::open(self.path(key)?))
+    }
+
+    /// Removes the blob under `key`; nothing there is fine.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn remove(&self, key: &str) -> io::Result<()> {
+        absent(fs::remove_file(self.path(key)?)).map(drop)
+    }
+
+    /// Removes the folder `key` and all in it; nothing there is fine.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed.
+    pub fn remove_folder(&self, key: &str) -> io::Result<()> {
+        absent(fs::remove_dir_all(self.path(key)?)).map(drop)
+    }
+}
+
+/// A blob being written. Dropped without [`Self::finish`], it leaves nothing behind.
+pub struct Staging {
+    file: NamedTempFile,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Staging {
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// When the write fails, for example on a full disk (`StorageFull`).
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether nothing was written yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Syncs the bytes to the device.
+    ///
+    /// # Errors
+    /// When the sync fails.
+    pub fn finish(self) -> io::Result<Staged> {
+        self.file.as_file().sync_data()?;
+        Ok(Staged { file: self.file, sha256: hex(&self.hash.finalize()), bytes: self.bytes })
+    }
+}
+
+/// A blob that is safe on the device but has no key yet. Dropped uncommitted, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Staged {
+    file: NamedTempFile,
+    sha256: String,
+    bytes: u64,
+}
+
+impl Staged {
+    /// SHA-256 of its bytes, lower-case hex.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Where its bytes are until it is committed.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
+/// Lower-case hex of `bytes`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+        text
+    })
+}
+
+fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a rename or creation in `folder` durable (`fsync(2)`: syncing a file does not sync its directory entry).
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob() -> (tempfile::TempDir, LocalBlob) {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        (dir, blob)
+    }
+
+    fn leftovers(blob: &LocalBlob) -> usize {
+        // The scratch folder's own lock file is always there.
+        fs::read_dir(blob.unfinished.path()).unwrap().count() - 1
+    }
+
+    #[test]
+    fn puts_replaces_reads_and_removes() {
+        let (_dir, blob) = blob();
+        assert_eq!(blob.get("a/b/c").unwrap(), None);
+        blob.put("a/b/c", b"one", Durability::Cached).unwrap();
+        blob.put("a/b/c", b"two", Durability::Synced).unwrap();
+        assert_eq!(blob.get("a/b/c").unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(leftovers(&blob), 0);
+        blob.remove("a/b/c").unwrap();
+        blob.remove("a/b/c").unwrap();
+        blob.remove_folder("a").unwrap();
+        blob.remove_folder("a").unwrap();
+        assert_eq!(blob.get("a/b/c").unwrap(), None);
+    }
+
+    #[test]
+    fn a_staged_blob_is_hashed_and_committed_whole() {
+        let (_dir, blob) = blob();
+        let mut staging = blob.stage().unwrap();
+        staging.write(b"ab").unwrap();
+        staging.write(b"c").unwrap();
+        let staged = staging.finish().unwrap();
+        // The SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!((staged.sha256(), staged.len()), (expected, 3));
+        assert_eq!(fs::read(staged.path()).unwrap(), b"abc");
+        blob.commit(staged, "tasks/1/source.pdf").unwrap();
+        assert_eq!(blob.get("tasks/1/source.pdf").unwrap().as_deref(), Some(&b"abc"[..]));
+        assert_eq!(leftovers(&blob), 0);
+    }
+
+    #[test]
+    fn what_is_not_committed_leaves_nothing() {
+        let (_dir, blob) = blob();
+        let mut staging = blob.stage().unwrap();
+        staging.write(b"x").unwrap();
+        assert_eq!(leftovers(&blob), 1);
+        drop(staging);
+        assert_eq!(leftovers(&blob), 0);
+    }
+
+    #[test]
+    fn keys_cannot_leave_the_root() {
+        let (_dir, blob) = blob();
+        for key in ["", "../x", "/etc/passwd", "a/../../x", "./x"] {
+            assert!(blob.put(key, b"", Durability::Cached).is_err(), "{key:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line: one file per command.
+
+mod convert;
+mod output;
+mod progress;
+mod serve;
+mod split;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bindery::config::{Config, Settings};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// The exit codes, as in the README.
+pub mod exit {
+    /// Failed.
+    pub const FAILED: u8 = 1;
+    /// Not called rightly.
+    pub const USAGE: u8 = 2;
+    /// Done, with failed pages.
+    pub const FAILED_PAGES: u8 = 3;
+    /// Ended by ^C: 128 + SIGINT.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Turns PDFs into Markdown, page by page and in parallel, and finishes the job even if the process dies
+#[derive(Parser)]
+#[command(name = "bindery", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Read settings from this file; flags and BINDERY_* variables win over it
+    #[arg(long, global = true, env = "BINDERY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Convert PDFs here and now; needs no server. The same command again resumes after an interruption
+    Convert(Box<convert::Convert>),
+    /// Serve the HTTP API
+    Serve(Box<SettingsOnly>),
+    /// Write page ranges of a PDF as PDFs of their own
+    Split(split::Split),
+    /// Print the effective configuration, secrets redacted
+    Config(Box<SettingsOnly>),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args)]
+struct SettingsOnly {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept it from running; one line that says what to do.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let file = cli.config.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
+    let config = |settings: Settings| -> anyhow::Result<Config> {
+        Ok(settings.over(file).resolve(|name| std::env::var(name).ok())?)
+    };
+    match cli.command {
+        Command::Convert(command) => {
+            let config = config(command.settings.clone())?;
+            convert::run(&command, &config)
+        }
+        Command::Serve(command) => serve::run(config(command.settings)?),
+        Command::Split(command) => split::run(&command),
+        Command::Config(command) => {
+            print!("{}", config(command.settings)?.to_toml());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "bindery", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// `RUST_LOG` decides what is logged. Without it a server tells what it does, and a conversion only warnings, so that
+/// its progress bar stays whole.
+pub fn start_log(cli: &Cli) {
+    let level = match cli.command {
+        Command::Serve(_) => "info",
+        _ if std::io::stderr().is_terminal() => "error",
+        _ => "warn",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).format_timestamp_millis().init();
+}

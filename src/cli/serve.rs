@@ -1,0 +1,97 @@
+//! `bindery serve`.
+
+use std::fs::{File, TryLockError};
+use std::process::ExitCode;
+
+use actix_web::{App, HttpServer};
+use anyhow::{Context, bail};
+use bindery::blob::LocalBlob;
+use bindery::config::{Config, StoreChoice};
+use bindery::http::{self, ApiState};
+use bindery::store::{EmbeddedStore, RedisOptions, RedisStore};
+use bindery::{Bindery, Builder};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::exit;
+
+/// Seconds that open connections may take to end once the tasks are stopped.
+const LAST_ANSWERS: u64 = 5;
+
+pub fn run(config: Config) -> anyhow::Result<ExitCode> {
+    actix_web::rt::System::new().block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let lock = lock(&config)?;
+    let bindery = start(&config).await?;
+    let stopping = CancellationToken::new();
+    let state = ApiState::new(bindery.handle(), stopping.clone());
+    let server = HttpServer::new(move || App::new().configure(|app| http::configure(app, state.clone())))
+        .disable_signals()
+        .shutdown_timeout(LAST_ANSWERS)
+        .bind(config.listen)
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    // With port 0 the system chooses; tests and scripts read the address from this line.
+    let addresses: Vec<String> = server.addrs().iter().map(|address| format!("http://{address}")).collect();
+    let server = server.run();
+    let accepting = server.handle();
+    let serving = actix_web::rt::spawn(server);
+    println!("bindery listens on {}", addresses.join(", "));
+    log::info!("data in {}, store {}", config.data_dir.display(), store_name(&config));
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => log::info!("SIGTERM: draining"),
+        _ = interrupt.recv() => log::info!("SIGINT: draining; once more to leave at once"),
+    }
+    let orderly = async {
+        stopping.cancel();
+        // Pausing takes no new connections; those that are open learn from the answers that we are going.
+        accepting.pause().await;
+        bindery.stop(config.drain).await;
+        accepting.stop(true).await;
+        let _ = serving.await;
+    };
+    tokio::select! {
+        () = orderly => {}
+        _ = interrupt.recv() => return Ok(ExitCode::from(exit::INTERRUPTED)),
+    }
+    drop(lock);
+    log::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One server a data directory: two would run every unfinished task twice.
+fn lock(config: &Config) -> anyhow::Result<File> {
+    let dir = &config.data_dir;
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+    let file = File::create(dir.join("server.lock"))
+        .with_context(|| format!("cannot write to the data directory {}", dir.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another bindery server uses the data directory {}: stop it, or give --data-dir", dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data directory"),
+    }
+}
+
+async fn start(config: &Config) -> anyhow::Result<Bindery> {
+    let blob = LocalBlob::open(&config.blob)
+        .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
+    let builder = Builder::configured(config).map_err(anyhow::Error::msg)?.blob(blob);
+    Ok(match &config.store {
+        StoreChoice::Embedded => builder.store(EmbeddedStore::open(&config.data_dir)?).start(),
+        StoreChoice::Memory => builder.store(EmbeddedStore::in_memory()?).start(),
+        StoreChoice::Redis(url) => builder.store(RedisStore::connect(url, RedisOptions::default()).await?).start(),
+    })
+}
+
+fn store_name(config: &Config) -> &'static str {
+    match config.store {
+        StoreChoice::Embedded => "embedded",
+        StoreChoice::Memory => "memory: tasks are lost when this process ends",
+        StoreChoice::Redis(_) => "redis",
+    }
+}

@@ -1,0 +1,51 @@
+//! `bindery split`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bindery::document::{Document, DocumentLimits, Splitter, plan};
+use bindery::task::PageSelection;
+use clap::Args;
+
+use super::output::replace;
+
+#[derive(Args)]
+pub struct Split {
+    /// The PDF
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
+    #[arg(long)]
+    pages: Option<PageSelection>,
+    /// The most pages of a part
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    shard_pages: u32,
+    /// The folder for the parts
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    output: PathBuf,
+    /// The PDF's password; the parts have none
+    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+}
+
+pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
+    let named = || command.file.display().to_string();
+    let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
+    let password = command.password.as_deref();
+    let document = Document::open(&command.file, password, &limits).with_context(named)?;
+    let pages = match &command.pages {
+        Some(selection) => selection.resolve(document.page_count()).with_context(named)?,
+        None => (1..=document.page_count()).collect(),
+    };
+    let splitter = Splitter::open(&command.file, password, &document).with_context(named)?;
+    let stem = command.file.file_stem().unwrap_or_default().to_string_lossy();
+    for shard in plan(pages, command.shard_pages) {
+        let part = splitter.part(shard.pages()).with_context(named)?;
+        let place = command.output.join(format!("{stem}-{}-{}.pdf", shard.first, shard.last));
+        replace(&place, |file| file.write_all(&part)).with_context(|| format!("cannot write {}", place.display()))?;
+        println!("{}", place.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

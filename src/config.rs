@@ -1,0 +1,393 @@
+//! One configuration: flags over `BINDERY_*` variables over a file over defaults.
+//!
+//! [`Settings`] is what someone gave, in any of the three places; every field has a flag, a variable and a key in the
+//! file of the same name. [`Config`] is what holds in the end.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::document::DocumentLimits;
+use crate::job::RetryPolicy;
+use crate::pool::PoolOptions;
+use crate::processor::LlmOptions;
+use crate::supervisor::SupervisorOptions;
+use crate::task::seconds;
+
+/// What was given on the command line, in the environment, or in a file. Nothing given means the default.
+#[derive(Clone, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Configuration")]
+pub struct Settings {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Serve beyond loopback although there are no keys: anyone who reaches the port can use it
+    #[arg(long, env = "BINDERY_INSECURE", num_args = 0..=1, default_missing_value = "true")]
+    pub insecure: Option<bool>,
+    /// Where everything durable lives [default: `$XDG_DATA_HOME/bindery`]
+    #[arg(long, env = "BINDERY_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where task records live: embedded, redis://HOST:PORT/DB or memory [default: embedded]
+    #[arg(long, env = "BINDERY_STORE", value_name = "STORE", hide_env_values = true)]
+    pub store: Option<String>,
+    /// Where sources, results and the ledger live [default: the data directory]
+    #[arg(long, env = "BINDERY_BLOB", value_name = "DIR")]
+    pub blob: Option<PathBuf>,
+    /// The name of this process in task records [default: bindery]
+    #[arg(long, env = "BINDERY_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+    /// Threads that read and write PDFs and results [default: one a core]
+    #[arg(long, env = "BINDERY_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// How long finished tasks and their files stay [default: 7d]
+    #[arg(long, env = "BINDERY_TASK_TTL", value_name = "TIME")]
+    pub task_ttl: Option<String>,
+    /// The largest PDF, such as 200M [default: 512M]
+    #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
+    pub max_upload: Option<String>,
+    /// The most pages of a PDF [default: 20000]
+    #[arg(long, env = "BINDERY_MAX_PAGES", value_name = "N")]
+    pub max_pages: Option<u32>,
+    /// Unfinished tasks before submits are refused [default: 10000]
+    #[arg(long, env = "BINDERY_MAX_QUEUED", value_name = "N")]
+    pub max_queued: Option<usize>,
+    /// How long calls in flight may go on after SIGTERM [default: 30s]
+    #[arg(long, env = "BINDERY_DRAIN", value_name = "TIME")]
+    pub drain: Option<String>,
+    /// An OpenAI-compatible endpoint, up to and without /chat/completions; gives the processor llm
+    #[arg(long, env = "BINDERY_LLM_BASE_URL", value_name = "URL")]
+    pub llm_base_url: Option<String>,
+    /// The endpoint's key; better given as a variable, where other users do not see it
+    #[arg(long, env = "BINDERY_LLM_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub llm_api_key: Option<String>,
+    /// The model of tasks that name none
+    #[arg(long, env = "BINDERY_LLM_MODEL", value_name = "MODEL")]
+    pub llm_model: Option<String>,
+    /// Instructions instead of the built-in prompt
+    #[arg(long, env = "BINDERY_LLM_PROMPT", value_name = "TEXT")]
+    pub llm_prompt: Option<String>,
+    /// The most calls in flight [default: 16]
+    #[arg(long, env = "BINDERY_LLM_CONCURRENCY", value_name = "N")]
+    pub llm_concurrency: Option<usize>,
+    /// The longest one attempt may take when the task does not say [default: 5m]
+    #[arg(long, env = "BINDERY_LLM_TIMEOUT", value_name = "TIME")]
+    pub llm_timeout: Option<String>,
+    /// Attempts at one shard, the first included [default: 5]
+    #[arg(long, env = "BINDERY_LLM_MAX_ATTEMPTS", value_name = "N")]
+    pub llm_max_attempts: Option<u32>,
+}
+
+/// Where task records live.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreChoice {
+    /// A file in the data directory.
+    Embedded,
+    /// This process's memory.
+    Memory,
+    /// A Redis server at this URL, which may hold a password.
+    Redis(String),
+}
+
+/// The effective configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Whether listening beyond loopback without keys is wanted.
+    pub insecure: bool,
+    /// Where everything durable lives.
+    pub data_dir: PathBuf,
+    /// Where task records live.
+    pub store: StoreChoice,
+    /// Where sources, results and the ledger live.
+    pub blob: PathBuf,
+    /// How long calls in flight may go on after SIGTERM.
+    pub drain: Duration,
+    /// How many workers there are.
+    pub pool: PoolOptions,
+    /// Limits and times of tasks.
+    pub supervisor: SupervisorOptions,
+    /// The endpoint, when there is one.
+    pub llm: Option<LlmOptions>,
+}
+
+/// A configuration that cannot be used: which option, and what it takes.
+#[derive(Debug, thiserror::Error)]
+#[error("{option}: {reason}")]
+pub struct ConfigError {
+    option: &'static str,
+    reason: String,
+}
+
+impl ConfigError {
+    fn new(option: &'static str, reason: impl Into<String>) -> Self {
+        Self { option, reason: reason.into() }
+    }
+}
+
+impl Settings {
+    /// Reads settings from a TOML file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds what is not an option.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|e| ConfigError::new("config", format!("{}: {e}", path.display())))?;
+        toml::from_str(&text).map_err(|e| ConfigError::new("config", format!("{}: {}", path.display(), e.message())))
+    }
+
+    /// These settings where they say something, else `under`.
+    #[must_use]
+    pub fn over(self, under: Self) -> Self {
+        Self {
+            listen: self.listen.or(under.listen),
+            insecure: self.insecure.or(under.insecure),
+            data_dir: self.data_dir.or(under.data_dir),
+            store: self.store.or(under.store),
+            blob: self.blob.or(under.blob),
+            node: self.node.or(under.node),
+            workers: self.workers.or(under.workers),
+            task_ttl: self.task_ttl.or(under.task_ttl),
+            max_upload: self.max_upload.or(under.max_upload),
+            max_pages: self.max_pages.or(under.max_pages),
+            max_queued: self.max_queued.or(under.max_queued),
+            drain: self.drain.or(under.drain),
+            llm_base_url: self.llm_base_url.or(under.llm_base_url),
+            llm_api_key: self.llm_api_key.or(under.llm_api_key),
+            llm_model: self.llm_model.or(under.llm_model),
+            llm_prompt: self.llm_prompt.or(under.llm_prompt),
+            llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
+            llm_timeout: self.llm_timeout.or(under.llm_timeout),
+            llm_max_attempts: self.llm_max_attempts.or(under.llm_max_attempts),
+        }
+    }
+
+    /// Checks everything and fills in the defaults. `env` looks up the variables that other programs share
+    /// (`OPENAI_BASE_URL`, `OPENAI_API_KEY`, `XDG_DATA_HOME`, `HOME`).
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first value that cannot be used.
+    pub fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
+        let listen: SocketAddr =
+            listen.parse().map_err(|_| ConfigError::new("listen", "write ADDRESS:PORT, such as 127.0.0.1:8080"))?;
+        let insecure = self.insecure.unwrap_or(false);
+        if !listen.ip().is_loopback() && !insecure {
+            let reason = format!("{listen} is not loopback and there are no keys: add --insecure if that is meant");
+            return Err(ConfigError::new("listen", reason));
+        }
+        let data_dir = match self.data_dir {
+            Some(dir) => dir,
+            None => {
+                default_data_dir(&env).ok_or_else(|| ConfigError::new("data-dir", "no home directory: name one"))?
+            }
+        };
+        let store = match self.store.as_deref() {
+            None | Some("embedded") => StoreChoice::Embedded,
+            Some("memory") => StoreChoice::Memory,
+            Some(url) if url.starts_with("redis://") => StoreChoice::Redis(url.to_owned()),
+            Some(_) => return Err(ConfigError::new("store", "use embedded, memory or redis://HOST:PORT/DB")),
+        };
+        let time = |option, value: Option<&str>, default: u32| match value {
+            Some(text) => seconds(text, 0, 10 * 365 * 86_400).map_err(|reason| ConfigError::new(option, reason)),
+            None => Ok(default),
+        };
+        let secs = |value: u32| Duration::from_secs(u64::from(value));
+        let supervisor = SupervisorOptions {
+            node: self.node.unwrap_or_else(|| "bindery".into()),
+            max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
+            ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
+            limits: DocumentLimits {
+                max_bytes: bytes(self.max_upload.as_deref())?,
+                max_pages: self.max_pages.unwrap_or(20_000),
+            },
+            attempt_timeout: secs(time("llm-timeout", self.llm_timeout.as_deref(), 300)?.max(1)),
+            retry: RetryPolicy { max_attempts: self.llm_max_attempts.unwrap_or(5).max(1), ..RetryPolicy::default() },
+            ..SupervisorOptions::default()
+        };
+        let pool = PoolOptions {
+            cpu_workers: at_least_one("workers", self.workers, PoolOptions::default().cpu_workers)?,
+            call_workers: at_least_one("llm-concurrency", self.llm_concurrency, 16)?,
+        };
+        let base_url = self.llm_base_url.or_else(|| env("OPENAI_BASE_URL"));
+        let api_key = self.llm_api_key.or_else(|| env("OPENAI_API_KEY"));
+        let llm = base_url.filter(|url| !url.is_empty()).map(|base_url| LlmOptions {
+            base_url,
+            api_key: api_key.filter(|key| !key.is_empty()),
+            model: self.llm_model,
+            prompt: self.llm_prompt,
+        });
+        Ok(Config {
+            listen,
+            insecure,
+            blob: self.blob.unwrap_or_else(|| data_dir.clone()),
+            data_dir,
+            store,
+            drain: secs(time("drain", self.drain.as_deref(), 30)?),
+            pool,
+            supervisor,
+            llm,
+        })
+    }
+}
+
+impl Config {
+    /// The configuration as a file that would give it, secrets redacted.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let time = |time: Duration| text(&format!("{}s", time.as_secs()));
+        let path = |path: &Path| text(&path.to_string_lossy());
+        let store = match &self.store {
+            StoreChoice::Embedded => "embedded".to_owned(),
+            StoreChoice::Memory => "memory".to_owned(),
+            StoreChoice::Redis(url) => redacted_url(url),
+        };
+        let limits = self.supervisor.limits;
+        let mut lines = vec![
+            ("listen", text(&self.listen.to_string())),
+            ("insecure", self.insecure.to_string()),
+            ("data_dir", path(&self.data_dir)),
+            ("store", text(&store)),
+            ("blob", path(&self.blob)),
+            ("node", text(&self.supervisor.node)),
+            ("workers", self.pool.cpu_workers.to_string()),
+            ("task_ttl", time(self.supervisor.ttl)),
+            ("max_upload", text(&limits.max_bytes.to_string())),
+            ("max_pages", limits.max_pages.to_string()),
+            ("max_queued", self.supervisor.max_queued.to_string()),
+            ("drain", time(self.drain)),
+            ("llm_concurrency", self.pool.call_workers.to_string()),
+            ("llm_timeout", time(self.supervisor.attempt_timeout)),
+            ("llm_max_attempts", self.supervisor.retry.max_attempts.to_string()),
+        ];
+        if let Some(llm) = &self.llm {
+            lines.push(("llm_base_url", text(&redacted_url(&llm.base_url))));
+            lines.extend(llm.api_key.as_ref().map(|_| ("llm_api_key", text("(redacted)"))));
+            lines.extend(llm.model.as_ref().map(|model| ("llm_model", text(model))));
+            lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));
+        }
+        lines.iter().fold(String::new(), |mut toml, (name, value)| {
+            let _ = writeln!(toml, "{name} = {value}");
+            toml
+        })
+    }
+}
+
+fn default_data_dir(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    // A relative XDG path is to be ignored (XDG Base Directory Specification).
+    let xdg = env("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let base = xdg.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".local/share")))?;
+    Some(base.join("bindery"))
+}
+
+fn at_least_one(option: &'static str, value: Option<usize>, default: usize) -> Result<usize, ConfigError> {
+    match value {
+        Some(0) => Err(ConfigError::new(option, "must be at least 1")),
+        Some(value) => Ok(value),
+        None => Ok(default),
+    }
+}
+
+fn bytes(text: Option<&str>) -> Result<u64, ConfigError> {
+    let Some(text) = text else { return Ok(DocumentLimits::default().max_bytes) };
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let factor = match text[split..].trim() {
+        "" | "B" => Some(1),
+        "K" | "KB" | "KiB" => Some(1 << 10),
+        "M" | "MB" | "MiB" => Some(1 << 20),
+        "G" | "GB" | "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let size = text[..split].parse::<u64>().ok().zip(factor).and_then(|(n, factor): (u64, u64)| n.checked_mul(factor));
+    let size = size.filter(|size| *size > 0);
+    size.ok_or_else(|| ConfigError::new("max-upload", "write a size such as 500000, 200M or 2G"))
+}
+
+/// A URL without its user and password.
+fn redacted_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://(redacted)@{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/home/x".to_owned())
+    }
+
+    #[test]
+    fn defaults_need_no_thought() {
+        let config = Settings::default().resolve(home).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.data_dir, Path::new("/home/x/.local/share/bindery"));
+        assert_eq!(config.blob, config.data_dir);
+        assert!(config.store == StoreChoice::Embedded && config.llm.is_none());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file: Settings = toml::from_str("workers = 3\nmax_pages = 5\n").unwrap();
+        let flags = Settings { workers: Some(7), ..Settings::default() };
+        let config = flags.over(file).resolve(home).unwrap();
+        assert_eq!((config.pool.cpu_workers, config.supervisor.limits.max_pages), (7, 5));
+        assert!(toml::from_str::<Settings>("worker = 3").is_err(), "a misspelt key is told");
+    }
+
+    #[test]
+    fn shared_variables_are_the_last_resort() {
+        let env = |name: &str| match name {
+            "OPENAI_BASE_URL" => Some("http://h/v1".to_owned()),
+            "OPENAI_API_KEY" => Some("sk".to_owned()),
+            other => home(other),
+        };
+        let llm = Settings::default().resolve(env).unwrap().llm.unwrap();
+        assert_eq!((llm.base_url.as_str(), llm.api_key.as_deref()), ("http://h/v1", Some("sk")));
+        let own = Settings { llm_base_url: Some("http://own/v1".into()), ..Settings::default() };
+        assert_eq!(own.resolve(env).unwrap().llm.unwrap().base_url, "http://own/v1");
+    }
+
+    #[test]
+    fn unusable_values_are_refused_by_name() {
+        for (toml, option) in [
+            ("listen = 'localhost'", "listen"),
+            ("listen = '0.0.0.0:80'", "listen"),
+            ("store = 'postgres://'", "store"),
+            ("task_ttl = 'long'", "task-ttl"),
+            ("max_upload = '12X'", "max-upload"),
+            ("max_upload = '0'", "max-upload"),
+            ("workers = 0", "workers"),
+        ] {
+            let error = toml::from_str::<Settings>(toml).unwrap().resolve(home).err().unwrap();
+            assert!(error.to_string().starts_with(option), "{error}");
+        }
+        let meant: Settings = toml::from_str("listen = '0.0.0.0:80'\ninsecure = true").unwrap();
+        assert!(meant.resolve(home).is_ok());
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_the_same_and_holds_no_secret() {
+        let given: Settings = toml::from_str(
+            "store = 'redis://u:geheim@h:1/2'\nllm_base_url = 'http://h/v1'\nllm_api_key = 'geheim'\n\
+             llm_model = 'a\"b'\nmax_upload = '2G'\ntask_ttl = '1h'",
+        )
+        .unwrap();
+        let printed = given.resolve(home).unwrap().to_toml();
+        assert!(!printed.contains("geheim"), "{printed}");
+        let again = toml::from_str::<Settings>(&printed).unwrap().resolve(home).unwrap();
+        assert_eq!(again.to_toml(), printed);
+        assert_eq!(again.supervisor.limits.max_bytes, 2 << 30);
+    }
+}

@@ -1,0 +1,140 @@
+//! Errors as RFC 9457 problem details, with a stable machine code. Never a server path, never a stack.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::supervisor::RequestError;
+use crate::task::{Failure, OptionError, TaskId, code};
+
+/// How long a client should wait when the service cannot say better.
+const COME_BACK: Duration = Duration::from_secs(2);
+
+/// An error on its way to a client.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: String,
+    detail: String,
+    task: Option<TaskId>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<TaskId>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { status, code: code.into(), detail: detail.into(), task: None, retry_after: None }
+    }
+
+    pub(super) fn bad_option(error: &OptionError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, error.to_string())
+    }
+
+    pub(super) fn task_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "task_not_found", "there is no such task, or it has expired")
+    }
+
+    /// Refuses what was submitted.
+    pub(super) fn rejected(failure: &Failure) -> Self {
+        let status = match &*failure.code {
+            code::PDF_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, failure.code.to_string(), failure.message.clone())
+    }
+
+    pub(super) fn of_task(mut self, id: TaskId) -> Self {
+        self.task = Some(id);
+        self
+    }
+
+    fn unavailable(code: &str, detail: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        Self { retry_after: Some(COME_BACK), ..error }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RequestError::Rejected(failure) => Self::rejected(&failure),
+            RequestError::NotFound => Self::task_not_found(),
+            RequestError::NotFinal => Self::new(StatusCode::CONFLICT, "task_not_final", detail),
+            RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, "task_final", detail),
+            RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, "result_not_ready", detail),
+            RequestError::QueueFull => Self::unavailable("queue_full", detail),
+            RequestError::StoreUnavailable(why) => {
+                // The address and the cause are for the operator.
+                log::warn!("request refused, the store is away: {why}");
+                Self::unavailable("store_unavailable", "the task store does not answer: try again shortly")
+            }
+            RequestError::StorageFailed(failure) => Self::unavailable(&failure.code.clone(), failure.message),
+            RequestError::Stopping => Self::unavailable("stopping", detail),
+            RequestError::Internal(why) => {
+                log::error!("request failed: {why}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something stored cannot be read")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let problem = Problem {
+            // A URN is a stable name that need not lead anywhere (RFC 9457, 3.1.1).
+            r#type: format!("urn:bindery:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: &self.code,
+            task_id: self.task,
+        };
+        let mut response = HttpResponse::build(self.status);
+        response.content_type("application/problem+json");
+        if let Some(after) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
+        }
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // The rest of the body is not read, so the connection cannot be used again.
+            response.force_close();
+        }
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        response.body(body)
+    }
+}
+
+pub(super) fn bad_query(error: &actix_web::error::QueryPayloadError) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, format!("the query cannot be read: {error}"))
+}
+
+/// Paths that do not exist, and methods that an existing path does not have.
+pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    if request.method() == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Err(ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "there is nothing at this path"))
+}

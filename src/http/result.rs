@@ -1,0 +1,192 @@
+//! `/v1/tasks/{id}/result` and `/v1/tasks/{id}/pages`.
+
+use std::fs::File;
+use std::io::Read;
+
+use actix_files::NamedFile;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentDisposition, DispositionParam, DispositionType, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
+
+use super::ApiState;
+use super::error::ApiError;
+use super::view::TaskView;
+use crate::aggregate::MarkdownWriter;
+use crate::supervisor::{Handle, PageWindow, RequestError};
+use crate::task::{PageView, TaskId, TaskRecord, code};
+
+/// Pages that are read at once for an answer; bounds what an answer holds in memory.
+const WINDOW: usize = 64;
+/// Bytes of a file that are read at once.
+const CHUNK: usize = 64 * 1024;
+const DEFAULT_PAGES: usize = 100;
+const MAX_PAGES: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResultQuery {
+    #[serde(default)]
+    partial: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PagesQuery {
+    status: Option<String>,
+    from: Option<u32>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct PagesView {
+    pages: Vec<PageView>,
+}
+
+pub(super) async fn result(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    id: web::Path<TaskId>,
+    query: web::Query<ResultQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let handle = &state.handle;
+    let json = wants_json(&request);
+    match handle.result_path(*id, "result.md").await {
+        Ok((record, path)) if !json => {
+            let file = NamedFile::open(path).map_err(|_| gone(*id))?;
+            let mut response = file
+                .set_content_type(actix_web::mime::TEXT_PLAIN_UTF_8)
+                .set_content_disposition(disposition(&record))
+                .use_etag(true)
+                .into_response(&request);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MARKDOWN));
+            headers.insert(PAGES_HEADER, page_counts(&record));
+            Ok(response)
+        }
+        Ok((record, path)) => {
+            let file = tokio::task::spawn_blocking(move || File::open(path.with_file_name("result.json"))).await;
+            let file = file.map_err(|_| RequestError::Stopping)?.map_err(|_| gone(*id))?;
+            Ok(json_answer(record, chunks(file)))
+        }
+        Err(RequestError::ResultNotReady(record)) if query.partial => Ok(whole(handle, *record, json)),
+        Err(error) => Err(ApiError::from(error).of_task(*id)),
+    }
+}
+
+pub(super) async fn pages(
+    state: web::Data<ApiState>,
+    id: web::Path<TaskId>,
+    query: web::Query<PagesQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let bad = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, detail);
+    let query = query.into_inner();
+    let limit = query.limit.unwrap_or(DEFAULT_PAGES);
+    if !(1..=MAX_PAGES).contains(&limit) {
+        return Err(bad(format!("limit must be a number from 1 to {MAX_PAGES}")));
+    }
+    let status = query.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
+    let window = PageWindow { from: query.from.unwrap_or(1), limit, status };
+    let (_, views) = state.handle.pages(*id, window).await?;
+    Ok(HttpResponse::Ok().json(PagesView { pages: views }))
+}
+
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
+const PAGES_HEADER: header::HeaderName = header::HeaderName::from_static("bindery-pages");
+
+/// All pages as they stand, streamed window by window.
+fn whole(handle: &Handle, record: TaskRecord, json: bool) -> HttpResponse {
+    let windows = windows(handle.clone(), record.id);
+    if !json {
+        let options = record.options.clone();
+        let mut begun = false;
+        let markdown = windows.map(move |views| {
+            let views = views?;
+            let mut writer = MarkdownWriter::new(Vec::new(), &options);
+            if std::mem::replace(&mut begun, true) {
+                writer = writer.continued();
+            }
+            for view in &views {
+                writer.page(view)?;
+            }
+            Ok::<_, StreamError>(Bytes::from(writer.into_inner()))
+        });
+        let counts = (PAGES_HEADER, page_counts(&record));
+        return HttpResponse::Ok().insert_header(counts).content_type(MARKDOWN).streaming(markdown);
+    }
+    let mut begun = false;
+    let pages = windows.map_ok(move |views| {
+        let mut text = String::new();
+        for view in views {
+            text.push_str(if std::mem::replace(&mut begun, true) { ",\n" } else { "" });
+            text.push_str(&serde_json::to_string(&view).unwrap_or_default());
+        }
+        Bytes::from(text)
+    });
+    json_answer(record, text("[\n").chain(pages).chain(text("\n]")))
+}
+
+/// The task and its pages, which come as the text of a JSON array.
+fn json_answer(record: TaskRecord, pages: impl Stream<Item = Result<Bytes, StreamError>> + 'static) -> HttpResponse {
+    let counts = page_counts(&record);
+    let task = serde_json::to_string(&TaskView::from(record)).unwrap_or_default();
+    let body = text(format!("{{\"task\":{task},\"pages\":")).chain(pages).chain(text("}\n"));
+    HttpResponse::Ok().insert_header((PAGES_HEADER, counts)).content_type("application/json").streaming(body)
+}
+
+/// What breaks an answer off that has begun: the client sees it end early, the log says why.
+type StreamError = Box<dyn std::error::Error>;
+
+fn text(text: impl Into<String>) -> impl Stream<Item = Result<Bytes, StreamError>> {
+    let text = text.into();
+    futures::stream::once(async { Ok(Bytes::from(text)) })
+}
+
+fn chunks(file: File) -> impl Stream<Item = Result<Bytes, StreamError>> {
+    futures::stream::try_unfold(file, |mut file| async move {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut chunk = vec![0; CHUNK];
+            let length = file.read(&mut chunk)?;
+            chunk.truncate(length);
+            std::io::Result::Ok((file, chunk))
+        });
+        let (file, chunk) = read.await??;
+        Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), file)))
+    })
+}
+
+fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView>, StreamError>> {
+    futures::stream::try_unfold((handle, Some(1)), move |(handle, from)| async move {
+        let Some(from) = from else { return Ok(None) };
+        let window = PageWindow { from, limit: WINDOW, status: None };
+        let (_, views) = handle.pages(id, window).await?;
+        let next = views.last().filter(|_| views.len() == WINDOW).map(|view| view.page + 1);
+        Ok(Some((views, (handle, next))))
+    })
+}
+
+fn wants_json(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
+    first.into_iter().find(|part| matches!(*part, "application/json" | "text/markdown" | "text/plain"))
+        == Some("application/json")
+}
+
+fn page_counts(record: &TaskRecord) -> HeaderValue {
+    let text = format!("{}/{}", record.counts.done, record.total_pages.unwrap_or(0));
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0/0"))
+}
+
+/// Shown in a browser, saved under the PDF's name.
+fn disposition(record: &TaskRecord) -> ContentDisposition {
+    let name = record.file_name.as_deref().unwrap_or("result.pdf");
+    let stem = name.strip_suffix(".pdf").or_else(|| name.strip_suffix(".PDF")).unwrap_or(name);
+    let parameters = vec![DispositionParam::Filename(format!("{stem}.md"))];
+    ContentDisposition { disposition: DispositionType::Inline, parameters }
+}
+
+fn gone(id: TaskId) -> ApiError {
+    ApiError::task_not_found().of_task(id)
+}

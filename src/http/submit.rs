@@ -1,0 +1,202 @@
+//! `POST /v1/tasks`: a PDF as it comes over the wire goes to disk, never into memory.
+
+use actix_multipart::{Field, Multipart};
+use actix_web::http::{StatusCode, header};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use super::ApiState;
+use super::error::ApiError;
+use super::view::TaskView;
+use crate::blob::{Staged, Staging};
+use crate::document::{looks_like_pdf, not_a_pdf, too_large};
+use crate::supervisor::{Handle, RequestError};
+use crate::task::TaskOptions;
+
+/// Bytes collected before they are written: a thread is asked once for so many.
+const WRITE_SIZE: usize = 512 * 1024;
+/// The longest file name that is kept.
+const MAX_FILE_NAME: usize = 255;
+
+pub(super) async fn submit(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let handle = &state.handle;
+    refuse_known_excess(handle, &request)?;
+    let mut form = Form::default();
+    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
+        form.set(&name, &value)?;
+    }
+    let content_type = content_type(&request);
+    let source = match content_type.as_str() {
+        "multipart/form-data" => {
+            let multipart = Multipart::from_request(&request, &mut payload.into_inner()).await;
+            read_form(handle, multipart.map_err(|error| broken_upload(&error))?, &mut form).await?
+        }
+        "application/pdf" | "application/octet-stream" | "" => receive(handle, payload).await?,
+        other => {
+            let detail =
+                format!("cannot take {other:?}: send multipart/form-data with a field file, or application/pdf");
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        }
+    };
+    let record = handle.submit_staged(source, form.file_name, form.options).await?;
+    let location = format!("/v1/tasks/{}", record.id);
+    Ok(HttpResponse::Accepted().insert_header((header::LOCATION, location)).json(TaskView::from(record)))
+}
+
+/// What came beside the file.
+#[derive(Default)]
+struct Form {
+    options: TaskOptions,
+    file_name: Option<String>,
+}
+
+impl Form {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        if name == "file_name" {
+            self.file_name = clean_file_name(value);
+            return Ok(());
+        }
+        self.options.set(name, value).map_err(|error| ApiError::bad_option(&error))
+    }
+}
+
+/// A body that says it is too large is not read at all.
+fn refuse_known_excess(handle: &Handle, request: &HttpRequest) -> Result<(), ApiError> {
+    let limit = handle.limits().max_bytes;
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    // A form is a little larger than its file.
+    match length {
+        Some(length) if length > limit.saturating_add(1 << 20) => Err(ApiError::rejected(&too_large(limit))),
+        _ => Ok(()),
+    }
+}
+
+fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn read_form(handle: &Handle, mut multipart: Multipart, form: &mut Form) -> Result<Staged, ApiError> {
+    let mut source = None;
+    while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
+        let disposition = field.content_disposition();
+        let name = disposition.and_then(|d| d.get_name()).unwrap_or_default().to_owned();
+        if name != "file" {
+            let value = read_value(field, &name).await?;
+            form.set(&name, &value)?;
+            continue;
+        }
+        if source.is_some() {
+            return Err(bad_form("there is more than one file: submit each as a task of its own"));
+        }
+        let file_name = disposition.and_then(|d| d.get_filename()).and_then(clean_file_name);
+        form.file_name = form.file_name.take().or(file_name);
+        source = Some(receive(handle, field).await?);
+    }
+    source.ok_or_else(|| bad_form("the form has no field file with the PDF"))
+}
+
+async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
+    let mut value = Vec::new();
+    while let Some(chunk) = field.try_next().await.map_err(|error| broken_upload(&error))? {
+        value.extend_from_slice(&chunk);
+        if value.len() > TaskOptions::MAX_TEXT {
+            return Err(bad_form(&format!("field {name:?} is too long")));
+        }
+    }
+    String::from_utf8(value).map_err(|_| bad_form(&format!("field {name:?} is not UTF-8")))
+}
+
+/// Writes a stream to disk. Whatever stops it, what was written goes with the staging.
+async fn receive<E: std::fmt::Display>(
+    handle: &Handle,
+    stream: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<Staged, ApiError> {
+    let mut stream = std::pin::pin!(stream);
+    let limit = handle.limits().max_bytes;
+    let mut staging = handle.stage()?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(WRITE_SIZE);
+    let mut total = 0;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| broken_upload(&error))?;
+        let begins = total < 1024;
+        total += chunk.len() as u64;
+        if total > limit {
+            return Err(ApiError::rejected(&too_large(limit)));
+        }
+        buffer.extend_from_slice(&chunk);
+        if begins && total >= 1024 && !looks_like_pdf(&buffer) {
+            // No need to take in the rest of what is no PDF.
+            return Err(ApiError::rejected(&not_a_pdf()));
+        }
+        if buffer.len() >= WRITE_SIZE {
+            (staging, buffer) = write(staging, buffer).await?;
+        }
+    }
+    (staging, _) = write(staging, buffer).await?;
+    blocking(move || staging.finish()).await
+}
+
+async fn write(mut staging: Staging, mut buffer: Vec<u8>) -> Result<(Staging, Vec<u8>), ApiError> {
+    blocking(move || {
+        staging.write(&buffer)?;
+        buffer.clear();
+        Ok((staging, buffer))
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| RequestError::Stopping)?;
+    Ok(done.map_err(|error| RequestError::StorageFailed(crate::supervisor::storage_failure(&error)))?)
+}
+
+fn broken_upload(error: &impl std::fmt::Display) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_upload", format!("the upload cannot be read: {error}"))
+}
+
+fn bad_form(detail: &str) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_form", detail)
+}
+
+/// The last part of a path, without what could be more than a name in a header, a log or a prompt.
+fn clean_file_name(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last.chars().filter(|c| !c.is_control()).collect();
+    let mut clean = clean.trim().to_owned();
+    while clean.len() > MAX_FILE_NAME {
+        clean.pop();
+    }
+    (!clean.is_empty()).then_some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_file_name;
+
+    #[test]
+    fn file_names_are_names_only() {
+        for (given, kept) in [
+            ("a.pdf", Some("a.pdf")),
+            ("../../etc/passwd", Some("passwd")),
+            ("C:\\docs\\a.pdf", Some("a.pdf")),
+            ("a\r\nX-Evil: 1.pdf", Some("aX-Evil: 1.pdf")),
+            (" ü.pdf ", Some("ü.pdf")),
+            ("..", Some("..")),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(clean_file_name(given).as_deref(), kept, "{given:?}");
+        }
+        assert!(clean_file_name(&"é".repeat(400)).unwrap().len() <= 255);
+    }
+}

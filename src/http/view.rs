@@ -1,0 +1,89 @@
+//! A task as callers see it.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::task::{Failure, TaskId, TaskRecord, TaskStatus};
+
+/// What every answer about a task holds.
+#[derive(Serialize)]
+pub(super) struct TaskView {
+    id: TaskId,
+    status: TaskStatus,
+    file_name: Option<String>,
+    total_pages: Option<u32>,
+    pages: PageCounts,
+    total_shards: u32,
+    completed_shards: u32,
+    error: Option<Failure>,
+    processor: String,
+    usage: UsageView,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    updated_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    metadata: Option<Value>,
+    links: Links,
+}
+
+#[derive(Serialize)]
+struct PageCounts {
+    done: u32,
+    failed: u32,
+    pending: u32,
+}
+
+#[derive(Serialize)]
+struct UsageView {
+    calls: u64,
+    reused: u64,
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    /// Unknown as long as no prices are configured.
+    cost: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    this: String,
+    result: String,
+    pages: String,
+}
+
+impl From<TaskRecord> for TaskView {
+    fn from(record: TaskRecord) -> Self {
+        let this = format!("/v1/tasks/{}", record.id);
+        Self {
+            pages: PageCounts {
+                done: record.counts.done,
+                failed: record.counts.failed,
+                pending: record.pending_pages().unwrap_or(0),
+            },
+            id: record.id,
+            status: record.status,
+            file_name: record.file_name,
+            total_pages: record.total_pages,
+            total_shards: record.counts.total_shards,
+            completed_shards: record.counts.completed_shards,
+            error: record.error,
+            processor: record.processor,
+            usage: UsageView {
+                calls: record.usage.calls,
+                reused: record.usage.reused,
+                prompt_tokens: record.usage.prompt_tokens,
+                completion_tokens: record.usage.completion_tokens,
+                cost: None,
+            },
+            created_at: record.created_at,
+            started_at: record.started_at,
+            finished_at: record.finished_at,
+            updated_at: record.updated_at,
+            expires_at: record.expires_at,
+            metadata: record.options.metadata,
+            links: Links { result: format!("{this}/result"), pages: format!("{this}/pages"), this },
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The running of one task on one node.
+//!
+//! [`JobRuntime`] decides, [`JobActor`] carries out. Both live in memory only, from the moment the supervisor starts
+//! the job until its [`JobReport`] with an end has been heard.
+
+mod actor;
+mod retry;
+mod runtime;
+mod subtask;
+
+pub use actor::{GetPages, JobActor, JobNews, JobPages, JobReport, StopJob};
+pub use retry::RetryPolicy;
+pub use runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
+pub use subtask::{SubTask, SubTaskState, SubTaskStep};

@@ -1,0 +1,79 @@
+//! When to try again. Pure.
+
+use std::time::Duration;
+
+/// How often and how soon an attempt is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts at one subtask, the first included; at least 1.
+    pub max_attempts: u32,
+    /// The wait before the second attempt; doubles with each further one.
+    pub base: Duration,
+    /// The longest wait, unless the other side asks for a longer one.
+    pub cap: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { max_attempts: 5, base: Duration::from_millis(500), cap: Duration::from_mins(1) }
+    }
+}
+
+impl RetryPolicy {
+    /// Whether `attempt` (from 1) was the last one.
+    #[must_use]
+    pub const fn is_last(&self, attempt: u32) -> bool {
+        attempt >= self.max_attempts
+    }
+
+    /// How long to wait after `attempt` (from 1) went wrong: exponential, spread over the upper half so that many
+    /// pages that failed together do not come back together, and never less than `at_least` (a `Retry-After`).
+    /// `salt` chooses the place in the spread; the same salt gives the same wait.
+    #[must_use]
+    pub fn delay(&self, attempt: u32, at_least: Option<Duration>, salt: u64) -> Duration {
+        let doubled = self.base.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+        let full = doubled.min(self.cap);
+        let spread = u32::try_from(mix(salt ^ u64::from(attempt)) % 1_000).unwrap_or(0);
+        let jittered = full / 2 + full / 2 * spread / 1_000;
+        // A hint is obeyed in full; the spread comes on top, or everyone returns at the same moment.
+        at_least.map_or(jittered, |hint| jittered.max(hint + self.base * spread / 1_000))
+    }
+}
+
+/// The finaliser of splitmix64: every bit of the salt decides about every bit of the answer.
+const fn mix(salt: u64) -> u64 {
+    let mut z = salt.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_cap_within_the_spread() {
+        let policy = RetryPolicy::default();
+        for (attempt, full) in [(1, 500), (2, 1_000), (3, 2_000), (8, 60_000), (60, 60_000)] {
+            for salt in 0..50 {
+                let wait = policy.delay(attempt, None, salt).as_millis();
+                assert!((full / 2..=full).contains(&wait), "attempt {attempt}: {wait} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_is_the_least_even_above_the_cap() {
+        let hint = Duration::from_secs(120);
+        assert!(RetryPolicy::default().delay(1, Some(hint), 7) >= hint);
+        assert!(RetryPolicy::default().delay(9, Some(Duration::ZERO), 7) >= Duration::from_secs(30));
+    }
+
+    #[test]
+    fn different_salts_spread() {
+        let waits: std::collections::BTreeSet<_> =
+            (0..100).map(|salt| RetryPolicy::default().delay(1, None, salt)).collect();
+        assert!(waits.len() > 50);
+    }
+}

@@ -1,0 +1,507 @@
+//! The state of one job and every decision about it: news in, actions out. No clock, no I/O, no actor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::retry::RetryPolicy;
+use super::subtask::{SubTask, SubTaskState, SubTaskStep};
+use crate::document::{Shard, plan};
+use crate::pool::{PageReceipt, Receipts};
+use crate::task::{Counts, FailedPagesLimit, Failure, PageFailure, TaskId, Usage, code};
+
+/// What a job hears.
+#[derive(Clone, Debug)]
+pub enum JobEvent {
+    /// The pages are known; `known` are in the ledger already.
+    Planned {
+        /// The pages of this task, ascending.
+        pages: Vec<u32>,
+        /// Those that need no attempt.
+        known: Vec<u32>,
+    },
+    /// The PDF cannot be opened.
+    PlanFailed(Failure),
+    /// A worker has the subtask.
+    Started {
+        /// The subtask.
+        index: u32,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// An attempt is over.
+    Outcome {
+        /// The subtask.
+        index: u32,
+        /// The attempt.
+        attempt: u32,
+        /// What became of it.
+        receipts: Receipts,
+    },
+    /// The wait before the next attempt is over.
+    RetryDue {
+        /// The subtask.
+        index: u32,
+        /// The attempt that went wrong.
+        attempt: u32,
+    },
+    /// The result was written; or pages that should be in the ledger are not, and nothing was written.
+    Bound {
+        /// The missing pages.
+        missing: Vec<u32>,
+    },
+    /// The result could not be written.
+    BindFailed(Failure),
+    /// The wait before the next try at writing is over.
+    BindDue,
+    /// Whoever is in charge ends the job.
+    Stop,
+}
+
+/// What a job wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JobAction {
+    /// Hand these subtasks' attempts to the dispatcher.
+    Run(Vec<u32>),
+    /// Say [`JobEvent::RetryDue`] after the wait.
+    RetryLater {
+        /// The subtask.
+        index: u32,
+        /// The attempt that went wrong.
+        attempt: u32,
+        /// The wait.
+        after: Duration,
+    },
+    /// Stop attempts that wait or run: nobody wants their answers.
+    StopAttempts,
+    /// Have the result written.
+    Bind {
+        /// Whether all pages must be there.
+        complete: bool,
+    },
+    /// Say [`JobEvent::BindDue`] after the wait.
+    BindLater(Duration),
+    /// Tell the supervisor how far it is.
+    Report,
+    /// The job is over; this is the last action of its life, and comes once.
+    End(JobEnd),
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// The result is safe.
+    Completed,
+    /// The task failed. `partial` tells whether a partial result is there.
+    Failed {
+        /// Why.
+        why: Failure,
+        /// Whether a partial result was written.
+        partial: bool,
+    },
+    /// It was stopped from outside; the task's fate is the stopper's business.
+    Stopped,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobProgress {
+    /// Pages of the task, once known.
+    pub total_pages: Option<u32>,
+    /// Whether an attempt has begun.
+    pub started: bool,
+    /// Pages and shards.
+    pub counts: Counts,
+    /// What this job has cost so far.
+    pub usage: Usage,
+}
+
+/// What the job is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Planning,
+    Running,
+    Binding,
+    /// Writing what there is of a task that fails for this reason.
+    BindingPartial(Failure),
+    Over,
+}
+
+/// The outcome of one page, written once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PageState {
+    Open,
+    Done,
+    Failed,
+}
+
+/// Everything a job knows. Its size grows with the pages of its own task only, a few bytes each.
+#[derive(Debug)]
+pub struct JobRuntime {
+    task_id: TaskId,
+    work_dir: String,
+    output_path: String,
+    shard_pages: u32,
+    limit: Option<FailedPagesLimit>,
+    retry: RetryPolicy,
+    phase: Phase,
+    started: bool,
+    pages: Arc<Vec<u32>>,
+    states: Vec<PageState>,
+    failures: BTreeMap<u32, PageFailure>,
+    sub_tasks: Vec<SubTask>,
+    completed_count: u32,
+    failed_count: u32,
+    split_count: u32,
+    failed_tasks: Vec<u32>,
+    done_pages: u32,
+    usage: Usage,
+    bind_attempts: u32,
+}
+
+impl JobRuntime {
+    /// A job that waits for its plan.
+    #[must_use]
+    pub fn new(
+        task_id: TaskId,
+        work_dir: String,
+        output_path: String,
+        shard_pages: u32,
+        limit: Option<FailedPagesLimit>,
+        retry: RetryPolicy,
+    ) -> Self {
+        Self {
+            task_id,
+            work_dir,
+            output_path,
+            shard_pages,
+            limit,
+            retry,
+            phase: Phase::Planning,
+            started: false,
+            pages: Arc::default(),
+            states: Vec::new(),
+            failures: BTreeMap::new(),
+            sub_tasks: Vec::new(),
+            completed_count: 0,
+            failed_count: 0,
+            split_count: 0,
+            failed_tasks: Vec::new(),
+            done_pages: 0,
+            usage: Usage::default(),
+            bind_attempts: 0,
+        }
+    }
+
+    /// The task this job runs.
+    #[must_use]
+    pub const fn task_id(&self) -> TaskId {
+        self.task_id
+    }
+
+    /// The blob folder of the task.
+    #[must_use]
+    pub fn work_dir(&self) -> &str {
+        &self.work_dir
+    }
+
+    /// Where the result goes.
+    #[must_use]
+    pub fn output_path(&self) -> &str {
+        &self.output_path
+    }
+
+    /// The subtask of `index`.
+    #[must_use]
+    pub fn sub_task(&self, index: u32) -> Option<&SubTask> {
+        self.sub_tasks.get(index as usize)
+    }
+
+    /// Shards that take part: those that were split are replaced by their parts.
+    #[must_use]
+    pub fn total_shards(&self) -> u32 {
+        u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX) - self.split_count
+    }
+
+    /// Indexes of the subtasks that were given up.
+    #[must_use]
+    pub fn failed_tasks(&self) -> &[u32] {
+        &self.failed_tasks
+    }
+
+    /// The pages of the task, ascending.
+    #[must_use]
+    pub const fn pages(&self) -> &Arc<Vec<u32>> {
+        &self.pages
+    }
+
+    /// The pages declared failed.
+    #[must_use]
+    pub const fn failures(&self) -> &BTreeMap<u32, PageFailure> {
+        &self.failures
+    }
+
+    /// Pages that are with a worker now.
+    pub fn running_pages(&self) -> impl Iterator<Item = u32> + '_ {
+        let running = self.sub_tasks.iter().filter(|subtask| subtask.state == SubTaskState::Running);
+        running.flat_map(|subtask| subtask.shard.pages())
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> JobProgress {
+        let planned = !self.pages.is_empty();
+        JobProgress {
+            total_pages: planned.then(|| u32::try_from(self.pages.len()).unwrap_or(u32::MAX)),
+            started: self.started,
+            counts: Counts {
+                done: self.done_pages,
+                failed: u32::try_from(self.failures.len()).unwrap_or(u32::MAX),
+                total_shards: self.total_shards(),
+                completed_shards: self.completed_count + self.failed_count,
+            },
+            usage: self.usage,
+        }
+    }
+
+    /// Takes news and says what to do about it. News that is late, doubled or about a job that is over changes nothing.
+    pub fn on(&mut self, event: JobEvent) -> Vec<JobAction> {
+        match (&self.phase, event) {
+            (Phase::Over, _) => Vec::new(),
+            (_, JobEvent::Stop) => self.end(JobEnd::Stopped),
+            (Phase::Planning, JobEvent::Planned { pages, known }) => self.planned(pages, &known),
+            (Phase::Planning, JobEvent::PlanFailed(why)) => self.end(JobEnd::Failed { why, partial: false }),
+            (Phase::Running, JobEvent::Started { index, attempt }) => self.started(index, attempt),
+            (Phase::Running, JobEvent::Outcome { index, attempt, receipts }) => self.outcome(index, attempt, receipts),
+            (Phase::Running, JobEvent::RetryDue { index, attempt }) => self.retry_due(index, attempt),
+            (Phase::Binding, JobEvent::Bound { missing }) if missing.is_empty() => self.end(JobEnd::Completed),
+            (Phase::Binding, JobEvent::Bound { missing }) => self.read_again(&missing),
+            (Phase::BindingPartial(why), JobEvent::Bound { .. }) => {
+                let why = why.clone();
+                self.end(JobEnd::Failed { why, partial: true })
+            }
+            (Phase::Binding | Phase::BindingPartial(_), JobEvent::BindFailed(why)) => self.bind_failed(why),
+            (Phase::Binding, JobEvent::BindDue) => vec![JobAction::Bind { complete: true }],
+            (Phase::BindingPartial(_), JobEvent::BindDue) => vec![JobAction::Bind { complete: false }],
+            _ => Vec::new(),
+        }
+    }
+
+    fn planned(&mut self, pages: Vec<u32>, known: &[u32]) -> Vec<JobAction> {
+        self.states = vec![PageState::Open; pages.len()];
+        self.pages = Arc::new(pages);
+        for &page in known {
+            self.settle(page, PageState::Done);
+            self.usage.reused += 1;
+        }
+        self.phase = Phase::Running;
+        let open = self.open_pages();
+        let mut actions = vec![JobAction::Report];
+        actions.extend(self.add_subtasks(plan(open, self.shard_pages)));
+        actions.extend(self.advance());
+        actions
+    }
+
+    fn started(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
+        if let Some(subtask) = self.sub_tasks.get_mut(index as usize) {
+            subtask.take(SubTaskStep::Start, attempt);
+        }
+        self.began()
+    }
+
+    /// The first sign of an attempt, whichever arrives first, is reported at once.
+    fn began(&mut self) -> Vec<JobAction> {
+        if std::mem::replace(&mut self.started, true) { Vec::new() } else { vec![JobAction::Report] }
+    }
+
+    fn outcome(&mut self, index: u32, attempt: u32, receipts: Receipts) -> Vec<JobAction> {
+        let mut actions = self.began();
+        let Some(subtask) = self.sub_tasks.get(index as usize) else { return actions };
+        let several = subtask.shard.len() > 1;
+        actions.extend(match receipts {
+            Receipts::Done(pages) => self.done(index, attempt, pages),
+            Receipts::Retry { after, why } if !self.retry.is_last(attempt) => self.wait(index, attempt, after, &why),
+            // Of several pages one may be the cause; alone each has all its attempts.
+            Receipts::Failed(_) if several => self.split(index, attempt),
+            Receipts::Failed(why) if why.retryable && !self.retry.is_last(attempt) => {
+                self.wait(index, attempt, None, &why)
+            }
+            Receipts::Retry { why, .. } | Receipts::Failed(why) => self.fail(index, attempt, &why),
+            // Only a stopped job cancels, and a stopped job is over.
+            Receipts::Cancelled => Vec::new(),
+        });
+        actions
+    }
+
+    fn done(&mut self, index: u32, attempt: u32, pages: Vec<(u32, Result<PageReceipt, Failure>)>) -> Vec<JobAction> {
+        let Some(shard) = self.take(index, SubTaskStep::Finish, attempt) else { return Vec::new() };
+        self.completed_count += 1;
+        for (page, result) in pages.into_iter().filter(|(page, _)| shard.pages().contains(page)) {
+            match result {
+                Ok(receipt) => {
+                    if self.settle(page, PageState::Done) {
+                        self.count(receipt);
+                    }
+                }
+                Err(failure) => self.fail_page(page, failure, attempt),
+            }
+        }
+        // Whatever the answer left out would otherwise be waited for without end.
+        for page in shard.pages() {
+            let silent = Failure::permanent(code::BAD_ANSWER, "the processor gave no answer for this page");
+            self.fail_page(page, silent, attempt);
+        }
+        let mut actions = vec![JobAction::Report];
+        actions.extend(self.advance());
+        actions
+    }
+
+    fn wait(&mut self, index: u32, attempt: u32, after: Option<Duration>, why: &Failure) -> Vec<JobAction> {
+        if self.take(index, SubTaskStep::Wait, attempt).is_none() {
+            return Vec::new();
+        }
+        log::debug!(task:% = self.task_id, shard = index, attempt, code:% = why.code; "attempt failed, trying again");
+        let salt = u64::from_be_bytes(self.task_id.as_bytes()[8..].try_into().unwrap_or_default());
+        let after = self.retry.delay(attempt, after, salt ^ (u64::from(index) << 32));
+        vec![JobAction::RetryLater { index, attempt, after }]
+    }
+
+    fn retry_due(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
+        match self.take(index, SubTaskStep::Due, attempt) {
+            Some(_) => vec![JobAction::Run(vec![index])],
+            None => Vec::new(),
+        }
+    }
+
+    fn split(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
+        let Some(shard) = self.take(index, SubTaskStep::Split, attempt) else { return Vec::new() };
+        self.split_count += 1;
+        let mut actions = self.add_subtasks(shard.pages().map(Shard::single).collect());
+        actions.push(JobAction::Report);
+        actions
+    }
+
+    fn fail(&mut self, index: u32, attempt: u32, why: &Failure) -> Vec<JobAction> {
+        let Some(shard) = self.take(index, SubTaskStep::Fail, attempt) else { return Vec::new() };
+        self.failed_count += 1;
+        self.failed_tasks.push(index);
+        for page in shard.pages() {
+            self.fail_page(page, why.clone(), attempt);
+        }
+        let mut actions = vec![JobAction::Report];
+        actions.extend(self.advance());
+        actions
+    }
+
+    /// Pages that were done are not in the ledger any more: they are open again.
+    fn read_again(&mut self, missing: &[u32]) -> Vec<JobAction> {
+        for page in missing {
+            if let Some(position) = self.position(*page).filter(|at| self.states[*at] == PageState::Done) {
+                self.states[position] = PageState::Open;
+                self.done_pages -= 1;
+            }
+        }
+        self.phase = Phase::Running;
+        let mut actions = vec![JobAction::Report];
+        actions.extend(self.add_subtasks(plan(missing.iter().copied(), self.shard_pages)));
+        actions
+    }
+
+    fn bind_failed(&mut self, why: Failure) -> Vec<JobAction> {
+        self.bind_attempts += 1;
+        if self.retry.is_last(self.bind_attempts) || !why.retryable {
+            let why = match &self.phase {
+                Phase::BindingPartial(first) => first.clone(),
+                _ => why,
+            };
+            return self.end(JobEnd::Failed { why, partial: false });
+        }
+        vec![JobAction::BindLater(self.retry.delay(self.bind_attempts, None, 0))]
+    }
+
+    /// Ends the running phase when there is nothing left to wait for, or no point in going on.
+    fn advance(&mut self) -> Vec<JobAction> {
+        if let Some(why) = self.too_many_failed() {
+            self.phase = Phase::BindingPartial(why);
+            return vec![JobAction::StopAttempts, JobAction::Bind { complete: false }];
+        }
+        if self.states.contains(&PageState::Open) {
+            return Vec::new();
+        }
+        self.phase = Phase::Binding;
+        vec![JobAction::Bind { complete: true }]
+    }
+
+    fn too_many_failed(&self) -> Option<Failure> {
+        let total = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
+        let failed = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
+        let (last_page, last) = self.failures.last_key_value()?;
+        let all = failed == total;
+        let over = self.limit.is_some_and(|limit| failed > limit.allowed(total));
+        let none_read = all && self.limit.is_none();
+        if !(over || none_read) {
+            return None;
+        }
+        let message = format!(
+            "{failed} of {total} pages failed, more than the task allows; page {last_page}: {}",
+            last.failure.message
+        );
+        let retryable = self.failures.values().any(|page| page.failure.retryable);
+        Some(Failure { code: code::TOO_MANY_FAILED_PAGES.into(), message, retryable })
+    }
+
+    fn end(&mut self, end: JobEnd) -> Vec<JobAction> {
+        self.phase = Phase::Over;
+        vec![JobAction::StopAttempts, JobAction::End(end)]
+    }
+
+    fn add_subtasks(&mut self, shards: Vec<Shard>) -> Vec<JobAction> {
+        let first = u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX);
+        self.sub_tasks.extend(shards.into_iter().map(SubTask::new));
+        let end = u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX);
+        if first == end { Vec::new() } else { vec![JobAction::Run((first..end).collect())] }
+    }
+
+    fn take(&mut self, index: u32, step: SubTaskStep, attempt: u32) -> Option<Shard> {
+        let subtask = self.sub_tasks.get_mut(index as usize)?;
+        subtask.take(step, attempt).then_some(subtask.shard)
+    }
+
+    /// Gives an open page its outcome; answers whether it was open.
+    fn settle(&mut self, page: u32, state: PageState) -> bool {
+        let Some(position) = self.position(page) else { return false };
+        if self.states[position] != PageState::Open {
+            return false;
+        }
+        self.states[position] = state;
+        self.done_pages += u32::from(state == PageState::Done);
+        true
+    }
+
+    fn fail_page(&mut self, page: u32, failure: Failure, attempts: u32) {
+        if self.settle(page, PageState::Failed) {
+            log::warn!(task:% = self.task_id, page, attempts, code:% = failure.code; "page failed: {}", failure.message);
+            self.failures.insert(page, PageFailure { failure, attempts });
+        }
+    }
+
+    fn count(&mut self, receipt: PageReceipt) {
+        self.usage.calls += u64::from(receipt.usage.calls);
+        self.usage.reused += u64::from(receipt.reused);
+        self.usage.prompt_tokens += receipt.usage.prompt_tokens;
+        self.usage.completion_tokens += receipt.usage.completion_tokens;
+    }
+
+    fn position(&self, page: u32) -> Option<usize> {
+        self.pages.binary_search(&page).ok()
+    }
+
+    fn open_pages(&self) -> Vec<u32> {
+        let pages = self.pages.iter().zip(&self.states);
+        pages.filter(|(_, state)| **state == PageState::Open).map(|(page, _)| *page).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

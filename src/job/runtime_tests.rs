@@ -1,0 +1,338 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn runtime(shard_pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
+    let retry = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
+    JobRuntime::new(TaskId::generate(), "tasks/x".into(), "tasks/x/result.md".into(), shard_pages, limit, retry)
+}
+
+fn planned(shard_pages: u32, pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
+    let mut job = runtime(shard_pages, limit);
+    job.on(JobEvent::Planned { pages: (1..=pages).collect(), known: Vec::new() });
+    job
+}
+
+fn receipt() -> PageReceipt {
+    let usage = crate::task::PageUsage { calls: 1, prompt_tokens: 5, completion_tokens: 3 };
+    PageReceipt { usage, reused: false }
+}
+
+fn ok(job: &JobRuntime, index: u32, attempt: u32) -> JobEvent {
+    let pages = job.sub_task(index).unwrap().shard.pages();
+    let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt()))).collect());
+    JobEvent::Outcome { index, attempt, receipts }
+}
+
+fn failed(index: u32, attempt: u32, why: Failure) -> JobEvent {
+    JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(why) }
+}
+
+fn damage() -> Failure {
+    Failure::permanent(code::PAGE_DAMAGED, "damaged")
+}
+
+fn bad_answer() -> Failure {
+    Failure::passing(code::BAD_ANSWER, "bad")
+}
+
+fn ends(actions: &[JobAction]) -> Vec<&JobEnd> {
+    actions.iter().filter_map(|action| if let JobAction::End(end) = action { Some(end) } else { None }).collect()
+}
+
+#[test]
+fn a_job_runs_binds_and_completes() {
+    let mut job = runtime(2, None);
+    let actions = job.on(JobEvent::Planned { pages: vec![1, 2, 3], known: vec![] });
+    assert_eq!(actions, [JobAction::Report, JobAction::Run(vec![0, 1])]);
+    assert_eq!(job.progress().total_pages, Some(3));
+    job.on(JobEvent::Started { index: 1, attempt: 1 });
+    assert_eq!(job.running_pages().collect::<Vec<_>>(), [3]);
+    job.on(ok(&job, 1, 1));
+    let actions = job.on(ok(&job, 0, 1));
+    assert_eq!(actions, [JobAction::Report, JobAction::Bind { complete: true }]);
+    assert_eq!(job.progress().usage.calls, 3);
+    let actions = job.on(JobEvent::Bound { missing: vec![] });
+    assert_eq!(ends(&actions), [&JobEnd::Completed]);
+    assert!(job.on(JobEvent::Bound { missing: vec![] }).is_empty(), "an end comes once");
+}
+
+#[test]
+fn what_is_in_the_ledger_needs_no_attempt() {
+    let mut job = runtime(1, None);
+    let actions = job.on(JobEvent::Planned { pages: vec![4, 5, 6], known: vec![4, 5, 6] });
+    assert_eq!(actions, [JobAction::Report, JobAction::Bind { complete: true }]);
+    let mut job = runtime(4, None);
+    job.on(JobEvent::Planned { pages: (1..=9).collect(), known: vec![2, 5] });
+    let shards: Vec<_> = (0..3).map(|index| job.sub_task(index).unwrap().shard).collect();
+    let expected = [(1, 1), (3, 4), (6, 9)].map(|(first, last)| Shard { first, last });
+    assert_eq!(shards, expected);
+    assert_eq!((job.progress().usage.reused, job.progress().usage.calls), (2, 0));
+}
+
+#[test]
+fn a_passing_failure_is_tried_again_and_the_last_attempt_decides() {
+    let mut job = planned(1, 2, None);
+    for attempt in 1..3 {
+        let actions = job.on(failed(0, attempt, bad_answer()));
+        assert!(matches!(actions.last(), Some(JobAction::RetryLater { index: 0, .. })), "{actions:?}");
+        assert_eq!(job.on(JobEvent::RetryDue { index: 0, attempt }), [JobAction::Run(vec![0])]);
+        assert!(job.on(JobEvent::RetryDue { index: 0, attempt }).is_empty());
+    }
+    job.on(failed(0, 3, bad_answer()));
+    assert_eq!(job.failures()[&1].attempts, 3);
+    assert_eq!((job.failed_tasks(), job.progress().counts.failed), (&[0][..], 1));
+}
+
+#[test]
+fn a_retry_after_is_obeyed() {
+    let mut job = planned(1, 1, None);
+    let after = Duration::from_secs(90);
+    let receipts = Receipts::Retry { after: Some(after), why: Failure::passing(code::RATE_LIMITED, "slow down") };
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts });
+    assert!(matches!(actions.last(), Some(JobAction::RetryLater { after: wait, .. }) if *wait >= after));
+}
+
+#[test]
+fn a_shard_that_fails_as_a_whole_goes_on_page_by_page() {
+    let mut job = planned(3, 3, None);
+    let actions = job.on(failed(0, 1, bad_answer()));
+    assert_eq!(actions[1..], [JobAction::Run(vec![1, 2, 3]), JobAction::Report]);
+    assert_eq!(job.total_shards(), 3);
+    job.on(ok(&job, 1, 1));
+    job.on(failed(2, 1, damage()));
+    let actions = job.on(ok(&job, 3, 1));
+    assert_eq!(actions.last(), Some(&JobAction::Bind { complete: true }));
+    assert_eq!(job.failures().keys().copied().collect::<Vec<_>>(), [2]);
+    assert_eq!(job.progress().counts.completed_shards, 3);
+}
+
+#[test]
+fn more_failed_pages_than_allowed_end_the_job_with_a_partial_result() {
+    let mut job = planned(1, 10, Some(FailedPagesLimit::Percent(10)));
+    assert!(ends(&job.on(failed(0, 1, damage()))).is_empty());
+    let actions = job.on(failed(1, 1, damage()));
+    assert_eq!(actions[1..], [JobAction::StopAttempts, JobAction::Bind { complete: false }]);
+    assert!(job.on(ok(&job, 2, 1)).is_empty(), "no outcome changes it now");
+    let actions = job.on(JobEvent::Bound { missing: vec![3] });
+    let [JobEnd::Failed { why, partial: true }] = ends(&actions)[..] else { panic!("{actions:?}") };
+    assert_eq!(why.code, code::TOO_MANY_FAILED_PAGES);
+}
+
+#[test]
+fn without_a_limit_a_task_fails_only_when_no_page_was_read() {
+    let mut job = planned(1, 2, None);
+    job.on(failed(0, 1, damage()));
+    assert!(job.on(ok(&job, 1, 1)).contains(&JobAction::Bind { complete: true }));
+    let mut job = planned(1, 2, None);
+    job.on(failed(0, 1, damage()));
+    assert!(job.on(failed(1, 1, damage())).contains(&JobAction::Bind { complete: false }));
+    let mut job = planned(1, 1, Some(FailedPagesLimit::Percent(100)));
+    assert!(job.on(failed(0, 1, damage())).contains(&JobAction::Bind { complete: true }), "asked for, so borne");
+}
+
+#[test]
+fn pages_lost_from_the_ledger_are_read_again() {
+    let mut job = planned(1, 3, None);
+    (0..3).for_each(|index| drop(job.on(ok(&job, index, 1))));
+    let actions = job.on(JobEvent::Bound { missing: vec![2] });
+    assert_eq!(actions, [JobAction::Report, JobAction::Run(vec![3])]);
+    assert_eq!(job.progress().counts.done, 2);
+    assert!(job.on(ok(&job, 3, 1)).contains(&JobAction::Bind { complete: true }));
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_tried_again_then_fails() {
+    let mut job = planned(1, 1, None);
+    job.on(ok(&job, 0, 1));
+    let full = || JobEvent::BindFailed(Failure::passing(code::DISK_FULL, "full"));
+    for _ in 0..2 {
+        assert!(matches!(job.on(full())[..], [JobAction::BindLater(_)]));
+        assert_eq!(job.on(JobEvent::BindDue), [JobAction::Bind { complete: true }]);
+    }
+    let actions = job.on(full());
+    assert!(matches!(ends(&actions)[..], [JobEnd::Failed { partial: false, .. }]));
+}
+
+#[test]
+fn a_processor_that_leaves_pages_out_leaves_no_gap() {
+    let mut job = planned(3, 3, None);
+    let receipts = Receipts::Done(vec![(2, Ok(receipt())), (99, Ok(receipt()))]);
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts });
+    assert!(actions.contains(&JobAction::Bind { complete: true }));
+    assert_eq!(job.failures().keys().copied().collect::<Vec<_>>(), [1, 3]);
+}
+
+/// What the world may do to a job next. Numbers choose among what is possible.
+#[derive(Clone, Copy, Debug)]
+enum World {
+    Succeed(usize),
+    FailPassing(usize),
+    FailForGood(usize),
+    RateLimit(usize),
+    Due(usize),
+    Duplicate(usize),
+    Start(usize),
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let any = 0usize..1_000;
+    prop_oneof![
+        6 => any.clone().prop_map(World::Succeed),
+        2 => any.clone().prop_map(World::FailPassing),
+        1 => any.clone().prop_map(World::FailForGood),
+        2 => any.clone().prop_map(World::RateLimit),
+        4 => any.clone().prop_map(World::Due),
+        2 => any.clone().prop_map(World::Duplicate),
+        2 => any.prop_map(World::Start),
+    ]
+}
+
+/// Plays a world to a job and then lets every attempt succeed, so that it must end.
+struct Play {
+    job: JobRuntime,
+    /// Attempts that were asked for and not answered.
+    open: Vec<(u32, u32)>,
+    /// Answers already given; they may come again at any time.
+    past: Vec<JobEvent>,
+    waiting: Vec<(u32, u32)>,
+    binds: Vec<bool>,
+    ends: Vec<JobEnd>,
+}
+
+impl Play {
+    fn new(pages: u32, shard_pages: u32, limit: Option<FailedPagesLimit>) -> Self {
+        let job = runtime(shard_pages, limit);
+        let mut play = Self { job, open: vec![], past: vec![], waiting: vec![], binds: vec![], ends: vec![] };
+        play.tell(JobEvent::Planned { pages: (1..=pages).collect(), known: vec![] });
+        play
+    }
+
+    fn tell(&mut self, event: JobEvent) {
+        for action in self.job.on(event) {
+            match action {
+                JobAction::Run(indexes) => {
+                    let attempts = indexes.iter().map(|index| (*index, self.job.sub_task(*index).unwrap().attempt));
+                    self.open.extend(attempts.collect::<Vec<_>>());
+                }
+                JobAction::RetryLater { index, attempt, .. } => self.waiting.push((index, attempt)),
+                JobAction::Bind { complete } => self.binds.push(complete),
+                JobAction::End(end) => self.ends.push(end),
+                JobAction::StopAttempts | JobAction::Report | JobAction::BindLater(_) => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, choice: usize, receipts: impl Fn(Shard) -> Receipts) {
+        if self.open.is_empty() {
+            return;
+        }
+        let (index, attempt) = self.open.swap_remove(choice % self.open.len());
+        let Some(subtask) = self.job.sub_task(index) else { return };
+        let event = JobEvent::Outcome { index, attempt, receipts: receipts(subtask.shard) };
+        self.past.push(event.clone());
+        self.tell(event);
+    }
+
+    fn step(&mut self, world: World) {
+        match world {
+            World::Succeed(choice) => self.answer(choice, read),
+            World::FailPassing(choice) => self.answer(choice, |_| Receipts::Failed(bad_answer())),
+            World::FailForGood(choice) => self.answer(choice, |_| Receipts::Failed(damage())),
+            World::RateLimit(choice) => {
+                self.answer(choice, |_| Receipts::Retry { after: None, why: bad_answer() });
+            }
+            World::Due(choice) if !self.waiting.is_empty() => {
+                let (index, attempt) = self.waiting.swap_remove(choice % self.waiting.len());
+                self.tell(JobEvent::RetryDue { index, attempt });
+            }
+            World::Duplicate(choice) if !self.past.is_empty() => {
+                let event = self.past[choice % self.past.len()].clone();
+                self.tell(event);
+            }
+            World::Start(choice) if !self.open.is_empty() => {
+                let (index, attempt) = self.open[choice % self.open.len()];
+                self.tell(JobEvent::Started { index, attempt });
+            }
+            World::Due(_) | World::Duplicate(_) | World::Start(_) => {}
+        }
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..100_000 {
+            if !self.ends.is_empty() {
+                return;
+            }
+            if !self.open.is_empty() {
+                self.step(World::Succeed(0));
+            } else if !self.waiting.is_empty() {
+                self.step(World::Due(0));
+            } else if self.binds.pop().is_some() {
+                self.tell(JobEvent::Bound { missing: vec![] });
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+fn read(shard: Shard) -> Receipts {
+    Receipts::Done(shard.pages().map(|page| (page, Ok(receipt()))).collect())
+}
+
+proptest! {
+    /// I1, I2, I4: whatever the order of completions, duplicates, late answers and failures, the job ends once, and
+    /// every page is done or declared failed.
+    #[test]
+    fn every_job_ends_once_with_every_page_accounted_for(
+        pages in 1u32..40,
+        shard_pages in 1u32..6,
+        limited in proptest::option::of(0u32..10),
+        worlds in proptest::collection::vec(world(), 0..300),
+    ) {
+        let mut play = Play::new(pages, shard_pages, limited.map(FailedPagesLimit::Pages));
+        for world in worlds {
+            play.step(world);
+            let counts = play.job.progress().counts;
+            prop_assert!(counts.done + counts.failed <= pages);
+            prop_assert!(play.ends.len() <= 1);
+        }
+        play.finish();
+        prop_assert_eq!(play.ends.len(), 1, "the job did not end");
+        let failed: BTreeSet<u32> = play.job.failures().keys().copied().collect();
+        let done = play.job.progress().counts.done;
+        match &play.ends[0] {
+            JobEnd::Completed => {
+                prop_assert_eq!(done as usize + failed.len(), pages as usize);
+                if let Some(limit) = limited {
+                    prop_assert!(failed.len() <= limit as usize);
+                }
+            }
+            JobEnd::Failed { partial, .. } => {
+                prop_assert!(*partial);
+                let over = limited.map_or(failed.len() == pages as usize, |limit| failed.len() > limit as usize);
+                prop_assert!(over, "failed without a reason");
+            }
+            JobEnd::Stopped => prop_assert!(false, "nobody stopped it"),
+        }
+        // Paid once a page: duplicates are not counted again.
+        prop_assert_eq!(play.job.progress().usage.calls, u64::from(done));
+        for event in play.past.clone() {
+            prop_assert!(play.job.on(event).is_empty(), "a job that is over does nothing");
+        }
+    }
+
+    /// A stop at any moment ends the job at once and for good.
+    #[test]
+    fn a_stop_is_the_end(pages in 1u32..10, worlds in proptest::collection::vec(world(), 0..40)) {
+        let mut play = Play::new(pages, 1, None);
+        worlds.into_iter().for_each(|world| play.step(world));
+        if play.ends.is_empty() {
+            let actions = play.job.on(JobEvent::Stop);
+            prop_assert_eq!(actions, vec![JobAction::StopAttempts, JobAction::End(JobEnd::Stopped)]);
+        }
+        prop_assert!(play.job.on(JobEvent::Stop).is_empty());
+    }
+}

@@ -1,0 +1,135 @@
+//! One shard's state inside a job.
+//!
+//! ```text
+//!  queued ──Start──▶ running ──Finish──▶ done
+//!    ▲  │ (every end may also come before Start was heard)
+//!    │  │               ├──Wait──▶ waiting ──Due──▶ queued
+//!    │  │               ├──Fail──▶ failed
+//!    │  └───────────────┴──Split─▶ split   (its pages go on as subtasks of their own)
+//! ```
+
+use crate::document::Shard;
+
+/// Where a subtask stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubTaskState {
+    /// With the dispatcher.
+    Queued,
+    /// With a worker.
+    Running,
+    /// Waiting for its next attempt.
+    Waiting,
+    /// Every page has its output or its own failure.
+    Done,
+    /// Its page is declared failed.
+    Failed,
+    /// Given up in favour of one subtask a page.
+    Split,
+}
+
+/// What may happen to a subtask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubTaskStep {
+    /// A worker has it.
+    Start,
+    /// It was read.
+    Finish,
+    /// It shall be tried again later.
+    Wait,
+    /// The wait is over.
+    Due,
+    /// It is given up.
+    Fail,
+    /// Its pages are tried one by one.
+    Split,
+}
+
+impl SubTaskState {
+    /// The state after `step`; `None` when the step leads nowhere from here.
+    #[must_use]
+    pub const fn next(self, step: SubTaskStep) -> Option<Self> {
+        use SubTaskState as S;
+        use SubTaskStep as T;
+        match (self, step) {
+            (S::Queued, T::Start) => Some(S::Running),
+            (S::Queued | S::Running, T::Finish) => Some(S::Done),
+            (S::Queued | S::Running, T::Wait) => Some(S::Waiting),
+            (S::Queued | S::Running, T::Fail) => Some(S::Failed),
+            (S::Queued | S::Running, T::Split) => Some(S::Split),
+            (S::Waiting, T::Due) => Some(S::Queued),
+            _ => None,
+        }
+    }
+
+    /// Whether it takes part no more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Split)
+    }
+}
+
+/// A shard and its attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubTask {
+    /// Its pages.
+    pub shard: Shard,
+    /// Where it stands.
+    pub state: SubTaskState,
+    /// The attempt that runs or comes next, from 1. News of any other attempt is old.
+    pub attempt: u32,
+}
+
+impl SubTask {
+    /// A subtask before its first attempt.
+    #[must_use]
+    pub const fn new(shard: Shard) -> Self {
+        Self { shard, state: SubTaskState::Queued, attempt: 1 }
+    }
+
+    /// Takes `step` on news of `attempt`; answers whether it did. Duplicates and late news do nothing.
+    pub fn take(&mut self, step: SubTaskStep, attempt: u32) -> bool {
+        let next = self.state.next(step).filter(|_| attempt == self.attempt);
+        if let Some(next) = next {
+            self.state = next;
+            if matches!(step, SubTaskStep::Due) {
+                self.attempt += 1;
+            }
+        }
+        next.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_table() {
+        use SubTaskState as S;
+        use SubTaskStep as T;
+        let steps = [T::Start, T::Finish, T::Wait, T::Due, T::Fail, T::Split];
+        for (state, row) in [
+            (S::Queued, [Some(S::Running), Some(S::Done), Some(S::Waiting), None, Some(S::Failed), Some(S::Split)]),
+            (S::Running, [None, Some(S::Done), Some(S::Waiting), None, Some(S::Failed), Some(S::Split)]),
+            (S::Waiting, [None, None, None, Some(S::Queued), None, None]),
+            (S::Done, [None; 6]),
+            (S::Failed, [None; 6]),
+            (S::Split, [None; 6]),
+        ] {
+            for (step, expected) in steps.into_iter().zip(row) {
+                assert_eq!(state.next(step), expected, "{state:?} {step:?}");
+                assert!(!state.is_final() || expected.is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn news_of_an_older_attempt_does_nothing() {
+        let mut subtask = SubTask::new(Shard::single(1));
+        assert!(subtask.take(SubTaskStep::Wait, 1));
+        assert!(subtask.take(SubTaskStep::Due, 1));
+        assert!(!subtask.take(SubTaskStep::Finish, 1));
+        assert!(subtask.take(SubTaskStep::Finish, 2));
+        assert!(!subtask.take(SubTaskStep::Finish, 2));
+    }
+}

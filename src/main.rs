@@ -1,0 +1,19 @@
+//! The command: parse, run, exit code.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    cli::start_log(&cli);
+    match cli::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bindery: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Who works on what next: the dispatcher, its fair queue and the workers.
+//!
+//! ```text
+//!  JobActor ──Enqueue──▶ Dispatcher ──Perform──▶ WorkerActor × N (SyncArbiter) ──▶ Processor
+//!      ▲                  FairQueue, credits         │
+//!      └──── PoolEvent ───┴──────── Ended (reply) ◀──┘
+//! ```
+//!
+//! A SyncArbiter's own queue is first come first served and has no end, so nothing waits there: the dispatcher sends a
+//! worker's message only when a worker is free (a credit is there), and everything else waits in the [`FairQueue`],
+//! where it can be ordered, counted and taken back.
+
+mod dispatcher;
+mod fair_queue;
+mod perform;
+mod work;
+mod worker;
+
+pub use dispatcher::{CheckSource, Dispatcher, Drain, Enqueue, Forget, GetLoad, Load, PoolOptions};
+pub use fair_queue::FairQueue;
+pub use work::{
+    Bind, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck, SourcePages, Work,
+};

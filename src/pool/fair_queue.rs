@@ -1,0 +1,243 @@
+//! Whose turn it is. Pure: no clock, no actor.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
+
+/// How much virtual time one item costs a queue of weight 1.
+const STRIDE: u64 = 1 << 20;
+
+/// A queue that is fair between tenants, and within a tenant between tasks by priority.
+///
+/// It is stride scheduling on two levels: every tenant, and within it every task, has a pass that grows by
+/// `STRIDE / weight` with each item it gets, and the smallest pass is next. Who comes anew starts at the pass of
+/// whoever is being served now, so a task that arrives behind a long one waits about one item, and nobody saves up
+/// turns by being idle (invariant I9). Each operation costs O(log tenants + log tasks).
+#[derive(Debug)]
+pub struct FairQueue<K, T> {
+    tenants: HashMap<String, Tenant<K, T>>,
+    turns: BTreeSet<(u64, u64, String)>,
+    /// Which tenant a task is of.
+    owners: HashMap<K, String>,
+    now: u64,
+    arrivals: u64,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Tenant<K, T> {
+    turn: (u64, u64),
+    tasks: HashMap<K, Lane<T>>,
+    turns: BTreeSet<(u64, u64, K)>,
+    now: u64,
+}
+
+#[derive(Debug)]
+struct Lane<T> {
+    turn: (u64, u64),
+    stride: u64,
+    items: VecDeque<T>,
+}
+
+impl<K: Copy + Eq + Hash + Ord, T> Default for FairQueue<K, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { tenants: HashMap::new(), turns: BTreeSet::new(), owners: HashMap::new(), now: 0, arrivals: 0, len: 0 }
+    }
+
+    /// Items that wait.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds an item at the end of its task. `priority` runs from −10 to 10; each step of 2 halves or doubles the
+    /// task's share among the tasks of its tenant.
+    pub fn push(&mut self, tenant: &str, task: K, priority: i8, item: T) {
+        self.arrivals += 1;
+        let arrival = self.arrivals;
+        if !self.tenants.contains_key(tenant) {
+            let turn = (self.now, arrival);
+            self.turns.insert((turn.0, turn.1, tenant.to_owned()));
+            let new = Tenant { turn, tasks: HashMap::new(), turns: BTreeSet::new(), now: 0 };
+            self.tenants.insert(tenant.to_owned(), new);
+        }
+        let Some(of) = self.tenants.get_mut(tenant) else { return };
+        let lane = of.tasks.entry(task).or_insert_with(|| {
+            let turn = (of.now, arrival);
+            of.turns.insert((turn.0, turn.1, task));
+            Lane { turn, stride: stride(priority), items: VecDeque::new() }
+        });
+        lane.items.push_back(item);
+        self.owners.entry(task).or_insert_with(|| tenant.to_owned());
+        self.len += 1;
+    }
+
+    /// Takes the item whose turn it is, and its task.
+    pub fn pop(&mut self) -> Option<(K, T)> {
+        let (pass, arrival, name) = self.turns.pop_first()?;
+        self.now = pass;
+        let tenant = self.tenants.get_mut(&name)?;
+        let (task_pass, task_arrival, task) = tenant.turns.pop_first()?;
+        tenant.now = task_pass;
+        let lane = tenant.tasks.get_mut(&task)?;
+        let item = lane.items.pop_front()?;
+        self.len -= 1;
+        if lane.items.is_empty() {
+            tenant.tasks.remove(&task);
+            self.owners.remove(&task);
+        } else {
+            lane.turn = (task_pass + lane.stride, task_arrival);
+            tenant.turns.insert((lane.turn.0, lane.turn.1, task));
+        }
+        if tenant.tasks.is_empty() {
+            self.tenants.remove(&name);
+        } else {
+            tenant.turn = (pass + STRIDE, arrival);
+            self.turns.insert((tenant.turn.0, tenant.turn.1, name));
+        }
+        Some((task, item))
+    }
+
+    /// Takes back all items of a task, in their order.
+    pub fn remove(&mut self, task: K) -> Vec<T> {
+        let Some(name) = self.owners.remove(&task) else { return Vec::new() };
+        let Some(tenant) = self.tenants.get_mut(&name) else { return Vec::new() };
+        let Some(lane) = tenant.tasks.remove(&task) else { return Vec::new() };
+        tenant.turns.remove(&(lane.turn.0, lane.turn.1, task));
+        if tenant.tasks.is_empty() {
+            self.turns.remove(&(tenant.turn.0, tenant.turn.1, name.clone()));
+            self.tenants.remove(&name);
+        }
+        self.len -= lane.items.len();
+        lane.items.into()
+    }
+}
+
+/// Weight is 2^(priority/2), so the stride is its inverse.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "2^15 to 2^25 fits"
+)]
+fn stride(priority: i8) -> u64 {
+    let weight = (f64::from(priority.clamp(-10, 10)) / 2.0).exp2();
+    (STRIDE as f64 / weight) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn drain<T>(queue: &mut FairQueue<u32, T>, count: usize) -> Vec<u32> {
+        (0..count).map_while(|_| queue.pop()).map(|(task, _)| task).collect()
+    }
+
+    #[test]
+    fn a_late_short_task_waits_one_turn_not_the_book() {
+        let mut queue = FairQueue::new();
+        (0..5_000).for_each(|page| queue.push("t", 1, 0, page));
+        assert_eq!(drain(&mut queue, 1_000).len(), 1_000);
+        queue.push("t", 2, 0, 0);
+        let position = drain(&mut queue, 10).iter().position(|task| *task == 2).unwrap();
+        assert!(position <= 1, "waited {position} turns");
+    }
+
+    #[test]
+    fn tenants_share_alike_however_many_tasks_they_bring() {
+        let mut queue = FairQueue::new();
+        for task in 0..100 {
+            (0..10).for_each(|item| queue.push("many", task, 10, item));
+        }
+        (0..100).for_each(|item| queue.push("one", 1_000, -10, item));
+        let served = drain(&mut queue, 100);
+        let ones = served.iter().filter(|task| **task == 1_000).count();
+        assert!((49..=51).contains(&ones), "{ones} of 100");
+    }
+
+    #[test]
+    fn priority_decides_the_share_and_starves_nobody() {
+        let mut queue = FairQueue::new();
+        for item in 0..1_000 {
+            queue.push("t", 1, 4, item);
+            queue.push("t", 2, 0, item);
+            queue.push("t", 3, -4, item);
+        }
+        let served = drain(&mut queue, 210);
+        let share = |task| served.iter().filter(|t| **t == task).count();
+        // Weights 4 : 1 : 1/4.
+        assert!((155..=165).contains(&share(1)), "{}", share(1));
+        assert!((36..=44).contains(&share(2)), "{}", share(2));
+        assert!((8..=12).contains(&share(3)), "{}", share(3));
+    }
+
+    #[test]
+    fn a_removed_task_leaves_nothing() {
+        let mut queue = FairQueue::new();
+        (0..3).for_each(|item| queue.push("a", 1, 0, item));
+        (0..2).for_each(|item| queue.push("b", 2, 0, item));
+        assert_eq!(queue.remove(1), [0, 1, 2]);
+        assert!(queue.remove(1).is_empty());
+        assert_eq!(queue.len(), 2);
+        assert_eq!(drain(&mut queue, 9), [2, 2]);
+        assert!(queue.tenants.is_empty() && queue.turns.is_empty() && queue.owners.is_empty());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Push(u32, i8),
+        Pop,
+        Remove(u32),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            4 => (0u32..6, -10i8..=10).prop_map(|(task, priority)| Op::Push(task, priority)),
+            3 => Just(Op::Pop),
+            1 => (0u32..6).prop_map(Op::Remove),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_comes_out_once_and_in_the_order_of_its_task(ops in proptest::collection::vec(op(), 0..300)) {
+            let mut queue = FairQueue::new();
+            let mut model: HashMap<u32, VecDeque<usize>> = HashMap::new();
+            for (serial, op) in ops.into_iter().enumerate() {
+                match op {
+                    Op::Push(task, priority) => {
+                        // A task is of one tenant.
+                        let tenant = format!("tenant {}", task % 3);
+                        queue.push(&tenant, task, priority, serial);
+                        model.entry(task).or_default().push_back(serial);
+                    }
+                    Op::Pop => match queue.pop() {
+                        Some((task, item)) => prop_assert_eq!(model.get_mut(&task).unwrap().pop_front(), Some(item)),
+                        None => prop_assert!(model.values().all(VecDeque::is_empty)),
+                    },
+                    Op::Remove(task) => {
+                        let expected: Vec<_> = model.remove(&task).unwrap_or_default().into();
+                        prop_assert_eq!(queue.remove(task), expected);
+                    }
+                }
+                prop_assert_eq!(queue.len(), model.values().map(VecDeque::len).sum::<usize>());
+                prop_assert_eq!(queue.is_empty(), queue.turns.is_empty());
+                prop_assert_eq!(queue.is_empty(), queue.tenants.is_empty() && queue.owners.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Doing a piece of work, on a worker's thread.
+//!
+//! **Write order.** Outputs are in the ledger before the outcome is told, and the JSON result is in place before the
+//! Markdown, whose presence means "complete".
+
+use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::time::{Duration, Instant};
+
+use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, Work};
+use crate::aggregate::{JsonWriter, MarkdownWriter};
+use crate::blob::{Durability, LocalBlob, Staging};
+use crate::document::{Document, Shard, plan};
+use crate::ledger::Ledger;
+use crate::processor::{PageRead, ShardInput, ShardOutcome};
+use crate::task::{Failure, PageStatus, PageUsage, PageView, code};
+
+/// What workers share.
+#[derive(Clone)]
+pub(super) struct Workshop {
+    pub(super) ledger: Ledger,
+    pub(super) blob: LocalBlob,
+}
+
+impl Workshop {
+    pub(super) fn perform(&self, spec: &JobSpec, work: Work) -> Ended {
+        match work {
+            Work::Plan => Ended::Planned(self.plan(spec)),
+            Work::Shard(work) => {
+                let receipts = self.attempt(spec, &work);
+                Ended::Shard { index: work.index, attempt: work.attempt, receipts }
+            }
+            Work::Bind(bind) => Ended::Bound(self.bind(spec, &bind)),
+        }
+    }
+
+    fn plan(&self, spec: &JobSpec) -> Result<Plan, Failure> {
+        let check = SourceCheck {
+            path: spec.source_path.clone(),
+            password: spec.options.password.clone(),
+            selection: spec.options.pages.clone(),
+            limits: spec.limits,
+        };
+        let (document, pages) = open(&check)?;
+        let mut known = Vec::new();
+        for &page in &pages {
+            if spec.cancel.is_cancelled() {
+                break;
+            }
+            if self.ledger.get(spec.page_key(page)).map_err(|e| storage_failed(&e))?.is_some() {
+                known.push(page);
+            }
+        }
+        Ok(Plan { document: std::sync::Arc::new(document), pages, known })
+    }
+
+    /// One attempt. Pages that another task paid for in the meantime are not read again.
+    fn attempt(&self, spec: &JobSpec, work: &ShardWork) -> Receipts {
+        let mut receipts = Vec::new();
+        let mut missing = Vec::new();
+        for page in work.shard.pages() {
+            match self.ledger.get(spec.page_key(page)) {
+                Ok(Some(_)) => {
+                    receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true })));
+                }
+                Ok(None) => missing.push(page),
+                Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
+            }
+        }
+        for shard in plan(missing, u32::MAX) {
+            match self.read(spec, work, shard) {
+                Receipts::Done(read) => receipts.extend(read),
+                other => return other,
+            }
+        }
+        Receipts::Done(receipts)
+    }
+
+    fn read(&self, spec: &JobSpec, work: &ShardWork, shard: Shard) -> Receipts {
+        if spec.cancel.is_cancelled() {
+            return Receipts::Cancelled;
+        }
+        let input = ShardInput {
+            document: &work.document,
+            shard,
+            options: &spec.options,
+            file_name: spec.file_name.as_deref(),
+            attempt: work.attempt,
+            deadline: Instant::now() + spec.attempt_timeout,
+            cancel: &spec.cancel,
+        };
+        match spec.processor.process(&input) {
+            ShardOutcome::Done(pages) => self.keep(spec, shard, pages),
+            ShardOutcome::Retry { after, why } => Receipts::Retry { after, why },
+            ShardOutcome::Failed(why) => Receipts::Failed(why),
+            ShardOutcome::Cancelled => Receipts::Cancelled,
+        }
+    }
+
+    /// Puts what was read into the ledger. A page that the processor forgot, or named twice, is its failure.
+    fn keep(&self, spec: &JobSpec, shard: Shard, mut pages: Vec<PageRead>) -> Receipts {
+        pages.sort_by_key(|read| read.page);
+        if pages.iter().map(|read| read.page).ne(shard.pages()) {
+            let message = format!("the processor {} did not answer for each page once", spec.processor.name());
+            return Receipts::Failed(Failure::permanent(code::BAD_ANSWER, message));
+        }
+        let durability = if spec.processor.is_paid() { Durability::Synced } else { Durability::Cached };
+        let mut receipts = Vec::with_capacity(pages.len());
+        for PageRead { page, result } in pages {
+            let receipt = match result {
+                Ok(output) => {
+                    if let Err(error) = self.ledger.put(spec.page_key(page), &output, durability) {
+                        return Receipts::Retry { after: Some(Duration::from_secs(1)), why: storage_failed(&error) };
+                    }
+                    Ok(PageReceipt { usage: output.usage, reused: false })
+                }
+                Err(failure) => Err(failure),
+            };
+            receipts.push((page, receipt));
+        }
+        Receipts::Done(receipts)
+    }
+
+    /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
+    fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<Vec<u32>, Failure> {
+        let [markdown, json] = match self.try_bind(spec, bind).map_err(|e| storage_failed(&e))? {
+            Bound::Missing(pages) => return Ok(pages),
+            Bound::Staged(files) => *files,
+        };
+        let publish = |staging: Staging, key: &str| self.blob.commit(staging.finish()?, key);
+        publish(json, &spec.json_key).map_err(|e| storage_failed(&e))?;
+        publish(markdown, &spec.markdown_key).map_err(|e| storage_failed(&e))?;
+        Ok(Vec::new())
+    }
+
+    fn try_bind(&self, spec: &JobSpec, bind: &Bind) -> io::Result<Bound> {
+        let mut markdown = MarkdownWriter::new(buffered(self.blob.stage()?), &spec.options);
+        let mut json = JsonWriter::new(buffered(self.blob.stage()?));
+        let mut missing = Vec::new();
+        for &page in bind.pages.iter() {
+            let output = self.ledger.get(spec.page_key(page))?;
+            let view = match (bind.failed.get(&page), output) {
+                (Some(failed), _) => PageView::failed(page, failed.clone()),
+                (None, Some(output)) => PageView::done(page, output),
+                (None, None) => {
+                    missing.push(page);
+                    PageView::unfinished(page, PageStatus::Pending)
+                }
+            };
+            if missing.is_empty() || !bind.complete {
+                markdown.page(&view)?;
+                json.page(&view)?;
+            }
+        }
+        if bind.complete && !missing.is_empty() {
+            return Ok(Bound::Missing(missing));
+        }
+        let inner =
+            |out: BufWriter<StagingWriter>| out.into_inner().map(|writer| writer.0).map_err(IntoInnerError::into_error);
+        Ok(Bound::Staged(Box::new([inner(markdown.into_inner())?, inner(json.finish()?)?])))
+    }
+}
+
+enum Bound {
+    Missing(Vec<u32>),
+    Staged(Box<[Staging; 2]>),
+}
+
+/// Opens a PDF and resolves which of its pages are asked for.
+pub(super) fn open(check: &SourceCheck) -> Result<(Document, Vec<u32>), Failure> {
+    let document = Document::open(&check.path, check.password.as_deref(), &check.limits)?;
+    let pages = match &check.selection {
+        Some(selection) => selection
+            .resolve(document.page_count())
+            .map_err(|error| Failure::permanent(code::BAD_PAGE_RANGE, error.to_string()))?,
+        None => (1..=document.page_count()).collect(),
+    };
+    Ok((document, pages))
+}
+
+fn storage_failed(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return Failure::passing(code::DISK_FULL, "the disk is full");
+    }
+    Failure::passing(code::STORAGE_FAILED, format!("a page or result cannot be stored: {}", error.kind()))
+}
+
+struct StagingWriter(Staging);
+
+impl Write for StagingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn buffered(staging: Staging) -> BufWriter<StagingWriter> {
+    BufWriter::with_capacity(64 * 1024, StagingWriter(staging))
+}

@@ -1,0 +1,203 @@
+//! What is worked on, and what comes back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Message, Recipient};
+use tokio_util::sync::CancellationToken;
+
+use crate::document::{Document, DocumentLimits, Shard};
+use crate::ledger::{PageKey, RecipeHash};
+use crate::processor::{Processor, WorkKind};
+use crate::task::{Failure, PageFailure, PageSelection, PageUsage, TaskId, TaskOptions};
+
+/// What every piece of work of one job has in common. Shared, never changed.
+pub struct JobSpec {
+    /// Whose job.
+    pub task: TaskId,
+    /// The epoch it runs in; tells its news from an older job's.
+    pub epoch: u64,
+    /// Who pays; the fair queue shares between tenants.
+    pub tenant: String,
+    /// The source file.
+    pub source_path: PathBuf,
+    /// The source's hash, which stands for its content in the ledger.
+    pub source_sha256: String,
+    /// The file's name as its caller gave it.
+    pub file_name: Option<String>,
+    /// What the caller chose.
+    pub options: TaskOptions,
+    /// Who reads the pages.
+    pub processor: Arc<dyn Processor>,
+    /// The recipe's hash, for the ledger.
+    pub recipe: RecipeHash,
+    /// What a document may be.
+    pub limits: DocumentLimits,
+    /// The longest that one attempt may take.
+    pub attempt_timeout: Duration,
+    /// Blob key of the Markdown.
+    pub markdown_key: String,
+    /// Blob key of the pages as JSON.
+    pub json_key: String,
+    /// Fires when the job is over.
+    pub cancel: CancellationToken,
+}
+
+impl JobSpec {
+    /// The ledger key of one page.
+    #[must_use]
+    pub fn page_key(&self, page: u32) -> PageKey {
+        PageKey::new(&self.source_sha256, page, self.recipe)
+    }
+
+    /// Pages a shard.
+    #[must_use]
+    pub fn shard_pages(&self) -> u32 {
+        self.options.shard_pages.unwrap_or_else(|| self.processor.shard_pages())
+    }
+}
+
+/// One piece of work of a job.
+#[derive(Clone)]
+pub enum Work {
+    /// Open the PDF, count, choose pages, look them up in the ledger.
+    Plan,
+    /// One attempt at one subtask.
+    Shard(ShardWork),
+    /// Join the pages into the result.
+    Bind(Bind),
+}
+
+/// One attempt at one subtask.
+#[derive(Clone)]
+pub struct ShardWork {
+    /// The opened PDF.
+    pub document: Arc<Document>,
+    /// Which subtask of the job.
+    pub index: u32,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Its pages.
+    pub shard: Shard,
+}
+
+/// A result to be written.
+#[derive(Clone)]
+pub struct Bind {
+    /// All pages of the task, ascending.
+    pub pages: Arc<Vec<u32>>,
+    /// Those declared failed.
+    pub failed: Arc<BTreeMap<u32, PageFailure>>,
+    /// Whether every page that is not failed must be in the ledger. Without it, missing pages are marked as pending:
+    /// the partial result of a task that failed.
+    pub complete: bool,
+}
+
+impl Work {
+    /// Which workers do it.
+    pub(super) fn kind(&self, spec: &JobSpec) -> WorkKind {
+        match self {
+            Self::Plan | Self::Bind(_) => WorkKind::Cpu,
+            Self::Shard(_) => spec.processor.kind(),
+        }
+    }
+}
+
+/// A job's pages, as planned.
+pub struct Plan {
+    /// The opened PDF.
+    pub document: Arc<Document>,
+    /// The pages of this task, ascending.
+    pub pages: Vec<u32>,
+    /// Those of them that are in the ledger already.
+    pub known: Vec<u32>,
+}
+
+/// What a job is told of a page that was read. Its Markdown is in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageReceipt {
+    /// What it cost now; nothing when it was found in the ledger.
+    pub usage: PageUsage,
+    /// Whether it was found in the ledger.
+    pub reused: bool,
+}
+
+/// What became of an attempt: a processor's outcome with its outputs put into the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Receipts {
+    /// Each page with its receipt or its own failure.
+    Done(Vec<(u32, Result<PageReceipt, Failure>)>),
+    /// Try again later.
+    Retry {
+        /// Wait at least so long.
+        after: Option<Duration>,
+        /// Why.
+        why: Failure,
+    },
+    /// The shard cannot be read as a whole.
+    Failed(Failure),
+    /// Given up.
+    Cancelled,
+}
+
+/// How a piece of work ended.
+pub enum Ended {
+    /// Of [`Work::Plan`].
+    Planned(Result<Plan, Failure>),
+    /// Of [`Work::Shard`].
+    Shard {
+        /// The subtask.
+        index: u32,
+        /// The attempt.
+        attempt: u32,
+        /// What became of it.
+        receipts: Receipts,
+    },
+    /// Of [`Work::Bind`]: bound, or the pages that are missing in the ledger.
+    Bound(Result<Vec<u32>, Failure>),
+}
+
+/// News for a job.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum PoolEvent {
+    /// An attempt went to a worker.
+    Started {
+        /// The subtask.
+        index: u32,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A piece of work is over.
+    Ended(Ended),
+}
+
+/// What a job queues.
+pub(super) struct JobWork {
+    pub(super) spec: Arc<JobSpec>,
+    pub(super) work: Work,
+    pub(super) events: Recipient<PoolEvent>,
+}
+
+/// A question about a file that is not a task yet.
+pub struct SourceCheck {
+    /// The file.
+    pub path: PathBuf,
+    /// Its password.
+    pub password: Option<String>,
+    /// The pages that are asked for.
+    pub selection: Option<PageSelection>,
+    /// What a document may be.
+    pub limits: DocumentLimits,
+}
+
+/// The pages of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourcePages {
+    /// How many it has.
+    pub all: u32,
+    /// How many are asked for.
+    pub selected: u32,
+}

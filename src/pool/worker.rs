@@ -1,0 +1,73 @@
+//! One thread of a SyncArbiter, doing one piece of work at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use actix::{Actor, Handler, Message, SyncContext};
+
+use super::perform::{Workshop, open};
+use super::work::{Ended, JobSpec, Receipts, SourceCheck, SourcePages, Work};
+use crate::task::{Failure, code};
+
+pub(super) struct WorkerActor {
+    workshop: Workshop,
+}
+
+impl WorkerActor {
+    pub(super) const fn new(workshop: Workshop) -> Self {
+        Self { workshop }
+    }
+}
+
+impl Actor for WorkerActor {
+    type Context = SyncContext<Self>;
+}
+
+#[derive(Message)]
+#[rtype(result = "Ended")]
+pub(super) struct Perform {
+    pub(super) spec: Arc<JobSpec>,
+    pub(super) work: Work,
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<SourcePages, Failure>")]
+pub(super) struct PerformCheck(pub(super) SourceCheck);
+
+/// A panic would end the worker's thread for good, so it ends here, as a failed attempt.
+impl Handler<Perform> for WorkerActor {
+    type Result = actix::MessageResult<Perform>;
+
+    fn handle(&mut self, Perform { spec, work }: Perform, _: &mut Self::Context) -> Self::Result {
+        let again = work.clone();
+        let performed = catch_unwind(AssertUnwindSafe(|| self.workshop.perform(&spec, work)));
+        actix::MessageResult(performed.unwrap_or_else(|_| crashed(&spec, &again)))
+    }
+}
+
+impl Handler<PerformCheck> for WorkerActor {
+    type Result = Result<SourcePages, Failure>;
+
+    fn handle(&mut self, PerformCheck(check): PerformCheck, _: &mut Self::Context) -> Self::Result {
+        let opened = catch_unwind(AssertUnwindSafe(|| open(&check)));
+        let (document, pages) = opened.map_err(|_| unreadable())??;
+        let selected = u32::try_from(pages.len()).unwrap_or(u32::MAX);
+        Ok(SourcePages { all: document.page_count(), selected })
+    }
+}
+
+fn crashed(spec: &JobSpec, work: &Work) -> Ended {
+    match work {
+        Work::Plan => Ended::Planned(Err(unreadable())),
+        Work::Shard(work) => {
+            let message = format!("the processor {} crashed on this page", spec.processor.name());
+            let why = Failure::passing(code::PROCESSOR_CRASHED, message);
+            Ended::Shard { index: work.index, attempt: work.attempt, receipts: Receipts::Failed(why) }
+        }
+        Work::Bind(_) => Ended::Bound(Err(Failure::passing(code::STORAGE_FAILED, "writing the result crashed"))),
+    }
+}
+
+fn unreadable() -> Failure {
+    Failure::permanent(code::PDF_DAMAGED, "the PDF is damaged in a way that crashes its reader")
+}

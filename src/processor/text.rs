@@ -1,0 +1,63 @@
+//! The local processor: the PDF's own text, without a network.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use crate::task::{Failure, PageOutput, TaskOptions, code};
+
+/// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextProcessor;
+
+/// Part of the ledger's key: raise it whenever the same page would come out differently.
+const VERSION: u32 = 1;
+
+impl Processor for TextProcessor {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn kind(&self) -> WorkKind {
+        WorkKind::Cpu
+    }
+
+    fn recipe(&self, _: &TaskOptions) -> serde_json::Value {
+        json!({ "processor": self.name(), "version": VERSION })
+    }
+
+    fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
+        let useless = [("model", options.model.is_some()), ("prompt", options.prompt.is_some())];
+        match useless.into_iter().find(|(_, given)| *given) {
+            Some((name, _)) => {
+                let message = format!("option {name}: the text processor uses no model; choose processor=llm");
+                Err(Failure::permanent(code::BAD_OPTION, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
+        let reader = input.document.reader();
+        let mut pages = Vec::new();
+        for page in input.shard.pages() {
+            if input.cancel.is_cancelled() {
+                return ShardOutcome::Cancelled;
+            }
+            let begun = Instant::now();
+            if begun > input.deadline {
+                return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
+            }
+            let result = reader.markdown(page).map(|markdown| PageOutput {
+                markdown,
+                processor: self.name().to_owned(),
+                attempts: input.attempt,
+                ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                ..PageOutput::default()
+            });
+            pages.push(PageRead { page, result });
+        }
+        ShardOutcome::Done(pages)
+    }
+}

@@ -1,0 +1,232 @@
+//! What every [`TaskStore`] must do, as checks that panic where one does not.
+//!
+//! Bindery runs them on its own stores; an implementation of yours should pass them too:
+//!
+//! ```no_run
+//! # async fn check(my_store: impl bindery::store::TaskStore + Clone) {
+//! bindery::store::contract::check_all(&my_store).await;
+//! # }
+//! ```
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check reports by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{ListQuery, StoreError, TaskStore, Update};
+use crate::clock::Timestamp;
+use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep, test_record};
+
+/// Every check, one after the other, on one empty store; it is empty again afterwards.
+pub async fn check_all(store: &(impl TaskStore + Clone)) {
+    creates_once_and_reads_back(store).await;
+    updates_only_from_the_expected_revision(store).await;
+    final_is_final_but_for_a_new_epoch(store).await;
+    a_replayed_operation_has_no_second_effect(store).await;
+    of_racing_owners_one_wins(store).await;
+    lists_newest_first_and_stays_stable_under_inserts(store).await;
+    lists_by_status(store).await;
+    deletes_record_and_index(store).await;
+    expires_only_final_records(store).await;
+    assert!(store.list(&window(10)).await.unwrap().tasks.is_empty(), "the checks left records behind");
+}
+
+const AN_HOUR: Duration = Duration::from_hours(1);
+
+fn window(limit: usize) -> ListQuery {
+    ListQuery { limit, ..ListQuery::default() }
+}
+
+async fn create(store: &impl TaskStore, created_ms: u64) -> TaskRecord {
+    let record = test_record(created_ms);
+    store.create(&record, Uuid::now_v7()).await.unwrap();
+    record
+}
+
+/// The update that takes `step` on `record` now.
+fn step(record: &TaskRecord, step: TaskStep) -> Update {
+    let mut next = record.clone();
+    next.take(step, Timestamp::now(), AN_HOUR).unwrap();
+    next.version += 1;
+    Update { expected: record.revision(), next, operation: Uuid::now_v7() }
+}
+
+async fn apply(store: &impl TaskStore, record: &TaskRecord, taken: TaskStep) -> TaskRecord {
+    let update = step(record, taken);
+    store.update(&update).await.unwrap();
+    update.next
+}
+
+async fn creates_once_and_reads_back(store: &impl TaskStore) {
+    let mut record = test_record(1_000);
+    record.options.metadata = Some(serde_json::json!({"case": [1, null, "ü"]}));
+    let operation = Uuid::now_v7();
+    assert!(matches!(store.get(record.id).await, Err(StoreError::NotFound)));
+    store.create(&record, operation).await.unwrap();
+    assert_eq!(store.get(record.id).await.unwrap(), record);
+    store.create(&record, operation).await.expect("the same operation again is answered as the first time");
+    assert!(matches!(store.create(&record, Uuid::now_v7()).await, Err(StoreError::Exists)));
+    store.delete(record.id).await.unwrap();
+}
+
+async fn updates_only_from_the_expected_revision(store: &impl TaskStore) {
+    let first = create(store, 1_000).await;
+    let second = apply(store, &first, TaskStep::Dispatch).await;
+    assert_eq!(store.get(first.id).await.unwrap(), second);
+
+    let stale = store.update(&step(&first, TaskStep::Cancel)).await;
+    assert!(matches!(stale, Err(StoreError::Conflict(at)) if at == second.revision()), "{stale:?}");
+
+    let mut skipping = step(&second, TaskStep::Cancel);
+    skipping.next.version += 1;
+    assert!(matches!(store.update(&skipping).await, Err(StoreError::Conflict(_))));
+
+    let mut backwards = step(&second, TaskStep::Cancel);
+    backwards.next.epoch -= 1;
+    assert!(matches!(store.update(&backwards).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.get(first.id).await.unwrap(), second, "a refused update writes nothing");
+
+    let taken_over = apply(store, &second, TaskStep::Requeue).await;
+    assert!(matches!(store.update(&step(&second, TaskStep::Complete)).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.get(first.id).await.unwrap(), taken_over, "the stale owner's end bounces");
+
+    assert!(matches!(store.update(&step(&test_record(1), TaskStep::Cancel)).await, Err(StoreError::NotFound)));
+    store.delete(first.id).await.unwrap();
+}
+
+async fn final_is_final_but_for_a_new_epoch(store: &impl TaskStore) {
+    for end in [TaskStep::Complete, TaskStep::Fail, TaskStep::Cancel] {
+        let open = create(store, 1_000).await;
+        let ended = apply(store, &open, end).await;
+        let mut next = ended.clone();
+        next.status = TaskStatus::Processing;
+        next.version += 1;
+        let reopen = Update { expected: ended.revision(), next, operation: Uuid::now_v7() };
+        assert!(matches!(store.update(&reopen).await, Err(StoreError::Final)), "{end:?}");
+        assert_eq!(store.get(open.id).await.unwrap(), ended);
+
+        let retried = apply(store, &ended, TaskStep::Retry).await;
+        assert_eq!(store.get(open.id).await.unwrap(), retried);
+        let far = Timestamp::now().after(AN_HOUR * 2);
+        assert!(!store.expired(far, 10).await.unwrap().contains(&open.id), "an unfinished task does not expire");
+        store.delete(open.id).await.unwrap();
+    }
+}
+
+async fn a_replayed_operation_has_no_second_effect(store: &impl TaskStore) {
+    let open = create(store, 1_000).await;
+    let update = step(&open, TaskStep::Complete);
+    store.update(&update).await.unwrap();
+    store.update(&update).await.expect("a lost answer is asked for again");
+    assert_eq!(store.get(open.id).await.unwrap(), update.next);
+    store.delete(open.id).await.unwrap();
+}
+
+async fn of_racing_owners_one_wins(store: &impl TaskStore) {
+    for _ in 0..20 {
+        let open = create(store, 1_000).await;
+        let (mut one, mut two) = (step(&open, TaskStep::Requeue), step(&open, TaskStep::Requeue));
+        one.next.owner = Some("one".into());
+        two.next.owner = Some("two".into());
+        let (first, second) = futures::join!(store.update(&one), store.update(&two));
+        let winner = match (first, second) {
+            (Ok(()), Err(StoreError::Conflict(_))) => one.next,
+            (Err(StoreError::Conflict(_)), Ok(())) => two.next,
+            other => panic!("exactly one owner must win: {other:?}"),
+        };
+        assert_eq!(store.get(open.id).await.unwrap(), winner);
+        store.delete(open.id).await.unwrap();
+    }
+}
+
+async fn lists_newest_first_and_stays_stable_under_inserts(store: &impl TaskStore) {
+    let mut old = Vec::new();
+    // Several in the same millisecond: their order must still be total.
+    for created in [1_000, 1_000, 1_000, 2_000, 3_000, 3_000, 4_000] {
+        old.push(create(store, created).await.id);
+    }
+    let mut seen = Vec::new();
+    let mut query = window(2);
+    loop {
+        let page = store.list(&query).await.unwrap();
+        assert!(page.tasks.len() <= 2);
+        seen.extend(page.tasks.iter().map(|task| (task.created_at, task.id)));
+        // A newer task comes in between two windows and must not move them.
+        old.push(create(store, 9_000).await.id);
+        let Some(next) = page.next else { break };
+        query.after = Some(next);
+    }
+    assert!(seen.is_sorted_by(|a, b| a > b), "newest first, no repeats: {seen:?}");
+    let expected: BTreeSet<TaskId> = old.iter().take(7).copied().collect();
+    assert_eq!(seen.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>(), expected);
+    assert!(store.list(&window(old.len())).await.unwrap().next.is_none(), "a full last window has no next");
+    for id in old {
+        store.delete(id).await.unwrap();
+    }
+}
+
+async fn lists_by_status(store: &impl TaskStore) {
+    let mut expected = Vec::new();
+    for (end, status) in [
+        (None, TaskStatus::Pending),
+        (Some(TaskStep::Dispatch), TaskStatus::Processing),
+        (Some(TaskStep::Complete), TaskStatus::Completed),
+        (Some(TaskStep::Fail), TaskStatus::Failed),
+        (Some(TaskStep::Cancel), TaskStatus::Cancelled),
+    ] {
+        let mut record = create(store, 1_000).await;
+        if let Some(end) = end {
+            record = apply(store, &record, end).await;
+        }
+        expected.push((status, record.id));
+    }
+    for (status, id) in &expected {
+        let query = ListQuery { status: Some(*status), ..window(10) };
+        let found: Vec<_> = store.list(&query).await.unwrap().tasks.iter().map(|task| task.id).collect();
+        assert_eq!(found, [*id], "{status}");
+    }
+    for (_, id) in expected {
+        store.delete(id).await.unwrap();
+    }
+}
+
+async fn deletes_record_and_index(store: &impl TaskStore) {
+    let record = create(store, 1_000).await;
+    let ended = apply(store, &record, TaskStep::Complete).await;
+    assert!(store.delete(ended.id).await.unwrap());
+    assert!(!store.delete(ended.id).await.unwrap());
+    assert!(matches!(store.get(ended.id).await, Err(StoreError::NotFound)));
+    let far = Timestamp::now().after(AN_HOUR * 2);
+    assert!(store.expired(far, 10).await.unwrap().is_empty());
+    assert!(store.list(&window(10)).await.unwrap().tasks.is_empty());
+}
+
+async fn expires_only_final_records(store: &impl TaskStore) {
+    let now = Timestamp::now();
+    let open = create(store, 1_000).await;
+    let kept = create(store, 2_000).await;
+    let kept = apply(store, &kept, TaskStep::Complete).await;
+    let gone = create(store, 3_000).await;
+    let mut ending = step(&gone, TaskStep::Complete);
+    ending.next.expires_at = Some(now);
+    store.update(&ending).await.unwrap();
+
+    assert!(matches!(store.get(gone.id).await, Err(StoreError::NotFound)), "expired is gone for readers at once");
+    let listed: Vec<_> = store.list(&window(1)).await.unwrap().tasks.iter().map(|task| task.id).collect();
+    assert_eq!(listed, [kept.id], "an expired record does not take a place in a window");
+    assert_eq!(store.expired(now, 10).await.unwrap(), [gone.id]);
+    assert_eq!(store.expired(now.after(AN_HOUR * 2), 10).await.unwrap(), [gone.id, kept.id]);
+    assert_eq!(store.expired(now.after(AN_HOUR * 2), 1).await.unwrap().len(), 1, "the limit holds");
+    for id in [open.id, kept.id, gone.id] {
+        store.delete(id).await.unwrap();
+    }
+    assert!(store.expired(now.after(AN_HOUR * 2), 10).await.unwrap().is_empty());
+}

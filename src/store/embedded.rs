@@ -1,0 +1,364 @@
+//! The embedded store: one file in the data directory, no server. Also the in-memory store, on the same code.
+//!
+//! One thread owns all writing. It takes what waits in its queue, up to a bound, does it all in one transaction and
+//! answers after the commit: a commit is durable, costs milliseconds, and is shared by everyone who waited (group
+//! commit). Reads run on the caller's thread on a snapshot; they do not wait for the writer.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use redb::backends::InMemoryBackend;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{Cursor, ListPage, ListQuery, StoreError, TaskStore, Update, check_update};
+use crate::clock::Timestamp;
+use crate::task::{TaskId, TaskRecord, TaskStatus};
+
+/// id → format byte, operation, record as JSON.
+const RECORDS: Table = TableDefinition::new("records");
+/// created ms, id → nothing.
+const ALL: Table = TableDefinition::new("all");
+/// status, created ms, id → nothing.
+const BY_STATUS: Table = TableDefinition::new("by-status");
+/// expiry ms, id → nothing.
+const EXPIRY: Table = TableDefinition::new("expiry");
+
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// The first byte of every record. A later layout gets another one.
+const FORMAT: u8 = 1;
+/// Operations that share one commit.
+const GROUP: usize = 512;
+/// Operations that may wait; a caller past that waits for a place.
+const QUEUE: usize = 4_096;
+
+/// Task records in one file of the local disk, or in memory.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    database: Arc<Database>,
+    writer: mpsc::Sender<Write>,
+}
+
+struct Write {
+    operation: Operation,
+    answer: oneshot::Sender<Result<bool, StoreError>>,
+}
+
+enum Operation {
+    Create(Box<TaskRecord>, Uuid),
+    Update(Box<Update>),
+    Delete(TaskId),
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `directory`, making both when they are missing. What was answered is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be opened, for example because another process has it.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(&directory).map_err(unavailable)?;
+        let database = Database::create(directory.as_ref().join("tasks.redb")).map_err(unavailable)?;
+        Self::start(database)
+    }
+
+    /// A store that forgets everything when it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the thread that writes cannot be started.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).map_err(unavailable)?;
+        Self::start(database)
+    }
+
+    fn start(database: Database) -> Result<Self, StoreError> {
+        let tables = database.begin_write().map_err(unavailable)?;
+        for table in [RECORDS, ALL, BY_STATUS, EXPIRY] {
+            tables.open_table(table).map_err(unavailable)?;
+        }
+        tables.commit().map_err(unavailable)?;
+        let database = Arc::new(database);
+        let (writer, queue) = mpsc::channel(QUEUE);
+        let owned = Arc::clone(&database);
+        std::thread::Builder::new()
+            .name("bindery-store".into())
+            .spawn(move || write_in_groups(&owned, queue))
+            .map_err(unavailable)?;
+        Ok(Self { database, writer })
+    }
+
+    async fn write(&self, operation: Operation) -> Result<bool, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || StoreError::Unavailable("its writing thread has ended".into());
+        self.writer.send(Write { operation, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+#[async_trait]
+impl TaskStore for EmbeddedStore {
+    async fn create(&self, record: &TaskRecord, operation: Uuid) -> Result<(), StoreError> {
+        self.write(Operation::Create(Box::new(record.clone()), operation)).await.map(drop)
+    }
+
+    async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
+        let snapshot = self.database.begin_read().map_err(unavailable)?;
+        let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
+        let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
+        let (_, record) = decode(bytes.value())?;
+        if is_expired(&record, Timestamp::now()) { Err(StoreError::NotFound) } else { Ok(record) }
+    }
+
+    async fn update(&self, update: &Update) -> Result<(), StoreError> {
+        self.write(Operation::Update(Box::new(update.clone()))).await.map(drop)
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        let snapshot = self.database.begin_read().map_err(unavailable)?;
+        let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
+        let index = snapshot.open_table(if query.status.is_some() { BY_STATUS } else { ALL }).map_err(unavailable)?;
+        let prefix: Vec<u8> = query.status.map(status_byte).into_iter().collect();
+        let place = |at: Option<Cursor>, fill: u8| {
+            let mut key = prefix.clone();
+            match at {
+                Some(cursor) => key.extend(cursor_key(cursor.created_at, cursor.id)),
+                None => key.extend([fill; 24]),
+            }
+            key
+        };
+        let (first, end) = (place(None, 0), place(query.after, 0xff));
+        let now = Timestamp::now();
+        let mut page = ListPage::default();
+        for entry in index.range(&first[..]..&end[..]).map_err(unavailable)?.rev() {
+            let (key, _) = entry.map_err(unavailable)?;
+            let id = &key.value()[prefix.len() + 8..];
+            let Some(bytes) = records.get(id).map_err(unavailable)? else { continue };
+            let (_, record) = decode(bytes.value())?;
+            if is_expired(&record, now) {
+                continue;
+            }
+            if page.tasks.len() == query.limit {
+                page.next = page.tasks.last().map(Cursor::of);
+                break;
+            }
+            page.tasks.push(record);
+        }
+        Ok(page)
+    }
+
+    async fn delete(&self, id: TaskId) -> Result<bool, StoreError> {
+        self.write(Operation::Delete(id)).await
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let snapshot = self.database.begin_read().map_err(unavailable)?;
+        let index = snapshot.open_table(EXPIRY).map_err(unavailable)?;
+        let end = cursor_key(now.after(std::time::Duration::from_millis(1)), TaskId::from_bytes([0; 16]));
+        let mut ids = Vec::new();
+        for entry in index.range(..&end[..]).map_err(unavailable)?.take(limit) {
+            let (key, _) = entry.map_err(unavailable)?;
+            let bytes = <[u8; 16]>::try_from(&key.value()[8..]).map_err(corrupt)?;
+            ids.push(TaskId::from_bytes(bytes));
+        }
+        Ok(ids)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.database.begin_read().map(drop).map_err(unavailable)
+    }
+}
+
+fn write_in_groups(database: &Database, mut queue: mpsc::Receiver<Write>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+        let (operations, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|w| (w.operation, w.answer)).unzip();
+        let failed = |why: StoreError| answers_of_failed_group(operations.len(), &why);
+        let results = write_group(database, &operations).unwrap_or_else(failed);
+        for (result, answer) in results.into_iter().zip(answers) {
+            // A caller that has gone does not need the answer.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+fn answers_of_failed_group(operations: usize, why: &StoreError) -> Vec<Result<bool, StoreError>> {
+    (0..operations).map(|_| Err(unavailable(why))).collect()
+}
+
+/// Does all operations in one commit. One that is refused changes nothing; a failing disk fails them all.
+fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+    let transaction = database.begin_write().map_err(unavailable)?;
+    let mut results = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let result = match operation {
+            Operation::Create(record, id) => create(&transaction, record, *id),
+            Operation::Update(change) => update(&transaction, change),
+            Operation::Delete(id) => remove(&transaction, *id),
+        };
+        match result {
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            settled => results.push(settled),
+        }
+    }
+    transaction.commit().map_err(unavailable)?;
+    Ok(results)
+}
+
+fn create(transaction: &WriteTransaction, record: &TaskRecord, operation: Uuid) -> Result<bool, StoreError> {
+    match read(transaction, record.id)? {
+        Some((last, _)) if last == operation => Ok(true),
+        Some(_) => Err(StoreError::Exists),
+        None => write_record(transaction, None, record, operation).map(|()| true),
+    }
+}
+
+fn update(transaction: &WriteTransaction, change: &Update) -> Result<bool, StoreError> {
+    let (last, current) = read(transaction, change.next.id)?.ok_or(StoreError::NotFound)?;
+    if last == change.operation {
+        return Ok(true);
+    }
+    check_update(&current, change)?;
+    write_record(transaction, Some(&current), &change.next, change.operation).map(|()| true)
+}
+
+fn remove(transaction: &WriteTransaction, id: TaskId) -> Result<bool, StoreError> {
+    let Some((_, current)) = read(transaction, id)? else { return Ok(false) };
+    change_index(transaction, &current, false)?;
+    let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
+    records.remove(&id.as_bytes()[..]).map_err(unavailable)?;
+    Ok(true)
+}
+
+fn read(transaction: &WriteTransaction, id: TaskId) -> Result<Option<(Uuid, TaskRecord)>, StoreError> {
+    let records = transaction.open_table(RECORDS).map_err(unavailable)?;
+    let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
+    bytes.map(|bytes| decode(bytes.value())).transpose()
+}
+
+fn write_record(
+    transaction: &WriteTransaction,
+    current: Option<&TaskRecord>,
+    next: &TaskRecord,
+    operation: Uuid,
+) -> Result<(), StoreError> {
+    if let Some(current) = current {
+        change_index(transaction, current, false)?;
+    }
+    change_index(transaction, next, true)?;
+    let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
+    records.insert(&next.id.as_bytes()[..], &encode(next, operation)?[..]).map_err(unavailable)?;
+    Ok(())
+}
+
+fn change_index(transaction: &WriteTransaction, record: &TaskRecord, present: bool) -> Result<(), StoreError> {
+    let place = cursor_key(record.created_at, record.id);
+    let by_status = [&[status_byte(record.status)], &place[..]].concat();
+    let expiry = record.expires_at.map(|at| cursor_key(at, record.id).to_vec());
+    let entries = [(ALL, Some(place.to_vec())), (BY_STATUS, Some(by_status)), (EXPIRY, expiry)];
+    for (table, key) in entries {
+        let Some(key) = key else { continue };
+        let mut table = transaction.open_table(table).map_err(unavailable)?;
+        let changed = if present { table.insert(&key[..], &[][..]) } else { table.remove(&key[..]) };
+        changed.map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+/// Keys compare as bytes, so big-endian time comes first.
+fn cursor_key(at: Timestamp, id: TaskId) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&at.as_millis().to_be_bytes());
+    key[8..].copy_from_slice(id.as_bytes());
+    key
+}
+
+/// Part of the file format: never renumber.
+const fn status_byte(status: TaskStatus) -> u8 {
+    match status {
+        TaskStatus::Pending => 1,
+        TaskStatus::Processing => 2,
+        TaskStatus::Completed => 3,
+        TaskStatus::Failed => 4,
+        TaskStatus::Cancelled => 5,
+    }
+}
+
+fn encode(record: &TaskRecord, operation: Uuid) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = vec![FORMAT];
+    bytes.extend(operation.as_bytes());
+    serde_json::to_writer(&mut bytes, record).map_err(corrupt)?;
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8]) -> Result<(Uuid, TaskRecord), StoreError> {
+    match bytes {
+        [FORMAT, rest @ ..] if rest.len() > 16 => {
+            let operation = Uuid::from_slice(&rest[..16]).map_err(corrupt)?;
+            Ok((operation, serde_json::from_slice(&rest[16..]).map_err(corrupt)?))
+        }
+        _ => Err(StoreError::Corrupt("it was written by another version of Bindery".into())),
+    }
+}
+
+fn is_expired(record: &TaskRecord, now: Timestamp) -> bool {
+    record.expires_at.is_some_and(|at| at <= now)
+}
+
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+fn corrupt(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        super::super::contract::check_all(&EmbeddedStore::open(dir.path()).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_in_memory() {
+        super::super::contract::check_all(&EmbeddedStore::in_memory().unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = crate::task::test_record(1_000);
+        let store = EmbeddedStore::open(dir.path()).unwrap();
+        store.create(&record, Uuid::now_v7()).await.unwrap();
+        let second = EmbeddedStore::open(dir.path());
+        assert!(matches!(second, Err(StoreError::Unavailable(_))), "one process a file");
+        drop(store);
+        let reopened = reopen(dir.path());
+        assert_eq!(reopened.get(record.id).await.unwrap(), record);
+    }
+
+    /// The writing thread lets go of the file a moment after its last handle.
+    fn reopen(dir: &Path) -> EmbeddedStore {
+        loop {
+            match EmbeddedStore::open(dir) {
+                Ok(store) => return store,
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn many_writers_share_commits_and_each_gets_its_own_answer() {
+        let store = EmbeddedStore::in_memory().unwrap();
+        let records: Vec<_> = (0..200).map(crate::task::test_record).collect();
+        let doubled = records.iter().chain(&records).map(|record| store.create(record, Uuid::now_v7()));
+        let answers = futures::future::join_all(doubled).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 200);
+        assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(StoreError::Exists))).count(), 200);
+    }
+}

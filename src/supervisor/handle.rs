@@ -1,0 +1,298 @@
+//! The façade: plain async methods over the supervisor's messages.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix::{Addr, MailboxError};
+
+use super::actor::Supervisor;
+use super::messages::{
+    CancelTask, CheckReady, DeleteTask, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch,
+    WatchTask, Whereabouts,
+};
+use super::pages::{PageWindow, read_pages};
+use super::registry::Processors;
+use super::submit::storage_failure;
+use crate::blob::{LocalBlob, Staged, Staging};
+use crate::document::DocumentLimits;
+use crate::job::{GetPages, JobPages};
+use crate::ledger::{Ledger, RecipeHash};
+use crate::pool::Load;
+use crate::store::{ListPage, ListQuery};
+use crate::task::{Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, code};
+
+/// A PDF to be submitted, from Rust.
+#[derive(Debug)]
+pub struct NewTask {
+    source: NewSource,
+    file_name: Option<String>,
+    options: TaskOptions,
+}
+
+#[derive(Debug)]
+enum NewSource {
+    Path(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+impl NewTask {
+    /// A PDF in a file. It is copied: the file may change or go as soon as the task is accepted.
+    pub fn from_path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self { source: NewSource::Path(path), file_name, options: TaskOptions::default() }
+    }
+
+    /// A PDF in memory.
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { source: NewSource::Bytes(bytes.into()), file_name: None, options: TaskOptions::default() }
+    }
+
+    /// Replaces all options.
+    #[must_use]
+    pub fn options(mut self, options: TaskOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets one option by its name, as the HTTP form does.
+    ///
+    /// # Errors
+    /// [`OptionError`] when the name is unknown or the value does not fit.
+    pub fn option(mut self, name: &str, value: &str) -> Result<Self, OptionError> {
+        self.options.set(name, value)?;
+        Ok(self)
+    }
+}
+
+/// Talks to a running Bindery. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    supervisor: Addr<Supervisor>,
+    blob: LocalBlob,
+    ledger: Ledger,
+    processors: Processors,
+    limits: DocumentLimits,
+}
+
+impl Handle {
+    pub(crate) const fn new(
+        supervisor: Addr<Supervisor>,
+        blob: LocalBlob,
+        ledger: Ledger,
+        processors: Processors,
+        limits: DocumentLimits,
+    ) -> Self {
+        Self { supervisor, blob, ledger, processors, limits }
+    }
+
+    /// The actor itself, for those who would rather send the messages.
+    #[must_use]
+    pub const fn supervisor(&self) -> &Addr<Supervisor> {
+        &self.supervisor
+    }
+
+    /// What a document may be.
+    #[must_use]
+    pub const fn limits(&self) -> DocumentLimits {
+        self.limits
+    }
+
+    /// Starts an upload: bytes go to disk as they come. Blocks briefly.
+    ///
+    /// # Errors
+    /// [`RequestError::StorageFailed`] when no file can be made.
+    pub fn stage(&self) -> Result<Staging, RequestError> {
+        self.blob.stage().map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
+    }
+
+    /// Submits a PDF; on return the task survives whatever dies.
+    ///
+    /// # Errors
+    /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable, and whatever else keeps
+    /// a task from being kept.
+    pub async fn submit(&self, task: NewTask) -> Result<TaskRecord, RequestError> {
+        let staging = self.stage()?;
+        let limit = self.limits.max_bytes;
+        let staged =
+            tokio::task::spawn_blocking(move || copy(staging, &task.source, limit).map(|staged| (staged, task)));
+        let (source, task) = staged.await.map_err(|_| RequestError::Stopping)??;
+        self.submit_staged(source, task.file_name, task.options).await
+    }
+
+    /// Submits an upload that is on disk already.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_staged(
+        &self,
+        source: Staged,
+        file_name: Option<String>,
+        options: TaskOptions,
+    ) -> Result<TaskRecord, RequestError> {
+        self.supervisor.send(SubmitTask { source, file_name, options }).await.map_err(gone)?
+    }
+
+    /// The task's record with live progress.
+    ///
+    /// # Errors
+    /// [`RequestError::NotFound`], or that the store does not answer.
+    pub async fn get(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
+        self.supervisor.send(GetTask(id)).await.map_err(gone)?
+    }
+
+    /// Whether tasks can be accepted and worked on now.
+    ///
+    /// # Errors
+    /// What keeps them from it.
+    pub async fn ready(&self) -> Result<Load, RequestError> {
+        self.supervisor.send(CheckReady).await.map_err(gone)?
+    }
+
+    /// A window of the tasks, newest first.
+    ///
+    /// # Errors
+    /// That the store does not answer.
+    pub async fn list(&self, query: ListQuery) -> Result<ListPage, RequestError> {
+        self.supervisor.send(ListTasks(query)).await.map_err(gone)?
+    }
+
+    /// The record now and whenever it changes, up to its final one.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn watch(&self, id: TaskId) -> Result<Watch, RequestError> {
+        self.supervisor.send(WatchTask(id)).await.map_err(gone)?
+    }
+
+    /// Waits until the task is final.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; [`RequestError::Stopping`] when the service ends before the task does.
+    pub async fn wait(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
+        self.watch(id).await?.last().await.ok_or(RequestError::Stopping)
+    }
+
+    /// Waits until the task is final, but no longer than `limit`; then answers how it stands.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn wait_at_most(&self, id: TaskId, limit: Duration) -> Result<TaskRecord, RequestError> {
+        match tokio::time::timeout(limit, self.wait(id)).await {
+            Ok(waited) => waited,
+            Err(_) => self.get(id).await,
+        }
+    }
+
+    /// Gives the task up.
+    ///
+    /// # Errors
+    /// [`RequestError::AlreadyFinal`], and as [`Self::get`].
+    pub async fn cancel(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
+        self.supervisor.send(CancelTask(id)).await.map_err(gone)?
+    }
+
+    /// Runs the pages without output again.
+    ///
+    /// # Errors
+    /// [`RequestError::NotFinal`], and as [`Self::get`].
+    pub async fn retry(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
+        self.supervisor.send(RetryTask(id)).await.map_err(gone)?
+    }
+
+    /// Removes the task and its files.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn delete(&self, id: TaskId) -> Result<(), RequestError> {
+        self.supervisor.send(DeleteTask(id)).await.map_err(gone)?
+    }
+
+    /// The complete Markdown of a completed task.
+    ///
+    /// # Errors
+    /// [`RequestError::ResultNotReady`] when the task is not completed, and as [`Self::get`].
+    pub async fn result(&self, id: TaskId) -> Result<String, RequestError> {
+        let (_, path) = self.result_path(id, "result.md").await?;
+        let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
+        read.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
+    }
+
+    /// The record of a completed task and the file of that name in its folder: `result.md` or `result.json`.
+    ///
+    /// # Errors
+    /// As [`Self::result`].
+    pub async fn result_path(&self, id: TaskId, name: &str) -> Result<(TaskRecord, PathBuf), RequestError> {
+        let record = self.get(id).await?;
+        if record.status != TaskStatus::Completed {
+            return Err(RequestError::ResultNotReady(Box::new(record)));
+        }
+        let path = self.blob.path(&format!("{}/{name}", record.work_dir)).map_err(|error| unreadable(&error))?;
+        Ok((record, path))
+    }
+
+    /// Pages of the task as they stand now, with the text of those that are done.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn pages(&self, id: TaskId, window: PageWindow) -> Result<(TaskRecord, Vec<PageView>), RequestError> {
+        let Whereabouts { record, job } = self.supervisor.send(TaskPagesNow(id)).await.map_err(gone)??;
+        let live = match job {
+            Some(job) => job.send(GetPages).await.unwrap_or_default(),
+            None => JobPages::default(),
+        };
+        let recipe = self.processors.get(&record.processor).map(|processor| processor.recipe(&record.options));
+        let recipe = RecipeHash::of(&recipe.unwrap_or_default());
+        let (blob, ledger) = (self.blob.clone(), self.ledger.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            read_pages(&blob, &ledger, &record, &live, recipe, window).map(|views| (record, views))
+        });
+        read.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
+    }
+}
+
+fn gone(_: MailboxError) -> RequestError {
+    RequestError::Stopping
+}
+
+fn unreadable(error: &std::io::Error) -> RequestError {
+    RequestError::Internal(format!("a stored result cannot be read: {}", error.kind()))
+}
+
+fn copy(mut staging: Staging, source: &NewSource, limit: u64) -> Result<Staged, RequestError> {
+    let storage = |error: std::io::Error| RequestError::StorageFailed(storage_failure(&error));
+    let too_large = || RequestError::Rejected(crate::document::too_large(limit));
+    match source {
+        NewSource::Bytes(bytes) if bytes.len() as u64 > limit => return Err(too_large()),
+        NewSource::Bytes(bytes) => staging.write(bytes).map_err(storage)?,
+        NewSource::Path(path) => {
+            let mut file = open(path)?;
+            let mut buffer = vec![0; 256 * 1024];
+            loop {
+                let read = file.read(&mut buffer).map_err(|error| cannot_read(path, &error))?;
+                if read == 0 {
+                    break;
+                }
+                if staging.len() + read as u64 > limit {
+                    return Err(too_large());
+                }
+                staging.write(&buffer[..read]).map_err(storage)?;
+            }
+        }
+    }
+    staging.finish().map_err(storage)
+}
+
+fn open(path: &Path) -> Result<std::fs::File, RequestError> {
+    std::fs::File::open(path).map_err(|error| cannot_read(path, &error))
+}
+
+/// The path is the caller's own, so naming it gives nothing away.
+fn cannot_read(path: &Path, error: &std::io::Error) -> RequestError {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    };
+    RequestError::Rejected(Failure::permanent(code::NOT_A_PDF, format!("{}: {why}", path.display())))
+}

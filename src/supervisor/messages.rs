@@ -1,0 +1,167 @@
+//! What the supervisor can be asked.
+
+use actix::{Addr, Message};
+use tokio::sync::watch;
+
+use crate::blob::Staged;
+use crate::job::JobActor;
+use crate::pool::Load;
+use crate::store::{ListPage, ListQuery, StoreError};
+use crate::task::{Failure, TaskId, TaskOptions, TaskRecord};
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The PDF or an option cannot be accepted; nothing was kept.
+    #[error("{0}")]
+    Rejected(Failure),
+    /// There is no such task, or it has expired.
+    #[error("there is no such task")]
+    NotFound,
+    /// The task must be final for this, and is not.
+    #[error("the task is not finished: wait for it, or cancel it first")]
+    NotFinal,
+    /// The task must be unfinished for this, and is final.
+    #[error("the task is {} already", .0.status)]
+    AlreadyFinal(Box<TaskRecord>),
+    /// There is no complete result, now or ever.
+    #[error("the task is {}: there is no complete result; ask for the partial one", .0.status)]
+    ResultNotReady(Box<TaskRecord>),
+    /// Too many unfinished tasks.
+    #[error("too many tasks are waiting: try again later")]
+    QueueFull,
+    /// The store does not answer.
+    #[error("{0}")]
+    StoreUnavailable(String),
+    /// The disk does not take the bytes.
+    #[error("{0}")]
+    StorageFailed(Failure),
+    /// The service is going down.
+    #[error("the service is stopping: try again when it is back")]
+    Stopping,
+    /// Something that should be there cannot be read.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for RequestError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound,
+            StoreError::Unavailable(why) => Self::StoreUnavailable(why),
+            // Somebody else is changing the same task right now; the same request will find it settled.
+            StoreError::Conflict(_) | StoreError::Final | StoreError::Exists => {
+                Self::StoreUnavailable("the task is being changed by someone else".into())
+            }
+            StoreError::Corrupt(why) => Self::Internal(why),
+        }
+    }
+}
+
+/// Accepts a task. When this is answered, the task survives whatever dies.
+#[derive(Message)]
+#[rtype(result = "Result<TaskRecord, RequestError>")]
+pub struct SubmitTask {
+    /// The PDF, safe on the disk of the supervisor's blob store.
+    pub source: Staged,
+    /// The file's name as its caller gave it.
+    pub file_name: Option<String>,
+    /// What the caller chose.
+    pub options: TaskOptions,
+}
+
+/// The record, with the live progress of a running job laid over it.
+#[derive(Message)]
+#[rtype(result = "Result<TaskRecord, RequestError>")]
+pub struct GetTask(pub TaskId);
+
+/// A window of the records.
+#[derive(Message)]
+#[rtype(result = "Result<ListPage, RequestError>")]
+pub struct ListTasks(pub ListQuery);
+
+/// Gives a task up. When this is answered, none of its calls begins any more.
+#[derive(Message)]
+#[rtype(result = "Result<TaskRecord, RequestError>")]
+pub struct CancelTask(pub TaskId);
+
+/// Runs the pages of a final task that have no output again, in a new epoch.
+#[derive(Message)]
+#[rtype(result = "Result<TaskRecord, RequestError>")]
+pub struct RetryTask(pub TaskId);
+
+/// Cancels a task if needed and removes its record and files. What was read stays in the ledger.
+#[derive(Message)]
+#[rtype(result = "Result<(), RequestError>")]
+pub struct DeleteTask(pub TaskId);
+
+/// The record now and whenever it changes.
+#[derive(Message)]
+#[rtype(result = "Result<Watch, RequestError>")]
+pub struct WatchTask(pub TaskId);
+
+/// A view on one task that follows its changes up to the final one. Changes in between may be seen together.
+#[derive(Debug)]
+pub struct Watch {
+    latest: TaskRecord,
+    changes: watch::Receiver<Option<TaskRecord>>,
+}
+
+impl Watch {
+    pub(super) const fn new(latest: TaskRecord, changes: watch::Receiver<Option<TaskRecord>>) -> Self {
+        Self { latest, changes }
+    }
+
+    /// The task as last seen.
+    #[must_use]
+    pub const fn record(&self) -> &TaskRecord {
+        &self.latest
+    }
+
+    /// Waits for the next change; `None` when there will be none, because the task is final or the service ends.
+    pub async fn next(&mut self) -> Option<&TaskRecord> {
+        if self.latest.status.is_final() {
+            return None;
+        }
+        self.changes.changed().await.ok()?;
+        if let Some(record) = self.changes.borrow_and_update().as_ref() {
+            self.latest.clone_from(record);
+        }
+        Some(&self.latest)
+    }
+
+    /// Waits for the final record; `None` when the service ends before.
+    pub async fn last(mut self) -> Option<TaskRecord> {
+        while !self.latest.status.is_final() {
+            self.next().await?;
+        }
+        Some(self.latest)
+    }
+}
+
+/// Whether the store answers and the dispatcher lives.
+#[derive(Message)]
+#[rtype(result = "Result<Load, RequestError>")]
+pub struct CheckReady;
+
+/// The record and, while a job runs, whom to ask about its pages.
+#[derive(Message)]
+#[rtype(result = "Result<Whereabouts, RequestError>")]
+pub struct TaskPagesNow(pub TaskId);
+
+/// Answer to [`TaskPagesNow`].
+pub struct Whereabouts {
+    /// The record.
+    pub record: TaskRecord,
+    /// The job, if one runs here.
+    pub job: Option<Addr<JobActor>>,
+}
+
+/// Takes no new task from now on. With `stop_jobs`, tells running attempts to stop, too. Answers when everything known
+/// is written to the store.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DrainTasks {
+    /// Whether running attempts are told to stop.
+    pub stop_jobs: bool,
+}

@@ -1,0 +1,68 @@
+//! The pages of a task as they are now, read from its result or from the ledger.
+
+use std::io::{self, BufRead, BufReader};
+
+use crate::aggregate::page_of_line;
+use crate::blob::LocalBlob;
+use crate::job::JobPages;
+use crate::ledger::{Ledger, PageKey, RecipeHash};
+use crate::task::{PageStatus, PageView, TaskRecord};
+
+/// Which pages of a task to show.
+#[derive(Clone, Copy, Debug)]
+pub struct PageWindow {
+    /// Pages before this one are left out.
+    pub from: u32,
+    /// At most so many.
+    pub limit: usize,
+    /// Only pages that stand so.
+    pub status: Option<PageStatus>,
+}
+
+impl Default for PageWindow {
+    fn default() -> Self {
+        Self { from: 1, limit: usize::MAX, status: None }
+    }
+}
+
+/// Reads the window. Blocks; belongs on a blocking thread.
+pub(super) fn read_pages(
+    blob: &LocalBlob,
+    ledger: &Ledger,
+    record: &TaskRecord,
+    live: &JobPages,
+    recipe: RecipeHash,
+    window: PageWindow,
+) -> io::Result<Vec<PageView>> {
+    let wanted = |view: &PageView| window.status.is_none_or(|status| status == view.status);
+    if record.status.is_final() && record.result_path.is_some() {
+        // Written by this very epoch: the result is a file beside the Markdown.
+        let file = blob.reader(&format!("{}/result.json", record.work_dir))?;
+        let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let mut views = Vec::new();
+        for line in BufReader::with_capacity(64 * 1024, file).lines() {
+            let view = page_of_line(&line?, window.from).filter(wanted);
+            views.extend(view);
+            if views.len() >= window.limit {
+                break;
+            }
+        }
+        return Ok(views);
+    }
+    let mut views = Vec::new();
+    for page in record.page_numbers().into_iter().filter(|page| *page >= window.from) {
+        if views.len() >= window.limit {
+            break;
+        }
+        let view = match live.failed.get(&page) {
+            Some(failed) => PageView::failed(page, failed.clone()),
+            None => match ledger.get(PageKey::new(&record.source.sha256, page, recipe))? {
+                Some(output) => PageView::done(page, output),
+                None if live.running.contains(&page) => PageView::unfinished(page, PageStatus::Processing),
+                None => PageView::unfinished(page, PageStatus::Pending),
+            },
+        };
+        views.extend(Some(view).filter(wanted));
+    }
+    Ok(views)
+}

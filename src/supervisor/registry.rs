@@ -1,0 +1,51 @@
+//! The processors that tasks can choose.
+
+use std::sync::Arc;
+
+use crate::processor::Processor;
+use crate::task::{Failure, TaskOptions, code};
+
+/// Processors by name. The first one added is the default.
+#[derive(Clone, Default)]
+pub struct Processors(Vec<Arc<dyn Processor>>);
+
+impl Processors {
+    /// Adds one; a later one of the same name takes the place of an earlier one.
+    pub fn add(&mut self, processor: Arc<dyn Processor>) {
+        match self.0.iter_mut().find(|known| known.name() == processor.name()) {
+            Some(known) => *known = processor,
+            None => self.0.push(processor),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The processor of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Processor>> {
+        self.0.iter().find(|processor| processor.name() == name)
+    }
+
+    /// The processor that `options` choose, or the default one, if it can carry them out.
+    ///
+    /// # Errors
+    /// `bad_option` when there is none of that name, or it refuses the options.
+    pub fn choose(&self, options: &TaskOptions) -> Result<&Arc<dyn Processor>, Failure> {
+        let chosen = match &options.processor {
+            Some(name) => self.get(name),
+            None => self.0.first(),
+        };
+        let processor = chosen.ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|processor| processor.name()).collect();
+            let asked = options.processor.as_deref().unwrap_or_default();
+            let hint = if asked == "llm" { " (set BINDERY_LLM_BASE_URL to have llm)" } else { "" };
+            let message = format!("option processor: there is no {asked:?}; there is {}{hint}", names.join(", "));
+            Failure::permanent(code::BAD_OPTION, message)
+        })?;
+        processor.check(options).map(|()| processor)
+    }
+}

@@ -1,0 +1,19 @@
+//! What a task is: its record, its status machine, its options and its failures.
+//!
+//! These are the words every other module speaks; nothing here does I/O and nothing here knows an actor.
+
+mod failure;
+mod options;
+mod page;
+mod record;
+mod selection;
+mod status;
+
+pub use failure::{Failure, code};
+pub(crate) use options::seconds;
+pub use options::{FailedPagesLimit, OptionError, TaskOptions};
+pub use page::{PageFailure, PageOutput, PageStatus, PageUsage, PageView};
+pub(crate) use record::test_record;
+pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
+pub use selection::{PageRangeError, PageSelection};
+pub use status::{IllegalTransition, TaskStatus, TaskStep};

@@ -1,0 +1,77 @@
+//! What went wrong, in the form that callers see.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a page, a shard or a task failed: a stable machine code and a sentence for people.
+///
+/// The message never holds a server path, a key or page text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// One of the codes in [`code`], or a user's own processor's code; lower-case words joined by `_`.
+    pub code: Cow<'static, str>,
+    /// What happened and what to do, lower case, no full stop.
+    pub message: String,
+    /// Whether the same work may succeed when it is tried again unchanged.
+    pub retryable: bool,
+}
+
+impl Failure {
+    /// A failure that trying again does not mend.
+    pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), message: message.into(), retryable: false }
+    }
+
+    /// A failure that may pass.
+    pub fn passing(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), message: message.into(), retryable: true }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The machine codes of Bindery's own failures. They are part of the contract: a code never changes its meaning.
+pub mod code {
+    /// The bytes are not a PDF.
+    pub const NOT_A_PDF: &str = "not_a_pdf";
+    /// The PDF needs a password that was not given, or another one.
+    pub const PDF_ENCRYPTED: &str = "pdf_encrypted";
+    /// The PDF cannot be opened or has no page.
+    pub const PDF_DAMAGED: &str = "pdf_damaged";
+    /// More bytes than the limit.
+    pub const PDF_TOO_LARGE: &str = "pdf_too_large";
+    /// More pages than the limit.
+    pub const TOO_MANY_PAGES: &str = "too_many_pages";
+    /// The page selection names no page of this PDF.
+    pub const BAD_PAGE_RANGE: &str = "bad_page_range";
+    /// An option is unknown or has a value it cannot take.
+    pub const BAD_OPTION: &str = "bad_option";
+    /// One page cannot be read.
+    pub const PAGE_DAMAGED: &str = "page_damaged";
+    /// An attempt took longer than its limit.
+    pub const TIMEOUT: &str = "timeout";
+    /// The endpoint said that it is asked too often.
+    pub const RATE_LIMITED: &str = "rate_limited";
+    /// The endpoint could not be reached or answered a server error.
+    pub const ENDPOINT_UNAVAILABLE: &str = "endpoint_unavailable";
+    /// The endpoint refused the request.
+    pub const ENDPOINT_REFUSED: &str = "endpoint_refused";
+    /// The answer is not a usable page.
+    pub const BAD_ANSWER: &str = "bad_answer";
+    /// The processor panicked on this page.
+    pub const PROCESSOR_CRASHED: &str = "processor_crashed";
+    /// More pages failed than the task allows.
+    pub const TOO_MANY_FAILED_PAGES: &str = "too_many_failed_pages";
+    /// The stored source, or a page already read, is gone or unreadable.
+    pub const STORAGE_FAILED: &str = "storage_failed";
+    /// The disk is full.
+    pub const DISK_FULL: &str = "disk_full";
+}

@@ -1,0 +1,321 @@
+//! What a caller may choose for one task.
+//!
+//! Every front door (form fields, query parameters, flags, the builder of [`NewTask`](crate::NewTask)) comes through
+//! [`TaskOptions::set`], so a name and a value mean the same everywhere.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::PageSelection;
+
+/// The options of one task, as accepted. `None` means "the server's default".
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskOptions {
+    /// Which pages; all when absent.
+    pub pages: Option<PageSelection>,
+    /// The PDF's user or owner password. Kept with the record, because a resumed task must open the file again; never
+    /// shown in an answer or a log.
+    pub password: Option<String>,
+    /// The processor's name, for example `text` or `llm`.
+    pub processor: Option<String>,
+    /// The model that the endpoint shall use.
+    pub model: Option<String>,
+    /// Instructions that replace the default prompt.
+    pub prompt: Option<String>,
+    /// Pages a shard, 1 to [`Self::MAX_SHARD_PAGES`].
+    pub shard_pages: Option<u32>,
+    /// −10 (last) to 10 (first); each step of 2 halves or doubles the task's share.
+    pub priority: i8,
+    /// How many failed pages the task bears; without a limit it fails only when no page at all was read.
+    pub max_failed_pages: Option<FailedPagesLimit>,
+    /// The longest one attempt at one shard may take, seconds.
+    pub timeout: Option<u32>,
+    /// The line before each page; `{page}` stands for the page number; empty for none.
+    pub page_separator: Option<String>,
+    /// Any JSON of the caller's; comes back with the task, and means nothing to Bindery.
+    pub metadata: Option<serde_json::Value>,
+    /// How long the task and its files stay after its end, seconds.
+    pub ttl: Option<u64>,
+}
+
+/// An option that is unknown or cannot have the value it was given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// No option has this name.
+    #[error("unknown option {name:?}: the options are {}", TaskOptions::NAMES.join(", "))]
+    Unknown {
+        /// The name as given.
+        name: String,
+    },
+    /// The option exists, the value does not fit.
+    #[error("option {name}: {reason}")]
+    Value {
+        /// The option's name.
+        name: &'static str,
+        /// What it takes.
+        reason: String,
+    },
+}
+
+impl TaskOptions {
+    /// The separator line when a task names none.
+    pub const DEFAULT_SEPARATOR: &'static str = "<!-- page {page} -->";
+    /// The most pages a shard can have.
+    pub const MAX_SHARD_PAGES: u32 = 256;
+    /// The most bytes a text option can have.
+    pub const MAX_TEXT: usize = 64 * 1024;
+    /// The names that [`Self::set`] knows.
+    pub const NAMES: [&'static str; 12] = [
+        "pages",
+        "password",
+        "processor",
+        "model",
+        "prompt",
+        "shard_pages",
+        "priority",
+        "max_failed_pages",
+        "timeout",
+        "page_separator",
+        "metadata",
+        "ttl",
+    ];
+
+    /// Sets one option from text. An empty value means "not given", except for `page_separator`, where it turns the
+    /// separator off.
+    ///
+    /// # Errors
+    /// [`OptionError`] when the name is unknown or the value does not fit.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
+        let Some(name) = Self::NAMES.into_iter().find(|known| *known == name) else {
+            return Err(OptionError::Unknown { name: name.chars().take(60).collect() });
+        };
+        let refuse = |reason: String| OptionError::Value { name, reason };
+        if value.len() > Self::MAX_TEXT {
+            return Err(refuse(format!("longer than {} bytes", Self::MAX_TEXT)));
+        }
+        if name == "page_separator" {
+            return separator(value).map(|text| self.page_separator = Some(text)).map_err(refuse);
+        }
+        if value.is_empty() {
+            return Ok(());
+        }
+        let given = || Some(value.to_owned());
+        match name {
+            "pages" => self.pages = Some(value.parse().map_err(|e| refuse(format!("{e}")))?),
+            "password" => self.password = given(),
+            "processor" => self.processor = given(),
+            "model" => self.model = given(),
+            "prompt" => self.prompt = given(),
+            "shard_pages" => {
+                let range = 1..=Self::MAX_SHARD_PAGES;
+                self.shard_pages = Some(number(value, &range).map_err(refuse)?);
+            }
+            "priority" => self.priority = number(value, &(-10..=10)).map_err(refuse)?,
+            "max_failed_pages" => self.max_failed_pages = Some(value.parse().map_err(refuse)?),
+            "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
+            "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
+            "metadata" => {
+                let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
+                self.metadata = Some(json);
+            }
+            _ => return Err(OptionError::Unknown { name: name.to_owned() }),
+        }
+        Ok(())
+    }
+
+    /// The separator line of `page`, or `None` when separators are off.
+    #[must_use]
+    pub fn separator(&self, page: u32) -> Option<String> {
+        let template = self.page_separator.as_deref().unwrap_or(Self::DEFAULT_SEPARATOR);
+        (!template.is_empty()).then(|| template.replace("{page}", &page.to_string()))
+    }
+
+    /// The limit of one attempt, or `default` when the task names none.
+    #[must_use]
+    pub fn timeout_or(&self, default: Duration) -> Duration {
+        self.timeout.map_or(default, |seconds| Duration::from_secs(u64::from(seconds)))
+    }
+}
+
+/// Written by hand so that a password or a prompt cannot reach a log.
+impl fmt::Debug for TaskOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskOptions")
+            .field("pages", &self.pages)
+            .field("processor", &self.processor)
+            .field("model", &self.model)
+            .field("shard_pages", &self.shard_pages)
+            .field("priority", &self.priority)
+            .field("max_failed_pages", &self.max_failed_pages)
+            .field("timeout", &self.timeout)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}
+
+fn separator(text: &str) -> Result<String, String> {
+    let plain = text.len() <= 1_000 && !text.contains(['\n', '\r', '\0']);
+    plain.then(|| text.to_owned()).ok_or_else(|| "must be one line of at most 1000 bytes".to_owned())
+}
+
+fn number<T>(text: &str, range: &std::ops::RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + fmt::Display,
+{
+    let parsed = text.trim().parse().ok().filter(|n| range.contains(n));
+    parsed.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// Reads `90`, `90s`, `15m`, `12h` or `7d` as seconds.
+pub(crate) fn seconds(text: &str, least: u32, most: u32) -> Result<u32, String> {
+    let text = text.trim();
+    let (digits, factor) = match text.char_indices().next_back() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        Some((at, 'd')) => (&text[..at], 86_400),
+        _ => (text, 1),
+    };
+    digits
+        .parse::<u32>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| format!("must be {least} to {most} seconds, written as 90, 90s, 15m, 12h or 7d"))
+}
+
+/// How many failed pages a task bears before it fails as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FailedPagesLimit {
+    /// At most so many pages.
+    Pages(u32),
+    /// At most so many hundredths of the task's pages, rounded down.
+    Percent(u8),
+}
+
+impl FailedPagesLimit {
+    /// The greatest number of failed pages borne in a task of `pages` pages.
+    #[must_use]
+    pub fn allowed(self, pages: u32) -> u32 {
+        match self {
+            Self::Pages(count) => count,
+            Self::Percent(percent) => u32::try_from(u64::from(pages) * u64::from(percent) / 100).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl FromStr for FailedPagesLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let limit = match text.trim().strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|p| *p <= 100).map(Self::Percent),
+            None => text.trim().parse().ok().map(Self::Pages),
+        };
+        limit.ok_or_else(|| "must be a number of pages, or a percentage such as 5%".to_owned())
+    }
+}
+
+impl TryFrom<String> for FailedPagesLimit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<FailedPagesLimit> for String {
+    fn from(limit: FailedPagesLimit) -> Self {
+        match limit {
+            FailedPagesLimit::Pages(count) => count.to_string(),
+            FailedPagesLimit::Percent(percent) => format!("{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_takes_a_good_value_and_survives_the_record() {
+        let mut options = TaskOptions::default();
+        for (name, value) in [
+            ("pages", "1-3,r1"),
+            ("password", "geheim"),
+            ("processor", "llm"),
+            ("model", "m"),
+            ("prompt", "read"),
+            ("shard_pages", "4"),
+            ("priority", "-3"),
+            ("max_failed_pages", "5%"),
+            ("timeout", "2m"),
+            ("page_separator", "---{page}---"),
+            ("metadata", "{\"a\":1}"),
+            ("ttl", "7d"),
+        ] {
+            options.set(name, value).unwrap();
+        }
+        assert_eq!(options.timeout, Some(120));
+        assert_eq!(options.ttl, Some(604_800));
+        assert_eq!(options.separator(7).as_deref(), Some("---7---"));
+        let json = serde_json::to_string(&options).unwrap();
+        assert_eq!(serde_json::from_str::<TaskOptions>(&json).unwrap(), options);
+        assert!(!format!("{options:?}").contains("geheim"));
+    }
+
+    #[test]
+    fn every_known_name_is_carried_out() {
+        for name in TaskOptions::NAMES {
+            let before = TaskOptions::default();
+            let changed = ["1", "5%", "{}"].into_iter().any(|value| {
+                let mut options = TaskOptions::default();
+                options.set(name, value).is_ok() && options != before
+            });
+            assert!(changed, "{name} changes nothing");
+        }
+    }
+
+    #[test]
+    fn refuses_with_the_name_and_what_it_takes() {
+        for (name, value) in [
+            ("page", "1"),
+            ("pages", "0"),
+            ("shard_pages", "0"),
+            ("shard_pages", "257"),
+            ("priority", "11"),
+            ("max_failed_pages", "101%"),
+            ("max_failed_pages", "-1"),
+            ("timeout", "0"),
+            ("timeout", "soon"),
+            ("ttl", "99999999d"),
+            ("metadata", "{"),
+            ("page_separator", "a\nb"),
+        ] {
+            let error = TaskOptions::default().set(name, value).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_separator_turns_it_off_and_other_empty_values_mean_not_given() {
+        let mut options = TaskOptions::default();
+        assert_eq!(options.separator(3).as_deref(), Some("<!-- page 3 -->"));
+        options.set("page_separator", "").unwrap();
+        assert_eq!(options.separator(3), None);
+        options.set("timeout", "").unwrap();
+        assert_eq!(options.timeout, None);
+    }
+
+    #[test]
+    fn limits_of_failed_pages() {
+        for (text, pages, allowed) in [("0", 10, 0), ("3", 10, 3), ("5%", 19, 0), ("5%", 20, 1), ("100%", 7, 7)] {
+            assert_eq!(text.parse::<FailedPagesLimit>().unwrap().allowed(pages), allowed, "{text} of {pages}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What becomes of one page.
+
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+
+/// One page as a processor read it: what the ledger keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageOutput {
+    /// The page's Markdown, without a separator.
+    pub markdown: String,
+    /// The processor that wrote it.
+    pub processor: String,
+    /// The model that wrote it, if a model did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How many attempts it took, the good one included.
+    #[serde(default)]
+    pub attempts: u32,
+    /// How long the good attempt took, milliseconds, shared by the pages of its shard.
+    #[serde(default)]
+    pub ms: u64,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: PageUsage,
+}
+
+/// What reading one page took from an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageUsage {
+    /// Calls that were answered for this page. Of a call for several pages the first page carries the call.
+    pub calls: u32,
+    /// Tokens sent.
+    pub prompt_tokens: u64,
+    /// Tokens received.
+    pub completion_tokens: u64,
+}
+
+/// A page that is declared failed, after so many attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageFailure {
+    /// Why.
+    pub failure: Failure,
+    /// Attempts made.
+    pub attempts: u32,
+}
+
+/// Where one page stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageStatus {
+    /// Waiting for its (next) attempt.
+    Pending,
+    /// An attempt is running.
+    Processing,
+    /// Its Markdown is there.
+    Done,
+    /// Declared failed.
+    Failed,
+}
+
+impl std::str::FromStr for PageStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "pending" => Ok(Self::Pending),
+            "processing" => Ok(Self::Processing),
+            "done" => Ok(Self::Done),
+            "failed" => Ok(Self::Failed),
+            _ => Err(format!("unknown page status {text:?}: use pending, processing, done or failed")),
+        }
+    }
+}
+
+/// One page as callers see it. `result.json` holds an array of these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PageView {
+    /// Page number in the PDF, from 1.
+    pub page: u32,
+    /// Where it stands.
+    pub status: PageStatus,
+    /// Its Markdown, when it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub markdown: Option<String>,
+    /// Why it failed, when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// The processor that read it.
+    pub processor: Option<String>,
+    /// The model that read it.
+    pub model: Option<String>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Duration of the good attempt, milliseconds.
+    pub ms: u64,
+    /// What it cost.
+    pub usage: PageUsage,
+}
+
+impl PageView {
+    /// A page that is read.
+    #[must_use]
+    pub fn done(page: u32, output: PageOutput) -> Self {
+        Self {
+            page,
+            status: PageStatus::Done,
+            markdown: Some(output.markdown),
+            error: None,
+            processor: Some(output.processor),
+            model: output.model,
+            attempts: output.attempts,
+            ms: output.ms,
+            usage: output.usage,
+        }
+    }
+
+    /// A page that is declared failed.
+    #[must_use]
+    pub fn failed(page: u32, failed: PageFailure) -> Self {
+        Self { error: Some(failed.failure), attempts: failed.attempts, ..Self::unfinished(page, PageStatus::Failed) }
+    }
+
+    /// A page that has no outcome yet.
+    #[must_use]
+    pub fn unfinished(page: u32, status: PageStatus) -> Self {
+        Self {
+            page,
+            status,
+            markdown: None,
+            error: None,
+            processor: None,
+            model: None,
+            attempts: 0,
+            ms: 0,
+            usage: PageUsage::default(),
+        }
+    }
+}

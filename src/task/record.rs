@@ -1,0 +1,257 @@
+//! The durable record of a task.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep};
+use crate::clock::Timestamp;
+
+/// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(Uuid);
+
+impl TaskId {
+    /// A new id.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The sixteen bytes, in the order that sorts by time.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The id with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+/// Which writing of a record this is. Both numbers only ever grow (invariant I6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision {
+    /// The fencing number: grows whenever a node takes the task up, and with an explicit retry.
+    pub epoch: u64,
+    /// Grows with every write.
+    pub version: u64,
+}
+
+/// The bytes a task was submitted with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Pages of the file, of which the task may have chosen some.
+    pub pages: u32,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Pages whose Markdown is there.
+    pub done: u32,
+    /// Pages declared failed.
+    pub failed: u32,
+    /// Shards of the current job; pages found in the ledger need none.
+    pub total_shards: u32,
+    /// Shards that have ended.
+    pub completed_shards: u32,
+}
+
+/// What a task took from endpoints, over all its jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Calls that were answered with a page.
+    pub calls: u64,
+    /// Pages that came from the ledger and cost nothing.
+    pub reused: u64,
+    /// Tokens sent.
+    pub prompt_tokens: u64,
+    /// Tokens received.
+    pub completion_tokens: u64,
+}
+
+/// One submitted PDF with its options; durable; outlives every process.
+///
+/// Paths are keys in the blob store (`tasks/<id>/…`), never paths of a machine, so that a record means the same on
+/// every node and nothing leaks into an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// Identity.
+    pub id: TaskId,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// The source PDF's blob key.
+    pub pdf_path: String,
+    /// The Markdown's blob key, once there is one.
+    pub result_path: Option<String>,
+    /// The blob folder that holds all files of this task.
+    pub work_dir: String,
+    /// Pages this task is about, once known.
+    pub total_pages: Option<u32>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When the record was last written.
+    pub updated_at: Timestamp,
+    /// When the first attempt of the current epoch began.
+    pub started_at: Option<Timestamp>,
+    /// When it became final.
+    pub finished_at: Option<Timestamp>,
+    /// When the record and its files go; only final tasks expire.
+    pub expires_at: Option<Timestamp>,
+    /// See [`Revision`].
+    pub version: u64,
+    /// See [`Revision`].
+    pub epoch: u64,
+    /// The node that runs it.
+    pub owner: Option<String>,
+    /// The file's name as its caller gave it.
+    pub file_name: Option<String>,
+    /// The bytes behind it.
+    pub source: Source,
+    /// The processor that reads it.
+    pub processor: String,
+    /// What the caller chose.
+    pub options: TaskOptions,
+    /// How far it is.
+    pub counts: Counts,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+impl TaskRecord {
+    /// The revision of this writing.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        Revision { epoch: self.epoch, version: self.version }
+    }
+
+    /// Takes `step` at `now`: changes the status and the moments that go with it.
+    ///
+    /// `ttl` is the retention used when the task names none; it matters only for steps into a final status.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`], leaving the record as it was.
+    pub fn take(&mut self, step: TaskStep, now: Timestamp, ttl: Duration) -> Result<(), IllegalTransition> {
+        self.status = self.status.next(step)?;
+        self.updated_at = now;
+        match step {
+            TaskStep::Dispatch => self.started_at = self.started_at.or(Some(now)),
+            TaskStep::Requeue => self.epoch += 1,
+            TaskStep::Retry => {
+                self.epoch += 1;
+                self.error = None;
+                self.result_path = None;
+                self.started_at = None;
+                self.finished_at = None;
+                self.expires_at = None;
+                self.counts = Counts::default();
+            }
+            TaskStep::Complete | TaskStep::Fail | TaskStep::Cancel => {
+                let ttl = self.options.ttl.map_or(ttl, Duration::from_secs);
+                self.finished_at = Some(now);
+                self.expires_at = Some(now.after(ttl));
+                self.owner = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers of the task's pages, ascending.
+    #[must_use]
+    pub fn page_numbers(&self) -> Vec<u32> {
+        let all = || (1..=self.source.pages).collect();
+        let chosen = self.options.pages.as_ref().map(|selection| selection.resolve(self.source.pages));
+        chosen.map_or_else(all, Result::unwrap_or_default)
+    }
+
+    /// Pages without an outcome, or `None` while the page count is not known.
+    #[must_use]
+    pub fn pending_pages(&self) -> Option<u32> {
+        let total = self.total_pages?;
+        Some(total.saturating_sub(self.counts.done).saturating_sub(self.counts.failed))
+    }
+}
+
+/// A pending record as a submit makes it, for the contract suite and tests.
+pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
+    let id = TaskId::generate();
+    let now = Timestamp::from_millis(created_ms);
+    TaskRecord {
+        id,
+        status: TaskStatus::Pending,
+        pdf_path: format!("tasks/{id}/source.pdf"),
+        result_path: None,
+        work_dir: format!("tasks/{id}"),
+        total_pages: Some(12),
+        error: None,
+        created_at: now,
+        updated_at: now,
+        started_at: None,
+        finished_at: None,
+        expires_at: None,
+        version: 1,
+        epoch: 1,
+        owner: Some("node".into()),
+        file_name: Some("a \"quoted\" näme.pdf".into()),
+        source: Source { sha256: "00".repeat(32), bytes: 4, pages: 12 },
+        processor: "text".into(),
+        options: TaskOptions::default(),
+        counts: Counts::default(),
+        usage: Usage::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_final_step_sets_the_end_and_the_expiry() {
+        let mut task = test_record(1_000);
+        task.options.ttl = Some(60);
+        task.take(TaskStep::Dispatch, Timestamp::from_millis(2_000), Duration::ZERO).unwrap();
+        task.take(TaskStep::Complete, Timestamp::from_millis(3_000), Duration::ZERO).unwrap();
+        assert_eq!(task.started_at, Some(Timestamp::from_millis(2_000)));
+        assert_eq!(task.finished_at, Some(Timestamp::from_millis(3_000)));
+        assert_eq!(task.expires_at, Some(Timestamp::from_millis(63_000)));
+        let before = task.clone();
+        assert!(task.take(TaskStep::Cancel, Timestamp::from_millis(4_000), Duration::ZERO).is_err());
+        assert_eq!(task, before);
+    }
+
+    #[test]
+    fn a_retry_is_a_new_epoch_without_an_end() {
+        let mut task = test_record(1_000);
+        task.take(TaskStep::Fail, Timestamp::from_millis(2_000), Duration::ZERO).unwrap();
+        task.take(TaskStep::Retry, Timestamp::from_millis(3_000), Duration::ZERO).unwrap();
+        assert_eq!((task.status, task.epoch), (TaskStatus::Pending, 2));
+        assert_eq!((task.finished_at, task.expires_at, task.error), (None, None, None));
+    }
+}
