@@ -9,7 +9,7 @@ use actix::{Actor, Addr, Arbiter};
 use crate::blob::LocalBlob;
 use crate::config::Config;
 use crate::ledger::Ledger;
-use crate::pool::{Dispatcher, Drain, PoolOptions};
+use crate::pool::{Dispatcher, Drain, GetLoad, PoolOptions};
 use crate::processor::{LlmProcessor, Processor, TextProcessor};
 use crate::store::TaskStore;
 use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions};
@@ -68,8 +68,12 @@ impl Bindery {
             async { tokio::time::timeout(LAST_WORDS, settled).await.is_ok() }
         };
         settle(false).await;
-        if tokio::time::timeout(drain, self.dispatcher.send(Drain)).await.is_err() {
-            log::warn!("attempts are still running after the drain time: they are stopped and will be made again");
+        let drained = tokio::time::timeout(drain, self.dispatcher.send(Drain)).await;
+        if let (Err(_), Ok(load)) = (drained, self.dispatcher.send(GetLoad).await)
+            && load.in_flight > 0
+        {
+            let attempts = load.in_flight;
+            log::warn!(attempts; "attempts outlast the drain time: they are stopped and will be made again");
         }
         settle(true).await;
         let _ = tokio::time::timeout(LAST_WORDS, self.dispatcher.send(Drain)).await;

@@ -7,7 +7,7 @@ mod submit;
 mod tasks;
 mod view;
 
-use actix_web::web;
+use actix_web::{Resource, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::supervisor::Handle;
@@ -33,19 +33,18 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
     app.app_data(web::Data::new(state))
         .app_data(web::QueryConfig::default().error_handler(|e, _| error::bad_query(&e).into()))
         .app_data(web::PathConfig::default().error_handler(|_, _| error::ApiError::task_not_found().into()))
-        .service(web::resource("/v1/tasks").route(web::post().to(submit::submit)).route(web::get().to(tasks::list)))
-        .service(
-            web::resource("/v1/tasks/{id}").route(web::get().to(tasks::get)).route(web::delete().to(tasks::delete)),
-        )
-        .service(
-            web::resource("/v1/tasks/{id}/result")
-                .route(web::get().to(result::result))
-                .route(web::head().to(result::result)),
-        )
-        .service(web::resource("/v1/tasks/{id}/pages").route(web::get().to(result::pages)))
-        .service(web::resource("/v1/tasks/{id}/cancel").route(web::post().to(tasks::cancel)))
-        .service(web::resource("/v1/tasks/{id}/retry").route(web::post().to(tasks::retry)))
-        .service(web::resource("/healthz").route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz)))
-        .service(web::resource("/readyz").route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz)))
+        .service(at("/v1/tasks").route(web::post().to(submit::submit)).route(web::get().to(tasks::list)))
+        .service(at("/v1/tasks/{id}").route(web::get().to(tasks::get)).route(web::delete().to(tasks::delete)))
+        .service(at("/v1/tasks/{id}/result").route(web::get().to(result::result)).route(web::head().to(result::result)))
+        .service(at("/v1/tasks/{id}/pages").route(web::get().to(result::pages)))
+        .service(at("/v1/tasks/{id}/cancel").route(web::post().to(tasks::cancel)))
+        .service(at("/v1/tasks/{id}/retry").route(web::post().to(tasks::retry)))
+        .service(at("/healthz").route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz)))
+        .service(at("/readyz").route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz)))
         .default_service(web::to(error::no_such_route));
+}
+
+/// A path; methods that it does not have are answered in our own form.
+fn at(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(error::method_not_allowed))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -131,10 +131,11 @@ pub(super) fn bad_query(error: &actix_web::error::QueryPayloadError) -> ApiError
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, format!("the query cannot be read: {error}"))
 }
 
-/// Paths that do not exist, and methods that an existing path does not have.
-pub(super) async fn no_such_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    if request.method() == Method::OPTIONS {
-        return Ok(HttpResponse::NoContent().finish());
-    }
+pub(super) async fn no_such_route() -> Result<HttpResponse, ApiError> {
     Err(ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "there is nothing at this path"))
+}
+
+pub(super) async fn method_not_allowed(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let detail = format!("this path does not take {}", request.method());
+    Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
 }

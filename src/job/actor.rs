@@ -108,6 +108,7 @@ impl JobActor {
                 ctx.run_later(after, |this, ctx| this.on(JobEvent::BindDue, ctx));
             }
             JobAction::Report => self.report_soon(ctx),
+            JobAction::ReportStart => self.tell_progress(ctx),
             JobAction::End(end) => {
                 let news = JobNews::Ended(self.runtime.progress(), end);
                 let forgotten = self.dispatcher.send(Forget(self.spec.task));

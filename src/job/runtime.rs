@@ -81,8 +81,10 @@ pub enum JobAction {
     },
     /// Say [`JobEvent::BindDue`] after the wait.
     BindLater(Duration),
-    /// Tell the supervisor how far it is.
+    /// Tell the supervisor how far it is, when it has not been told for a moment.
     Report,
+    /// Tell the supervisor at once: the first attempt has begun.
+    ReportStart,
     /// The job is over; this is the last action of its life, and comes once.
     End(JobEnd),
 }
@@ -311,7 +313,7 @@ impl JobRuntime {
 
     /// The first sign of an attempt, whichever arrives first, is reported at once.
     fn began(&mut self) -> Vec<JobAction> {
-        if std::mem::replace(&mut self.started, true) { Vec::new() } else { vec![JobAction::Report] }
+        if std::mem::replace(&mut self.started, true) { Vec::new() } else { vec![JobAction::ReportStart] }
     }
 
     fn outcome(&mut self, index: u32, attempt: u32, receipts: Receipts) -> Vec<JobAction> {

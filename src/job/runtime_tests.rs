@@ -220,7 +220,7 @@ impl Play {
                 JobAction::RetryLater { index, attempt, .. } => self.waiting.push((index, attempt)),
                 JobAction::Bind { complete } => self.binds.push(complete),
                 JobAction::End(end) => self.ends.push(end),
-                JobAction::StopAttempts | JobAction::Report | JobAction::BindLater(_) => {}
+                JobAction::StopAttempts | JobAction::Report | JobAction::ReportStart | JobAction::BindLater(_) => {}
             }
         }
     }

@@ -175,6 +175,10 @@ impl TaskRecord {
             }
             TaskStep::Complete | TaskStep::Fail | TaskStep::Cancel => {
                 let ttl = self.options.ttl.map_or(ttl, Duration::from_secs);
+                // A task whose pages were all in the ledger is done without an attempt.
+                if step == TaskStep::Complete {
+                    self.started_at = self.started_at.or(Some(now));
+                }
                 self.finished_at = Some(now);
                 self.expires_at = Some(now.after(ttl));
                 self.owner = None;

@@ -1,0 +1,74 @@
+//! Bindery inside an actix-web app, with a processor of your own.
+//!
+//! `cargo run --example embed`, then `curl --data-binary @tests/data/sample.pdf http://127.0.0.1:8090/shout`.
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use bindery::blob::LocalBlob;
+use bindery::http::{ApiState, configure};
+use bindery::processor::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use bindery::store::EmbeddedStore;
+use bindery::task::{PageOutput, TaskOptions};
+use bindery::{Bindery, Handle, NewTask};
+use tokio_util::sync::CancellationToken;
+
+/// Reads pages loudly.
+struct Shout;
+
+impl Processor for Shout {
+    fn name(&self) -> &'static str {
+        "shout"
+    }
+
+    fn kind(&self) -> WorkKind {
+        WorkKind::Cpu
+    }
+
+    fn recipe(&self, _: &TaskOptions) -> serde_json::Value {
+        serde_json::json!({ "processor": "shout", "version": 1 })
+    }
+
+    fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
+        let reader = input.document.reader();
+        let read = |page| {
+            let result = reader.markdown(page).map(|text| PageOutput {
+                markdown: text.to_uppercase(),
+                processor: "shout".into(),
+                attempts: input.attempt,
+                ..PageOutput::default()
+            });
+            PageRead { page, result }
+        };
+        ShardOutcome::Done(input.shard.pages().map(read).collect())
+    }
+}
+
+async fn shout(bindery: web::Data<Handle>, pdf: web::Bytes) -> HttpResponse {
+    let converted = async {
+        let task = bindery.submit(NewTask::from_bytes(pdf)).await?;
+        bindery.wait(task.id).await?;
+        bindery.result(task.id).await
+    };
+    match converted.await {
+        Ok(markdown) => HttpResponse::Ok().content_type("text/markdown").body(markdown),
+        Err(error) => HttpResponse::UnprocessableEntity().body(error.to_string()),
+    }
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = std::env::temp_dir().join("bindery-embed");
+    let bindery =
+        Bindery::builder().store(EmbeddedStore::open(&dir)?).blob(LocalBlob::open(&dir)?).processor(Shout).start();
+    let handle = bindery.handle();
+    let server = HttpServer::new(move || {
+        let api = ApiState::new(handle.clone(), CancellationToken::new());
+        App::new()
+            .app_data(web::Data::new(handle.clone()))
+            .app_data(web::PayloadConfig::new(64 << 20))
+            .route("/shout", web::post().to(shout))
+            .configure(|app| configure(app, api))
+    });
+    server.bind("127.0.0.1:8090")?.run().await?;
+    bindery.stop(std::time::Duration::from_secs(10)).await;
+    Ok(())
+}

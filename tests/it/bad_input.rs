@@ -1,0 +1,163 @@
+//! Bad input: each with its code, and nothing left behind.
+
+use std::process::Command;
+
+use crate::support::pdf::{book, locked};
+use crate::support::server::{Server, answer, files, run};
+
+#[tokio::test]
+async fn what_is_not_a_readable_pdf_is_refused_with_its_code() {
+    let server = Server::start(&["--max-upload", "100K", "--max-pages", "20"]).await;
+    let mut truncated = book("Truncated", 3);
+    truncated.truncate(30);
+    let no_pages = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF".to_vec();
+    for (pdf, query, status, code) in [
+        (b"hello".to_vec(), "", 422, "not_a_pdf"),
+        (b"hello ".repeat(10_000), "", 422, "not_a_pdf"),
+        (Vec::new(), "", 422, "not_a_pdf"),
+        (truncated, "", 422, "pdf_damaged"),
+        (no_pages, "", 422, "pdf_damaged"),
+        (locked("Locked", 2, "geheim"), "", 422, "pdf_encrypted"),
+        (locked("Locked", 2, "geheim"), "password=falsch", 422, "pdf_encrypted"),
+        (book("Range", 3), "pages=2-4", 422, "bad_page_range"),
+        (book("Many", 21), "", 422, "too_many_pages"),
+        (book("Option", 1), "colour=red", 422, "bad_option"),
+        (book("Option", 1), "pages=x", 422, "bad_option"),
+        (book("Option", 1), "processor=llm", 422, "bad_option"),
+        (book("Option", 1), "model=gpt", 422, "bad_option"),
+        ([book("Large", 1), vec![b' '; 101 << 10]].concat(), "", 413, "pdf_too_large"),
+    ] {
+        let (got, problem) = server.submit(pdf, query).await;
+        assert_eq!((got, &problem["code"]), (status, &code.into()), "{problem}");
+        assert_eq!(problem["status"], status);
+        assert!(problem["detail"].as_str().unwrap().len() > 10 && problem["type"].is_string());
+    }
+    let chunked = reqwest::Body::wrap_stream(futures::stream::iter(
+        (0..40).map(|_| Ok::<_, std::io::Error>([&b"%PDF-1.4\n"[..], &[b' '; 8_000]].concat())),
+    ));
+    let request = server.request("POST", "/v1/tasks").header("content-type", "application/pdf").body(chunked);
+    // The server answers in the middle of the upload; some clients see only that it hung up.
+    if let Ok(response) = request.send().await {
+        assert_eq!(response.status(), 413);
+    }
+    assert!(files(server.data()).is_empty(), "{:?}", files(server.data()));
+    assert_eq!(server.get("/v1/tasks").await["tasks"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn the_right_password_opens() {
+    let server = Server::start(&[]).await;
+    let id = server.accepted(locked("Locked", 2, "geheim"), "password=geheim").await;
+    let task = server.finished(&id).await;
+    assert_eq!(task["status"], "completed");
+    assert!(server.markdown(&id).await.contains("Locked page 2"));
+    assert!(!task.to_string().contains("geheim"), "a password is not shown");
+}
+
+#[tokio::test]
+async fn forms_that_are_none() {
+    let server = Server::start(&[]).await;
+    let post = || server.request("POST", "/v1/tasks");
+    let (status, problem) = answer(post().header("content-type", "text/plain").body("x")).await;
+    assert_eq!((status, &problem["code"]), (415, &"unsupported_media_type".into()));
+    for (body, status, code) in [
+        ("--b\r\nContent-Disposition: form-data; name=\"pages\"\r\n\r\n1\r\n--b--\r\n", 422, "bad_form"),
+        ("--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n%PDF-", 400, "bad_upload"),
+        ("nonsense", 400, "bad_upload"),
+    ] {
+        let request = post().header("content-type", "multipart/form-data; boundary=b").body(body);
+        let (got, problem) = answer(request).await;
+        assert_eq!((got, &problem["code"]), (status, &code.into()), "{problem}");
+    }
+    assert!(files(server.data()).is_empty());
+}
+
+#[tokio::test]
+async fn unknown_tasks_are_not_found_everywhere() {
+    let server = Server::start(&[]).await;
+    for id in ["0193b3c0-0000-7000-8000-000000000000", "no-id", "..%2f..%2fetc"] {
+        for (method, path) in [
+            ("GET", ""),
+            ("GET", "/result"),
+            ("GET", "/pages"),
+            ("POST", "/cancel"),
+            ("POST", "/retry"),
+            ("DELETE", ""),
+        ] {
+            let (status, problem) = server.ask(method, &format!("/v1/tasks/{id}{path}")).await;
+            assert_eq!((status, &problem["code"]), (404, &"task_not_found".into()), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_back() {
+    use crate::support::fake_llm::{Answer, FakeLlm, Script};
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--max-queued", "2"]).await;
+    for number in 0..2 {
+        server.accepted(book(&format!("Queue {number}"), 1), "processor=llm").await;
+    }
+    let response = server
+        .request("POST", "/v1/tasks?processor=llm")
+        .header("content-type", "application/pdf")
+        .body(book("Queue 3", 1))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 503);
+    assert!(response.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+    assert!(response.text().await.unwrap().contains("queue_full"));
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_directory_is_told_so() {
+    let server = Server::start(&[]).await;
+    let second = run(server.data(), ["serve", "--listen", "127.0.0.1:0"]).await;
+    assert_eq!(second.status.code(), Some(1));
+    let error = String::from_utf8(second.stderr).unwrap();
+    assert!(error.contains("another bindery server uses the data directory"), "{error}");
+    assert_eq!(error.trim().lines().count(), 1);
+}
+
+#[tokio::test]
+async fn listening_beyond_loopback_needs_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = run(dir.path(), ["serve", "--listen", "0.0.0.0:0"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--insecure"));
+}
+
+/// A file system of one megabyte, if this process may mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(dir.path()).output();
+        mount.is_ok_and(|output| output.status.success()).then_some(Self(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(self.0.path()).output());
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_submit_and_keeps_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let blob = disk.0.path().to_str().unwrap();
+    let server = Server::start(&["--blob", blob]).await;
+    let large = [book("Large", 1), vec![b' '; 2 << 20]].concat();
+    let (status, problem) = server.submit(large, "").await;
+    assert_eq!((status, &problem["code"]), (503, &"disk_full".into()), "{problem}");
+    assert!(files(disk.0.path()).is_empty());
+    // With room again, it goes on.
+    let id = server.accepted(book("Small", 2), "").await;
+    assert_eq!(server.finished(&id).await["status"], "completed");
+}

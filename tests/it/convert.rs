@@ -1,0 +1,166 @@
+//! `bindery convert`, as a person would use it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
+use crate::support::pdf::book;
+use crate::support::server::{bindery, files, run, signal};
+use crate::support::soon;
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.pdf")
+}
+
+#[tokio::test]
+async fn the_readme_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out.md");
+    let done = run(dir.path(), ["convert".as_ref(), sample().as_os_str(), "-o".as_ref(), out.as_os_str()]).await;
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(done.stdout.is_empty() && done.stderr.is_empty());
+    let text = std::fs::read_to_string(out).unwrap();
+    assert!(text.starts_with("<!-- page 1 -->\n\n# The Small Book of Binding\n\n"));
+    let markers = text.lines().filter(|line| line.starts_with("<!-- page ")).count();
+    assert_eq!(markers, 12);
+    assert!(text.contains("# 3 Sewing\n\nThe sections are sewn one to the next, through the fold,"));
+    // Two columns, in reading order.
+    let (left, right) = (text.find("A book begins as sheets").unwrap(), text.rfind("After sewing the back").unwrap());
+    assert!(left < right);
+}
+
+#[tokio::test]
+async fn stdout_has_the_markdown_alone_and_json_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = sample();
+    let file = file.to_str().unwrap();
+    let done = run(dir.path(), ["convert", file, "--pages", "r1", "--page-separator", ""]).await;
+    let expected = "# Colophon\n\nMade by make\\_sample.py.";
+    let text = String::from_utf8(done.stdout).unwrap().replace("make_sample", "make\\_sample");
+    assert!(text.starts_with(expected), "{text}");
+    let done = run(dir.path(), ["convert", file, "--json", "--pages", "1-2"]).await;
+    let pages: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(pages.as_array().unwrap().len(), 2);
+    assert_eq!(pages[1]["page"], 2);
+}
+
+#[tokio::test]
+async fn exit_codes_and_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.pdf");
+    std::fs::write(&bad, b"no pdf").unwrap();
+    let (bad, good) = (bad.to_str().unwrap(), sample());
+    let good = good.to_str().unwrap();
+    for (arguments, code, error) in [
+        (&["convert", bad][..], 1, "is not a PDF"),
+        (&["convert", "/no/such.pdf"], 1, "/no/such.pdf: there is no such file"),
+        (&["convert", good, "--pages", "13"], 1, "bad_page_range"),
+        (&["convert", good, "--processor", "llm"], 1, "BINDERY_LLM_BASE_URL"),
+        (&["convert", good, "--priority", "99"], 2, "-10 to 10"),
+        (&["convert", good, good, "-o", "x.md"], 2, "--out-dir"),
+        (&["convert"], 2, "required"),
+        (&["bind"], 2, "unrecognized"),
+        (&["serve", "--store", "mysql://"], 1, "redis://"),
+    ] {
+        let done = run(dir.path(), arguments).await;
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(error), "{arguments:?}: {said}");
+        assert!(done.stdout.is_empty());
+        if code == 1 {
+            assert_eq!(said.trim().lines().count(), 1, "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_bad_file_does_not_stop_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let bad = dir.path().join("bad.pdf");
+    std::fs::write(&bad, b"no pdf").unwrap();
+    let done = run(
+        dir.path(),
+        ["convert", bad.to_str().unwrap(), sample().to_str().unwrap(), "--out-dir", out.to_str().unwrap()],
+    )
+    .await;
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(files(&out), ["sample.md"]);
+}
+
+#[tokio::test]
+async fn failed_pages_are_marked_and_told_by_the_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let pdf = dir.path().join("b.pdf");
+    std::fs::write(&pdf, book("Fail", 3)).unwrap();
+    let llm = FakeLlm::start(Script::default().page(2, [Answer::Status(400, None)]));
+    let arguments =
+        ["convert", pdf.to_str().unwrap(), "--processor", "llm", "--llm-base-url", &llm.url, "--llm-model", "m"];
+    let done = run(dir.path(), arguments).await;
+    assert_eq!(done.status.code(), Some(3));
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(text.contains("<!-- page 2: failed: endpoint_refused -->") && text.contains(&markdown(3)));
+}
+
+/// Starts a conversion, ends it with `signal_name` when page 1 to 3 are paid, and runs the same command again.
+async fn resumes_after(signal_name: &str, code: Option<i32>) {
+    let dir = tempfile::tempdir().unwrap();
+    let pdf = dir.path().join("b.pdf");
+    std::fs::write(&pdf, book("Resume", 6)).unwrap();
+    let script = (4..=6).fold(Script::default(), |script, page| script.page(page, [Answer::Hold]));
+    let llm = FakeLlm::start(script);
+    let data = dir.path().join("data");
+    let arguments =
+        ["convert", pdf.to_str().unwrap(), "--processor", "llm", "--llm-base-url", &llm.url, "--llm-model", "m"];
+    let mut process = bindery(&data).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    llm.until(|books| books.paid.len() == 3 && books.held == 3).await;
+    // Paid is not yet kept: wait until the three pages are in the ledger.
+    soon("the ledger", async {
+        while files(&data.join("ledger")).len() < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    signal(process.id().unwrap(), signal_name);
+    let status = soon("the command to end", process.wait()).await.unwrap();
+    assert_eq!(status.code(), code);
+
+    llm.until(|books| books.in_flight == 0).await;
+    llm.open();
+    let done = run(&data, arguments).await;
+    assert_eq!(done.status.code(), Some(0));
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(text.matches("Read by the fake.").count(), 6);
+    assert_eq!([1, 2, 3].map(|page| llm.calls_for(page)), [1, 1, 1], "paid once");
+    let left: Vec<_> = files(&data).into_iter().filter(|file| !file.starts_with("ledger/")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn resumes_after_a_kill() {
+    resumes_after("KILL", None).await;
+}
+
+#[tokio::test]
+async fn resumes_after_an_interrupt() {
+    resumes_after("INT", Some(130)).await;
+}
+
+#[tokio::test]
+async fn config_shows_what_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bindery.toml");
+    std::fs::write(&file, "max_pages = 7\nworkers = 3\nnode = 'file'\n").unwrap();
+    let done = bindery(dir.path())
+        .args(["config", "--config", file.to_str().unwrap(), "--workers", "5", "--llm-base-url", "http://h/v1"])
+        .env("BINDERY_NODE", "env")
+        .env("OPENAI_API_KEY", "sk-geheim")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8(done.stdout).unwrap();
+    for line in ["max_pages = 7", "workers = 5", "node = \"env\"", "llm_api_key = \"(redacted)\""] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(!text.contains("geheim"));
+}

@@ -1,0 +1,18 @@
+//! The integration tests: real servers, real processes, real PDFs.
+//!
+//! Nobody sleeps here. Tests wait for lines, answers and events; a wait that lasts too long fails with what it waited
+//! for.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod support;
+
+mod api;
+mod architecture;
+mod bad_input;
+mod convert;
+mod drain;
+mod embed;
+mod recovery;
+mod redis;
+mod split;

@@ -1,0 +1,99 @@
+//! The Redis store on a real server: its contract, its keys, and its absence.
+
+use bindery::store::{RedisOptions, RedisStore, contract};
+use redis::AsyncCommands;
+
+use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::pdf::book;
+use crate::support::redis_server::{RedisServer, free_port};
+use crate::support::server::{Server, answer, run};
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let server = RedisServer::start().await;
+    let store = RedisStore::connect(&server.url(), RedisOptions::default()).await.unwrap();
+    contract::check_all(&store).await;
+    let mut connection = server.connection().await;
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    assert!(keys.is_empty(), "left behind: {keys:?}");
+}
+
+#[tokio::test]
+async fn a_record_is_a_hash_at_its_key_and_expires_only_when_final() {
+    let redis = RedisServer::start().await;
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let url = redis.url();
+    let server =
+        Server::start(&["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--task-ttl", "1h"]).await;
+    let id = server.accepted(book("Hash", 2), "processor=llm&file_name=h.pdf").await;
+    llm.until(|books| books.held == 2).await;
+    let mut connection = redis.connection().await;
+    let key = format!("task:{id}");
+    let (status, path): (String, String) = connection.hmget(&key, &["status", "pdf_path"][..]).await.unwrap();
+    assert!(["pending", "processing"].contains(&status.as_str()));
+    assert_eq!(path, format!("tasks/{id}/source.pdf"));
+    assert_eq!(connection.ttl::<_, i64>(&key).await.unwrap(), -1, "an unfinished record does not expire");
+
+    llm.open();
+    server.finished(&id).await;
+    let ttl: i64 = connection.ttl(&key).await.unwrap();
+    assert!((3_500..=3_600).contains(&ttl), "{ttl}");
+    let places: Vec<String> = connection.zrange("tasks:by-status:completed", 0, -1).await.unwrap();
+    assert_eq!(places, [id.clone()]);
+    assert_eq!(connection.zcard::<_, u32>("tasks:by-status:processing").await.unwrap(), 0);
+
+    server.ask("DELETE", &format!("/v1/tasks/{id}")).await;
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    assert!(keys.is_empty(), "left behind: {keys:?}");
+}
+
+#[tokio::test]
+async fn not_reachable_at_the_start_is_one_line_that_names_the_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let store = format!("redis://user:geheim@127.0.0.1:{port}/3");
+    let failed = run(dir.path(), ["serve", "--listen", "127.0.0.1:0", "--store", &store]).await;
+    assert_eq!(failed.status.code(), Some(1));
+    let error = String::from_utf8(failed.stderr).unwrap();
+    assert!(error.contains(&format!("127.0.0.1:{port}/3")) && !error.contains("geheim"), "{error}");
+    assert_eq!(error.trim().lines().count(), 1, "{error}");
+}
+
+#[tokio::test]
+async fn lost_while_running_the_api_says_so_the_job_goes_on_and_all_heals() {
+    let mut redis = RedisServer::start().await;
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let url = redis.url();
+    let server =
+        Server::start(&["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2"])
+            .await;
+    let id = server.accepted(book("Outage", 8), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    redis.kill().await;
+
+    for request in [server.request("GET", &format!("/v1/tasks/{id}")), server.request("GET", "/readyz")] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key("retry-after"));
+        assert!(response.text().await.unwrap().contains("store_unavailable"));
+    }
+    let (status, problem) = server.submit(book("Refused", 1), "").await;
+    assert_eq!((status, &problem["code"]), (503, &"store_unavailable".into()));
+    let folders = std::fs::read_dir(server.data().join("tasks")).unwrap().count();
+    assert_eq!(folders, 1, "a submit that failed leaves no folder");
+
+    // The job needs no store to go on.
+    llm.open();
+    llm.until(|books| books.paid.len() == 8).await;
+    redis.restart().await;
+    let task = loop {
+        let (status, task) = answer(server.request("GET", &format!("/v1/tasks/{id}?wait=50"))).await;
+        if status == 200 && task["finished_at"].is_string() {
+            break task;
+        }
+        assert!(status == 503 || status == 200, "{status} {task}");
+    };
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &8.into()));
+    assert_eq!(llm.books().calls.len(), 8);
+    assert_eq!(server.ask("GET", "/readyz").await.0, 200);
+}

@@ -1,0 +1,46 @@
+//! Page-range PDFs: the parts hold the same pages as the whole.
+
+use std::path::Path;
+
+use bindery::document::{Document, DocumentLimits, Splitter, plan};
+
+use crate::support::pdf::locked;
+use crate::support::server::{files, run};
+
+fn texts(path: &Path, password: Option<&str>) -> Vec<String> {
+    let document = Document::open(path, password, &DocumentLimits::default()).unwrap();
+    let reader = document.reader();
+    (1..=document.page_count()).map(|page| reader.markdown(page).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn parts_hold_the_pages_of_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.pdf");
+    let parts = dir.path().join("parts");
+    let out = parts.to_str().unwrap();
+    let done = run(dir.path(), ["split", sample.to_str().unwrap(), "--shard-pages", "5", "-o", out]).await;
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(files(&parts), ["sample-1-5.pdf", "sample-11-12.pdf", "sample-6-10.pdf"]);
+    let joined: Vec<String> = ["sample-1-5.pdf", "sample-6-10.pdf", "sample-11-12.pdf"]
+        .iter()
+        .flat_map(|part| texts(&parts.join(part), None))
+        .collect();
+    assert_eq!(joined, texts(&sample, None));
+}
+
+#[test]
+fn locked_sources_come_out_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("locked.pdf");
+    std::fs::write(&path, locked("Locked", 3, "geheim")).unwrap();
+    let document = Document::open(&path, Some("geheim"), &DocumentLimits::default()).unwrap();
+    let splitter = Splitter::open(&path, Some("geheim"), &document).unwrap();
+    for shard in plan(1..=3, 2) {
+        let part = dir.path().join("part.pdf");
+        std::fs::write(&part, splitter.part(shard.pages()).unwrap()).unwrap();
+        let expected: Vec<String> = shard.pages().map(|page| format!("Locked page {page}")).collect();
+        assert_eq!(texts(&part, None), expected);
+    }
+    assert!(splitter.part([4]).is_err());
+}

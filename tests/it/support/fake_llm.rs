@@ -1,0 +1,276 @@
+//! An OpenAI-compatible endpoint that does what it is told and keeps the books: the oracle for what was paid.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{oneshot, watch};
+
+/// What the endpoint does with one call.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Answers with [`markdown`].
+    Ok,
+    /// Answers with [`markdown`] once [`FakeLlm::open`] was called.
+    Hold,
+    /// Refuses with a status, and perhaps a `Retry-After`.
+    Status(u16, Option<&'static str>),
+    /// Answers 200 with this body.
+    Body(&'static str),
+    /// Answers with a completion of this text and `finish_reason`.
+    Text(&'static str, &'static str),
+}
+
+/// What it does: by page and call, else by default, after a delay.
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub pages: HashMap<u32, Vec<Answer>>,
+    pub otherwise: Answer,
+    pub delay: Duration,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { pages: HashMap::new(), otherwise: Answer::Ok, delay: Duration::ZERO }
+    }
+}
+
+impl Script {
+    /// The answers to the calls for one page, in turn; the last one repeats.
+    pub fn page(mut self, page: u32, answers: impl Into<Vec<Answer>>) -> Self {
+        self.pages.insert(page, answers.into());
+        self
+    }
+
+    pub fn otherwise(mut self, answer: Answer) -> Self {
+        self.otherwise = answer;
+        self
+    }
+}
+
+/// The books.
+#[derive(Clone, Debug, Default)]
+pub struct Books {
+    /// The pages of every call, in the order in which they came.
+    pub calls: Vec<u32>,
+    pub calls_by_page: HashMap<u32, usize>,
+    /// Calls answered with a page.
+    pub paid: Vec<u32>,
+    /// Calls that came and are not answered yet, and the most there ever were.
+    pub in_flight: usize,
+    pub most_in_flight: usize,
+    /// Calls in flight that wait for the gate.
+    pub held: usize,
+}
+
+pub struct FakeLlm {
+    pub url: String,
+    books: Arc<watch::Sender<Books>>,
+    gate: Arc<watch::Sender<bool>>,
+    /// Ends the server when it is dropped.
+    _stop: oneshot::Sender<()>,
+}
+
+/// What the endpoint reads on a page.
+pub fn markdown(page: u32) -> String {
+    format!("# Page {page}\n\nRead by the fake.")
+}
+
+impl FakeLlm {
+    /// Serves on a free loopback port, on a thread of its own.
+    pub fn start(script: Script) -> Self {
+        let books = Arc::new(watch::Sender::new(Books::default()));
+        let gate = Arc::new(watch::Sender::new(false));
+        let state = Arc::new(State { script, books: Arc::clone(&books), gate: Arc::clone(&gate) });
+        let (stop, stopped) = oneshot::channel();
+        let (started, url) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let socket = TcpSocket::new_v4().expect("a socket");
+                socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+                let listener = socket.listen(4_096).expect("a listener");
+                started.send(listener.local_addr().expect("an address")).expect("someone waits");
+                let serving = async {
+                    while let Ok((stream, _)) = listener.accept().await {
+                        tokio::spawn(serve(stream, Arc::clone(&state)));
+                    }
+                };
+                tokio::select! { () = serving => {}, _ = stopped => {} }
+            });
+        });
+        let url = format!("http://{}/v1", url.recv().expect("the fake starts"));
+        Self { url, books, gate, _stop: stop }
+    }
+
+    pub fn books(&self) -> Books {
+        self.books.borrow().clone()
+    }
+
+    /// Calls for one page so far.
+    pub fn calls_for(&self, page: u32) -> usize {
+        self.books.borrow().calls_by_page.get(&page).copied().unwrap_or(0)
+    }
+
+    /// Waits until the books say so.
+    pub async fn until(&self, wanted: impl FnMut(&Books) -> bool) -> Books {
+        let mut books = self.books.subscribe();
+        let found = tokio::time::timeout(Duration::from_secs(60), books.wait_for(wanted)).await;
+        match found {
+            Ok(books) => books.expect("the fake lives").clone(),
+            Err(_) => panic!("waited too long; the books say {:?}", self.books()),
+        }
+    }
+
+    /// Lets held calls go, and all later ones.
+    pub fn open(&self) {
+        self.gate.send_replace(true);
+    }
+}
+
+struct State {
+    script: Script,
+    books: Arc<watch::Sender<Books>>,
+    gate: Arc<watch::Sender<bool>>,
+}
+
+/// Counts a call as in flight for as long as it lives, also when the caller hangs up.
+struct InFlight(Arc<watch::Sender<Books>>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.send_modify(|books| books.in_flight -= 1);
+    }
+}
+
+/// HTTP/1.1 as far as a client of one endpoint needs it. It is written out because a server library would hide that a
+/// caller has hung up, which is what tells that a call was cut off.
+async fn serve(stream: TcpStream, state: Arc<State>) {
+    let mut stream = BufReader::new(stream);
+    while let Some((path, body)) = read_request(&mut stream).await {
+        let response = tokio::select! {
+            response = respond(&state, &path, &body) => response,
+            // Nothing is sent before an answer, so reading here means that the caller is gone.
+            _ = stream.fill_buf() => return,
+        };
+        if stream.get_mut().write_all(response.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+    let path = line.split(' ').nth(1)?.to_owned();
+    let mut length = 0;
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+        match line.trim().split_once(": ") {
+            None => break,
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok()?,
+            Some(_) => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((path, body))
+}
+
+async fn respond(state: &State, path: &str, body: &[u8]) -> String {
+    match path {
+        "/v1/chat/completions" => complete(state, body).await,
+        "/books" => show_books(state),
+        _ => response(404, "", "{}"),
+    }
+}
+
+/// Counts a call as held for as long as it lives.
+struct Held(Arc<watch::Sender<Books>>);
+
+impl Held {
+    fn new(books: &Arc<watch::Sender<Books>>) -> Self {
+        books.send_modify(|books| books.held += 1);
+        Self(Arc::clone(books))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.send_modify(|books| books.held -= 1);
+    }
+}
+
+async fn complete(state: &State, body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).expect("a request is JSON");
+    let pages = asked_pages(body["messages"][1]["content"].as_str().unwrap_or_default());
+    let first = pages.first().copied().unwrap_or(0);
+    let mut nth = 0;
+    state.books.send_modify(|books| {
+        nth = *books.calls_by_page.entry(first).and_modify(|calls| *calls += 1).or_insert(1) - 1;
+        books.calls.push(first);
+        books.in_flight += 1;
+        books.most_in_flight = books.most_in_flight.max(books.in_flight);
+    });
+    let _in_flight = InFlight(Arc::clone(&state.books));
+    if !state.script.delay.is_zero() {
+        tokio::time::sleep(state.script.delay).await;
+    }
+    let steps = state.script.pages.get(&first);
+    let step = steps.and_then(|steps| steps.get(nth).or(steps.last())).unwrap_or(&state.script.otherwise);
+    if let Answer::Hold = step {
+        let _held = Held::new(&state.books);
+        let _ = state.gate.subscribe().wait_for(|open| *open).await;
+    }
+    match step {
+        Answer::Ok | Answer::Hold => {
+            state.books.send_modify(|books| books.paid.push(first));
+            let text = match pages[..] {
+                [page] => markdown(page),
+                _ => pages.iter().map(|page| format!("<<<page {page}>>>\n{}\n", markdown(*page))).collect(),
+            };
+            completion(&text, "stop")
+        }
+        Answer::Status(status, after) => {
+            let header = after.map(|after| format!("retry-after: {after}\r\n")).unwrap_or_default();
+            response(*status, &header, r#"{"error":{"message":"scripted refusal"}}"#)
+        }
+        Answer::Body(body) => response(200, "", body),
+        Answer::Text(text, reason) => completion(text, reason),
+    }
+}
+
+fn completion(text: &str, finish_reason: &str) -> String {
+    let body = json!({
+        "id": "fake",
+        "object": "chat.completion",
+        "model": "fake-model",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": finish_reason }],
+        "usage": { "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120 },
+    });
+    response(200, "", &body.to_string())
+}
+
+fn response(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+fn show_books(state: &State) -> String {
+    let books = state.books.borrow();
+    let (calls, paid, most) = (books.calls.len(), books.paid.len(), books.most_in_flight);
+    response(200, "", &json!({ "calls": calls, "paid": paid, "most_in_flight": most }).to_string())
+}
+
+/// Reads the numbers of "Page 3, 4 of x.pdf:".
+fn asked_pages(user: &str) -> Vec<u32> {
+    let line = user.strip_prefix("Page ").unwrap_or_default();
+    let end = line.find([':', 'o']).unwrap_or(line.len());
+    line[..end].split(',').filter_map(|number| number.trim().parse().ok()).collect()
+}

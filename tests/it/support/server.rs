@@ -1,0 +1,161 @@
+//! The real binary, as a server and as a command.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::soon;
+
+/// The command without what the machine's environment would tell it.
+pub fn bindery(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("BINDERY_") || name.starts_with("OPENAI_") || name.ends_with("_proxy") {
+            command.env_remove(name);
+        }
+    }
+    command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+/// Runs the command to its end.
+pub async fn run(data: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+    soon("the command to end", bindery(data).args(arguments).output()).await.unwrap()
+}
+
+pub struct Server {
+    pub url: String,
+    process: Child,
+    data: TempDir,
+    arguments: Vec<String>,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// A server on a fresh data directory.
+    pub async fn start(arguments: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let (process, url) = spawn(data.path(), &arguments).await;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { url, process, data, arguments, client: reqwest::Client::new() }
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// SIGKILL, and wait until it is gone.
+    pub async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Starts it again on the same data.
+    pub async fn restart(&mut self) {
+        (self.process, self.url) = spawn(self.data.path(), &self.arguments).await;
+    }
+
+    /// SIGTERM, and nothing more.
+    pub fn terminate(&self) {
+        signal(self.process.id().unwrap(), "TERM");
+    }
+
+    pub async fn exit_status(&mut self) -> ExitStatus {
+        soon("the server to exit", self.process.wait()).await.unwrap()
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().unwrap();
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Status, headers and JSON body (null when there is none).
+    pub async fn ask(&self, method: &str, path: &str) -> (u16, Value) {
+        answer(self.request(method, path)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// Submits a raw body.
+    pub async fn submit(&self, pdf: Vec<u8>, query: &str) -> (u16, Value) {
+        let request = self.request("POST", &format!("/v1/tasks?{query}"));
+        answer(request.header("content-type", "application/pdf").body(pdf)).await
+    }
+
+    /// Submits what must be accepted; its id.
+    pub async fn accepted(&self, pdf: Vec<u8>, query: &str) -> String {
+        let (status, body) = self.submit(pdf, query).await;
+        assert_eq!(status, 202, "{body}");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a task is final.
+    pub async fn finished(&self, id: &str) -> Value {
+        let task = soon("the task to be final", self.get(&format!("/v1/tasks/{id}?wait=55"))).await;
+        assert!(task["finished_at"].is_string(), "not final: {task}");
+        task
+    }
+
+    pub async fn markdown(&self, id: &str) -> String {
+        let response = self.request("GET", &format!("/v1/tasks/{id}/result")).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.text().await.unwrap()
+    }
+}
+
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = soon("an answer", request.send()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.bytes().await.unwrap();
+    let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
+    (status, json)
+}
+
+async fn spawn(data: &Path, arguments: &[String]) -> (Child, String) {
+    let mut process = bindery(data)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let line = soon("the server to listen", lines.next_line()).await.unwrap();
+    let line = line.expect("the server ended at its start");
+    let url = line.rsplit(' ').next().unwrap().to_owned();
+    (process, url)
+}
+
+/// Sends a signal to one process.
+pub fn signal(pid: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// All files below `dir`, relative, without locks and the database.
+pub fn files(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(dir).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    found.retain(|file| !file.ends_with("lock") && file != "tasks.redb");
+    found.sort();
+    found
+}
