@@ -1,1 +1,83 @@
-fn main() {}
+//! The decisions alone, without actors: fair queue, job runtime, aggregate, each at 10,000 shards.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use bindery::aggregate::MarkdownWriter;
+use bindery::job::{JobEvent, JobRuntime, RetryPolicy};
+use bindery::pool::{FairQueue, PageReceipt, Receipts};
+use bindery::task::{PageOutput, PageUsage, PageView, TaskId, TaskOptions};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+
+const SHARDS: u32 = 10_000;
+
+fn fair_queue(c: &mut Criterion) {
+    let mut group = c.benchmark_group("fair_queue");
+    group.throughput(Throughput::Elements(u64::from(SHARDS)));
+    for tasks in [1, 100, 10_000] {
+        group.bench_function(format!("push and pop, {tasks} tasks"), |b| {
+            b.iter(|| {
+                let mut queue = FairQueue::new();
+                for item in 0..SHARDS {
+                    let task = item % tasks;
+                    queue.push(if task % 2 == 0 { "a" } else { "b" }, task, 0, item);
+                }
+                while let Some(item) = queue.pop() {
+                    black_box(item);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn planned() -> JobRuntime {
+    let (work_dir, output) = ("tasks/x".to_owned(), "tasks/x/result.md".to_owned());
+    let mut job = JobRuntime::new(TaskId::generate(), work_dir, output, 1, None, RetryPolicy::default());
+    job.on(JobEvent::Planned { pages: (1..=SHARDS).collect(), known: Vec::new() });
+    job
+}
+
+fn job_runtime(c: &mut Criterion) {
+    let mut group = c.benchmark_group("job_runtime");
+    group.throughput(Throughput::Elements(u64::from(SHARDS)));
+    let receipt = PageReceipt { usage: PageUsage::default(), reused: false };
+    group.bench_function("started and done", |b| {
+        b.iter_batched_ref(
+            planned,
+            |job| {
+                for index in 0..SHARDS {
+                    job.on(JobEvent::Started { index, attempt: 1 });
+                    let receipts = Receipts::Done(vec![(index + 1, Ok(receipt))]);
+                    black_box(job.on(JobEvent::Outcome { index, attempt: 1, receipts }));
+                }
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn aggregate(c: &mut Criterion) {
+    let mut group = c.benchmark_group("aggregate");
+    group.throughput(Throughput::Elements(u64::from(SHARDS)));
+    let output = PageOutput { markdown: "A page of some length.\n\n".repeat(100), ..PageOutput::default() };
+    let pages: Vec<PageView> = (1..=SHARDS).map(|page| PageView::done(page, output.clone())).collect();
+    let options = TaskOptions::default();
+    group.bench_function("markdown", |b| {
+        b.iter(|| {
+            let mut writer = MarkdownWriter::new(std::io::sink(), &options);
+            pages.iter().for_each(|page| writer.page(page).unwrap());
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
+    targets = fair_queue, job_runtime, aggregate
+}
+criterion_main!(benches);

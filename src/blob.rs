@@ -1,8 +1,8 @@
 //! Bytes on the local file system: source PDFs, results, the ledger.
 //!
 //! A key is a relative path of plain segments (`tasks/<id>/source.pdf`). A blob appears whole or not at all: bytes are
-//! written to a file in `tmp/` of the same file system, synced, then renamed to their key, and the folder is synced
-//! (invariant I4). What a killed process leaves in `tmp/` goes with its [`Scratch`] folder.
+//! written to a file in `tmp/` of the same file system, renamed to their key, and a barrier makes file and folder
+//! durable before anyone is told (invariant I4). What a killed process leaves in `tmp/` goes with its [`Scratch`] folder.
 //!
 //! This is a type and not a trait for as long as there is one implementation; object storage will bring the second.
 
@@ -14,6 +14,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use self::barrier::Barrier;
+
+mod barrier;
 mod scratch;
 
 pub use scratch::Scratch;
@@ -23,12 +26,13 @@ pub use scratch::Scratch;
 pub struct LocalBlob {
     root: PathBuf,
     unfinished: Arc<Scratch>,
+    barrier: Barrier,
 }
 
 /// Whether a write must survive a power cut before it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Synced to the device before the rename: for what was paid for or promised.
+    /// On the device before the call returns: for what was paid for or promised.
     Synced,
     /// Left to the page cache: survives the death of the process, not of the machine. For what costs only a moment
     /// of CPU to make again; a torn file must be recognisable by its reader.
@@ -43,7 +47,8 @@ impl LocalBlob {
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         let unfinished = Arc::new(Scratch::create(&root.join("tmp"))?);
-        Ok(Self { root, unfinished })
+        let barrier = Barrier::start(&root)?;
+        Ok(Self { root, unfinished, barrier })
     }
 
     /// The file behind `key`.
@@ -70,10 +75,21 @@ impl LocalBlob {
     /// Gives a staged blob its key, replacing what was there.
     ///
     /// # Errors
-    /// When the rename or a sync fails; then nothing stands under the key that was not there before, unless only the
-    /// folder's own sync failed.
+    /// When the rename or the sync fails. After a failed sync the blob may stand under its key, whole or not; nobody was
+    /// told of it.
     pub fn commit(&self, staged: Staged, key: &str) -> io::Result<()> {
-        self.publish(staged.file, key, Durability::Synced)
+        self.commit_all([(staged, key)])
+    }
+
+    /// Gives several staged blobs their keys, one after the other, and makes them durable together.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; those before the one that failed stand under their keys.
+    pub fn commit_all<'a>(&self, blobs: impl IntoIterator<Item = (Staged, &'a str)>) -> io::Result<()> {
+        for (staged, key) in blobs {
+            self.publish(staged.file, key)?;
+        }
+        self.barrier.wait()
     }
 
     /// Writes `bytes` under `key`, replacing what was there.
@@ -83,13 +99,11 @@ impl LocalBlob {
     pub fn put(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
         let mut file = self.unfinished.file()?;
         file.write_all(bytes)?;
-        if durability == Durability::Synced {
-            file.as_file().sync_data()?;
-        }
-        self.publish(file, key, durability)
+        self.publish(file, key)?;
+        if durability == Durability::Synced { self.barrier.wait() } else { Ok(()) }
     }
 
-    fn publish(&self, file: NamedTempFile, key: &str, durability: Durability) -> io::Result<()> {
+    fn publish(&self, file: NamedTempFile, key: &str) -> io::Result<()> {
         let target = self.path(key)?;
         let folder = target.parent().unwrap_or(&self.root);
         let temporary = file.into_temp_path();
@@ -97,16 +111,13 @@ impl LocalBlob {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(folder)?;
-                if durability == Durability::Synced {
-                    sync_folder(folder.parent().unwrap_or(&self.root))?;
-                }
                 fs::rename(&temporary, &target)?;
             }
             Err(error) => return Err(error),
         }
         // Renamed away: there is nothing left for its drop to remove.
         let _ = temporary.keep();
-        if durability == Durability::Synced { sync_folder(folder) } else { Ok(()) }
+        Ok(())
     }
 
     /// The bytes under `key`, or `None` when nothing is there.
@@ -173,17 +184,14 @@ impl Staging {
         self.bytes == 0
     }
 
-    /// Syncs the bytes to the device.
-    ///
-    /// # Errors
-    /// When the sync fails.
-    pub fn finish(self) -> io::Result<Staged> {
-        self.file.as_file().sync_data()?;
-        Ok(Staged { file: self.file, sha256: hex(&self.hash.finalize()), bytes: self.bytes })
+    /// Ends the writing.
+    #[must_use]
+    pub fn finish(self) -> Staged {
+        Staged { file: self.file, sha256: hex(&self.hash.finalize()), bytes: self.bytes }
     }
 }
 
-/// A blob that is safe on the device but has no key yet. Dropped uncommitted, it leaves nothing behind.
+/// A blob that is written but has no key yet. Dropped uncommitted, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Staged {
     file: NamedTempFile,
@@ -235,11 +243,6 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Makes a rename or creation in `folder` durable (`fsync(2)`: syncing a file does not sync its directory entry).
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,7 +279,7 @@ mod tests {
         let mut staging = blob.stage().unwrap();
         staging.write(b"ab").unwrap();
         staging.write(b"c").unwrap();
-        let staged = staging.finish().unwrap();
+        let staged = staging.finish();
         // The SHA-256 of "abc" (FIPS 180-2, appendix B.1).
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!((staged.sha256(), staged.len()), (expected, 3));

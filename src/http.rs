@@ -1,4 +1,4 @@
-//! The HTTP API: thin routes over [`Handle`](crate::Handle). Nothing else touches actix-web.
+//! The HTTP API: thin routes over [`Handle`]. Nothing else touches actix-web.
 
 mod error;
 mod ops;

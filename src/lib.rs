@@ -1,4 +1,96 @@
-//! Bindery
+//! Bindery turns PDFs into Markdown, page by page and in parallel, and finishes the job even if the process dies.
+//!
+//! This page is the map: the house, the life of a PDF in it, and what always holds. It reads in five minutes.
+//!
+//! # The house
+//! ```text
+//!  HTTP / command line / a larger actix app
+//!      │ SubmitTask · GetTask · ListTasks · CancelTask · RetryTask · DeleteTask · WatchTask
+//!      ▼
+//!  Supervisor ──spawn──▶ JobActor ──Enqueue──▶ Dispatcher ──Perform──▶ WorkerActor × N ──▶ Processor
+//!   owns the store        owns JobRuntime       owns FairQueue, credits  SyncArbiter threads
+//!      ▲                   ▲                     │      ▲                   │
+//!      │ JobReport         │ PoolEvent           │      └── Ended (reply) ──┘
+//!      └───────────────────┴─────────────────────┘
+//! ```
+//! Commands go down and belong to the receiver; events come up and belong to the emitter, so imports only point down
+//! (`tests/it/architecture.rs` holds the code to that). Actors are thin: decisions are plain structs without actor,
+//! clock or I/O, tested as tables and by chance. There are no mutexes: state belongs to one actor. Actors never block
+//! and never compute; whatever takes time happens on worker threads.
+//!
+//! | room | its one job |
+//! |---|---|
+//! | [`task`] | what a task is: record, status machine, options, failures |
+//! | [`document`] | the PDF as input: open, count, text, parts; the only user of hayro and lopdf |
+//! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
+//! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
+//! | [`processor`] | [`Processor`](processor::Processor): text, LLM, and a scripted one for tests |
+//! | [`aggregate`] | joins pages in page order |
+//! | [`pool`] | whose turn it is, and the workers |
+//! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
+//! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
+//! | [`http`] | the API; the only user of actix-web |
+//! | [`config`], `app` | one configuration; [`Bindery`], where everything is put together |
+//!
+//! # Life of a PDF
+//! 1. **Submit.** The bytes go to a temporary file as they come. A worker opens the PDF and counts its pages; what is
+//!    not acceptable is refused now and leaves nothing. The file is synced and renamed to `tasks/<id>/source.pdf`,
+//!    then the record is written as `pending`, then the caller gets its answer. From here on the task survives.
+//! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again, looks every page up
+//!    in the ledger, and the rest is cut into shards of consecutive pages.
+//! 3. **Dispatch.** The shards wait in the [`FairQueue`](pool::FairQueue), beside those of all other jobs. Whenever a
+//!    worker is free, the dispatcher gives it the shard whose turn it is. With the first one the task is `processing`.
+//! 4. **Read.** The worker has the [`Processor`](processor::Processor) read the shard and puts each page into the
+//!    ledger *before* it tells the job. A failure that may pass is tried again after a while; a shard of several
+//!    pages that fails goes on page by page; a page that stays bad is declared failed.
+//! 5. **Bind.** When every page has its outcome, a worker joins them into `result.json` and `result.md`, temporary
+//!    file, sync, rename. Then the record says `completed`, and the supervisor drops the job.
+//! 6. **Afterwards** the record answers for itself until its time to live is over. The ledger stays: the same page is
+//!    never paid for again, in this task or in another one.
+//!
+//! If the process dies anywhere in between, the next start finds the record unfinished, takes it up in a new epoch and
+//! begins at step 2. Nothing but the ledger is needed to go on.
+//!
+//! # What always holds
+//! Tests and comments refer to these by number.
+//! - I1 No page is lost: each ends as output or as a declared failure.
+//! - I2 Every accepted task reaches exactly one final status, whatever dies.
+//! - I3 Output is byte-equal to that of a sequential run, whatever the order of completion.
+//! - I4 The result appears once, whole.
+//! - I5 Calls paid ≤ pages + calls in flight at each crash + retries that the endpoint itself forced. A call that was
+//!   in flight when the process was killed is made again: at least once, not exactly once.
+//! - I6 A final status changes only by an explicit retry, which begins a new epoch; epoch and version only grow.
+//! - I8 After a cancel is acknowledged no new call begins.
+//! - I9 A one-page task behind a long one waits about one slot, not the book.
+//! - I11 When work ends, memory, queues and temporary files are back where they were.
+//! - I12 Only the job runtime changes the state of subtasks, only the supervisor the status of tasks; news from an
+//!   older epoch changes nothing, but its paid page is in the ledger.
+//!
+//! # Embedding
+//! ```no_run
+//! use bindery::blob::LocalBlob;
+//! use bindery::processor::TextProcessor;
+//! use bindery::store::EmbeddedStore;
+//! use bindery::{Bindery, NewTask};
+//!
+//! #[actix::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let dir = "bindery-data";
+//!     let bindery = Bindery::builder()
+//!         .store(EmbeddedStore::open(dir)?)
+//!         .blob(LocalBlob::open(dir)?)
+//!         .processor(TextProcessor::default())
+//!         .start();
+//!     let task = bindery.submit(NewTask::from_path("paper.pdf")).await?;
+//!     let done = bindery.wait(task.id).await?;
+//!     println!("{} pages\n{}", done.counts.done, bindery.result(task.id).await?);
+//!     bindery.stop(std::time::Duration::from_secs(30)).await;
+//!     Ok(())
+//! }
+//! ```
+//! `bindery.supervisor()` gives the actor's address, to send it the messages yourself. `tests/examples/embed.rs` runs
+//! Bindery in an actix-web app with a processor of its own.
+
 pub mod aggregate;
 mod app;
 pub mod blob;

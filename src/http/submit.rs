@@ -141,7 +141,7 @@ async fn receive<E: std::fmt::Display>(
         }
     }
     (staging, _) = write(staging, buffer).await?;
-    blocking(move || staging.finish()).await
+    Ok(staging.finish())
 }
 
 async fn write(mut staging: Staging, mut buffer: Vec<u8>) -> Result<(Staging, Vec<u8>), ApiError> {

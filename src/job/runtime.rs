@@ -427,7 +427,7 @@ impl JobRuntime {
             self.phase = Phase::BindingPartial(why);
             return vec![JobAction::StopAttempts, JobAction::Bind { complete: false }];
         }
-        if self.states.contains(&PageState::Open) {
+        if self.done_pages as usize + self.failures.len() < self.pages.len() {
             return Vec::new();
         }
         self.phase = Phase::Binding;

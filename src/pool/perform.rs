@@ -126,9 +126,8 @@ impl Workshop {
             Bound::Missing(pages) => return Ok(pages),
             Bound::Staged(files) => *files,
         };
-        let publish = |staging: Staging, key: &str| self.blob.commit(staging.finish()?, key);
-        publish(json, &spec.json_key).map_err(|e| storage_failed(&e))?;
-        publish(markdown, &spec.markdown_key).map_err(|e| storage_failed(&e))?;
+        let files = [(json.finish(), &*spec.json_key), (markdown.finish(), &*spec.markdown_key)];
+        self.blob.commit_all(files).map_err(|e| storage_failed(&e))?;
         Ok(Vec::new())
     }
 

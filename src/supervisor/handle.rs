@@ -281,7 +281,7 @@ fn copy(mut staging: Staging, source: &NewSource, limit: u64) -> Result<Staged, 
             }
         }
     }
-    staging.finish().map_err(storage)
+    Ok(staging.finish())
 }
 
 fn open(path: &Path) -> Result<std::fs::File, RequestError> {

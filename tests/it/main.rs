@@ -13,6 +13,7 @@ mod bad_input;
 mod convert;
 mod drain;
 mod embed;
+mod llm;
 mod recovery;
 mod redis;
 mod split;

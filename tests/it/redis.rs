@@ -39,7 +39,7 @@ async fn a_record_is_a_hash_at_its_key_and_expires_only_when_final() {
     let ttl: i64 = connection.ttl(&key).await.unwrap();
     assert!((3_500..=3_600).contains(&ttl), "{ttl}");
     let places: Vec<String> = connection.zrange("tasks:by-status:completed", 0, -1).await.unwrap();
-    assert_eq!(places, [id.clone()]);
+    assert_eq!(places, [id.as_str()]);
     assert_eq!(connection.zcard::<_, u32>("tasks:by-status:processing").await.unwrap(), 0);
 
     server.ask("DELETE", &format!("/v1/tasks/{id}")).await;

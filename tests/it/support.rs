@@ -12,8 +12,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for `future`, but not without end.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited too long for {what}"),
-    }
+    let waited = tokio::time::timeout(PATIENCE, future).await;
+    waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }

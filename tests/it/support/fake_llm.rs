@@ -119,10 +119,8 @@ impl FakeLlm {
     pub async fn until(&self, wanted: impl FnMut(&Books) -> bool) -> Books {
         let mut books = self.books.subscribe();
         let found = tokio::time::timeout(Duration::from_secs(60), books.wait_for(wanted)).await;
-        match found {
-            Ok(books) => books.expect("the fake lives").clone(),
-            Err(_) => panic!("waited too long; the books say {:?}", self.books()),
-        }
+        let Ok(books) = found else { panic!("waited too long; the books say {:?}", self.books()) };
+        books.expect("the fake lives").clone()
     }
 
     /// Lets held calls go, and all later ones.
@@ -229,10 +227,9 @@ async fn complete(state: &State, body: &[u8]) -> String {
     match step {
         Answer::Ok | Answer::Hold => {
             state.books.send_modify(|books| books.paid.push(first));
-            let text = match pages[..] {
-                [page] => markdown(page),
-                _ => pages.iter().map(|page| format!("<<<page {page}>>>\n{}\n", markdown(*page))).collect(),
-            };
+            let part = |page: &u32| format!("<<<page {page}>>>\n{}\n", markdown(*page));
+            let several = || pages.iter().map(part).collect::<Vec<_>>().concat();
+            let text = if let [page] = pages[..] { markdown(page) } else { several() };
             completion(&text, "stop")
         }
         Answer::Status(status, after) => {

@@ -1,5 +1,7 @@
 //! PDFs made to measure.
 
+use std::fmt::Write;
+
 /// A sound PDF of `pages` pages; page N says "`title` page N". Different titles give different hashes.
 pub fn book(title: &str, pages: u32) -> Vec<u8> {
     let mut objects = vec![String::new(); 3];
@@ -9,7 +11,7 @@ pub fn book(title: &str, pages: u32) -> Vec<u8> {
         objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
         let contents = objects.len();
         objects.push(format!("<< /Type /Page /Parent 2 0 R /Contents {contents} 0 R >>"));
-        kids.push_str(&format!("{} 0 R ", objects.len()));
+        let _ = write!(kids, "{} 0 R ", objects.len());
     }
     objects[0] = "<< /Type /Catalog /Pages 2 0 R >>".into();
     objects[1] = format!(

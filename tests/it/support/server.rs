@@ -20,6 +20,9 @@ pub fn bindery(data: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    if std::env::var_os("RUST_LOG").is_none() {
+        command.env("RUST_LOG", "error");
+    }
     command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null());
     command
 }
