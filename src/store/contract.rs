@@ -89,6 +89,11 @@ async fn updates_only_from_the_expected_revision(store: &impl TaskStore) {
     skipping.next.version += 1;
     assert!(matches!(store.update(&skipping).await, Err(StoreError::Conflict(_))));
 
+    // The same version of another epoch: what a restored backup can hold.
+    let mut other_epoch = step(&second, TaskStep::Cancel);
+    other_epoch.expected.epoch -= 1;
+    assert!(matches!(store.update(&other_epoch).await, Err(StoreError::Conflict(_))));
+
     let mut backwards = step(&second, TaskStep::Cancel);
     backwards.next.epoch -= 1;
     assert!(matches!(store.update(&backwards).await, Err(StoreError::Conflict(_))));

@@ -162,6 +162,7 @@ async fn after_a_cancel_no_call_begins_and_finished_pages_stay_readable() {
     let (status, task) = server.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
     assert_eq!((status, &task["status"]), (200, &"cancelled".into()));
     let begun = llm.books().calls.len();
+    assert_eq!(server.get("/readyz").await["queued"], 0, "47 pages waited");
     // The calls in flight are cut off; their places would now be free for others.
     llm.until(|books| books.in_flight == 0).await;
     assert_eq!(llm.books().calls.len(), begun);

@@ -22,6 +22,7 @@ async fn calls_in_flight_finish_and_the_rest_resumes() {
     server.restart().await;
     let task = server.finished(&id).await;
     assert_eq!((&task["status"], &task["usage"]["reused"]), (&"completed".into(), &2.into()));
+    assert_eq!(task["total_shards"], 8, "what is in the ledger needs no attempt");
     assert_eq!(llm.books().calls.len(), 10, "nothing was paid twice");
 }
 
