@@ -67,8 +67,8 @@ impl Bindery {
             let settled = supervisor.send(DrainTasks { stop_jobs });
             async { tokio::time::timeout(LAST_WORDS, settled).await.is_ok() }
         };
-        settle(false).await;
-        let drained = tokio::time::timeout(drain, self.dispatcher.send(Drain)).await;
+        let draining = tokio::time::timeout(drain, self.dispatcher.send(Drain));
+        let (drained, _) = futures::join!(draining, settle(false));
         if let (Err(_), Ok(load)) = (drained, self.dispatcher.send(GetLoad).await)
             && load.in_flight > 0
         {

@@ -29,6 +29,9 @@ pub struct LocalBlob {
     barrier: Barrier,
 }
 
+/// Bytes below which a file system counts as full.
+const LEAST_ROOM: u64 = 1 << 20;
+
 /// Whether a write must survive a power cut before it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -78,16 +81,18 @@ impl LocalBlob {
     /// When the rename or the sync fails. After a failed sync the blob may stand under its key, whole or not; nobody was
     /// told of it.
     pub fn commit(&self, staged: Staged, key: &str) -> io::Result<()> {
-        self.commit_all([(staged, key)])
+        self.publish(staged.file, key, true)?;
+        self.barrier.wait()
     }
 
-    /// Gives several staged blobs their keys, one after the other, and makes them durable together.
+    /// Gives several staged blobs their keys in a folder that is there, one after the other, and makes them durable
+    /// together. A folder that is gone stays gone: it was removed with all that belongs to it.
     ///
     /// # Errors
     /// As [`Self::commit`]; those before the one that failed stand under their keys.
     pub fn commit_all<'a>(&self, blobs: impl IntoIterator<Item = (Staged, &'a str)>) -> io::Result<()> {
         for (staged, key) in blobs {
-            self.publish(staged.file, key)?;
+            self.publish(staged.file, key, false)?;
         }
         self.barrier.wait()
     }
@@ -99,17 +104,17 @@ impl LocalBlob {
     pub fn put(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
         let mut file = self.unfinished.file()?;
         file.write_all(bytes)?;
-        self.publish(file, key)?;
+        self.publish(file, key, true)?;
         if durability == Durability::Synced { self.barrier.wait() } else { Ok(()) }
     }
 
-    fn publish(&self, file: NamedTempFile, key: &str) -> io::Result<()> {
+    fn publish(&self, file: NamedTempFile, key: &str, make_folder: bool) -> io::Result<()> {
         let target = self.path(key)?;
         let folder = target.parent().unwrap_or(&self.root);
         let temporary = file.into_temp_path();
         match fs::rename(&temporary, &target) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make_folder => {
                 fs::create_dir_all(folder)?;
                 fs::rename(&temporary, &target)?;
             }
@@ -118,6 +123,12 @@ impl LocalBlob {
         // Renamed away: there is nothing left for its drop to remove.
         let _ = temporary.keep();
         Ok(())
+    }
+
+    /// Whether the file system has room for more than a few small files. What cannot be known counts as room.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !rustix::fs::statvfs(&self.root).is_ok_and(|space| space.f_bavail * space.f_frsize < LEAST_ROOM)
     }
 
     /// The bytes under `key`, or `None` when nothing is there.

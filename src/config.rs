@@ -177,10 +177,6 @@ impl Settings {
         let listen: SocketAddr =
             listen.parse().map_err(|_| ConfigError::new("listen", "write ADDRESS:PORT, such as 127.0.0.1:8080"))?;
         let insecure = self.insecure.unwrap_or(false);
-        if !listen.ip().is_loopback() && !insecure {
-            let reason = format!("{listen} is not loopback and there are no keys: add --insecure if that is meant");
-            return Err(ConfigError::new("listen", reason));
-        }
         let data_dir = match self.data_dir {
             Some(dir) => dir,
             None => {
@@ -237,6 +233,18 @@ impl Settings {
 }
 
 impl Config {
+    /// Refuses to serve beyond loopback, where there are no keys, unless that is meant.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the word it takes.
+    pub fn refuse_open_door(&self) -> Result<(), ConfigError> {
+        if self.listen.ip().is_loopback() || self.insecure {
+            return Ok(());
+        }
+        let reason = format!("{} is not loopback and there are no keys: add --insecure if that is meant", self.listen);
+        Err(ConfigError::new("listen", reason))
+    }
+
     /// The configuration as a file that would give it, secrets redacted.
     #[must_use]
     pub fn to_toml(&self) -> String {
@@ -363,7 +371,6 @@ mod tests {
     fn unusable_values_are_refused_by_name() {
         for (toml, option) in [
             ("listen = 'localhost'", "listen"),
-            ("listen = '0.0.0.0:80'", "listen"),
             ("store = 'postgres://'", "store"),
             ("task_ttl = 'long'", "task-ttl"),
             ("max_upload = '12X'", "max-upload"),
@@ -374,7 +381,9 @@ mod tests {
             assert!(error.to_string().starts_with(option), "{error}");
         }
         let meant: Settings = toml::from_str("listen = '0.0.0.0:80'\ninsecure = true").unwrap();
-        assert!(meant.resolve(home).is_ok());
+        assert!(meant.resolve(home).unwrap().refuse_open_door().is_ok());
+        let open: Settings = toml::from_str("listen = '0.0.0.0:80'").unwrap();
+        assert!(open.resolve(home).unwrap().refuse_open_door().is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `bindery convert`: the same actors as the server's, on an in-memory store over the shared ledger.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -117,7 +118,14 @@ fn target(command: &Convert) -> anyhow::Result<Target> {
         (Some(_), _) if command.files.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
         (Some(file), _) if file == Path::new("-") => Ok(Target::Stdout),
         (Some(file), _) => Ok(Target::File(file.clone())),
-        (None, Some(folder)) => Ok(Target::Folder(folder.clone())),
+        (None, Some(folder)) => {
+            let mut names = BTreeSet::new();
+            let stem = |file: &PathBuf| file.file_stem().unwrap_or_default().to_owned();
+            if let Some(twice) = command.files.iter().find(|file| !names.insert(stem(file))) {
+                bail!("{}: another file has the same name, and both results would have one place", twice.display());
+            }
+            Ok(Target::Folder(folder.clone()))
+        }
         (None, None) => Ok(Target::Stdout),
     }
 }
@@ -140,7 +148,11 @@ async fn convert(
         .with_context(|| format!("cannot write to the data directory {}", config.data_dir.display()))?;
     let shared = LocalBlob::open(&config.blob)
         .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
-    let bindery = Builder::configured(config)
+    // Limits of a server mean nothing to one command: its tasks neither expire nor are too many.
+    let mut config = config.clone();
+    config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);
+    config.supervisor.max_queued = usize::MAX;
+    let bindery = Builder::configured(&config)
         .map_err(anyhow::Error::msg)?
         .store(EmbeddedStore::in_memory()?)
         .blob(LocalBlob::open(scratch.path())?)

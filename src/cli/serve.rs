@@ -1,6 +1,7 @@
 //! `bindery serve`.
 
 use std::fs::{File, TryLockError};
+use std::net::TcpListener;
 use std::process::ExitCode;
 
 use actix_web::{App, HttpServer};
@@ -24,14 +25,16 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let lock = lock(&config)?;
+    config.refuse_open_door()?;
+    // The port first: a server that cannot listen must not begin calls.
+    let listener = TcpListener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let bindery = start(&config).await?;
     let stopping = CancellationToken::new();
     let state = ApiState::new(bindery.handle(), stopping.clone());
     let server = HttpServer::new(move || App::new().configure(|app| http::configure(app, state.clone())))
         .disable_signals()
         .shutdown_timeout(LAST_ANSWERS)
-        .bind(config.listen)
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+        .listen(listener)?;
     // With port 0 the system chooses; tests and scripts read the address from this line.
     let addresses: Vec<String> = server.addrs().iter().map(|address| format!("http://{address}")).collect();
     let server = server.run();

@@ -79,6 +79,10 @@ impl Workshop {
         if spec.cancel.is_cancelled() {
             return Receipts::Cancelled;
         }
+        if spec.processor.is_paid() && !self.blob.has_room() {
+            let why = storage_failed(&io::ErrorKind::StorageFull.into());
+            return Receipts::Retry { after: Some(Duration::from_secs(5)), why };
+        }
         let input = ShardInput {
             document: &work.document,
             shard,
@@ -108,10 +112,10 @@ impl Workshop {
         for PageRead { page, result } in pages {
             let receipt = match result {
                 Ok(output) => {
-                    if let Err(error) = self.ledger.put(spec.page_key(page), &output, durability) {
-                        return Receipts::Retry { after: Some(Duration::from_secs(1)), why: storage_failed(&error) };
-                    }
-                    Ok(PageReceipt { usage: output.usage, reused: false })
+                    let kept = self.ledger.put(spec.page_key(page), &output, durability);
+                    // Reading it again would be paid again, so this is the page's failure and not tried again.
+                    kept.map(|()| PageReceipt { usage: output.usage, reused: false })
+                        .map_err(|error| storage_failed(&error))
                 }
                 Err(failure) => Err(failure),
             };

@@ -3,14 +3,17 @@
 //! One thread owns all writing. It takes what waits in its queue, up to a bound, does it all in one transaction and
 //! answers after the commit: a commit is durable, costs milliseconds, and is shared by everyone who waited (group
 //! commit). Reads run on the caller's thread on a snapshot; they do not wait for the writer.
+//!
+//! After a failed write (a full disk) the database refuses everything until it is opened anew. So the writer closes it,
+//! everyone is told that the store is unavailable, and each further write first tries to open it: it heals by itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::{Cursor, ListPage, ListQuery, StoreError, TaskStore, Update, check_update};
@@ -38,7 +41,8 @@ const QUEUE: usize = 4_096;
 /// Task records in one file of the local disk, or in memory.
 #[derive(Clone)]
 pub struct EmbeddedStore {
-    database: Arc<Database>,
+    /// Absent while it has to be opened anew.
+    database: Arc<watch::Sender<Option<Arc<Database>>>>,
     writer: mpsc::Sender<Write>,
 }
 
@@ -51,6 +55,8 @@ enum Operation {
     Create(Box<TaskRecord>, Uuid),
     Update(Box<Update>),
     Delete(TaskId),
+    /// Changes nothing; answered when the database takes writes.
+    Ping,
 }
 
 impl EmbeddedStore {
@@ -60,8 +66,8 @@ impl EmbeddedStore {
     /// [`StoreError::Unavailable`] when the file cannot be opened, for example because another process has it.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         std::fs::create_dir_all(&directory).map_err(unavailable)?;
-        let database = Database::create(directory.as_ref().join("tasks.redb")).map_err(unavailable)?;
-        Self::start(database)
+        let path = directory.as_ref().join("tasks.redb");
+        Self::start(open(&path)?, Some(path))
     }
 
     /// A store that forgets everything when it is dropped.
@@ -70,23 +76,23 @@ impl EmbeddedStore {
     /// [`StoreError::Unavailable`] when the thread that writes cannot be started.
     pub fn in_memory() -> Result<Self, StoreError> {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).map_err(unavailable)?;
-        Self::start(database)
+        Self::start(with_tables(database)?, None)
     }
 
-    fn start(database: Database) -> Result<Self, StoreError> {
-        let tables = database.begin_write().map_err(unavailable)?;
-        for table in [RECORDS, ALL, BY_STATUS, EXPIRY] {
-            tables.open_table(table).map_err(unavailable)?;
-        }
-        tables.commit().map_err(unavailable)?;
-        let database = Arc::new(database);
+    fn start(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
+        let database = Arc::new(watch::Sender::new(Some(Arc::new(database))));
         let (writer, queue) = mpsc::channel(QUEUE);
         let owned = Arc::clone(&database);
         std::thread::Builder::new()
             .name("bindery-store".into())
-            .spawn(move || write_in_groups(&owned, queue))
+            .spawn(move || write_in_groups(&owned, path.as_deref(), queue))
             .map_err(unavailable)?;
         Ok(Self { database, writer })
+    }
+
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let closed = || StoreError::Unavailable("its file is being opened again after a failed write".into());
+        self.database.borrow().clone().ok_or_else(closed)
     }
 
     async fn write(&self, operation: Operation) -> Result<bool, StoreError> {
@@ -104,7 +110,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
-        let snapshot = self.database.begin_read().map_err(unavailable)?;
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
         let (_, record) = decode(bytes.value())?;
@@ -116,7 +122,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let snapshot = self.database.begin_read().map_err(unavailable)?;
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let index = snapshot.open_table(if query.status.is_some() { BY_STATUS } else { ALL }).map_err(unavailable)?;
         let prefix: Vec<u8> = query.status.map(status_byte).into_iter().collect();
@@ -153,7 +159,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let snapshot = self.database.begin_read().map_err(unavailable)?;
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let index = snapshot.open_table(EXPIRY).map_err(unavailable)?;
         let end = cursor_key(now.after(std::time::Duration::from_millis(1)), TaskId::from_bytes([0; 16]));
         let mut ids = Vec::new();
@@ -166,16 +172,57 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.database.begin_read().map(drop).map_err(unavailable)
+        self.write(Operation::Ping).await.map(drop)
     }
 }
 
-fn write_in_groups(database: &Database, mut queue: mpsc::Receiver<Write>) {
+fn open(path: &Path) -> Result<Database, StoreError> {
+    with_tables(Database::create(path).map_err(unavailable)?)
+}
+
+fn with_tables(database: Database) -> Result<Database, StoreError> {
+    let tables = database.begin_write().map_err(unavailable)?;
+    for table in [RECORDS, ALL, BY_STATUS, EXPIRY] {
+        tables.open_table(table).map_err(unavailable)?;
+    }
+    tables.commit().map_err(unavailable)?;
+    Ok(database)
+}
+
+/// Does a group on the open database; one that fails closes it, and the next one opens it.
+fn write_or_reopen(
+    database: &watch::Sender<Option<Arc<Database>>>,
+    path: Option<&Path>,
+    operations: &[Operation],
+) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+    let current = database.borrow().clone();
+    let current = match (current, path) {
+        (Some(current), _) => current,
+        // A reader may still hold the old one for a moment; then this fails and the next write tries again.
+        (None, Some(path)) => {
+            let opened = Arc::new(open(path)?);
+            database.send_replace(Some(Arc::clone(&opened)));
+            opened
+        }
+        (None, None) => return Err(StoreError::Unavailable("its memory is gone".into())),
+    };
+    let written = write_group(&current, operations);
+    if written.is_err() && path.is_some() {
+        database.send_replace(None);
+    }
+    written
+}
+
+fn write_in_groups(
+    database: &watch::Sender<Option<Arc<Database>>>,
+    path: Option<&Path>,
+    mut queue: mpsc::Receiver<Write>,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
         let (operations, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|w| (w.operation, w.answer)).unzip();
         let failed = |why: StoreError| answers_of_failed_group(operations.len(), &why);
-        let results = write_group(database, &operations).unwrap_or_else(failed);
+        let results = write_or_reopen(database, path, &operations).unwrap_or_else(failed);
         for (result, answer) in results.into_iter().zip(answers) {
             // A caller that has gone does not need the answer.
             let _ = answer.send(result);
@@ -196,6 +243,7 @@ fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Resu
             Operation::Create(record, id) => create(&transaction, record, *id),
             Operation::Update(change) => update(&transaction, change),
             Operation::Delete(id) => remove(&transaction, *id),
+            Operation::Ping => Ok(true),
         };
         match result {
             Err(error @ StoreError::Unavailable(_)) => return Err(error),

@@ -140,7 +140,10 @@ impl Supervisor {
                 return;
             }
             // Cancelled, deleted or taken by someone else meanwhile.
-            Err(other) => log::info!(task:% = id; "task is not ours to run: {other}"),
+            Err(other) => {
+                log::info!(task:% = id; "task is not ours to run: {other}");
+                self.watchers.remove(&id);
+            }
         }
         self.fill_places(ctx);
     }

@@ -212,13 +212,22 @@ impl Handler<RetryTask> for Supervisor {
         }
         let (store, ttl, node) = (Arc::clone(&self.store), self.options.ttl, self.options.node.clone());
         let changed = async move { change(store.as_ref(), id, TaskStep::Retry, ttl, Some(node)).await };
-        Box::pin(changed.into_actor(self).map(|changed, this, ctx| match changed {
+        Box::pin(changed.into_actor(self).map(move |changed, this, ctx| match changed {
             Ok(record) => {
                 this.admit(record.clone(), ctx);
                 Ok(record)
             }
-            Err(ChangeError::Illegal(_)) => Err(RequestError::NotFinal),
-            Err(ChangeError::Store(error)) => Err(error.into()),
+            Err(ChangeError::Illegal(_) | ChangeError::Store(StoreError::Conflict(_) | StoreError::Final)) => {
+                Err(RequestError::NotFinal)
+            }
+            Err(ChangeError::Store(error)) => {
+                // It may have landed unseen; a claim finds out, and drops a task that is still final.
+                if matches!(error, StoreError::Unavailable(_)) {
+                    this.waiting.push_back(id);
+                    this.fill_places(ctx);
+                }
+                Err(error.into())
+            }
         }))
     }
 }
@@ -233,6 +242,11 @@ impl Handler<DeleteTask> for Supervisor {
             let folder = match ended {
                 Ok(record) => record.work_dir,
                 Err(RequestError::AlreadyFinal(record)) => record.work_dir,
+                // An earlier delete may have got no further than the record.
+                Err(RequestError::NotFound) => {
+                    let _ = tokio::task::spawn_blocking(move || blob.remove_folder(&format!("tasks/{id}"))).await;
+                    return Err(RequestError::NotFound);
+                }
                 Err(other) => return Err(other),
             };
             // The record first: files without a record are garbage, a record without files is a lie.

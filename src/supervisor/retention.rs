@@ -34,7 +34,7 @@ async fn sweep(store: Arc<dyn TaskStore>, blob: LocalBlob) -> Result<usize, Stor
     let mut removed = 0;
     loop {
         let expired = store.expired(Timestamp::now(), BATCH).await?;
-        let found = expired.len();
+        let (found, before) = (expired.len(), removed);
         for id in expired {
             if !matches!(store.get(id).await, Err(StoreError::NotFound)) {
                 continue;
@@ -48,7 +48,8 @@ async fn sweep(store: Arc<dyn TaskStore>, blob: LocalBlob) -> Result<usize, Stor
             store.delete(id).await?;
             removed += 1;
         }
-        if found < BATCH {
+        // What could not be removed would come again and again; it waits for the next tick.
+        if found < BATCH || removed == before {
             return Ok(removed);
         }
     }

@@ -128,13 +128,16 @@ async fn listening_beyond_loopback_needs_a_word() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--insecure"));
 }
 
-/// A file system of one megabyte, if this process may mount one.
+/// A small file system, if this process may mount one.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
+    fn mount(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(dir.path()).output();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir.path())
+            .output();
         mount.is_ok_and(|output| output.status.success()).then_some(Self(dir))
     }
 }
@@ -147,7 +150,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_full_disk_refuses_the_submit_and_keeps_nothing() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("1m") else {
         eprintln!("skipped: mounting a small tmpfs needs root");
         return;
     };
@@ -160,4 +163,32 @@ async fn a_full_disk_refuses_the_submit_and_keeps_nothing() {
     // With room again, it goes on.
     let id = server.accepted(book("Small", 2), "").await;
     assert_eq!(server.finished(&id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_while_running_heals_with_room() {
+    use crate::support::fake_llm::{Answer, FakeLlm, Script};
+    let Some(disk) = SmallDisk::mount("8m") else {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let data = disk.0.path().to_str().unwrap();
+    let server = Server::start(&["--data-dir", data, "--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let id = server.accepted(book("Full", 2), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    let filler = disk.0.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    for _ in 0..20 {
+        let (status, problem) = server.submit(book("Refused", 1), "").await;
+        assert_eq!(status, 503, "{problem}");
+    }
+    drop(file);
+    std::fs::remove_file(filler).unwrap();
+    llm.open();
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    let id = server.accepted(book("Again", 2), "").await;
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    assert_eq!(server.ask("GET", "/readyz").await.0, 200);
 }

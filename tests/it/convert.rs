@@ -58,6 +58,7 @@ async fn exit_codes_and_errors() {
         (&["convert", good, "--processor", "llm"], 1, "BINDERY_LLM_BASE_URL"),
         (&["convert", good, "--priority", "99"], 2, "-10 to 10"),
         (&["convert", good, good, "-o", "x.md"], 2, "--out-dir"),
+        (&["convert", good, good, "--out-dir", "x"], 2, "same name"),
         (&["convert"], 2, "required"),
         (&["bind"], 2, "unrecognized"),
         (&["serve", "--store", "mysql://"], 1, "redis://"),
