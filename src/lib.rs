@@ -15,8 +15,8 @@
 //! ```
 //! Commands go down and belong to the receiver; events come up and belong to the emitter, so imports only point down
 //! (`tests/it/architecture.rs` holds the code to that). Actors are thin: decisions are plain structs without actor,
-//! clock or I/O, tested as tables and by chance. There are no mutexes: state belongs to one actor. Actors never block
-//! and never compute; whatever takes time happens on worker threads.
+//! clock or I/O, tested as tables and by chance. There are no mutexes: state belongs to one actor. Whatever takes
+//! time happens on worker threads; the one thing that actors wait for in place is a short read of the embedded store.
 //!
 //! | room | its one job |
 //! |---|---|

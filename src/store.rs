@@ -5,8 +5,6 @@
 //! and the store writes the next one only if the record is still that one. That makes every transition conditional on
 //! the version and the epoch, and every implementation small.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -109,18 +107,8 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-impl StoreError {
-    /// How long a caller should wait before it asks again, when waiting helps.
-    #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Unavailable(_) => Some(Duration::from_secs(2)),
-            _ => None,
-        }
-    }
-}
-
-/// Where task records live. Implementations are shared between threads and answer without blocking them.
+/// Where task records live. Implementations are shared between threads; what takes longer than a short read must
+/// not block them.
 #[async_trait]
 pub trait TaskStore: Send + Sync + 'static {
     /// Writes the first version of a record and its index entries.

@@ -192,3 +192,42 @@ async fn a_disk_that_fills_up_while_running_heals_with_room() {
     assert_eq!(server.finished(&id).await["status"], "completed");
     assert_eq!(server.ask("GET", "/readyz").await.0, 200);
 }
+
+#[tokio::test]
+async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
+    use bindery::store::{EmbeddedStore, ListQuery, StoreError, TaskStore};
+    use bindery::task::{TaskId, TaskRecord};
+    let Some(disk) = SmallDisk::mount("8m") else {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let copy = |number: usize| -> TaskRecord {
+        let text = include_str!("../data/record.json").replace("ID", &TaskId::generate().to_string());
+        let mut record: TaskRecord = serde_json::from_str(&text).unwrap();
+        record.options.prompt = Some(format!("{number} ").repeat(8_000));
+        record
+    };
+    let store = EmbeddedStore::open(disk.0.path()).unwrap();
+    let (mut kept, mut failed) = (0, None);
+    for number in 0..2_000 {
+        match store.create(&copy(number), uuid::Uuid::now_v7()).await {
+            Ok(()) => kept += 1,
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    assert!(matches!(failed, Some(StoreError::Unavailable(_))), "{failed:?} after {kept}");
+    let more = std::process::Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.0.path()).status();
+    assert!(more.unwrap().success());
+    crate::support::soon("the store to open", async {
+        while store.ping().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    store.create(&copy(0), uuid::Uuid::now_v7()).await.unwrap();
+    let listed = store.list(&ListQuery { limit: 5_000, ..ListQuery::default() }).await.unwrap();
+    assert_eq!(listed.tasks.len(), kept + 1, "what was acknowledged is there");
+}
