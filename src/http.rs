@@ -7,7 +7,7 @@ mod submit;
 mod tasks;
 mod view;
 
-use actix_web::{Resource, web};
+use actix_web::{Resource, Route, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::supervisor::Handle;
@@ -31,8 +31,6 @@ impl ApiState {
 /// `App::new().configure(|app| http::configure(app, state.clone()))`.
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
     app.app_data(web::Data::new(state))
-        .app_data(web::QueryConfig::default().error_handler(|e, _| error::bad_query(&e).into()))
-        .app_data(web::PathConfig::default().error_handler(|_, _| error::ApiError::task_not_found().into()))
         .service(at("/v1/tasks").route(web::post().to(submit::submit)).route(web::get().to(tasks::list)))
         .service(at("/v1/tasks/{id}").route(web::get().to(tasks::get)).route(web::delete().to(tasks::delete)))
         .service(at("/v1/tasks/{id}/result").route(web::get().to(result::result)).route(web::head().to(result::result)))
@@ -40,11 +38,20 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/cancel").route(web::post().to(tasks::cancel)))
         .service(at("/v1/tasks/{id}/retry").route(web::post().to(tasks::retry)))
         .service(at("/healthz").route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz)))
-        .service(at("/readyz").route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz)))
-        .default_service(web::to(error::no_such_route));
+        .service(at("/readyz").route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz)));
 }
 
-/// A path; methods that it does not have are answered in our own form.
+/// The answer to paths that do not exist, for an app that has none of its own:
+/// `App::new().default_service(http::no_such_route())`.
+#[must_use]
+pub fn no_such_route() -> Route {
+    web::to(error::no_such_route)
+}
+
+/// A path whose errors come in our own form. It is set here and not for the app, whose other paths are not ours.
 fn at(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(error::method_not_allowed))
+    web::resource(path)
+        .app_data(web::QueryConfig::default().error_handler(|e, _| error::bad_query(&e).into()))
+        .app_data(web::PathConfig::default().error_handler(|_, _| error::ApiError::task_not_found().into()))
+        .default_service(web::to(error::method_not_allowed))
 }

@@ -13,7 +13,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("bindery: {error:#}");
-            ExitCode::from(1)
+            let usage = error.is::<bindery::config::ConfigError>();
+            ExitCode::from(if usage { cli::exit::USAGE } else { cli::exit::FAILED })
         }
     }
 }

@@ -51,7 +51,8 @@ pub struct ShardInput<'a> {
 pub struct PageRead {
     /// Page number, from 1.
     pub page: u32,
-    /// Its Markdown, or why there is none. A page's own failure does not fail the shard.
+    /// Its Markdown, or why there is none. A page's own failure is final and does not fail the shard; what may pass is
+    /// said of the shard, with [`ShardOutcome::Retry`] or [`ShardOutcome::Failed`].
     pub result: Result<PageOutput, Failure>,
 }
 

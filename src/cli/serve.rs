@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::net::TcpListener;
 use std::process::ExitCode;
 
+use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use anyhow::{Context, bail};
 use bindery::blob::LocalBlob;
@@ -31,10 +32,13 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let bindery = start(&config).await?;
     let stopping = CancellationToken::new();
     let state = ApiState::new(bindery.handle(), stopping.clone());
-    let server = HttpServer::new(move || App::new().configure(|app| http::configure(app, state.clone())))
-        .disable_signals()
-        .shutdown_timeout(LAST_ANSWERS)
-        .listen(listener)?;
+    let server = HttpServer::new(move || {
+        let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
+        App::new().configure(routes).default_service(http::no_such_route())
+    })
+    .disable_signals()
+    .shutdown_timeout(LAST_ANSWERS)
+    .listen(listener)?;
     // With port 0 the system chooses; tests and scripts read the address from this line.
     let addresses: Vec<String> = server.addrs().iter().map(|address| format!("http://{address}")).collect();
     let server = server.run();

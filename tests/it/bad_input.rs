@@ -124,7 +124,7 @@ async fn a_second_server_on_the_same_directory_is_told_so() {
 async fn listening_beyond_loopback_needs_a_word() {
     let dir = tempfile::tempdir().unwrap();
     let refused = run(dir.path(), ["serve", "--listen", "0.0.0.0:0"]).await;
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--insecure"));
 }
 

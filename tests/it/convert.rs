@@ -61,7 +61,7 @@ async fn exit_codes_and_errors() {
         (&["convert", good, good, "--out-dir", "x"], 2, "same name"),
         (&["convert"], 2, "required"),
         (&["bind"], 2, "unrecognized"),
-        (&["serve", "--store", "mysql://"], 1, "redis://"),
+        (&["serve", "--store", "mysql://"], 2, "redis://"),
     ] {
         let done = run(dir.path(), arguments).await;
         let said = String::from_utf8(done.stderr).unwrap();
