@@ -147,14 +147,6 @@ impl LocalBlob {
         absent(File::open(self.path(key)?))
     }
 
-    /// Removes the blob under `key`; nothing there is fine.
-    ///
-    /// # Errors
-    /// When it is there and cannot be removed.
-    pub fn remove(&self, key: &str) -> io::Result<()> {
-        absent(fs::remove_file(self.path(key)?)).map(drop)
-    }
-
     /// Removes the folder `key` and all in it; nothing there is fine.
     ///
     /// # Errors
@@ -277,8 +269,6 @@ mod tests {
         blob.put("a/b/c", b"two", Durability::Synced).unwrap();
         assert_eq!(blob.get("a/b/c").unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(leftovers(&blob), 0);
-        blob.remove("a/b/c").unwrap();
-        blob.remove("a/b/c").unwrap();
         blob.remove_folder("a").unwrap();
         blob.remove_folder("a").unwrap();
         assert_eq!(blob.get("a/b/c").unwrap(), None);

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bindery::config::{Config, Settings};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// The exit codes, as in the README.
 pub mod exit {
@@ -51,6 +53,27 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
+const SERVER_ONLY: [&str; 7] = ["listen", "insecure", "store", "node", "task_ttl", "max_queued", "drain"];
+
+impl Cli {
+    /// Reads the command line, or says what is wrong with it and ends with exit code 2.
+    pub fn read() -> Self {
+        let hide = |convert: clap::Command| {
+            SERVER_ONLY.iter().fold(convert, |convert, id| convert.mut_arg(id, |argument| argument.hide(true)))
+        };
+        let mut command = Self::command().mut_subcommand("convert", hide);
+        let matches = command.get_matches_mut();
+        let convert = matches.subcommand_matches("convert");
+        let given = |id: &&str| convert.and_then(|found| found.value_source(id)) == Some(ValueSource::CommandLine);
+        if let Some(id) = SERVER_ONLY.iter().find(|id| given(id)) {
+            let message = format!("--{} is an option of serve", id.replace('_', "-"));
+            command.error(ErrorKind::UnknownArgument, message).exit();
+        }
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Args)]

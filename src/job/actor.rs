@@ -62,8 +62,6 @@ pub struct GetPages;
 /// Where the pages of a running job stand. Those in neither list are done or wait; the ledger knows which.
 #[derive(Clone, Debug, Default)]
 pub struct JobPages {
-    /// The pages of the task, ascending; empty before the plan.
-    pub pages: Arc<Vec<u32>>,
     /// Those declared failed.
     pub failed: BTreeMap<u32, PageFailure>,
     /// Those being read now.
@@ -218,7 +216,6 @@ impl Handler<GetPages> for JobActor {
 
     fn handle(&mut self, _: GetPages, _: &mut Context<Self>) -> Self::Result {
         MessageResult(JobPages {
-            pages: Arc::clone(self.runtime.pages()),
             failed: self.runtime.failures().clone(),
             running: self.runtime.running_pages().collect(),
         })

@@ -59,6 +59,7 @@ async fn exit_codes_and_errors() {
         (&["convert", good, "--priority", "99"], 2, "-10 to 10"),
         (&["convert", good, good, "-o", "x.md"], 2, "--out-dir"),
         (&["convert", good, good, "--out-dir", "x"], 2, "same name"),
+        (&["convert", good, "--listen", "127.0.0.1:1"], 2, "--listen is an option of serve"),
         (&["convert"], 2, "required"),
         (&["bind"], 2, "unrecognized"),
         (&["serve", "--store", "mysql://"], 2, "redis://"),
