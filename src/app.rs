@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
+use tokio::sync::watch;
+use uuid::Uuid;
 
-use crate::blob::LocalBlob;
+use crate::blob::{LocalBlob, NodeName};
 use crate::config::Config;
 use crate::ledger::Ledger;
-use crate::pool::{Dispatcher, Drain, GetLoad, PoolOptions};
+use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
 use crate::processor::{LlmProcessor, Processor, TextProcessor};
 use crate::store::TaskStore;
-use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions};
+use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions, SupervisorParts, flights_key};
 
 /// How long a stop waits for things that normally take no time: cancelled attempts to end, last writes to land.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -25,6 +27,13 @@ pub struct Bindery {
     supervisor: Addr<Supervisor>,
     dispatcher: Addr<Dispatcher>,
     arbiters: [Arbiter; 2],
+    store: Arc<dyn TaskStore>,
+    blob: LocalBlob,
+    owner: String,
+    /// Keeps others from taking it.
+    _name: Option<NodeName>,
+    /// Closed when the actor is gone.
+    alive: [watch::Receiver<usize>; 2],
 }
 
 /// What a Bindery is made of. `S` and `B` hold the store and the blob store once they are given; without both there is
@@ -58,6 +67,17 @@ impl Bindery {
         self.handle.clone()
     }
 
+    /// Returns when one of its actors has crashed. Nothing durable is lost by that, but nothing goes on either: the
+    /// process should end and be started again.
+    pub async fn crashed(&self) {
+        let gone = |alive: &watch::Receiver<usize>| {
+            let mut alive = alive.clone();
+            async move { while alive.changed().await.is_ok() {} }
+        };
+        let [supervisor, dispatcher] = &self.alive;
+        futures::future::select(Box::pin(gone(supervisor)), Box::pin(gone(dispatcher))).await;
+    }
+
     /// Stops in order: takes no new task, begins no new attempt, lets attempts in flight finish for at most `drain`,
     /// tells the rest to stop, writes what is known, ends its threads. Unfinished tasks go on at the next start on the
     /// same store.
@@ -80,10 +100,16 @@ impl Bindery {
         if !settle(true).await {
             log::warn!("the store did not take the last writes: the tasks go on from the ledger at the next start");
         }
+        if tokio::time::timeout(LAST_WORDS, self.store.leave(&self.owner)).await.is_err() {
+            log::info!("the store does not answer: others will notice by themselves that this process is gone");
+        }
         for arbiter in self.arbiters {
             arbiter.stop();
             let _ = tokio::task::spawn_blocking(move || arbiter.join()).await;
         }
+        // Nothing is in flight any more, so nobody needs to know what was.
+        let (blob, key) = (self.blob, flights_key(&self.owner));
+        let _ = tokio::task::spawn_blocking(move || blob.remove(&key)).await;
     }
 }
 
@@ -166,16 +192,47 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
             self.processors.add(Arc::new(TextProcessor));
         }
         let ledger = self.ledger.unwrap_or_else(|| Ledger::new(self.blob.clone()));
+        let (owner, name) = own_name(&self.blob, &self.options.node);
+        let flights = self.blob.path(&flights_key(&owner)).and_then(|path| Flights::create(&path));
+        let flights = flights.unwrap_or_else(|why| {
+            log::warn!("a page that kills the process will not be found: {why}");
+            Flights::none()
+        });
         // The hot actors have threads of their own: a mailbox has no time budget and would starve its neighbours.
         let arbiters = [Arbiter::new(), Arbiter::new()];
         let (pool, blob, pages) = (self.pool, self.blob.clone(), ledger.clone());
-        let dispatcher =
-            Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| Dispatcher::new(pool, blob, pages));
+        let in_flight = watch::Sender::new(0);
+        let dispatching = in_flight.subscribe();
+        let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
+            Dispatcher::new(pool, blob, pages, flights, in_flight)
+        });
         let limits = self.options.limits;
-        let state =
-            Supervisor::new(self.store, self.blob.clone(), self.processors.clone(), dispatcher.clone(), self.options);
+        let state = Supervisor::new(SupervisorParts {
+            store: Arc::clone(&self.store),
+            blob: self.blob.clone(),
+            ledger: ledger.clone(),
+            processors: self.processors.clone(),
+            dispatcher: dispatcher.clone(),
+            owner: owner.clone(),
+            options: self.options,
+        });
+        let alive = [state.settled(), dispatching];
         let supervisor = Supervisor::start_in_arbiter(&arbiters[1].handle(), move |_| state);
-        let handle = Handle::new(supervisor.clone(), self.blob, ledger, self.processors, limits);
-        Bindery { handle, supervisor, dispatcher, arbiters }
+        let handle = Handle::new(supervisor.clone(), self.blob.clone(), ledger, self.processors, limits);
+        let (store, blob) = (self.store, self.blob);
+        Bindery { handle, supervisor, dispatcher, arbiters, store, blob, owner, _name: name, alive }
+    }
+}
+
+/// The name of this process. Without lock files it is still one that no other has; then nobody can know that its
+/// predecessor is dead, and leases have to end by themselves.
+fn own_name(blob: &LocalBlob, wanted: &str) -> (String, Option<NodeName>) {
+    match blob.take_name(wanted) {
+        Ok(name) => (name.owner().to_owned(), Some(name)),
+        Err(why) => {
+            log::warn!("no name of its own for this process: {why}");
+            let unique = Uuid::now_v7().simple();
+            (format!("{unique}#{unique}"), None)
+        }
     }
 }

@@ -15,10 +15,13 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use self::barrier::Barrier;
+use crate::clock::Timestamp;
 
 mod barrier;
+mod node;
 mod scratch;
 
+pub use node::NodeName;
 pub use scratch::Scratch;
 
 /// A directory of blobs. Cheap to clone; all methods block and belong on a worker or blocking thread.
@@ -108,6 +111,17 @@ impl LocalBlob {
         if durability == Durability::Synced { self.barrier.wait() } else { Ok(()) }
     }
 
+    /// Like [`Self::put`], into a folder that is there. A folder that is gone stays gone.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; `NotFound` when the folder is gone.
+    pub fn put_into_folder(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
+        let mut file = self.unfinished.file()?;
+        file.write_all(bytes)?;
+        self.publish(file, key, false)?;
+        if durability == Durability::Synced { self.barrier.wait() } else { Ok(()) }
+    }
+
     fn publish(&self, file: NamedTempFile, key: &str, make_folder: bool) -> io::Result<()> {
         let target = self.path(key)?;
         let folder = target.parent().unwrap_or(&self.root);
@@ -145,6 +159,32 @@ impl LocalBlob {
     /// When the file is there and cannot be opened.
     pub fn reader(&self, key: &str) -> io::Result<Option<File>> {
         absent(File::open(self.path(key)?))
+    }
+
+    /// The names in the folder `key`, in no order; none when there is no such folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn names(&self, key: &str) -> io::Result<Vec<String>> {
+        let Some(entries) = absent(fs::read_dir(self.path(key)?))? else { return Ok(Vec::new()) };
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    /// When the blob or folder under `key` was last written, and how many bytes it has; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be asked.
+    pub fn modified_and_size(&self, key: &str) -> io::Result<Option<(Timestamp, u64)>> {
+        let found = absent(fs::metadata(self.path(key)?))?;
+        found.map(|metadata| Ok((metadata.modified()?.into(), metadata.len()))).transpose()
+    }
+
+    /// Removes the blob under `key`; nothing there is fine.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, key: &str) -> io::Result<()> {
+        absent(fs::remove_file(self.path(key)?)).map(drop)
     }
 
     /// Removes the folder `key` and all in it; nothing there is fine.

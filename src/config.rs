@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
+use crate::ledger::LedgerLimits;
 use crate::pool::PoolOptions;
 use crate::processor::LlmOptions;
 use crate::supervisor::SupervisorOptions;
@@ -37,7 +38,7 @@ pub struct Settings {
     /// Where sources, results and the ledger live [default: the data directory]
     #[arg(long, env = "BINDERY_BLOB", value_name = "DIR")]
     pub blob: Option<PathBuf>,
-    /// The name of this process in task records [default: bindery]
+    /// The name of this process among those on the same data; taken ones get a number [default: bindery]
     #[arg(long, env = "BINDERY_NODE", value_name = "NAME")]
     pub node: Option<String>,
     /// Threads that read and write PDFs and results [default: one a core]
@@ -46,6 +47,18 @@ pub struct Settings {
     /// How long finished tasks and their files stay [default: 7d]
     #[arg(long, env = "BINDERY_TASK_TTL", value_name = "TIME")]
     pub task_ttl: Option<String>,
+    /// How long a task stays with a process that does not renew its lease, on a shared store [default: 15s]
+    #[arg(long, env = "BINDERY_LEASE", value_name = "TIME")]
+    pub lease: Option<String>,
+    /// How often expired tasks and leftovers are looked for; longer than a submit takes [default: 60s]
+    #[arg(long, env = "BINDERY_JANITOR_TICK", value_name = "TIME")]
+    pub janitor_tick: Option<String>,
+    /// What the ledger may keep, such as 20G; 0 for no limit [default: 20G]
+    #[arg(long, env = "BINDERY_LEDGER_SIZE", value_name = "SIZE")]
+    pub ledger_size: Option<String>,
+    /// How long the ledger keeps a page that nobody uses; 0 for ever [default: 365d]
+    #[arg(long, env = "BINDERY_LEDGER_AGE", value_name = "TIME")]
+    pub ledger_age: Option<String>,
     /// The largest PDF, such as 200M [default: 512M]
     #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
     pub max_upload: Option<String>,
@@ -79,6 +92,9 @@ pub struct Settings {
     /// Attempts at one shard, the first included [default: 5]
     #[arg(long, env = "BINDERY_LLM_MAX_ATTEMPTS", value_name = "N")]
     pub llm_max_attempts: Option<u32>,
+    /// How long a page waits for an endpoint that is down [default: 6h; convert: 1m]
+    #[arg(long, env = "BINDERY_LLM_PATIENCE", value_name = "TIME")]
+    pub llm_patience: Option<String>,
 }
 
 /// Where task records live.
@@ -107,6 +123,8 @@ pub struct Config {
     pub blob: PathBuf,
     /// How long calls in flight may go on after SIGTERM.
     pub drain: Duration,
+    /// How long a task stays with a process that does not renew its lease.
+    pub lease: Duration,
     /// How many workers there are.
     pub pool: PoolOptions,
     /// Limits and times of tasks.
@@ -152,6 +170,10 @@ impl Settings {
             node: self.node.or(under.node),
             workers: self.workers.or(under.workers),
             task_ttl: self.task_ttl.or(under.task_ttl),
+            lease: self.lease.or(under.lease),
+            janitor_tick: self.janitor_tick.or(under.janitor_tick),
+            ledger_size: self.ledger_size.or(under.ledger_size),
+            ledger_age: self.ledger_age.or(under.ledger_age),
             max_upload: self.max_upload.or(under.max_upload),
             max_pages: self.max_pages.or(under.max_pages),
             max_queued: self.max_queued.or(under.max_queued),
@@ -163,6 +185,7 @@ impl Settings {
             llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
             llm_timeout: self.llm_timeout.or(under.llm_timeout),
             llm_max_attempts: self.llm_max_attempts.or(under.llm_max_attempts),
+            llm_patience: self.llm_patience.or(under.llm_patience),
         }
     }
 
@@ -199,11 +222,23 @@ impl Settings {
             max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
             ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
             limits: DocumentLimits {
-                max_bytes: bytes(self.max_upload.as_deref())?,
+                max_bytes: match self.max_upload.as_deref() {
+                    Some(text) => bytes("max-upload", text, 1)?,
+                    None => DocumentLimits::default().max_bytes,
+                },
                 max_pages: self.max_pages.unwrap_or(20_000),
             },
             attempt_timeout: secs(time("llm-timeout", self.llm_timeout.as_deref(), 300)?.max(1)),
-            retry: RetryPolicy { max_attempts: self.llm_max_attempts.unwrap_or(5).max(1), ..RetryPolicy::default() },
+            retry: RetryPolicy {
+                max_attempts: self.llm_max_attempts.unwrap_or(5).max(1),
+                patience: secs(time("llm-patience", self.llm_patience.as_deref(), 6 * 3_600)?),
+                ..RetryPolicy::default()
+            },
+            janitor_tick: secs(time("janitor-tick", self.janitor_tick.as_deref(), 60)?.max(1)),
+            ledger: LedgerLimits {
+                bytes: Some(bytes("ledger-size", self.ledger_size.as_deref().unwrap_or("20G"), 0)?).filter(|n| *n > 0),
+                age: Some(secs(time("ledger-age", self.ledger_age.as_deref(), 365 * 86_400)?)).filter(|a| !a.is_zero()),
+            },
             ..SupervisorOptions::default()
         };
         let pool = PoolOptions {
@@ -225,6 +260,7 @@ impl Settings {
             data_dir,
             store,
             drain: secs(time("drain", self.drain.as_deref(), 30)?),
+            lease: secs(time("lease", self.lease.as_deref(), 15)?.max(1)),
             pool,
             supervisor,
             llm,
@@ -266,6 +302,10 @@ impl Config {
             ("node", text(&self.supervisor.node)),
             ("workers", self.pool.cpu_workers.to_string()),
             ("task_ttl", time(self.supervisor.ttl)),
+            ("lease", time(self.lease)),
+            ("janitor_tick", time(self.supervisor.janitor_tick)),
+            ("ledger_size", text(&self.supervisor.ledger.bytes.unwrap_or(0).to_string())),
+            ("ledger_age", time(self.supervisor.ledger.age.unwrap_or_default())),
             ("max_upload", text(&limits.max_bytes.to_string())),
             ("max_pages", limits.max_pages.to_string()),
             ("max_queued", self.supervisor.max_queued.to_string()),
@@ -273,6 +313,7 @@ impl Config {
             ("llm_concurrency", self.pool.call_workers.to_string()),
             ("llm_timeout", time(self.supervisor.attempt_timeout)),
             ("llm_max_attempts", self.supervisor.retry.max_attempts.to_string()),
+            ("llm_patience", time(self.supervisor.retry.patience)),
         ];
         if let Some(llm) = &self.llm {
             lines.push(("llm_base_url", text(&redacted_url(&llm.base_url))));
@@ -302,8 +343,7 @@ fn at_least_one(option: &'static str, value: Option<usize>, default: usize) -> R
     }
 }
 
-fn bytes(text: Option<&str>) -> Result<u64, ConfigError> {
-    let Some(text) = text else { return Ok(DocumentLimits::default().max_bytes) };
+fn bytes(option: &'static str, text: &str, least: u64) -> Result<u64, ConfigError> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let factor = match text[split..].trim() {
@@ -314,8 +354,8 @@ fn bytes(text: Option<&str>) -> Result<u64, ConfigError> {
         _ => None,
     };
     let size = text[..split].parse::<u64>().ok().zip(factor).and_then(|(n, factor): (u64, u64)| n.checked_mul(factor));
-    let size = size.filter(|size| *size > 0);
-    size.ok_or_else(|| ConfigError::new("max-upload", "write a size such as 500000, 200M or 2G"))
+    let size = size.filter(|size| *size >= least);
+    size.ok_or_else(|| ConfigError::new(option, "write a size such as 500000, 200M or 2G"))
 }
 
 /// A URL without its user and password.

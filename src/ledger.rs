@@ -5,14 +5,20 @@
 //!
 //! **Write order.** A worker puts a page here *before* it tells anyone the outcome. So whoever hears of a page can
 //! find it, and a process that dies in between has lost nothing but the news.
+//!
+//! **Limits.** Pages that nobody has used for long can go, by age and by size, least recently used first; never those
+//! used since the oldest unfinished task was accepted. A page that is gone is read, and paid, again, when somebody
+//! wants it again. The time of use is the file's time of modification.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::blob::{Durability, LocalBlob, hex};
+use crate::clock::Timestamp;
 use crate::task::PageOutput;
 
 /// The ledger over a blob store. Cheap to clone; all methods block and belong on a worker thread.
@@ -31,6 +37,12 @@ impl RecipeHash {
     pub fn of(recipe: &impl Serialize) -> Self {
         let json = serde_json::to_vec(recipe).unwrap_or_default();
         Self(Sha256::digest(json).into())
+    }
+}
+
+impl fmt::Display for RecipeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -80,8 +92,16 @@ impl Ledger {
     /// # Errors
     /// When the entry is there and cannot be read.
     pub fn get(&self, key: PageKey) -> io::Result<Option<PageOutput>> {
-        let bytes = self.blob.get(&key.blob_key())?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let Some(mut file) = self.blob.reader(&key.blob_key())? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let used = file.metadata()?.modified().map(Timestamp::from)?;
+        let now = Timestamp::now();
+        if now.since(used) >= USE_GRAIN {
+            // Setting times needs no right to write but to own; where that fails the page only looks older.
+            let _ = file.set_modified(now.into());
+        }
+        Ok(serde_json::from_slice(&bytes).ok())
     }
 
     /// Keeps a page. On return it survives the death of this process, and with [`Durability::Synced`] of the machine.
@@ -91,6 +111,100 @@ impl Ledger {
     pub fn put(&self, key: PageKey, page: &PageOutput, durability: Durability) -> io::Result<()> {
         let json = serde_json::to_vec(page).map_err(io::Error::other)?;
         self.blob.put(&key.blob_key(), &json, durability)
+    }
+}
+
+/// Uses of a page within this time are one use: a write for each would cost more than it tells.
+const USE_GRAIN: Duration = Duration::from_hours(1);
+/// How finely ages are told apart when the ledger is trimmed by size.
+const BUCKETS: usize = 4_096;
+
+/// How much the ledger may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerLimits {
+    /// Bytes in all; `None` for no limit.
+    pub bytes: Option<u64>,
+    /// How long a page stays that nobody uses; `None` for ever.
+    pub age: Option<Duration>,
+}
+
+impl LedgerLimits {
+    /// Whether everything stays.
+    #[must_use]
+    pub const fn are_none(&self) -> bool {
+        self.bytes.is_none() && self.age.is_none()
+    }
+}
+
+impl Default for LedgerLimits {
+    fn default() -> Self {
+        Self { bytes: Some(20 << 30), age: Some(Duration::from_hours(365 * 24)) }
+    }
+}
+
+/// What a trimming removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trimmed {
+    /// Pages.
+    pub pages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Ledger {
+    /// Removes pages above the limits, least recently used first, but none used after `needed`. Needs no memory that
+    /// grows with the ledger: it goes through it twice, once to see how old what is, once to remove.
+    ///
+    /// # Errors
+    /// When a folder of the ledger cannot be read or a page cannot be removed.
+    pub fn trim(&self, limits: LedgerLimits, now: Timestamp, needed: Timestamp) -> io::Result<Trimmed> {
+        let mut oldest = now;
+        self.each(|_, used, _| {
+            oldest = oldest.min(used);
+            Ok(())
+        })?;
+        let span = (now.since(oldest).as_millis() / BUCKETS as u128).max(1);
+        let bucket = |used: Timestamp| {
+            let at = used.since(oldest).as_millis() / span;
+            usize::try_from(at).unwrap_or(BUCKETS - 1).min(BUCKETS - 1)
+        };
+        let mut sizes = vec![0_u64; BUCKETS];
+        self.each(|_, used, bytes| {
+            sizes[bucket(used)] += bytes;
+            Ok(())
+        })?;
+        let mut excess = limits.bytes.map_or(0, |most| sizes.iter().sum::<u64>().saturating_sub(most));
+        let mut too_many = 0;
+        while excess > 0 && too_many < BUCKETS {
+            excess = excess.saturating_sub(sizes[too_many]);
+            too_many += 1;
+        }
+        let mut trimmed = Trimmed::default();
+        // A use may have been noted up to a grain late.
+        let needed = needed.before(USE_GRAIN);
+        self.each(|key, used, bytes| {
+            let too_old = limits.age.is_some_and(|age| now.since(used) > age);
+            if used < needed && (too_old || bucket(used) < too_many) {
+                self.blob.remove(key)?;
+                trimmed = Trimmed { pages: trimmed.pages + 1, bytes: trimmed.bytes + bytes };
+            }
+            Ok(())
+        })?;
+        Ok(trimmed)
+    }
+
+    /// Key, last use and size of every page.
+    fn each(&self, mut see: impl FnMut(&str, Timestamp, u64) -> io::Result<()>) -> io::Result<()> {
+        for folder in self.blob.names("ledger")? {
+            for name in self.blob.names(&format!("ledger/{folder}"))? {
+                let key = format!("ledger/{folder}/{name}");
+                // Another process may have removed it in between.
+                if let Some((used, bytes)) = self.blob.modified_and_size(&key)? {
+                    see(&key, used, bytes)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,6 +224,53 @@ mod tests {
         for other in [PageKey::new("aa", 2, text), PageKey::new("ab", 1, text), PageKey::new("aa", 1, llm)] {
             assert_eq!(ledger.get(other).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first_and_what_is_needed_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let ledger = Ledger::new(blob.clone());
+        let now = Timestamp::now();
+        let before = |days: u64| Timestamp::from_millis(now.as_millis() - days * 86_400_000);
+        let key = |page| PageKey::new("aa", page, RecipeHash::of(&"text"));
+        let fill = || {
+            for page in 1..=10 {
+                ledger.put(key(page), &PageOutput::default(), Durability::Cached).unwrap();
+                let file =
+                    std::fs::File::options().write(true).open(blob.path(&key(page).blob_key()).unwrap()).unwrap();
+                // Page 1 was used a day ago, page 10 ten days ago.
+                file.set_modified(before(u64::from(page)).into()).unwrap();
+            }
+        };
+        fill();
+        let size = blob.modified_and_size(&key(1).blob_key()).unwrap().unwrap().1;
+        let left = || -> Vec<u32> {
+            (1..=10).filter(|page| blob.modified_and_size(&key(*page).blob_key()).unwrap().is_some()).collect()
+        };
+        let none = LedgerLimits { bytes: None, age: None };
+        for (limits, needed, expected) in [
+            (none, now, 10),
+            (LedgerLimits { age: Some(Duration::from_hours(24 * 7 + 1)), ..none }, now, 7),
+            (LedgerLimits { bytes: Some(4 * size), ..none }, now, 4),
+            (LedgerLimits { bytes: Some(4 * size), ..none }, before(6), 6),
+            (LedgerLimits { bytes: Some(0), age: Some(Duration::ZERO) }, now, 0),
+        ] {
+            fill();
+            let trimmed = ledger.trim(limits, now, needed).unwrap();
+            assert_eq!(left(), (1..=expected).collect::<Vec<_>>(), "{limits:?}");
+            assert_eq!((trimmed.pages, trimmed.bytes), (10 - u64::from(expected), (10 - u64::from(expected)) * size));
+        }
+        fill();
+        ledger.get(key(10)).unwrap();
+        ledger
+            .trim(
+                LedgerLimits { bytes: Some(size), ..none },
+                now.after(Duration::from_secs(1)),
+                now.after(Duration::from_hours(2)),
+            )
+            .unwrap();
+        assert_eq!(left(), [10], "reading is using");
     }
 
     #[test]

@@ -43,7 +43,7 @@
 //! 4. **Read.** The worker has the [`Processor`](processor::Processor) read the shard and puts each page into the
 //!    ledger *before* it tells the job. A failure that may pass is tried again after a while; a shard of several
 //!    pages that fails goes on page by page; a page that stays bad is declared failed.
-//! 5. **Bind.** When every page has its outcome, a worker joins them into `result.json` and `result.md`, temporary
+//! 5. **Bind.** When every page has its outcome, a worker joins them into `result-<epoch>.json` and `….md`, temporary
 //!    file, sync, rename. Then the record says `completed`, and the supervisor drops the job.
 //! 6. **Afterwards** the record answers for itself until its time to live is over. The ledger stays: the same page is
 //!    never paid for again, in this task or in another one.

@@ -12,12 +12,16 @@
 
 mod dispatcher;
 mod fair_queue;
+mod flights;
+mod lease;
 mod perform;
 mod work;
 mod worker;
 
 pub use dispatcher::{CheckSource, Dispatcher, Drain, Enqueue, Forget, GetLoad, Load, PoolOptions};
 pub use fair_queue::FairQueue;
+pub use flights::{Flights, InFlight, read_flights};
+pub use lease::Lease;
 pub use work::{
     Bind, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck, SourcePages, Work,
 };

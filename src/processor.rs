@@ -44,6 +44,28 @@ pub struct ShardInput<'a> {
     pub deadline: Instant,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
+    /// Told when the processor begins to wait for somebody else, and when it goes on; see [`Self::waiting`].
+    pub on_waiting: &'a (dyn Fn(bool) + Sync),
+}
+
+/// As long as it lives, the processor waits.
+pub struct Waiting<'a>(&'a (dyn Fn(bool) + Sync));
+
+impl ShardInput<'_> {
+    /// Says that until the answer is dropped this thread only waits for somebody else, for example for an endpoint. If
+    /// the process dies meanwhile, that is not put down to these pages: a page that was being read at several deaths in
+    /// a row is declared failed.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting<'_> {
+        (self.on_waiting)(true);
+        Waiting(self.on_waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        (self.0)(false);
+    }
 }
 
 /// What became of one page of a shard.
@@ -61,7 +83,8 @@ pub struct PageRead {
 pub enum ShardOutcome {
     /// Each page of the shard, with its output or its own failure.
     Done(Vec<PageRead>),
-    /// Not the pages' fault: the same attempt may succeed later.
+    /// Nothing was done, and that is not the pages' fault (the endpoint is away, or asked too often): the same attempt
+    /// may succeed later. Such attempts are not counted; they are limited by the time spent waiting.
     Retry {
         /// How long to wait at least, when the other side said so.
         after: Option<Duration>,

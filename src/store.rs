@@ -4,6 +4,17 @@
 //! [contract suite](contract). A store knows nothing of what a step means: the caller decides on the record it read
 //! and the store writes the next one only if the record is still that one. That makes every transition conditional on
 //! the version and the epoch, and every implementation small.
+//!
+//! # Owners and leases
+//! A task has one owner at a time, the process that runs it. A store that several processes share keeps a *lease* for
+//! each owned task: it ends by itself when its owner does not [renew](TaskStore::renew) it, and as long as it is there
+//! nobody else can begin a new epoch. A store that only one process can open ([`TaskStore::lease`] is `None`) needs
+//! none: whoever opened it owns everything, and any owner in a record is of a process that is gone.
+//!
+//! The lease says who may *begin*; the epoch says whose writes count. An owner that was paused past its lease finds
+//! that its writes are refused, because the one who took over began a new epoch.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -23,11 +34,69 @@ pub use redis::{RedisOptions, RedisStore};
 pub struct Update {
     /// The revision that `next` was made from.
     pub expected: Revision,
-    /// The record to write. Its version is `expected.version + 1`, its epoch not below `expected.epoch`.
+    /// The record to write. Its version is above `expected.version`, its epoch not below `expected.epoch`.
     pub next: TaskRecord,
     /// Names this writing: the same operation sent again (because its answer was lost) has no second effect and the
     /// same answer.
     pub operation: Uuid,
+    /// What becomes of the task's lease.
+    pub lease: LeaseChange,
+}
+
+/// What an update does to the lease of its task. Stores that are not shared have none and ignore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseChange {
+    /// The owner in the record takes it, or goes on holding it.
+    Hold,
+    /// Nobody holds it from now on.
+    Release,
+    /// It stays as it is: the write is not the owner's.
+    Keep,
+}
+
+/// A first writing.
+#[derive(Clone, Debug)]
+pub struct Create {
+    /// The record. When it has an owner, the owner gets the lease.
+    pub record: TaskRecord,
+    /// Names this writing, as in [`Update::operation`].
+    pub operation: Uuid,
+    /// Whether a task of the same fingerprint that is unfinished or completed will do as well.
+    pub reuse: bool,
+}
+
+/// What a [`Create`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The record was written.
+    New,
+    /// Nothing was written: this task is the same one.
+    Existing(TaskId),
+}
+
+/// What a renewing says of one task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The lease is held for another while.
+    Held {
+        /// Where the record is now.
+        revision: Revision,
+        /// Whether somebody asks the owner to cancel.
+        cancel_requested: bool,
+    },
+    /// The record belongs to someone else, or is final.
+    Lost,
+    /// There is no record.
+    Missing,
+}
+
+/// The answer to a renewing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renewed {
+    /// One answer for each task, in the order of the question.
+    pub tasks: Vec<Renewal>,
+    /// How many other processes are known to use this store now.
+    pub others: usize,
 }
 
 /// A window on the tasks, newest first.
@@ -98,6 +167,12 @@ pub enum StoreError {
     /// The record is final and the update does not start a new epoch. Nothing was written.
     #[error("the task is final")]
     Final,
+    /// Another process holds the task's lease, so no new epoch can begin. Nothing was written.
+    #[error("another process runs the task")]
+    Held,
+    /// The idempotency key came before, with another source or other options.
+    #[error("the idempotency key was used for something else")]
+    KeyTaken,
     /// The store cannot be reached or cannot write now. Whether an update happened is unknown; send the same
     /// operation again.
     #[error("the task store is unavailable: {0}")]
@@ -111,11 +186,19 @@ pub enum StoreError {
 /// not block them.
 #[async_trait]
 pub trait TaskStore: Send + Sync + 'static {
-    /// Writes the first version of a record and its index entries.
+    /// How long a lease lasts that is not renewed; `None` when only one process can have this store open.
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Writes the first version of a record and its index entries, unless the caller's key or a task of the same
+    /// fingerprint leads to a task that is there already. All in one step: of many equal ones at the same moment, one
+    /// is written.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the id is taken; the same `operation` again is answered as the first time.
-    async fn create(&self, record: &TaskRecord, operation: Uuid) -> Result<(), StoreError>;
+    /// [`StoreError::KeyTaken`] when the idempotency key belongs to another fingerprint.
+    async fn create(&self, create: &Create) -> Result<Created, StoreError>;
 
     /// The record of `id`.
     ///
@@ -125,11 +208,12 @@ pub trait TaskStore: Send + Sync + 'static {
 
     /// Replaces a record and moves its index entries, in one step, if it still is at the expected revision.
     ///
-    /// A final record is replaced only by one of a greater epoch. A final next record gets its expiry, any other
-    /// loses it.
+    /// A final record is replaced only by one of a greater epoch, and a greater epoch begins only when nobody else
+    /// holds the lease. A final next record gets its expiry, any other loses it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`], [`StoreError::Final`] or [`StoreError::NotFound`]; nothing is written then.
+    /// [`StoreError::Conflict`], [`StoreError::Final`], [`StoreError::Held`] or [`StoreError::NotFound`]; nothing is
+    /// written then.
     async fn update(&self, update: &Update) -> Result<(), StoreError>;
 
     /// A window of the records, newest first.
@@ -156,18 +240,80 @@ pub trait TaskStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Up to `limit` unfinished tasks that nobody else runs, oldest first. They may include those of `owner` itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError>;
+
+    /// Says that `owner` lives, and extends its leases on these tasks, given with the epochs it runs them in. A lease
+    /// that has ended is taken again if nobody took the task over in between.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError>;
+
+    /// Says that `owner` goes away on its own account.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn leave(&self, owner: &str) -> Result<(), StoreError>;
+
+    /// Makes the index entries of these tasks agree with their records, and tells which of them have a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError>;
+
+    /// Removes index entries that lead to no record, or to one of another status; answers how many. Entries of expired
+    /// records stay until [`Self::delete`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn repair_indexes(&self) -> Result<usize, StoreError>;
+
+    /// What about the database itself puts tasks at risk: one sentence each, with what to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn warnings(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
 }
 
-/// The rule of [`TaskStore::update`], for implementations that decide in Rust.
-fn check_update(current: &TaskRecord, update: &Update) -> Result<(), StoreError> {
-    if current.revision() != update.expected {
-        return Err(StoreError::Conflict(current.revision()));
+/// The name of the machine or slot that an owner runs in: what stands before the `#`. No two living processes share it,
+/// so an owner of the same node is the dead predecessor of who asks.
+#[must_use]
+pub fn node_of(owner: &str) -> &str {
+    owner.split_once('#').map_or(owner, |(node, _)| node)
+}
+
+/// What an update is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) revision: Revision,
+    pub(crate) is_final: bool,
+}
+
+impl Head {
+    pub(crate) const fn of(record: &TaskRecord) -> Self {
+        Self { revision: record.revision(), is_final: record.status.is_final() }
     }
-    if update.next.epoch < current.epoch || update.next.version != current.version + 1 {
-        return Err(StoreError::Conflict(current.revision()));
+}
+
+/// The rule of [`TaskStore::update`], for implementations that decide in Rust. `held` tells whether the task's lease is
+/// with another process than the one that writes.
+pub(crate) fn check_update(current: Head, expected: Revision, next: Revision, held: bool) -> Result<(), StoreError> {
+    let at = current.revision;
+    if at != expected || next.epoch < at.epoch || next.version <= at.version {
+        return Err(StoreError::Conflict(at));
     }
-    if current.status.is_final() && update.next.epoch == current.epoch {
+    if current.is_final && next.epoch == at.epoch {
         return Err(StoreError::Final);
+    }
+    if held && next.epoch > at.epoch {
+        return Err(StoreError::Held);
     }
     Ok(())
 }

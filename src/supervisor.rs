@@ -10,28 +10,35 @@
 //! Only the supervisor changes a task's status (invariant I12), and only through its store.
 //!
 //! **Write order**, from the submit to the end:
-//! 1. the source is synced and stands under its key, then the record is created, then the task is acknowledged;
+//! 1. the source is synced and stands under its key, then the record is created, then its copy is written beside the
+//!    source, then the task is acknowledged;
 //! 2. a page is in the ledger, then its outcome is told ([`pool`](crate::pool));
-//! 3. the result stands whole under its key, then the record says `completed`.
+//! 3. the result stands whole under its key, then the copy says how the task ended, then the record does;
+//! 4. a delete removes the copy, then the record, then the folder.
 //!
-//! So whatever a reader finds in a record is already there.
+//! So whatever a reader finds in a record is already there, and whatever a death in between leaves behind can be told
+//! from what is still needed: the janitor's table in `supervisor/janitor.rs` has every case.
 
 mod actor;
 mod commands;
 mod draft;
 mod handle;
+mod janitor;
+mod leases;
+mod manifest;
 mod messages;
 mod options;
 mod pages;
+mod records;
 mod registry;
-mod retention;
 mod submit;
 
-pub use actor::Supervisor;
+pub use actor::{Supervisor, SupervisorParts};
 pub use handle::{Handle, NewTask};
+pub(crate) use leases::flights_key;
 pub use messages::{
-    CancelTask, CheckReady, DeleteTask, DrainTasks, GetTask, ListTasks, RequestError, RetryTask, SubmitTask,
-    TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, GetCondition, GetTask, ListTasks,
+    RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 pub use options::SupervisorOptions;
 pub use pages::PageWindow;

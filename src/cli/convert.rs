@@ -97,6 +97,9 @@ impl TaskArgs {
     }
 }
 
+/// The longest that a command waits for an endpoint that is down.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
     let usage = |error: anyhow::Error| {
         eprintln!("bindery: {error:#}");
@@ -152,6 +155,8 @@ async fn convert(
     let mut config = config.clone();
     config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);
     config.supervisor.max_queued = usize::MAX;
+    // Somebody waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
+    config.supervisor.retry.patience = config.supervisor.retry.patience.min(PATIENCE);
     let bindery = Builder::configured(&config)
         .map_err(anyhow::Error::msg)?
         .store(EmbeddedStore::in_memory()?)
@@ -229,7 +234,7 @@ async fn finish(
         (_, Some(failure)) => bail!("{failure}"),
         (status, None) => bail!("the task is {status}"),
     }
-    let (_, markdown) = bindery.result_path(record.id, output.source_name()).await?;
+    let (_, markdown) = bindery.result_path(record.id).await?;
     output.write(file, &markdown)?;
     if record.counts.failed == 0 {
         return Ok(Worst::Done);

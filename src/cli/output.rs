@@ -24,13 +24,9 @@ impl Output {
         Self { target, json }
     }
 
-    /// The name of the file in the task's folder that has this form.
-    pub const fn source_name(&self) -> &'static str {
-        if self.json { "result.json" } else { "result.md" }
-    }
-
-    /// Copies the result of `pdf` to its place.
-    pub fn write(&self, pdf: &Path, result: &Path) -> anyhow::Result<()> {
+    /// Copies the result of `pdf`, given by its Markdown, to its place.
+    pub fn write(&self, pdf: &Path, markdown: &Path) -> anyhow::Result<()> {
+        let result = if self.json { markdown.with_extension("json") } else { markdown.to_owned() };
         let mut source = File::open(result).context("the result cannot be read")?;
         let place = match &self.target {
             Target::Stdout => {

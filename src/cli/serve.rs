@@ -46,11 +46,15 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let serving = actix_web::rt::spawn(server);
     println!("bindery listens on {}", addresses.join(", "));
     log::info!("data in {}, store {}", config.data_dir.display(), store_name(&config));
+    for warning in bindery.condition().await.map(|condition| condition.warnings).unwrap_or_default() {
+        log::warn!("{warning}");
+    }
 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => log::info!("SIGTERM: draining"),
         _ = interrupt.recv() => log::info!("SIGINT: draining; once more to leave at once"),
+        () = bindery.crashed() => bail!("a part of the server has crashed: start it again, unfinished tasks go on"),
     }
     let orderly = async {
         stopping.cancel();
@@ -69,13 +73,15 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One server a data directory: two would run every unfinished task twice.
+/// With a store of its own, one server a data directory: two would run every unfinished task twice. Servers on one Redis
+/// share it, and only with each other.
 fn lock(config: &Config) -> anyhow::Result<File> {
     let dir = &config.data_dir;
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
     let file = File::create(dir.join("server.lock"))
         .with_context(|| format!("cannot write to the data directory {}", dir.display()))?;
-    match file.try_lock() {
+    let shared = matches!(config.store, StoreChoice::Redis(_));
+    match if shared { file.try_lock_shared() } else { file.try_lock() } {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             bail!("another bindery server uses the data directory {}: stop it, or give --data-dir", dir.display())
@@ -91,7 +97,10 @@ async fn start(config: &Config) -> anyhow::Result<Bindery> {
     Ok(match &config.store {
         StoreChoice::Embedded => builder.store(EmbeddedStore::open(&config.data_dir)?).start(),
         StoreChoice::Memory => builder.store(EmbeddedStore::in_memory()?).start(),
-        StoreChoice::Redis(url) => builder.store(RedisStore::connect(url, RedisOptions::default()).await?).start(),
+        StoreChoice::Redis(url) => {
+            let options = RedisOptions { lease: config.lease, ..RedisOptions::default() };
+            builder.store(RedisStore::connect(url, options).await?).start()
+        }
     })
 }
 

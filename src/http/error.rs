@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
 
 use crate::supervisor::RequestError;
-use crate::task::{Failure, OptionError, TaskId, code};
+use crate::task::{Failure, TaskId, code};
 
 /// How long a client should wait when the service cannot say better.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ impl ApiError {
         Self { status, code: code.into(), detail: detail.into(), task: None, retry_after: None }
     }
 
-    pub(super) fn bad_option(error: &OptionError) -> Self {
+    pub(super) fn bad_option(error: &impl fmt::Display) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, error.to_string())
     }
 
@@ -76,6 +76,7 @@ impl From<RequestError> for ApiError {
             RequestError::NotFinal => Self::new(StatusCode::CONFLICT, "task_not_final", detail),
             RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, "task_final", detail),
             RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, "result_not_ready", detail),
+            RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, "idempotency_conflict", detail),
             RequestError::QueueFull => Self::unavailable("queue_full", detail),
             RequestError::StoreUnavailable(why) => {
                 // The address and the cause are for the operator.

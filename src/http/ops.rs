@@ -1,5 +1,7 @@
 //! For those who run the service.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
@@ -11,12 +13,20 @@ pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// Whether tasks can be accepted and worked on: the store answers, the dispatcher lives.
-pub(super) async fn readyz(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+/// Whether tasks can be accepted and worked on: the store answers, the dispatcher lives. With `?verbose`, also what puts
+/// tasks at risk without keeping them from being worked on.
+pub(super) async fn readyz(
+    state: web::Data<ApiState>,
+    query: web::Query<HashMap<String, String>>,
+) -> Result<HttpResponse, ApiError> {
     let load = state.handle.ready().await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "status": "ready",
-        "queued": load.queued,
-        "in_flight": load.in_flight,
-    })))
+    let mut answer = json!({ "status": "ready", "queued": load.queued, "in_flight": load.in_flight });
+    if query.contains_key("verbose") {
+        let condition = state.handle.condition().await?;
+        answer["node"] = json!(condition.owner);
+        answer["other_nodes"] = json!(condition.others);
+        answer["tasks"] = json!({ "running": condition.running, "waiting": condition.waiting });
+        answer["warnings"] = json!(condition.warnings);
+    }
+    Ok(HttpResponse::Ok().json(answer))
 }

@@ -53,7 +53,7 @@ pub(super) async fn result(
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
     let json = wants_json(&request);
-    match handle.result_path(*id, "result.md").await {
+    match handle.result_path(*id).await {
         Ok((record, path)) if !json => {
             let file = NamedFile::open(path).map_err(|_| gone(*id))?;
             let mut response = file
@@ -67,7 +67,7 @@ pub(super) async fn result(
             Ok(response)
         }
         Ok((record, path)) => {
-            let file = tokio::task::spawn_blocking(move || File::open(path.with_file_name("result.json"))).await;
+            let file = tokio::task::spawn_blocking(move || File::open(path.with_extension("json"))).await;
             let file = file.map_err(|_| RequestError::Stopping)?.map_err(|_| gone(*id))?;
             Ok(json_answer(record, chunks(file)))
         }

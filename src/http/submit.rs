@@ -11,13 +11,15 @@ use super::error::ApiError;
 use super::view::TaskView;
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_pdf, not_a_pdf, too_large};
-use crate::supervisor::{Handle, RequestError};
+use crate::supervisor::{Handle, RequestError, SubmitTask};
 use crate::task::TaskOptions;
 
 /// Bytes collected before they are written: a thread is asked once for so many.
 const WRITE_SIZE: usize = 512 * 1024;
 /// The longest file name that is kept.
 const MAX_FILE_NAME: usize = 255;
+/// The longest idempotency key.
+const MAX_KEY: usize = 255;
 
 pub(super) async fn submit(
     state: web::Data<ApiState>,
@@ -26,6 +28,7 @@ pub(super) async fn submit(
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
     refuse_known_excess(handle, &request)?;
+    let idempotency_key = idempotency_key(&request)?;
     let mut form = Form::default();
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
     for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
@@ -44,9 +47,23 @@ pub(super) async fn submit(
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
     };
-    let record = handle.submit_staged(source, form.file_name, form.options).await?;
-    let location = format!("/v1/tasks/{}", record.id);
-    Ok(HttpResponse::Accepted().insert_header((header::LOCATION, location)).json(TaskView::from(record)))
+    let Form { options, file_name } = form;
+    let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key }).await?;
+    let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/v1/tasks/{}", submitted.record.id);
+    let view = TaskView::from(submitted.record).reused(submitted.reused);
+    Ok(HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view))
+}
+
+/// The caller's key (draft-ietf-httpapi-idempotency-key-header, without the quotes that it may have).
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default().trim().trim_matches('"');
+    if key.is_empty() || key.len() > MAX_KEY {
+        let wanted = format!("header Idempotency-Key: must be 1 to {MAX_KEY} printable ASCII characters");
+        return Err(ApiError::bad_option(&wanted));
+    }
+    Ok(Some(key.to_owned()))
 }
 
 /// What came beside the file.

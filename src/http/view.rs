@@ -26,6 +26,15 @@ pub(super) struct TaskView {
     expires_at: Option<Timestamp>,
     metadata: Option<Value>,
     links: Links,
+    /// Only said where it is true: the submit led to a task that was there before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reused: bool,
+}
+
+impl TaskView {
+    pub(super) fn reused(self, reused: bool) -> Self {
+        Self { reused, ..self }
+    }
 }
 
 #[derive(Serialize)]
@@ -84,6 +93,7 @@ impl From<TaskRecord> for TaskView {
             expires_at: record.expires_at,
             metadata: record.options.metadata,
             links: Links { result: format!("{this}/result"), pages: format!("{this}/pages"), this },
+            reused: false,
         }
     }
 }

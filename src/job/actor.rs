@@ -88,6 +88,10 @@ impl JobActor {
 
     fn carry_out(&mut self, action: JobAction, ctx: &mut Context<Self>) {
         match action {
+            JobAction::Plan => self.enqueue(vec![Work::Plan], false, ctx),
+            JobAction::PlanLater(after) => {
+                ctx.run_later(after, |this, ctx| this.on(JobEvent::PlanDue, ctx));
+            }
             JobAction::Run(indexes) => self.run(&indexes, ctx),
             JobAction::RetryLater { index, attempt, after } => {
                 ctx.run_later(after, move |this, ctx| this.on(JobEvent::RetryDue { index, attempt }, ctx));
@@ -125,7 +129,8 @@ impl JobActor {
         let work = |index: &u32| {
             let subtask = self.runtime.sub_task(*index)?;
             let document = Arc::clone(&document);
-            Some(Work::Shard(ShardWork { document, index: *index, attempt: subtask.attempt, shard: subtask.shard }))
+            let (attempt, shard, suspect) = (subtask.attempt, subtask.shard, subtask.suspect);
+            Some(Work::Shard(ShardWork { document, index: *index, attempt, shard, suspect }))
         };
         let work = indexes.iter().filter_map(work).collect();
         self.enqueue(work, false, ctx);
@@ -173,7 +178,7 @@ impl Actor for JobActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.enqueue(vec![Work::Plan], false, ctx);
+        self.on(JobEvent::PlanDue, ctx);
     }
 }
 

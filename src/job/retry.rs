@@ -11,11 +11,22 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// The longest wait, unless the other side asks for a longer one.
     pub cap: Duration,
+    /// How long one subtask waits in all for somebody who is not there, such as an endpoint that is down or a disk that
+    /// is full. Such attempts do nothing and are not counted.
+    pub patience: Duration,
+    /// How often the process may die while it reads a page before the page is declared failed; at least 1.
+    pub max_crashes: u32,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 5, base: Duration::from_millis(500), cap: Duration::from_mins(1) }
+        Self {
+            max_attempts: 5,
+            base: Duration::from_millis(500),
+            cap: Duration::from_mins(1),
+            patience: Duration::from_hours(6),
+            max_crashes: 3,
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::task::{Counts, FailedPagesLimit, Failure, PageFailure, TaskId, Usage,
 /// What a job hears.
 #[derive(Clone, Debug)]
 pub enum JobEvent {
+    /// The job begins, or tries to plan again.
+    PlanDue,
     /// The pages are known; `known` are in the ledger already.
     Planned {
         /// The pages of this task, ascending.
@@ -61,6 +63,10 @@ pub enum JobEvent {
 /// What a job wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobAction {
+    /// Have the PDF opened and its pages looked up.
+    Plan,
+    /// Say [`JobEvent::PlanDue`] after the wait.
+    PlanLater(Duration),
     /// Hand these subtasks' attempts to the dispatcher.
     Run(Vec<u32>),
     /// Say [`JobEvent::RetryDue`] after the wait.
@@ -158,11 +164,14 @@ pub struct JobRuntime {
     failed_tasks: Vec<u32>,
     done_pages: u32,
     usage: Usage,
+    plan_attempts: u32,
     bind_attempts: u32,
+    crashes: BTreeMap<u32, u32>,
 }
 
 impl JobRuntime {
-    /// A job that waits for its plan.
+    /// A job that waits for its first [`JobEvent::PlanDue`]. `crashes` tells how often the process died over each page,
+    /// and as page 0 over the document.
     #[must_use]
     pub fn new(
         task_id: TaskId,
@@ -171,6 +180,7 @@ impl JobRuntime {
         shard_pages: u32,
         limit: Option<FailedPagesLimit>,
         retry: RetryPolicy,
+        crashes: BTreeMap<u32, u32>,
     ) -> Self {
         Self {
             task_id,
@@ -191,7 +201,9 @@ impl JobRuntime {
             failed_tasks: Vec::new(),
             done_pages: 0,
             usage: Usage::default(),
+            plan_attempts: 0,
             bind_attempts: 0,
+            crashes,
         }
     }
 
@@ -271,8 +283,9 @@ impl JobRuntime {
         match (&self.phase, event) {
             (Phase::Over, _) => Vec::new(),
             (_, JobEvent::Stop) => self.end(JobEnd::Stopped),
+            (Phase::Planning, JobEvent::PlanDue) => self.plan(),
             (Phase::Planning, JobEvent::Planned { pages, known }) => self.planned(pages, &known),
-            (Phase::Planning, JobEvent::PlanFailed(why)) => self.end(JobEnd::Failed { why, partial: false }),
+            (Phase::Planning, JobEvent::PlanFailed(why)) => self.plan_failed(why),
             (Phase::Running, JobEvent::Started { index, attempt }) => self.started(index, attempt),
             (Phase::Running, JobEvent::Outcome { index, attempt, receipts }) => self.outcome(index, attempt, receipts),
             (Phase::Running, JobEvent::RetryDue { index, attempt }) => self.retry_due(index, attempt),
@@ -289,6 +302,23 @@ impl JobRuntime {
         }
     }
 
+    fn plan(&mut self) -> Vec<JobAction> {
+        let crashes = self.crashes.get(&0).copied().unwrap_or(0);
+        if crashes < self.retry.max_crashes {
+            return vec![JobAction::Plan];
+        }
+        let message = format!("the process died {crashes} times while opening this PDF");
+        self.end(JobEnd::Failed { why: Failure::permanent(code::PAGE_CRASH, message), partial: false })
+    }
+
+    fn plan_failed(&mut self, why: Failure) -> Vec<JobAction> {
+        self.plan_attempts += 1;
+        if !why.retryable || self.retry.is_last(self.plan_attempts) {
+            return self.end(JobEnd::Failed { why, partial: false });
+        }
+        vec![JobAction::PlanLater(self.retry.delay(self.plan_attempts, None, 0))]
+    }
+
     fn planned(&mut self, pages: Vec<u32>, known: &[u32]) -> Vec<JobAction> {
         self.states = vec![PageState::Open; pages.len()];
         self.pages = Arc::new(pages);
@@ -297,9 +327,16 @@ impl JobRuntime {
             self.usage.reused += 1;
         }
         self.phase = Phase::Running;
-        let open = self.open_pages();
+        let (crashes, most) = (std::mem::take(&mut self.crashes), self.retry.max_crashes);
+        for (page, deaths) in crashes.iter().filter(|(_, deaths)| **deaths >= most) {
+            let message = format!("the process died {deaths} times while reading this page");
+            self.fail_page(*page, Failure::permanent(code::PAGE_CRASH, message), *deaths);
+        }
+        let (suspects, sound): (Vec<u32>, Vec<u32>) =
+            self.open_pages().into_iter().partition(|page| crashes.contains_key(page));
         let mut actions = vec![JobAction::Report];
-        actions.extend(self.add_subtasks(plan(open, self.shard_pages)));
+        let shards = plan(sound, self.shard_pages).into_iter().map(SubTask::new);
+        actions.extend(self.add_subtasks(suspects.into_iter().map(SubTask::suspect).chain(shards)));
         actions.extend(self.advance());
         actions
     }
@@ -320,13 +357,15 @@ impl JobRuntime {
         let mut actions = self.began();
         let Some(subtask) = self.sub_tasks.get(index as usize) else { return actions };
         let several = subtask.shard.len() > 1;
+        let (errors, patient) = (subtask.errors + 1, subtask.waited < self.retry.patience);
         actions.extend(match receipts {
             Receipts::Done(pages) => self.done(index, attempt, pages),
-            Receipts::Retry { after, why } if !self.retry.is_last(attempt) => self.wait(index, attempt, after, &why),
+            Receipts::NotNow(after) => self.wait(index, attempt, after),
+            Receipts::Retry { after, why } if patient => self.wait_for_others(index, attempt, after, &why),
             // Of several pages one may be the cause; alone each has all its attempts.
             Receipts::Failed(_) if several => self.split(index, attempt),
-            Receipts::Failed(why) if why.retryable && !self.retry.is_last(attempt) => {
-                self.wait(index, attempt, None, &why)
+            Receipts::Failed(why) if why.retryable && !self.retry.is_last(errors) => {
+                self.try_again(index, attempt, errors, &why)
             }
             Receipts::Retry { why, .. } | Receipts::Failed(why) => self.fail(index, attempt, &why),
             // Only a stopped job cancels, and a stopped job is over.
@@ -358,14 +397,34 @@ impl JobRuntime {
         actions
     }
 
-    fn wait(&mut self, index: u32, attempt: u32, after: Option<Duration>, why: &Failure) -> Vec<JobAction> {
-        if self.take(index, SubTaskStep::Wait, attempt).is_none() {
-            return Vec::new();
+    fn wait(&mut self, index: u32, attempt: u32, after: Duration) -> Vec<JobAction> {
+        match self.take(index, SubTaskStep::Wait, attempt) {
+            Some(_) => vec![JobAction::RetryLater { index, attempt, after }],
+            None => Vec::new(),
         }
+    }
+
+    fn wait_for_others(&mut self, index: u32, attempt: u32, after: Option<Duration>, why: &Failure) -> Vec<JobAction> {
+        log::debug!(task:% = self.task_id, shard = index, attempt, code:% = why.code; "nobody there, waiting");
+        let after = self.retry.delay(attempt, after, self.salt(index));
+        if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
+            subtask.waited += after;
+        }
+        self.wait(index, attempt, after)
+    }
+
+    fn try_again(&mut self, index: u32, attempt: u32, errors: u32, why: &Failure) -> Vec<JobAction> {
         log::debug!(task:% = self.task_id, shard = index, attempt, code:% = why.code; "attempt failed, trying again");
-        let salt = u64::from_be_bytes(self.task_id.as_bytes()[8..].try_into().unwrap_or_default());
-        let after = self.retry.delay(attempt, after, salt ^ (u64::from(index) << 32));
-        vec![JobAction::RetryLater { index, attempt, after }]
+        if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
+            subtask.errors = errors;
+        }
+        self.wait(index, attempt, self.retry.delay(errors, None, self.salt(index)))
+    }
+
+    /// Spreads the waits of subtasks that failed together.
+    fn salt(&self, index: u32) -> u64 {
+        let task = u64::from_be_bytes(self.task_id.as_bytes()[8..].try_into().unwrap_or_default());
+        task ^ (u64::from(index) << 32)
     }
 
     fn retry_due(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
@@ -378,7 +437,7 @@ impl JobRuntime {
     fn split(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
         let Some(shard) = self.take(index, SubTaskStep::Split, attempt) else { return Vec::new() };
         self.split_count += 1;
-        let mut actions = self.add_subtasks(shard.pages().map(Shard::single).collect());
+        let mut actions = self.add_subtasks(shard.pages().map(Shard::single).map(SubTask::new));
         actions.push(JobAction::Report);
         actions
     }
@@ -405,7 +464,8 @@ impl JobRuntime {
         }
         self.phase = Phase::Running;
         let mut actions = vec![JobAction::Report];
-        actions.extend(self.add_subtasks(plan(missing.iter().copied(), self.shard_pages)));
+        let shards = plan(missing.iter().copied(), self.shard_pages);
+        actions.extend(self.add_subtasks(shards.into_iter().map(SubTask::new)));
         actions
     }
 
@@ -457,9 +517,9 @@ impl JobRuntime {
         vec![JobAction::StopAttempts, JobAction::End(end)]
     }
 
-    fn add_subtasks(&mut self, shards: Vec<Shard>) -> Vec<JobAction> {
+    fn add_subtasks(&mut self, subtasks: impl IntoIterator<Item = SubTask>) -> Vec<JobAction> {
         let first = u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX);
-        self.sub_tasks.extend(shards.into_iter().map(SubTask::new));
+        self.sub_tasks.extend(subtasks);
         let end = u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX);
         if first == end { Vec::new() } else { vec![JobAction::Run((first..end).collect())] }
     }

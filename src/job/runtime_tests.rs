@@ -6,7 +6,15 @@ use super::*;
 
 fn runtime(shard_pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
     let retry = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
-    JobRuntime::new(TaskId::generate(), "tasks/x".into(), "tasks/x/result.md".into(), shard_pages, limit, retry)
+    let (folder, output) = ("tasks/x".to_owned(), "tasks/x/result-1.md".to_owned());
+    JobRuntime::new(TaskId::generate(), folder, output, shard_pages, limit, retry, BTreeMap::new())
+}
+
+/// A job of `pages` pages in shards of four, after deaths of the process.
+fn survivor(pages: u32, crashes: impl Into<BTreeMap<u32, u32>>) -> (JobRuntime, Vec<JobAction>) {
+    let mut job = JobRuntime { crashes: crashes.into(), ..runtime(4, None) };
+    let actions = job.on(JobEvent::Planned { pages: (1..=pages).collect(), known: Vec::new() });
+    (job, actions)
 }
 
 fn planned(shard_pages: u32, pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
@@ -93,6 +101,86 @@ fn a_retry_after_is_obeyed() {
     let receipts = Receipts::Retry { after: Some(after), why: Failure::passing(code::RATE_LIMITED, "slow down") };
     let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts });
     assert!(matches!(actions.last(), Some(JobAction::RetryLater { after: wait, .. }) if *wait >= after));
+}
+
+#[test]
+fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
+    let mut job = planned(1, 1, None);
+    let away = |attempt| {
+        let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "away");
+        JobEvent::Outcome { index: 0, attempt, receipts: Receipts::Retry { after: None, why } }
+    };
+    let mut waited = Duration::ZERO;
+    let mut attempt = 1;
+    while let Some(JobAction::RetryLater { after, .. }) = job.on(away(attempt)).last() {
+        waited += *after;
+        job.on(JobEvent::RetryDue { index: 0, attempt });
+        attempt += 1;
+    }
+    let patience = RetryPolicy::default().patience;
+    assert!(attempt > 100 && waited >= patience && waited < patience + Duration::from_mins(2), "{attempt} {waited:?}");
+    assert_eq!(&job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
+
+    // What was waited is not held against the page.
+    let mut job = planned(1, 1, None);
+    for attempt in 1..=20 {
+        job.on(away(attempt));
+        job.on(JobEvent::RetryDue { index: 0, attempt });
+    }
+    let actions = job.on(failed(0, 21, bad_answer()));
+    assert!(matches!(actions.last(), Some(JobAction::RetryLater { .. })), "the first error of three: {actions:?}");
+}
+
+#[test]
+fn a_lost_lease_is_waited_for_without_end_and_at_an_even_pace() {
+    let mut job = planned(1, 1, None);
+    for attempt in 1..=10_000 {
+        let receipts = Receipts::NotNow(Duration::from_secs(1));
+        let actions = job.on(JobEvent::Outcome { index: 0, attempt, receipts });
+        let wait = JobAction::RetryLater { index: 0, attempt, after: Duration::from_secs(1) };
+        assert_eq!(actions.last(), Some(&wait));
+        job.on(JobEvent::RetryDue { index: 0, attempt });
+    }
+}
+
+#[test]
+fn pages_that_were_being_read_at_a_death_go_on_alone() {
+    let (job, _) = survivor(10, [(5, 1), (6, 2)]);
+    let subtasks = (0..4).map(|index| job.sub_task(index).unwrap());
+    let subtasks: Vec<_> = subtasks.map(|s| (s.shard.first, s.shard.last, s.suspect)).collect();
+    assert_eq!(subtasks, [(5, 5, true), (6, 6, true), (1, 4, false), (7, 10, false)]);
+}
+
+#[test]
+fn a_page_that_kills_the_process_again_and_again_is_declared_failed() {
+    let (mut job, actions) = survivor(3, [(2, 3)]);
+    assert_eq!(actions.last(), Some(&JobAction::Run(vec![0, 1])));
+    assert_eq!((&*job.failures()[&2].failure.code, job.failures()[&2].attempts), (code::PAGE_CRASH, 3));
+    job.on(ok(&job, 0, 1));
+    let actions = job.on(ok(&job, 1, 1));
+    assert_eq!(actions.last(), Some(&JobAction::Bind { complete: true }));
+}
+
+#[test]
+fn a_document_that_kills_the_process_whenever_it_is_opened_fails_the_task() {
+    let mut job = JobRuntime { crashes: [(0, 2)].into(), ..runtime(4, None) };
+    assert_eq!(job.on(JobEvent::PlanDue), [JobAction::Plan]);
+    let mut job = JobRuntime { crashes: [(0, 3)].into(), ..runtime(4, None) };
+    let actions = job.on(JobEvent::PlanDue);
+    let [JobEnd::Failed { why, partial: false }] = ends(&actions)[..] else { panic!("{actions:?}") };
+    assert_eq!(why.code, code::PAGE_CRASH);
+}
+
+#[test]
+fn a_plan_that_fails_by_chance_is_made_again() {
+    let mut job = runtime(1, None);
+    let trouble = || JobEvent::PlanFailed(Failure::passing(code::STORAGE_FAILED, "busy"));
+    for _ in 0..2 {
+        assert!(matches!(job.on(trouble())[..], [JobAction::PlanLater(_)]));
+        assert_eq!(job.on(JobEvent::PlanDue), [JobAction::Plan]);
+    }
+    assert_eq!(ends(&job.on(trouble())).len(), 1, "the last attempt decides");
+    assert_eq!(ends(&runtime(1, None).on(JobEvent::PlanFailed(damage()))).len(), 1);
 }
 
 #[test]
@@ -220,7 +308,8 @@ impl Play {
                 JobAction::RetryLater { index, attempt, .. } => self.waiting.push((index, attempt)),
                 JobAction::Bind { complete } => self.binds.push(complete),
                 JobAction::End(end) => self.ends.push(end),
-                JobAction::StopAttempts | JobAction::Report | JobAction::ReportStart | JobAction::BindLater(_) => {}
+                JobAction::Plan | JobAction::PlanLater(_) | JobAction::StopAttempts => {}
+                JobAction::Report | JobAction::ReportStart | JobAction::BindLater(_) => {}
             }
         }
     }

@@ -8,6 +8,8 @@
 //!    │  └───────────────┴──Split─▶ split   (its pages go on as subtasks of their own)
 //! ```
 
+use std::time::Duration;
+
 use crate::document::Shard;
 
 /// Where a subtask stands.
@@ -77,13 +79,25 @@ pub struct SubTask {
     pub state: SubTaskState,
     /// The attempt that runs or comes next, from 1. News of any other attempt is old.
     pub attempt: u32,
+    /// Attempts that went wrong by what they read; those that found nobody there are not among them.
+    pub errors: u32,
+    /// How long it has waited for somebody who was not there.
+    pub waited: Duration,
+    /// Whether the process died while it read one of these pages.
+    pub suspect: bool,
 }
 
 impl SubTask {
     /// A subtask before its first attempt.
     #[must_use]
     pub const fn new(shard: Shard) -> Self {
-        Self { shard, state: SubTaskState::Queued, attempt: 1 }
+        Self { shard, state: SubTaskState::Queued, attempt: 1, errors: 0, waited: Duration::ZERO, suspect: false }
+    }
+
+    /// The same for a page that was being read when the process died.
+    #[must_use]
+    pub const fn suspect(page: u32) -> Self {
+        Self { suspect: true, ..Self::new(Shard::single(page)) }
     }
 
     /// Takes `step` on news of `attempt`; answers whether it did. Duplicates and late news do nothing.

@@ -9,12 +9,12 @@ use actix::{
 use tokio::sync::{oneshot, watch};
 
 use super::fair_queue::FairQueue;
+use super::flights::Flights;
 use super::perform::Workshop;
-use super::work::{Ended, JobSpec, JobWork, PoolEvent, SourceCheck, SourcePages, Work};
+use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, SourceCheck, SourcePages, Work};
 use super::worker::{Perform, PerformCheck, WorkerActor};
 use crate::blob::LocalBlob;
 use crate::ledger::Ledger;
-use crate::processor::WorkKind;
 use crate::task::{Failure, TaskId, code};
 
 /// How many workers there are.
@@ -37,6 +37,7 @@ impl Default for PoolOptions {
 pub struct Dispatcher {
     cpu: Lane,
     calls: Lane,
+    suspects: Lane,
     draining: bool,
     /// How many pieces of work are with workers; watched by who waits for the drain.
     in_flight: watch::Sender<usize>,
@@ -106,10 +107,17 @@ pub struct Load {
 }
 
 impl Dispatcher {
-    /// Starts the workers. Must be called on a thread of an actix system.
+    /// Starts the workers. Must be called on a thread of an actix system. `in_flight` begins with 0, shows how many
+    /// pieces of work are with workers, and closes when the actor is gone.
     #[must_use]
-    pub fn new(options: PoolOptions, blob: LocalBlob, ledger: Ledger) -> Self {
-        let workshop = Workshop { ledger, blob };
+    pub fn new(
+        options: PoolOptions,
+        blob: LocalBlob,
+        ledger: Ledger,
+        flights: Flights,
+        in_flight: watch::Sender<usize>,
+    ) -> Self {
+        let workshop = Workshop { ledger, blob, flights, slots: Arc::default() };
         let lane = |name: &'static str, threads: usize| {
             let workshop = workshop.clone();
             let thread = move || std::thread::Builder::new().name(format!("bindery-{name}"));
@@ -120,25 +128,30 @@ impl Dispatcher {
         Self {
             cpu: lane("cpu", options.cpu_workers.max(1)),
             calls: lane("call", options.call_workers.max(1)),
+            suspects: lane("suspect", 1),
             draining: false,
-            in_flight: watch::Sender::new(0),
+            in_flight,
         }
     }
 
-    fn lane(&mut self, kind: WorkKind) -> &mut Lane {
-        match kind {
-            WorkKind::Cpu => &mut self.cpu,
-            WorkKind::Call => &mut self.calls,
+    fn lane(&mut self, name: LaneName) -> &mut Lane {
+        match name {
+            LaneName::Cpu => &mut self.cpu,
+            LaneName::Calls => &mut self.calls,
+            LaneName::Suspects => &mut self.suspects,
         }
+    }
+
+    fn lanes(&mut self) -> [&mut Lane; 3] {
+        [&mut self.cpu, &mut self.calls, &mut self.suspects]
     }
 
     fn forget(&mut self, task: TaskId) {
-        drop(self.cpu.queue.remove(task));
-        drop(self.calls.queue.remove(task));
+        self.lanes().into_iter().for_each(|lane| drop(lane.queue.remove(task)));
     }
 
-    /// Gives every free worker of `kind` the work whose turn it is.
-    fn pump(&mut self, kind: WorkKind, ctx: &mut Context<Self>) {
+    /// Gives every free worker of a lane the work whose turn it is.
+    fn pump(&mut self, kind: LaneName, ctx: &mut Context<Self>) {
         while !self.draining && self.lane(kind).free > 0 {
             let Some((_, item)) = self.lane(kind).queue.pop() else { return };
             self.lane(kind).free -= 1;
@@ -206,12 +219,13 @@ impl Handler<Enqueue> for Dispatcher {
             self.forget(spec.task);
         }
         for work in work {
-            let kind = work.kind(&spec);
+            let kind = work.lane(&spec);
             let item = Item::Job(JobWork { spec: Arc::clone(&spec), work, events: events.clone() });
             self.lane(kind).queue.push(&spec.tenant, spec.task, spec.options.priority, item);
         }
-        self.pump(WorkKind::Cpu, ctx);
-        self.pump(WorkKind::Call, ctx);
+        for lane in [LaneName::Cpu, LaneName::Calls, LaneName::Suspects] {
+            self.pump(lane, ctx);
+        }
     }
 }
 
@@ -224,7 +238,7 @@ impl Handler<CheckSource> for Dispatcher {
             return Box::pin(async { Err(worker_lost()) });
         }
         self.cpu.queue.push(&tenant, task, 0, Item::Check(check, answer));
-        self.pump(WorkKind::Cpu, ctx);
+        self.pump(LaneName::Cpu, ctx);
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
     }
 }
@@ -243,8 +257,7 @@ impl Handler<Drain> for Dispatcher {
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
         self.draining = true;
         // Jobs resume from the ledger at the next start; who waits for a check is told that there will be none.
-        self.cpu.queue = FairQueue::new();
-        self.calls.queue = FairQueue::new();
+        self.lanes().into_iter().for_each(|lane| lane.queue = FairQueue::new());
         let mut in_flight = self.in_flight.subscribe();
         Box::pin(async move { drop(in_flight.wait_for(|count| *count == 0).await) })
     }
@@ -254,7 +267,7 @@ impl Handler<GetLoad> for Dispatcher {
     type Result = MessageResult<GetLoad>;
 
     fn handle(&mut self, _: GetLoad, _: &mut Context<Self>) -> Self::Result {
-        let queued = self.cpu.queue.len() + self.calls.queue.len();
+        let queued = self.lanes().into_iter().map(|lane| lane.queue.len()).sum();
         MessageResult(Load { queued, in_flight: *self.in_flight.borrow() })
     }
 }

@@ -4,8 +4,11 @@
 //! Markdown, whose presence means "complete".
 
 use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, Work};
 use crate::aggregate::{JsonWriter, MarkdownWriter};
 use crate::blob::{Durability, LocalBlob, Staging};
@@ -14,19 +17,29 @@ use crate::ledger::Ledger;
 use crate::processor::{PageRead, ShardInput, ShardOutcome};
 use crate::task::{Failure, PageStatus, PageUsage, PageView, code};
 
+/// How soon an attempt is offered again that could not begin because the lease had ended.
+const LEASE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What workers share.
 #[derive(Clone)]
 pub(super) struct Workshop {
     pub(super) ledger: Ledger,
     pub(super) blob: LocalBlob,
+    pub(super) flights: Flights,
+    /// Slots of the flights file that are given away.
+    pub(super) slots: Arc<AtomicUsize>,
 }
 
 impl Workshop {
-    pub(super) fn perform(&self, spec: &JobSpec, work: Work) -> Ended {
+    /// Does a piece of work; `slot` is the worker's own place in the flights file.
+    pub(super) fn perform(&self, spec: &JobSpec, work: Work, slot: usize) -> Ended {
         match work {
-            Work::Plan => Ended::Planned(self.plan(spec)),
+            Work::Plan => {
+                let _flying = self.flights.begin(slot, spec.flight(0, 0));
+                Ended::Planned(self.plan(spec))
+            }
             Work::Shard(work) => {
-                let receipts = self.attempt(spec, &work);
+                let receipts = self.attempt(spec, &work, slot);
                 Ended::Shard { index: work.index, attempt: work.attempt, receipts }
             }
             Work::Bind(bind) => Ended::Bound(self.bind(spec, &bind)),
@@ -54,7 +67,7 @@ impl Workshop {
     }
 
     /// One attempt. Pages that another task paid for in the meantime are not read again.
-    fn attempt(&self, spec: &JobSpec, work: &ShardWork) -> Receipts {
+    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize) -> Receipts {
         let mut receipts = Vec::new();
         let mut missing = Vec::new();
         for page in work.shard.pages() {
@@ -67,7 +80,7 @@ impl Workshop {
             }
         }
         for shard in plan(missing, u32::MAX) {
-            match self.read(spec, work, shard) {
+            match self.read(spec, work, shard, slot) {
                 Receipts::Done(read) => receipts.extend(read),
                 other => return other,
             }
@@ -75,7 +88,7 @@ impl Workshop {
         Receipts::Done(receipts)
     }
 
-    fn read(&self, spec: &JobSpec, work: &ShardWork, shard: Shard) -> Receipts {
+    fn read(&self, spec: &JobSpec, work: &ShardWork, shard: Shard, slot: usize) -> Receipts {
         if spec.cancel.is_cancelled() {
             return Receipts::Cancelled;
         }
@@ -83,6 +96,11 @@ impl Workshop {
             let why = storage_failed(&io::ErrorKind::StorageFull.into());
             return Receipts::Retry { after: Some(Duration::from_secs(5)), why };
         }
+        if !spec.lease.holds() {
+            return Receipts::NotNow(LEASE_PAUSE);
+        }
+        let flying = self.flights.begin(slot, spec.flight(shard.first, shard.last));
+        let waits = |waits: bool| flying.mark(!waits);
         let input = ShardInput {
             document: &work.document,
             shard,
@@ -91,8 +109,11 @@ impl Workshop {
             attempt: work.attempt,
             deadline: Instant::now() + spec.attempt_timeout,
             cancel: &spec.cancel,
+            on_waiting: &waits,
         };
-        match spec.processor.process(&input) {
+        let outcome = spec.processor.process(&input);
+        drop(flying);
+        match outcome {
             ShardOutcome::Done(pages) => self.keep(spec, shard, pages),
             ShardOutcome::Retry { after, why } => Receipts::Retry { after, why },
             ShardOutcome::Failed(why) => Receipts::Failed(why),
@@ -160,6 +181,12 @@ impl Workshop {
         let inner =
             |out: BufWriter<StagingWriter>| out.into_inner().map(|writer| writer.0).map_err(IntoInnerError::into_error);
         Ok(Bound::Staged(Box::new([inner(markdown.into_inner())?, inner(json.finish()?)?])))
+    }
+}
+
+impl JobSpec {
+    fn flight(&self, first: u32, last: u32) -> InFlight {
+        InFlight { task: self.task, epoch: self.epoch, first, last }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 use tokio_util::sync::CancellationToken;
 
+use super::lease::Lease;
 use crate::document::{Document, DocumentLimits, Shard};
 use crate::ledger::{PageKey, RecipeHash};
 use crate::processor::{Processor, WorkKind};
@@ -41,6 +42,10 @@ pub struct JobSpec {
     pub markdown_key: String,
     /// Blob key of the pages as JSON.
     pub json_key: String,
+    /// How often the process died while it opened the document.
+    pub crashes: u32,
+    /// Until when attempts may begin.
+    pub lease: Lease,
     /// Fires when the job is over.
     pub cancel: CancellationToken,
 }
@@ -81,6 +86,9 @@ pub struct ShardWork {
     pub attempt: u32,
     /// Its pages.
     pub shard: Shard,
+    /// Whether the process died while it read one of these pages. Such work is done one piece at a time, so that the
+    /// next death, if one comes, says which page it was.
+    pub suspect: bool,
 }
 
 /// A result to be written.
@@ -95,12 +103,26 @@ pub struct Bind {
     pub complete: bool,
 }
 
+/// Which workers do a piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LaneName {
+    Cpu,
+    Calls,
+    /// One worker alone, for what may kill the process.
+    Suspects,
+}
+
 impl Work {
     /// Which workers do it.
-    pub(super) fn kind(&self, spec: &JobSpec) -> WorkKind {
+    pub(super) fn lane(&self, spec: &JobSpec) -> LaneName {
         match self {
-            Self::Plan | Self::Bind(_) => WorkKind::Cpu,
-            Self::Shard(_) => spec.processor.kind(),
+            Self::Plan if spec.crashes > 0 => LaneName::Suspects,
+            Self::Shard(shard) if shard.suspect => LaneName::Suspects,
+            Self::Plan | Self::Bind(_) => LaneName::Cpu,
+            Self::Shard(_) => match spec.processor.kind() {
+                WorkKind::Cpu => LaneName::Cpu,
+                WorkKind::Call => LaneName::Calls,
+            },
         }
     }
 }
@@ -136,6 +158,8 @@ pub enum Receipts {
         /// Why.
         why: Failure,
     },
+    /// Nothing was begun, because this process may not run the task's calls now; it may again after a moment.
+    NotNow(Duration),
     /// The shard cannot be read as a whole.
     Failed(Failure),
     /// Given up.

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::{Actor, Handler, Message, SyncContext};
 
@@ -11,11 +12,13 @@ use crate::task::{Failure, code};
 
 pub(super) struct WorkerActor {
     workshop: Workshop,
+    slot: usize,
 }
 
 impl WorkerActor {
-    pub(super) const fn new(workshop: Workshop) -> Self {
-        Self { workshop }
+    pub(super) fn new(workshop: Workshop) -> Self {
+        let slot = workshop.slots.fetch_add(1, Ordering::Relaxed);
+        Self { workshop, slot }
     }
 }
 
@@ -40,7 +43,7 @@ impl Handler<Perform> for WorkerActor {
 
     fn handle(&mut self, Perform { spec, work }: Perform, _: &mut Self::Context) -> Self::Result {
         let again = work.clone();
-        let performed = catch_unwind(AssertUnwindSafe(|| self.workshop.perform(&spec, work)));
+        let performed = catch_unwind(AssertUnwindSafe(|| self.workshop.perform(&spec, work, self.slot)));
         actix::MessageResult(performed.unwrap_or_else(|_| crashed(&spec, &again)))
     }
 }

@@ -75,17 +75,16 @@ impl LlmProcessor {
         let Some(runtime) = &self.runtime else { return ShardOutcome::Cancelled };
         let request = prompt::request(model, self.prompt(input.options), input.file_name, pages);
         let begun = Instant::now();
+        let waiting = input.waiting();
         let answer = runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = input.cancel.cancelled() => None,
                 answer = self.client.complete(&request) => Some(answer),
-                () = tokio::time::sleep_until(input.deadline.into()) => Some(Err(CallError::passing(
-                    code::TIMEOUT,
-                    "the endpoint did not answer in time".to_owned(),
-                ))),
+                () = tokio::time::sleep_until(input.deadline.into()) => Some(Err(CallError::timeout())),
             }
         });
+        drop(waiting);
         match answer {
             None => ShardOutcome::Cancelled,
             Some(Err(error)) => error.into_outcome(),

@@ -167,7 +167,7 @@ fn output(page: u32, attempt: u32) -> PageOutput {
 }
 
 fn timed_out() -> ShardOutcome {
-    ShardOutcome::Retry { after: None, why: Failure::passing(code::TIMEOUT, "scripted hang") }
+    ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "scripted hang"))
 }
 
 enum Waited {
@@ -180,6 +180,7 @@ fn wait(input: &ShardInput<'_>, gate: Option<Gate>) -> Waited {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
         return Waited::TimedOut;
     };
+    let _waiting = input.waiting();
     runtime.block_on(async {
         let opened = async {
             match gate {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{ListQuery, StoreError, TaskStore, Update};
+use super::{Create, Created, LeaseChange, ListQuery, Renewal, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep, test_record};
 
@@ -36,6 +36,16 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
     lists_by_status(store).await;
     deletes_record_and_index(store).await;
     expires_only_final_records(store).await;
+    equal_submits_are_one_task(store).await;
+    an_idempotency_key_is_for_one_thing(store).await;
+    finds_what_nobody_runs(store).await;
+    renews_only_for_the_owner_of_the_epoch(store).await;
+    if let Some(lease) = store.lease() {
+        a_lease_keeps_others_out_until_it_ends(store, lease).await;
+    }
+    repairs_find_nothing_wrong(store).await;
+    store.leave("one#1").await.unwrap();
+    store.leave("two#1").await.unwrap();
     assert!(store.list(&window(10)).await.unwrap().tasks.is_empty(), "the checks left records behind");
 }
 
@@ -47,8 +57,12 @@ fn window(limit: usize) -> ListQuery {
 
 async fn create(store: &impl TaskStore, created_ms: u64) -> TaskRecord {
     let record = test_record(created_ms);
-    store.create(&record, Uuid::now_v7()).await.unwrap();
+    assert_eq!(store.create(&creating(&record)).await.unwrap(), Created::New);
     record
+}
+
+fn creating(record: &TaskRecord) -> Create {
+    Create { record: record.clone(), operation: Uuid::now_v7(), reuse: true }
 }
 
 /// The update that takes `step` on `record` now.
@@ -56,7 +70,8 @@ fn step(record: &TaskRecord, step: TaskStep) -> Update {
     let mut next = record.clone();
     next.take(step, Timestamp::now(), AN_HOUR).unwrap();
     next.version += 1;
-    Update { expected: record.revision(), next, operation: Uuid::now_v7() }
+    let lease = if next.owner.is_some() { LeaseChange::Hold } else { LeaseChange::Release };
+    Update { expected: record.revision(), next, operation: Uuid::now_v7(), lease }
 }
 
 async fn apply(store: &impl TaskStore, record: &TaskRecord, taken: TaskStep) -> TaskRecord {
@@ -68,12 +83,14 @@ async fn apply(store: &impl TaskStore, record: &TaskRecord, taken: TaskStep) -> 
 async fn creates_once_and_reads_back(store: &impl TaskStore) {
     let mut record = test_record(1_000);
     record.options.metadata = Some(serde_json::json!({"case": [1, null, "ü"]}));
-    let operation = Uuid::now_v7();
+    record.crashes = [(0, 1), (7, 2)].into();
+    let first = creating(&record);
     assert!(matches!(store.get(record.id).await, Err(StoreError::NotFound)));
-    store.create(&record, operation).await.unwrap();
+    store.create(&first).await.unwrap();
     assert_eq!(store.get(record.id).await.unwrap(), record);
-    store.create(&record, operation).await.expect("the same operation again is answered as the first time");
-    assert!(matches!(store.create(&record, Uuid::now_v7()).await, Err(StoreError::Exists)));
+    let again = store.create(&first).await.expect("the same operation again is answered as the first time");
+    assert_eq!(again, Created::New);
+    assert!(matches!(store.create(&creating(&record)).await, Err(StoreError::Exists)));
     store.delete(record.id).await.unwrap();
 }
 
@@ -85,9 +102,9 @@ async fn updates_only_from_the_expected_revision(store: &impl TaskStore) {
     let stale = store.update(&step(&first, TaskStep::Cancel)).await;
     assert!(matches!(stale, Err(StoreError::Conflict(at)) if at == second.revision()), "{stale:?}");
 
-    let mut skipping = step(&second, TaskStep::Cancel);
-    skipping.next.version += 1;
-    assert!(matches!(store.update(&skipping).await, Err(StoreError::Conflict(_))));
+    let mut standing = step(&second, TaskStep::Cancel);
+    standing.next.version = second.version;
+    assert!(matches!(store.update(&standing).await, Err(StoreError::Conflict(_))));
 
     // The same version of another epoch: what a restored backup can hold.
     let mut other_epoch = step(&second, TaskStep::Cancel);
@@ -114,7 +131,8 @@ async fn final_is_final_but_for_a_new_epoch(store: &impl TaskStore) {
         let mut next = ended.clone();
         next.status = TaskStatus::Processing;
         next.version += 1;
-        let reopen = Update { expected: ended.revision(), next, operation: Uuid::now_v7() };
+        let reopen =
+            Update { expected: ended.revision(), next, operation: Uuid::now_v7(), lease: LeaseChange::Release };
         assert!(matches!(store.update(&reopen).await, Err(StoreError::Final)), "{end:?}");
         assert_eq!(store.get(open.id).await.unwrap(), ended);
 
@@ -139,8 +157,10 @@ async fn of_racing_owners_one_wins(store: &impl TaskStore) {
     for _ in 0..20 {
         let open = create(store, 1_000).await;
         let (mut one, mut two) = (step(&open, TaskStep::Requeue), step(&open, TaskStep::Requeue));
-        one.next.owner = Some("one".into());
-        two.next.owner = Some("two".into());
+        for (update, owner) in [(&mut one, "one#1"), (&mut two, "two#1")] {
+            update.next.owner = Some(owner.into());
+            update.lease = LeaseChange::Hold;
+        }
         let (first, second) = futures::join!(store.update(&one), store.update(&two));
         let winner = match (first, second) {
             (Ok(()), Err(StoreError::Conflict(_))) => one.next,
@@ -234,4 +254,144 @@ async fn expires_only_final_records(store: &impl TaskStore) {
         store.delete(id).await.unwrap();
     }
     assert!(store.expired(now.after(AN_HOUR * 2), 10).await.unwrap().is_empty());
+}
+
+async fn equal_submits_are_one_task(store: &(impl TaskStore + Clone)) {
+    let first = create(store, 1_000).await;
+    let equal = || {
+        let mut record = test_record(2_000);
+        record.fingerprint.clone_from(&first.fingerprint);
+        creating(&record)
+    };
+    let many: Vec<_> = (0..50).map(|_| equal()).collect();
+    let answers = futures::future::join_all(many.iter().map(|create| store.create(create))).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap() == Created::Existing(first.id)));
+
+    let unwilling = Create { reuse: false, ..equal() };
+    assert_eq!(store.create(&unwilling).await.unwrap(), Created::New);
+    assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id), "the older one stays the answer");
+    store.delete(unwilling.record.id).await.unwrap();
+
+    let completed = apply(store, &first, TaskStep::Complete).await;
+    assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id));
+    store.delete(completed.id).await.unwrap();
+    for end in [TaskStep::Fail, TaskStep::Cancel] {
+        let anew = equal();
+        assert_eq!(store.create(&anew).await.unwrap(), Created::New, "what is gone or came to nothing is no answer");
+        apply(store, &anew.record, end).await;
+        let after = equal();
+        assert_eq!(store.create(&after).await.unwrap(), Created::New, "{end:?}");
+        store.delete(after.record.id).await.unwrap();
+        store.delete(anew.record.id).await.unwrap();
+    }
+}
+
+async fn an_idempotency_key_is_for_one_thing(store: &impl TaskStore) {
+    let mut first = test_record(1_000);
+    first.idempotency = Some(format!("key-{}", first.id));
+    store.create(&creating(&first)).await.unwrap();
+    let mut same = test_record(2_000);
+    (same.idempotency, same.fingerprint) = (first.idempotency.clone(), first.fingerprint.clone());
+    let again = Create { reuse: false, ..creating(&same) };
+    assert_eq!(store.create(&again).await.unwrap(), Created::Existing(first.id));
+    same.fingerprint = Some("other".into());
+    assert!(matches!(store.create(&creating(&same)).await, Err(StoreError::KeyTaken)));
+    // A failed task is still what the key led to.
+    apply(store, &first, TaskStep::Fail).await;
+    assert_eq!(store.create(&again).await.unwrap(), Created::Existing(first.id));
+    store.delete(first.id).await.unwrap();
+    assert_eq!(store.create(&creating(&same)).await.unwrap(), Created::New, "the key goes with its task");
+    store.delete(same.id).await.unwrap();
+}
+
+async fn finds_what_nobody_runs(store: &impl TaskStore) {
+    let mut ids = Vec::new();
+    for created in [3_000, 1_000, 2_000] {
+        ids.push(create(store, created).await);
+    }
+    let begun = apply(store, &ids[0], TaskStep::Dispatch).await;
+    let ended = create(store, 500).await;
+    apply(store, &ended, TaskStep::Complete).await;
+    let found = store.unclaimed("one#1", 10).await.unwrap();
+    assert_eq!(found, [ids[1].id, ids[2].id, begun.id], "unfinished, oldest first");
+    assert_eq!(store.unclaimed("one#1", 2).await.unwrap(), found[..2]);
+    for id in ids.iter().map(|record| record.id).chain([ended.id]) {
+        store.delete(id).await.unwrap();
+    }
+}
+
+/// The update by which `owner` takes the task over.
+fn claim(record: &TaskRecord, owner: &str) -> Update {
+    let mut update = step(record, TaskStep::Requeue);
+    update.next.owner = Some(owner.into());
+    update.lease = LeaseChange::Hold;
+    update
+}
+
+async fn renews_only_for_the_owner_of_the_epoch(store: &impl TaskStore) {
+    let open = create(store, 1_000).await;
+    let claimed = claim(&open, "one#1");
+    store.update(&claimed).await.unwrap();
+    let absent = test_record(1).id;
+    let epoch = claimed.next.epoch;
+    let renewed = store.renew("one#1", &[(open.id, epoch), (open.id, epoch - 1), (absent, 1)]).await.unwrap();
+    let held = Renewal::Held { revision: claimed.next.revision(), cancel_requested: false };
+    assert_eq!(renewed.tasks, [held, Renewal::Lost, Renewal::Missing]);
+
+    let mut asking = claimed.next.clone();
+    asking.cancel_requested = true;
+    asking.version += 1;
+    let asked = Update {
+        expected: claimed.next.revision(),
+        next: asking.clone(),
+        operation: Uuid::now_v7(),
+        lease: LeaseChange::Keep,
+    };
+    store.update(&asked).await.unwrap();
+    let held = Renewal::Held { revision: asking.revision(), cancel_requested: true };
+    assert_eq!(store.renew("one#1", &[(open.id, epoch)]).await.unwrap().tasks, [held]);
+    let ended = apply(store, &asking, TaskStep::Cancel).await;
+    assert_eq!(store.renew("one#1", &[(open.id, epoch)]).await.unwrap().tasks, [Renewal::Lost]);
+    store.delete(ended.id).await.unwrap();
+}
+
+async fn a_lease_keeps_others_out_until_it_ends(store: &impl TaskStore, lease: Duration) {
+    let open = create(store, 1_000).await;
+    let first = claim(&open, "one#1");
+    store.update(&first).await.unwrap();
+    let taking = claim(&first.next, "two#1");
+    assert!(matches!(store.update(&taking).await, Err(StoreError::Held)));
+    assert_eq!(store.get(open.id).await.unwrap(), first.next);
+    assert!(store.unclaimed("two#1", 10).await.unwrap().is_empty());
+    assert_eq!(store.unclaimed("one#2", 10).await.unwrap(), [open.id], "its own node knows that it is dead");
+    assert_eq!(store.renew("two#1", &[]).await.unwrap().others, 1);
+
+    // It ends by itself: wait for that, not for a time.
+    let ended = tokio::time::timeout(lease * 3, async {
+        while store.unclaimed("two#1", 10).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
+    ended.await.expect("a lease that is not renewed ends");
+    // Until somebody takes it over, its owner may come back.
+    let back = store.renew("one#1", &[(open.id, first.next.epoch)]).await.unwrap();
+    assert!(matches!(back.tasks[..], [Renewal::Held { .. }]), "{back:?}");
+    let successor = claim(&first.next, "one#2");
+    store.update(&successor).await.expect("the same node takes over at once");
+    assert_eq!(store.renew("one#1", &[(open.id, first.next.epoch)]).await.unwrap().tasks, [Renewal::Lost]);
+    let released = apply(store, &successor.next, TaskStep::Cancel).await;
+    let retried = Update { lease: LeaseChange::Hold, ..step(&released, TaskStep::Retry) };
+    store.update(&retried).await.expect("an end releases the lease");
+    store.delete(open.id).await.unwrap();
+}
+
+async fn repairs_find_nothing_wrong(store: &impl TaskStore) {
+    let open = create(store, 1_000).await;
+    let ended = apply(store, &create(store, 2_000).await, TaskStep::Complete).await;
+    let absent = test_record(1).id;
+    assert_eq!(store.repair(&[open.id, absent, ended.id]).await.unwrap(), [true, false, true]);
+    assert_eq!(store.repair_indexes().await.unwrap(), 0);
+    assert_eq!(store.list(&window(10)).await.unwrap().tasks.len(), 2);
+    store.delete(open.id).await.unwrap();
+    store.delete(ended.id).await.unwrap();
 }

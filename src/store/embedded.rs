@@ -16,7 +16,9 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::{Cursor, ListPage, ListQuery, StoreError, TaskStore, Update, check_update};
+use super::{
+    Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update, check_update,
+};
 use crate::clock::Timestamp;
 use crate::task::{TaskId, TaskRecord, TaskStatus};
 
@@ -28,6 +30,8 @@ const ALL: Table = TableDefinition::new("all");
 const BY_STATUS: Table = TableDefinition::new("by-status");
 /// expiry ms, id → nothing.
 const EXPIRY: Table = TableDefinition::new("expiry");
+/// `r` and a fingerprint → id; `k` and an idempotency key → id.
+const SAME: Table = TableDefinition::new("same");
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -48,11 +52,20 @@ pub struct EmbeddedStore {
 
 struct Write {
     operation: Operation,
-    answer: oneshot::Sender<Result<bool, StoreError>>,
+    answer: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// What a write came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Done,
+    NothingThere,
+    /// Nothing was written; this task is the same one.
+    Existing(TaskId),
 }
 
 enum Operation {
-    Create(Box<TaskRecord>, Uuid),
+    Create(Box<Create>),
     Update(Box<Update>),
     Delete(TaskId),
     /// Changes nothing; answered when the database takes writes.
@@ -95,7 +108,7 @@ impl EmbeddedStore {
         self.database.borrow().clone().ok_or_else(closed)
     }
 
-    async fn write(&self, operation: Operation) -> Result<bool, StoreError> {
+    async fn write(&self, operation: Operation) -> Result<Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
         let gone = || StoreError::Unavailable("its writing thread has ended".into());
         self.writer.send(Write { operation, answer }).await.map_err(|_| gone())?;
@@ -105,8 +118,9 @@ impl EmbeddedStore {
 
 #[async_trait]
 impl TaskStore for EmbeddedStore {
-    async fn create(&self, record: &TaskRecord, operation: Uuid) -> Result<(), StoreError> {
-        self.write(Operation::Create(Box::new(record.clone()), operation)).await.map(drop)
+    async fn create(&self, create: &Create) -> Result<Created, StoreError> {
+        let answer = self.write(Operation::Create(Box::new(create.clone()))).await?;
+        Ok(if let Answer::Existing(id) = answer { Created::Existing(id) } else { Created::New })
     }
 
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
@@ -155,7 +169,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn delete(&self, id: TaskId) -> Result<bool, StoreError> {
-        self.write(Operation::Delete(id)).await
+        self.write(Operation::Delete(id)).await.map(|answer| answer == Answer::Done)
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
@@ -165,8 +179,7 @@ impl TaskStore for EmbeddedStore {
         let mut ids = Vec::new();
         for entry in index.range(..&end[..]).map_err(unavailable)?.take(limit) {
             let (key, _) = entry.map_err(unavailable)?;
-            let bytes = <[u8; 16]>::try_from(&key.value()[8..]).map_err(corrupt)?;
-            ids.push(TaskId::from_bytes(bytes));
+            ids.push(id_of_place(key.value())?);
         }
         Ok(ids)
     }
@@ -174,6 +187,62 @@ impl TaskStore for EmbeddedStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.write(Operation::Ping).await.map(drop)
     }
+
+    async fn unclaimed(&self, _: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let index = snapshot.open_table(BY_STATUS).map_err(unavailable)?;
+        let mut places = Vec::new();
+        for status in [TaskStatus::Processing, TaskStatus::Pending] {
+            let byte = status_byte(status);
+            for entry in index.range(&[byte][..]..&[byte + 1][..]).map_err(unavailable)?.take(limit) {
+                let (key, _) = entry.map_err(unavailable)?;
+                places.push(<[u8; 24]>::try_from(&key.value()[1..]).map_err(corrupt)?);
+            }
+        }
+        places.sort_unstable();
+        places.truncate(limit);
+        places.iter().map(|place| id_of_place(place)).collect()
+    }
+
+    /// One process has the file, so there is nobody to lose a task to: only the records count.
+    async fn renew(&self, _: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
+        let mut renewed = Renewed::default();
+        for (id, epoch) in tasks {
+            let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
+            let record = bytes.map(|bytes| decode(bytes.value())).transpose()?.map(|(_, record)| record);
+            renewed.tasks.push(match record {
+                None => Renewal::Missing,
+                Some(record) if record.epoch == *epoch && !record.status.is_final() => {
+                    let cancel_requested = record.cancel_requested;
+                    Renewal::Held { revision: record.revision(), cancel_requested }
+                }
+                Some(_) => Renewal::Lost,
+            });
+        }
+        Ok(renewed)
+    }
+
+    async fn leave(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Record and index entries change in one transaction, so they always agree.
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
+        let has_record = |id: &TaskId| Ok(records.get(&id.as_bytes()[..]).map_err(unavailable)?.is_some());
+        ids.iter().map(has_record).collect()
+    }
+
+    async fn repair_indexes(&self) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+}
+
+fn id_of_place(place: &[u8]) -> Result<TaskId, StoreError> {
+    <[u8; 16]>::try_from(&place[8..]).map(TaskId::from_bytes).map_err(corrupt)
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {
@@ -182,7 +251,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
 
 fn with_tables(database: Database) -> Result<Database, StoreError> {
     let tables = database.begin_write().map_err(unavailable)?;
-    for table in [RECORDS, ALL, BY_STATUS, EXPIRY] {
+    for table in [RECORDS, ALL, BY_STATUS, EXPIRY, SAME] {
         tables.open_table(table).map_err(unavailable)?;
     }
     tables.commit().map_err(unavailable)?;
@@ -194,7 +263,7 @@ fn write_or_reopen(
     database: &watch::Sender<Option<Arc<Database>>>,
     path: Option<&Path>,
     operations: &[Operation],
-) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
     let current = database.borrow().clone();
     let current = match (current, path) {
         (Some(current), _) => current,
@@ -230,20 +299,20 @@ fn write_in_groups(
     }
 }
 
-fn answers_of_failed_group(operations: usize, why: &StoreError) -> Vec<Result<bool, StoreError>> {
+fn answers_of_failed_group(operations: usize, why: &StoreError) -> Vec<Result<Answer, StoreError>> {
     (0..operations).map(|_| Err(unavailable(why))).collect()
 }
 
 /// Does all operations in one commit. One that is refused changes nothing; a failing disk fails them all.
-fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
     let transaction = database.begin_write().map_err(unavailable)?;
     let mut results = Vec::with_capacity(operations.len());
     for operation in operations {
         let result = match operation {
-            Operation::Create(record, id) => create(&transaction, record, *id),
+            Operation::Create(new) => create(&transaction, new),
             Operation::Update(change) => update(&transaction, change),
             Operation::Delete(id) => remove(&transaction, *id),
-            Operation::Ping => Ok(true),
+            Operation::Ping => Ok(Answer::Done),
         };
         match result {
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
@@ -254,29 +323,88 @@ fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Resu
     Ok(results)
 }
 
-fn create(transaction: &WriteTransaction, record: &TaskRecord, operation: Uuid) -> Result<bool, StoreError> {
+fn create(transaction: &WriteTransaction, create: &Create) -> Result<Answer, StoreError> {
+    let record = &create.record;
     match read(transaction, record.id)? {
-        Some((last, _)) if last == operation => Ok(true),
-        Some(_) => Err(StoreError::Exists),
-        None => write_record(transaction, None, record, operation).map(|()| true),
+        Some((last, _)) if last == create.operation => return Ok(Answer::Done),
+        Some(_) => return Err(StoreError::Exists),
+        None => {}
     }
+    if let Some(key) = &record.idempotency
+        && let Some(known) = same(transaction, b'k', key)?
+    {
+        let equal = known.fingerprint == record.fingerprint;
+        return if equal { Ok(Answer::Existing(known.id)) } else { Err(StoreError::KeyTaken) };
+    }
+    let known = match &record.fingerprint {
+        Some(fingerprint) => same(transaction, b'r', fingerprint)?.filter(will_do),
+        None => None,
+    };
+    match known {
+        Some(known) if create.reuse => return Ok(Answer::Existing(known.id)),
+        // The pointer stays with the older one.
+        Some(_) => {}
+        None => point(transaction, b'r', record.fingerprint.as_deref(), record.id)?,
+    }
+    point(transaction, b'k', record.idempotency.as_deref(), record.id)?;
+    write_record(transaction, None, record, create.operation).map(|()| Answer::Done)
 }
 
-fn update(transaction: &WriteTransaction, change: &Update) -> Result<bool, StoreError> {
+/// Whether a later submit of the same can be answered with this task.
+fn will_do(record: &TaskRecord) -> bool {
+    let lives = matches!(record.status, TaskStatus::Pending | TaskStatus::Processing | TaskStatus::Completed);
+    lives && !record.cancel_requested
+}
+
+fn pointer_key(kind: u8, hash: &str) -> Vec<u8> {
+    [&[kind], hash.as_bytes()].concat()
+}
+
+/// The task that a pointer leads to, if it is still there.
+fn same(transaction: &WriteTransaction, kind: u8, hash: &str) -> Result<Option<TaskRecord>, StoreError> {
+    let table = transaction.open_table(SAME).map_err(unavailable)?;
+    let Some(id) = table.get(&pointer_key(kind, hash)[..]).map_err(unavailable)? else { return Ok(None) };
+    let id = TaskId::from_bytes(id.value().try_into().map_err(corrupt)?);
+    let found = read(transaction, id)?.map(|(_, record)| record);
+    Ok(found.filter(|record| !is_expired(record, Timestamp::now())))
+}
+
+fn point(transaction: &WriteTransaction, kind: u8, hash: Option<&str>, id: TaskId) -> Result<(), StoreError> {
+    let Some(hash) = hash else { return Ok(()) };
+    let mut table = transaction.open_table(SAME).map_err(unavailable)?;
+    table.insert(&pointer_key(kind, hash)[..], &id.as_bytes()[..]).map_err(unavailable)?;
+    Ok(())
+}
+
+/// Removes the pointers that lead to this record and not to a later one.
+fn unpoint(transaction: &WriteTransaction, record: &TaskRecord) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(SAME).map_err(unavailable)?;
+    for (kind, hash) in [(b'r', &record.fingerprint), (b'k', &record.idempotency)] {
+        let Some(key) = hash.as_ref().map(|hash| pointer_key(kind, hash)) else { continue };
+        let ours = table.get(&key[..]).map_err(unavailable)?.is_some_and(|id| id.value() == record.id.as_bytes());
+        if ours {
+            table.remove(&key[..]).map_err(unavailable)?;
+        }
+    }
+    Ok(())
+}
+
+fn update(transaction: &WriteTransaction, change: &Update) -> Result<Answer, StoreError> {
     let (last, current) = read(transaction, change.next.id)?.ok_or(StoreError::NotFound)?;
     if last == change.operation {
-        return Ok(true);
+        return Ok(Answer::Done);
     }
-    check_update(&current, change)?;
-    write_record(transaction, Some(&current), &change.next, change.operation).map(|()| true)
+    check_update(Head::of(&current), change.expected, change.next.revision(), false)?;
+    write_record(transaction, Some(&current), &change.next, change.operation).map(|()| Answer::Done)
 }
 
-fn remove(transaction: &WriteTransaction, id: TaskId) -> Result<bool, StoreError> {
-    let Some((_, current)) = read(transaction, id)? else { return Ok(false) };
+fn remove(transaction: &WriteTransaction, id: TaskId) -> Result<Answer, StoreError> {
+    let Some((_, current)) = read(transaction, id)? else { return Ok(Answer::NothingThere) };
     change_index(transaction, &current, false)?;
+    unpoint(transaction, &current)?;
     let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
     records.remove(&id.as_bytes()[..]).map_err(unavailable)?;
-    Ok(true)
+    Ok(Answer::Done)
 }
 
 fn read(transaction: &WriteTransaction, id: TaskId) -> Result<Option<(Uuid, TaskRecord)>, StoreError> {
@@ -382,12 +510,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let record = crate::task::test_record(1_000);
         let store = EmbeddedStore::open(dir.path()).unwrap();
-        store.create(&record, Uuid::now_v7()).await.unwrap();
+        store.create(&creating(&record)).await.unwrap();
         let second = EmbeddedStore::open(dir.path());
         assert!(matches!(second, Err(StoreError::Unavailable(_))), "one process a file");
         drop(store);
         let reopened = reopen(dir.path());
         assert_eq!(reopened.get(record.id).await.unwrap(), record);
+    }
+
+    fn creating(record: &TaskRecord) -> Create {
+        Create { record: record.clone(), operation: Uuid::now_v7(), reuse: false }
     }
 
     /// The writing thread lets go of the file a moment after its last handle.
@@ -404,8 +536,8 @@ mod tests {
     async fn many_writers_share_commits_and_each_gets_its_own_answer() {
         let store = EmbeddedStore::in_memory().unwrap();
         let records: Vec<_> = (0..200).map(crate::task::test_record).collect();
-        let doubled = records.iter().chain(&records).map(|record| store.create(record, Uuid::now_v7()));
-        let answers = futures::future::join_all(doubled).await;
+        let doubled: Vec<_> = records.iter().chain(&records).map(creating).collect();
+        let answers = futures::future::join_all(doubled.iter().map(|create| store.create(create))).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 200);
         assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(StoreError::Exists))).count(), 200);
     }

@@ -1,46 +1,64 @@
 //! The Redis store (7.0 and newer): a HASH a record, sorted sets as indexes, one Lua script a transition.
 //!
 //! All commands go over one multiplexed connection that reconnects by itself. It does not send a command again whose
-//! answer was lost; the caller does, and every script answers a replayed operation as the first time.
+//! answer was lost; the caller does, and every script answers a replayed operation as the first time. A server that
+//! says it is read-only was demoted: the connection is made anew, so that a name that now leads elsewhere is looked up.
 
+mod checks;
 mod keys;
 mod scripts;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::scripts::Scripts;
-use super::{Cursor, ListPage, ListQuery, StoreError, TaskStore, Update};
+use super::{
+    Create, Created, Cursor, LeaseChange, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update, node_of,
+};
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskId, TaskRecord};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
+
+/// Tasks handled in one script or pipeline.
+const BATCH: usize = 256;
 
 /// How to reach a Redis server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedisOptions {
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
     /// How long to wait for an answer before the server counts as unavailable.
     pub response_timeout: Duration,
+    /// How long a task stays with an owner that does not renew its lease. The shorter, the sooner the tasks of a dead
+    /// process go on elsewhere; it should be several times the longest pause of a living one.
+    pub lease: Duration,
 }
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(2), response_timeout: Duration::from_secs(5) }
+        Self {
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Duration::from_secs(5),
+            lease: Duration::from_secs(15),
+        }
     }
 }
 
 /// Task records in Redis. Cheap to clone.
 #[derive(Clone)]
 pub struct RedisStore {
-    connection: ConnectionManager,
-    scripts: std::sync::Arc<Scripts>,
-    address: String,
+    connection: Arc<watch::Sender<ConnectionManager>>,
+    scripts: Arc<Scripts>,
+    client: redis::Client,
+    options: RedisOptions,
+    address: Arc<str>,
 }
 
 impl RedisStore {
@@ -59,19 +77,37 @@ impl RedisStore {
         };
         let lost = |error: RedisError| unreachable_at(&address, &error);
         let client = redis::Client::open(info).map_err(lost)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(options.connect_timeout))
-            .set_response_timeout(Some(options.response_timeout))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(500));
-        let connection = client.get_connection_manager_with_config(config).await.map_err(lost)?;
-        let store = Self { connection, scripts: std::sync::Arc::new(Scripts::new()), address };
+        let connection = client.get_connection_manager_with_config(manager(options)).await.map_err(lost)?;
+        let store = Self {
+            connection: Arc::new(watch::Sender::new(connection)),
+            scripts: Arc::new(Scripts::new()),
+            client,
+            options,
+            address: address.into(),
+        };
         store.ping().await?;
+        checks::refuse_too_old(&store).await?;
         Ok(store)
     }
 
+    fn connection(&self) -> ConnectionManager {
+        self.connection.borrow().clone()
+    }
+
     fn lost(&self, error: &RedisError) -> StoreError {
+        if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::ReadOnly) {
+            let (client, options, connection) = (self.client.clone(), self.options, Arc::clone(&self.connection));
+            tokio::spawn(async move {
+                if let Ok(anew) = client.get_connection_manager_with_config(manager(options)).await {
+                    connection.send_replace(anew);
+                }
+            });
+        }
         unreachable_at(&self.address, error)
+    }
+
+    fn lease_ms(&self) -> u64 {
+        u64::try_from(self.options.lease.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The records of `ids` in their order; those that expired in the meantime are left out.
@@ -80,7 +116,7 @@ impl RedisStore {
         for id in ids {
             pipe.hgetall(keys::record(*id));
         }
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         let hashes: Vec<HashMap<String, String>> =
             pipe.query_async(&mut connection).await.map_err(|e| self.lost(&e))?;
         hashes.into_iter().filter(|fields| !fields.is_empty()).map(from_fields).collect()
@@ -89,31 +125,56 @@ impl RedisStore {
 
 #[async_trait]
 impl TaskStore for RedisStore {
-    async fn create(&self, record: &TaskRecord, operation: Uuid) -> Result<(), StoreError> {
+    fn lease(&self) -> Option<Duration> {
+        Some(self.options.lease)
+    }
+
+    async fn create(&self, create: &Create) -> Result<Created, StoreError> {
+        let record = &create.record;
         let mut call = self.scripts.create.prepare_invoke();
-        call.key(keys::record(record.id)).key(keys::ALL).key(keys::by_status(record.status));
-        call.arg(operation.to_string()).arg(record.created_at.as_millis()).arg(record.id.to_string());
-        for (field, value) in to_fields(record, operation)? {
+        call.key(keys::record(record.id))
+            .key(keys::lease(record.id))
+            .key(keys::ALL)
+            .key(keys::by_status(record.status));
+        call.key(record.fingerprint.as_deref().map(keys::same).unwrap_or_default());
+        call.key(record.idempotency.as_deref().map(keys::idempotency).unwrap_or_default());
+        call.arg(create.operation.to_string()).arg(record.created_at.as_millis()).arg(record.id.to_string());
+        call.key(keys::EXPIRY);
+        call.arg(record.owner.as_deref().unwrap_or_default()).arg(self.lease_ms());
+        call.arg(record.fingerprint.as_deref().unwrap_or_default()).arg(u8::from(create.reuse));
+        call.arg(record.expires_at.map_or(0, Timestamp::as_millis));
+        for (field, value) in to_fields(record, create.operation)? {
             call.arg(field).arg(value);
         }
-        let answer: String = call.invoke_async(&mut self.connection.clone()).await.map_err(|e| self.lost(&e))?;
-        if answer == "ok" { Ok(()) } else { Err(StoreError::Exists) }
+        let (answer, known): (String, String) =
+            call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        match (answer.as_str(), known.parse()) {
+            ("new", _) => Ok(Created::New),
+            ("known", Ok(id)) => Ok(Created::Existing(id)),
+            ("taken", _) => Err(StoreError::KeyTaken),
+            _ => Err(StoreError::Exists),
+        }
     }
 
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         let mut command = redis::cmd("HGETALL");
         let fields: HashMap<String, String> =
-            command.arg(keys::record(id)).query_async(&mut self.connection.clone()).await.map_err(|e| self.lost(&e))?;
+            command.arg(keys::record(id)).query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         if fields.is_empty() { Err(StoreError::NotFound) } else { from_fields(fields) }
     }
 
     async fn update(&self, update: &Update) -> Result<(), StoreError> {
         let next = &update.next;
         let mut call = self.scripts.update.prepare_invoke();
-        call.key(keys::record(next.id)).key(keys::EXPIRY).key(keys::by_status(next.status));
-        for other in crate::task::TaskStatus::ALL.into_iter().filter(|status| *status != next.status) {
-            call.key(keys::by_status(other));
+        call.key(keys::record(next.id)).key(keys::lease(next.id)).key(keys::EXPIRY);
+        for index in status_keys(next.status) {
+            call.key(index);
         }
+        let lease = match update.lease {
+            LeaseChange::Hold => "hold",
+            LeaseChange::Release => "release",
+            LeaseChange::Keep => "keep",
+        };
         call.arg(update.operation.to_string())
             .arg(update.expected.epoch)
             .arg(update.expected.version)
@@ -121,16 +182,20 @@ impl TaskStore for RedisStore {
             .arg(next.version)
             .arg(next.created_at.as_millis())
             .arg(next.id.to_string())
-            .arg(next.expires_at.map_or(0, Timestamp::as_millis));
+            .arg(next.expires_at.map_or(0, Timestamp::as_millis))
+            .arg(next.owner.as_deref().unwrap_or_default())
+            .arg(self.lease_ms())
+            .arg(lease);
         for (field, value) in to_fields(next, update.operation)? {
             call.arg(field).arg(value);
         }
         let (answer, epoch, version): (String, u64, u64) =
-            call.invoke_async(&mut self.connection.clone()).await.map_err(|e| self.lost(&e))?;
+            call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         match answer.as_str() {
             "ok" => Ok(()),
             "missing" => Err(StoreError::NotFound),
             "final" => Err(StoreError::Final),
+            "held" => Err(StoreError::Held),
             _ => Err(StoreError::Conflict(Revision { epoch, version })),
         }
     }
@@ -162,28 +227,193 @@ impl TaskStore for RedisStore {
 
     async fn delete(&self, id: TaskId) -> Result<bool, StoreError> {
         let mut call = self.scripts.delete.prepare_invoke();
-        call.key(keys::record(id)).key(keys::ALL).key(keys::EXPIRY);
-        for status in crate::task::TaskStatus::ALL {
+        call.key(keys::record(id)).key(keys::lease(id)).key(keys::ALL).key(keys::EXPIRY);
+        for status in TaskStatus::ALL {
             call.key(keys::by_status(status));
         }
         call.arg(id.to_string());
-        call.invoke_async(&mut self.connection.clone()).await.map_err(|e| self.lost(&e))
+        call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(keys::EXPIRY).arg("-inf").arg(now.as_millis()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
-        let ids: Vec<String> = command.query_async(&mut self.connection.clone()).await.map_err(|e| self.lost(&e))?;
+        let ids: Vec<String> = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let pong: Result<String, _> = redis::cmd("PING").query_async(&mut self.connection.clone()).await;
+        let pong: Result<String, _> = redis::cmd("PING").query_async(&mut self.connection()).await;
         pong.map(drop).map_err(|e| self.lost(&e))
+    }
+
+    async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let mut found = Vec::new();
+        for status in [TaskStatus::Processing, TaskStatus::Pending] {
+            let (index, mut start, mut free) = (keys::by_status(status), 0, 0);
+            while free < limit {
+                let places = self.window(&index, start).await?;
+                let ids: Vec<TaskId> = places.iter().map(|place| place.id).collect();
+                let holders = self.holders(&ids).await?;
+                let ours = |holder: &Option<String>| holder.as_ref().is_none_or(|h| node_of(h) == node_of(owner));
+                let before = found.len();
+                found.extend(places.iter().zip(holders).filter(|(_, holder)| ours(holder)).map(|(place, _)| *place));
+                free += found.len() - before;
+                start += places.len();
+                if places.len() < BATCH {
+                    break;
+                }
+            }
+        }
+        found.sort_unstable();
+        found.truncate(limit);
+        Ok(found.into_iter().map(|place| place.id).collect())
+    }
+
+    async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
+        let mut renewed = Renewed::default();
+        let none: &[(TaskId, u64)] = &[];
+        // Without tasks, too: it says that the owner lives.
+        let batches = tasks.chunks(BATCH).chain(tasks.is_empty().then_some(none));
+        for batch in batches {
+            let mut call = self.scripts.renew.prepare_invoke();
+            call.key(keys::OWNERS).arg(owner).arg(self.lease_ms());
+            for (id, epoch) in batch {
+                call.key(keys::record(*id)).key(keys::lease(*id)).arg(*epoch);
+            }
+            let answer: Vec<redis::Value> =
+                call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+            let mut answer = answer.into_iter();
+            renewed.others = answer.next().and_then(|count| redis::from_redis_value(count).ok()).unwrap_or(0);
+            for task in answer {
+                let (word, epoch, version, cancel): (String, u64, u64, u8) =
+                    redis::from_redis_value(task).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+                renewed.tasks.push(match word.as_str() {
+                    "held" => Renewal::Held { revision: Revision { epoch, version }, cancel_requested: cancel == 1 },
+                    "missing" => Renewal::Missing,
+                    _ => Renewal::Lost,
+                });
+            }
+        }
+        Ok(renewed)
+    }
+
+    async fn leave(&self, owner: &str) -> Result<(), StoreError> {
+        let mut command = redis::cmd("ZREM");
+        command.arg(keys::OWNERS).arg(owner);
+        command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
+    }
+
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+        let mut there = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            let mut pipe = redis::pipe();
+            for id in batch {
+                pipe.hgetall(keys::record(*id));
+                pipe.cmd("ZSCORE").arg(keys::ALL).arg(id.to_string());
+                for status in TaskStatus::ALL {
+                    pipe.cmd("ZSCORE").arg(keys::by_status(status)).arg(id.to_string());
+                }
+            }
+            let answers: Vec<redis::Value> =
+                pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+            for (id, answer) in batch.iter().zip(answers.chunks(2 + TaskStatus::ALL.len())) {
+                there.push(self.repair_one(*id, answer).await?);
+            }
+        }
+        Ok(there)
+    }
+
+    async fn repair_indexes(&self) -> Result<usize, StoreError> {
+        let mut changed = 0;
+        let indexes = TaskStatus::ALL.into_iter().map(|status| (Some(status), keys::by_status(status)));
+        for (status, index) in indexes.chain([(None, keys::ALL.to_owned())]) {
+            let mut start = 0;
+            loop {
+                let places = self.window(&index, start).await?;
+                if places.is_empty() {
+                    break;
+                }
+                let mut pipe = redis::pipe();
+                for place in &places {
+                    pipe.hget(keys::record(place.id), "status");
+                }
+                let statuses: Vec<Option<String>> =
+                    pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+                let wrong = |found: &Option<String>| match (found, status) {
+                    (None, _) => true,
+                    (Some(found), Some(status)) => found != status.as_str(),
+                    (Some(_), None) => false,
+                };
+                let wrong: Vec<TaskId> =
+                    places.iter().zip(&statuses).filter(|(_, s)| wrong(s)).map(|(place, _)| place.id).collect();
+                self.repair(&wrong).await?;
+                changed += wrong.len();
+                // What was removed does not stand in the way of the next window any more.
+                start += places.len() - wrong.len();
+            }
+        }
+        Ok(changed)
+    }
+
+    async fn warnings(&self) -> Result<Vec<String>, StoreError> {
+        checks::warnings(self).await
     }
 }
 
 impl RedisStore {
+    /// A window of an index, oldest first, from a rank on.
+    async fn window(&self, index: &str, start: usize) -> Result<Vec<Cursor>, StoreError> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(index).arg(start).arg(start + BATCH - 1).arg("WITHSCORES");
+        let window: Vec<(String, f64)> =
+            command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        Ok(window.into_iter().filter_map(place).collect())
+    }
+
+    /// Who holds the lease of each of these tasks.
+    async fn holders(&self, ids: &[TaskId]) -> Result<Vec<Option<String>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.get(keys::lease(*id));
+        }
+        pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
+    }
+
+    /// Looks whether the entries of one task are right and mends them if not. `answer` is the record, its score in
+    /// `tasks:all`, and its scores by status.
+    async fn repair_one(&self, id: TaskId, answer: &[redis::Value]) -> Result<bool, StoreError> {
+        let broken = |e: redis::ParsingError| StoreError::Corrupt(e.to_string());
+        let [fields, all, by_status @ ..] = answer else { return Err(StoreError::Corrupt("a short answer".into())) };
+        let fields: HashMap<String, String> = redis::from_redis_value_ref(fields).map_err(broken)?;
+        let listed = *all != redis::Value::Nil;
+        let in_status = |status: TaskStatus| {
+            let at = TaskStatus::ALL.iter().position(|s| *s == status).unwrap_or_default();
+            by_status.get(at).is_some_and(|score| *score != redis::Value::Nil)
+        };
+        let record = if fields.is_empty() { None } else { Some(from_fields(fields)?) };
+        let right = match &record {
+            Some(record) => listed && TaskStatus::ALL.iter().all(|s| in_status(*s) == (*s == record.status)),
+            None => !listed && TaskStatus::ALL.iter().all(|s| !in_status(*s)),
+        };
+        if !right {
+            let mut call = self.scripts.index.prepare_invoke();
+            call.key(keys::record(id)).key(keys::ALL).key(keys::EXPIRY);
+            for index in status_keys(record.as_ref().map_or(TaskStatus::Pending, |record| record.status)) {
+                call.key(index);
+            }
+            call.arg(id.to_string()).arg(record.as_ref().map(|r| r.version.to_string()).unwrap_or_default());
+            call.arg(record.as_ref().map_or(0, |r| r.created_at.as_millis()));
+            call.arg(record.as_ref().and_then(|r| r.expires_at).map_or(0, Timestamp::as_millis));
+            let changed: usize = call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+            log::info!(task:% = id, entries = changed; "index entries mended");
+        }
+        Ok(record.is_some())
+    }
+
     /// Up to `wanted` places of `index` that are strictly older than `after`, newest first.
     async fn places(&self, index: &str, after: Option<Cursor>, wanted: usize) -> Result<Vec<Cursor>, StoreError> {
         let newest = after.map_or_else(|| "+inf".to_owned(), |place| place.created_at.as_millis().to_string());
@@ -194,7 +424,7 @@ impl RedisStore {
             command.arg(index).arg(&newest).arg("-inf").arg("BYSCORE").arg("REV");
             command.arg("LIMIT").arg(offset).arg(wanted).arg("WITHSCORES");
             let window: Vec<(String, f64)> =
-                command.query_async(&mut self.connection.clone()).await.map_err(|e| self.lost(&e))?;
+                command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
             let seen = window.len();
             offset += seen;
             // Tasks of the same millisecond as the cursor's stand in the order of their ids.
@@ -209,6 +439,20 @@ impl RedisStore {
     }
 }
 
+fn manager(options: RedisOptions) -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(options.connect_timeout))
+        .set_response_timeout(Some(options.response_timeout))
+        .set_number_of_retries(1)
+        .set_max_delay(Duration::from_millis(500))
+}
+
+/// The index of `status`, then those of the four others.
+fn status_keys(status: TaskStatus) -> impl Iterator<Item = String> {
+    let others = TaskStatus::ALL.into_iter().filter(move |other| *other != status);
+    std::iter::once(status).chain(others).map(keys::by_status)
+}
+
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "scores are whole milliseconds below 2^53")]
 fn place((id, score): (String, f64)) -> Option<Cursor> {
     Some(Cursor { created_at: Timestamp::from_millis(score as u64), id: id.parse().ok()? })
@@ -221,7 +465,7 @@ fn unreachable_at(address: &str, error: &RedisError) -> StoreError {
 }
 
 /// Fields whose value is text as it is; all others are JSON. Absent values are empty.
-const TEXT_FIELDS: [&str; 14] = [
+const TEXT_FIELDS: [&str; 16] = [
     "id",
     "status",
     "pdf_path",
@@ -235,6 +479,8 @@ const TEXT_FIELDS: [&str; 14] = [
     "owner",
     "file_name",
     "processor",
+    "fingerprint",
+    "idempotency",
     OPERATION,
 ];
 

@@ -4,28 +4,24 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::draft::Draft;
+use super::janitor::Janitor;
 use super::options::SupervisorOptions;
 use super::registry::Processors;
 use crate::blob::LocalBlob;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, StopJob};
-use crate::ledger::RecipeHash;
-use crate::pool::{Dispatcher, JobSpec};
-use crate::store::{ListQuery, StoreError, TaskStore, Update};
+use crate::ledger::{Ledger, RecipeHash};
+use crate::pool::{Dispatcher, JobSpec, Lease};
+use crate::store::TaskStore;
 use crate::task::{Failure, TaskId, TaskRecord, TaskStatus, TaskStep, Usage, code};
 
 /// Progress goes to the store at most this often; a step goes at once.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
-/// The longest wait before a write that did not land is sent again.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// Tasks read at once when unfinished ones are looked for.
-const RECOVERY_WINDOW: usize = 500;
 
 /// The actor that owns the task store. See the [module](super).
 pub struct Supervisor {
@@ -34,29 +30,66 @@ pub struct Supervisor {
     pub(super) processors: Processors,
     pub(super) dispatcher: Addr<Dispatcher>,
     pub(super) options: SupervisorOptions,
+    /// The name of this process in leases and records.
+    pub(super) owner: String,
     /// Tasks with a job, or about to have one.
     pub(super) active: HashMap<TaskId, Slot>,
-    /// Accepted tasks without a job, in the order of their coming.
+    /// Known tasks without a job, in the order of their coming.
     pub(super) waiting: VecDeque<TaskId>,
     pub(super) watchers: HashMap<TaskId, watch::Sender<Option<TaskRecord>>>,
     /// Submits that are being accepted.
     pub(super) submitting: usize,
     pub(super) draining: bool,
+    /// Other processes on the same store, when it was last heard of.
+    pub(super) others: usize,
+    /// Whether there was none.
+    pub(super) alone: bool,
+    /// Whether the store did not answer since it was last heard of.
+    pub(super) store_was_away: bool,
+    /// Absent while it makes its round.
+    pub(super) janitor: Option<Box<Janitor>>,
+    pub(super) janitor_timer: Option<SpawnHandle>,
     /// How many records differ from the store; watched by who waits for the drain.
-    unsettled: watch::Sender<usize>,
+    pub(super) unsettled: watch::Sender<usize>,
+}
+
+/// What a supervisor works with.
+pub struct SupervisorParts {
+    /// Where task records live.
+    pub store: Arc<dyn TaskStore>,
+    /// Where sources and results live.
+    pub blob: LocalBlob,
+    /// Where pages live.
+    pub ledger: Ledger,
+    /// Who reads pages.
+    pub processors: Processors,
+    /// Who hands out work.
+    pub dispatcher: Addr<Dispatcher>,
+    /// The name of this process; no other ever had it.
+    pub owner: String,
+    /// Limits and times.
+    pub options: SupervisorOptions,
 }
 
 /// A place among the running tasks.
 pub(super) enum Slot {
-    /// The record is being taken over; there is no job yet.
-    Claiming,
+    /// The record is being written or taken over; there is no job yet. Whoever waits for that watches the sender go.
+    Claiming(watch::Sender<()>),
     /// There is a job, or its last write is under way.
     Running(Box<Running>),
+}
+
+impl Slot {
+    pub(super) fn claiming() -> Self {
+        Self::Claiming(watch::Sender::new(()))
+    }
 }
 
 pub(super) struct Running {
     pub(super) draft: Draft,
     pub(super) job: Option<Addr<JobActor>>,
+    /// Until when its attempts may begin.
+    pub(super) lease: Lease,
     /// What earlier jobs of the task had cost.
     cost_before: Usage,
     last_progress: Instant,
@@ -64,26 +97,37 @@ pub(super) struct Running {
 }
 
 impl Supervisor {
-    /// A supervisor that begins with the unfinished tasks of `store` when it is started.
+    /// A supervisor that begins with the unfinished tasks of its store when it is started.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn TaskStore>,
-        blob: LocalBlob,
-        processors: Processors,
-        dispatcher: Addr<Dispatcher>,
-        options: SupervisorOptions,
-    ) -> Self {
+    pub fn new(parts: SupervisorParts) -> Self {
+        let SupervisorParts { store, blob, ledger, processors, dispatcher, owner, options } = parts;
+        let janitor = Janitor {
+            store: Arc::clone(&store),
+            blob: blob.clone(),
+            ledger,
+            limits: options.ledger,
+            owner: owner.clone(),
+            tick: options.janitor_tick,
+            missing: HashMap::new(),
+            measured: None,
+        };
         Self {
             store,
             blob,
             processors,
             dispatcher,
             options,
+            owner,
             active: HashMap::new(),
             waiting: VecDeque::new(),
             watchers: HashMap::new(),
             submitting: 0,
             draining: false,
+            others: 0,
+            alone: false,
+            store_was_away: false,
+            janitor: Some(Box::new(janitor)),
+            janitor_timer: None,
             unsettled: watch::Sender::new(0),
         }
     }
@@ -107,51 +151,28 @@ impl Supervisor {
         }
     }
 
-    /// Gives a stored, pending task its job, now or when its turn comes.
-    pub(super) fn admit(&mut self, record: TaskRecord, ctx: &mut Context<Self>) {
-        if self.active.len() < self.options.max_active && !self.draining {
-            self.start_job(record, ctx);
-        } else {
-            self.waiting.push_back(record.id);
-        }
+    /// Whether there is a place for one more job.
+    pub(super) fn has_place(&self) -> bool {
+        self.active.len() < self.options.max_active && !self.draining
     }
 
     /// Fills free places with waiting tasks.
     pub(super) fn fill_places(&mut self, ctx: &mut Context<Self>) {
-        while !self.draining && self.active.len() < self.options.max_active {
+        while self.has_place() {
             let Some(id) = self.waiting.pop_front() else { return };
-            if self.active.contains_key(&id) {
-                continue;
+            if !self.active.contains_key(&id) {
+                self.claim(id, ctx);
             }
-            self.active.insert(id, Slot::Claiming);
-            let claim = claim(Arc::clone(&self.store), id, self.options.node.clone());
-            ctx.spawn(claim.into_actor(self).map(move |claimed, this, ctx| this.claimed(id, claimed, ctx)));
         }
     }
 
-    fn claimed(&mut self, id: TaskId, claimed: Result<TaskRecord, StoreError>, ctx: &mut Context<Self>) {
-        self.active.remove(&id);
-        match claimed {
-            Ok(record) => self.start_job(record, ctx),
-            Err(StoreError::Unavailable(why)) => {
-                log::warn!(task:% = id; "task waits, its store is away: {why}");
-                self.waiting.push_front(id);
-                ctx.run_later(Duration::from_secs(1), Self::fill_places);
-                return;
-            }
-            // Cancelled, deleted or taken by someone else meanwhile.
-            Err(other) => {
-                log::info!(task:% = id; "task is not ours to run: {other}");
-                self.watchers.remove(&id);
-            }
-        }
-        self.fill_places(ctx);
-    }
-
-    fn start_job(&mut self, record: TaskRecord, ctx: &mut Context<Self>) {
+    /// Gives a task its job. Its record was written at or after `asked`, with this process as its owner.
+    pub(super) fn start_job(&mut self, record: TaskRecord, asked: Uptime, ctx: &mut Context<Self>) {
         let id = record.id;
-        let spec = self.job_spec(&record);
+        let lease = self.new_lease(asked);
+        let spec = self.job_spec(&record, lease.clone());
         let mut running = Running {
+            lease,
             cost_before: record.usage,
             draft: Draft::stored(record),
             job: None,
@@ -168,6 +189,7 @@ impl Supervisor {
                     spec.shard_pages(),
                     record.options.max_failed_pages,
                     self.options.retry,
+                    record.crashes.clone(),
                 );
                 log::info!(task:% = id, epoch = record.epoch, pages = record.total_pages.unwrap_or(0); "job starts");
                 let reports = ctx.address().recipient();
@@ -182,7 +204,7 @@ impl Supervisor {
         }
     }
 
-    fn job_spec(&self, record: &TaskRecord) -> Result<JobSpec, Failure> {
+    fn job_spec(&self, record: &TaskRecord, lease: Lease) -> Result<JobSpec, Failure> {
         let processor = self.processors.get(&record.processor).ok_or_else(|| {
             let message = format!("the processor {:?} is not there any more", record.processor);
             Failure::permanent(code::BAD_OPTION, message)
@@ -201,8 +223,10 @@ impl Supervisor {
             processor: Arc::clone(processor),
             limits: self.options.limits,
             attempt_timeout: record.options.timeout_or(self.options.attempt_timeout),
-            markdown_key: format!("{}/result.md", record.work_dir),
-            json_key: format!("{}/result.json", record.work_dir),
+            markdown_key: record.markdown_key(),
+            json_key: record.json_key(),
+            crashes: record.crashes.get(&0).copied().unwrap_or(0),
+            lease,
             cancel: CancellationToken::new(),
         })
     }
@@ -270,52 +294,6 @@ impl Supervisor {
         self.persist(id, ctx);
     }
 
-    /// Sends the draft of a running task to the store, unless that is under way already.
-    pub(super) fn persist(&mut self, id: TaskId, ctx: &mut Context<Self>) {
-        let update = self.running_mut(id).and_then(|running| running.draft.begin_write());
-        if let Some(update) = update {
-            self.unsettled.send_modify(|count| *count += 1);
-            self.write(id, update, 0, ctx);
-        }
-    }
-
-    fn write(&mut self, id: TaskId, update: Update, tries: u32, ctx: &mut Context<Self>) {
-        let store = Arc::clone(&self.store);
-        let write = async move { store.update(&update).await };
-        ctx.spawn(write.into_actor(self).map(move |result, this, ctx| this.written(id, result, tries, ctx)));
-    }
-
-    fn written(&mut self, id: TaskId, result: Result<(), StoreError>, tries: u32, ctx: &mut Context<Self>) {
-        match result {
-            Ok(()) => {
-                self.unsettled.send_modify(|count| *count -= 1);
-                let landed = self.running_mut(id).and_then(|running| running.draft.landed());
-                match landed {
-                    Some(record) if record.status.is_final() => self.finish(record, ctx),
-                    _ => self.persist(id, ctx),
-                }
-            }
-            Err(StoreError::Unavailable(why)) => {
-                if tries == 0 {
-                    log::warn!(task:% = id; "record cannot be written, trying until it lands: {why}");
-                }
-                let backoff = Duration::from_millis(50 << tries.min(10)).min(LONGEST_BACKOFF);
-                ctx.run_later(backoff, move |this, ctx| {
-                    let again = this.running(id).and_then(|running| running.draft.writing().cloned());
-                    match again {
-                        Some(update) => this.write(id, update, tries + 1, ctx),
-                        None => this.unsettled.send_modify(|count| *count -= 1),
-                    }
-                });
-            }
-            Err(other) => {
-                self.unsettled.send_modify(|count| *count -= 1);
-                log::error!(task:% = id; "job is stopped, its record belongs to someone else now: {other}");
-                self.give_up(id, ctx);
-            }
-        }
-    }
-
     /// Lets go of a task that is not ours any more, without a word to the store.
     pub(super) fn give_up(&mut self, id: TaskId, ctx: &mut Context<Self>) {
         if let Some(Slot::Running(running)) = self.active.remove(&id)
@@ -328,12 +306,22 @@ impl Supervisor {
                 .into_actor(self),
             );
         }
-        self.watchers.remove(&id);
         self.fill_places(ctx);
     }
 
+    /// Stops the job of a running task, then ends the task as cancelled.
+    pub(super) fn stop_and_cancel(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        let job = self.running(id).and_then(|running| running.job.clone());
+        let stopped = async move {
+            if let Some(job) = job {
+                let _ = job.send(StopJob).await;
+            }
+        };
+        ctx.spawn(stopped.into_actor(self).map(move |(), this, ctx| this.end(id, TaskStep::Cancel, None, None, ctx)));
+    }
+
     /// The final record is stored: tell who waits, and make room.
-    fn finish(&mut self, record: TaskRecord, ctx: &mut Context<Self>) {
+    pub(super) fn finish(&mut self, record: TaskRecord, ctx: &mut Context<Self>) {
         let done = record.counts.done;
         let failed = record.counts.failed;
         log::info!(task:% = record.id, status:% = record.status, done, failed; "task is {}", record.status);
@@ -352,28 +340,8 @@ impl Supervisor {
     }
 
     /// A receiver that is told when nothing is left to write.
-    pub(super) fn settled(&self) -> watch::Receiver<usize> {
+    pub(crate) fn settled(&self) -> watch::Receiver<usize> {
         self.unsettled.subscribe()
-    }
-
-    /// Queues the unfinished tasks of the store: `processing` found at a start means no more than "unfinished".
-    fn recover(&mut self, ctx: &mut Context<Self>) {
-        let store = Arc::clone(&self.store);
-        let found = async move { unfinished(store.as_ref()).await };
-        ctx.spawn(found.into_actor(self).map(|found, this, ctx| match found {
-            Ok(ids) => {
-                if !ids.is_empty() {
-                    log::info!(tasks = ids.len(); "taking up unfinished tasks");
-                }
-                // Oldest first, before whatever was submitted meanwhile.
-                ids.into_iter().filter(|id| !this.active.contains_key(id)).for_each(|id| this.waiting.push_front(id));
-                this.fill_places(ctx);
-            }
-            Err(why) => {
-                log::warn!("cannot look for unfinished tasks, trying again: {why}");
-                ctx.run_later(Duration::from_secs(1), Self::recover);
-            }
-        }));
     }
 }
 
@@ -381,8 +349,11 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.recover(ctx);
-        self.schedule_retention(ctx);
+        self.keep_house(ctx);
+        self.start_janitor(ctx);
+        if self.store.lease().is_some() {
+            self.watch_others(ctx);
+        }
     }
 }
 
@@ -401,7 +372,7 @@ impl Handler<JobReport> for Supervisor {
                 if let Some(running) = self.running_mut(task) {
                     running.job = None;
                 }
-                let result = self.running(task).map(|running| format!("{}/result.md", running.draft.record().work_dir));
+                let result = self.running(task).map(|running| running.draft.record().markdown_key());
                 match end {
                     JobEnd::Completed => self.end(task, TaskStep::Complete, None, result, ctx),
                     JobEnd::Failed { why, partial } => {
@@ -412,37 +383,6 @@ impl Handler<JobReport> for Supervisor {
             }
         }
     }
-}
-
-/// Takes a stored task over for a new job: a new epoch, so that whatever an older job still writes bounces.
-async fn claim(store: Arc<dyn TaskStore>, id: TaskId, node: String) -> Result<TaskRecord, StoreError> {
-    let current = store.get(id).await?;
-    let mut next = current.clone();
-    next.take(TaskStep::Requeue, Timestamp::now(), Duration::ZERO).map_err(|_| StoreError::Final)?;
-    next.owner = Some(node);
-    next.version += 1;
-    let update = Update { expected: current.revision(), next, operation: Uuid::now_v7() };
-    store.update(&update).await?;
-    Ok(update.next)
-}
-
-/// The ids of all unfinished tasks, newest first.
-async fn unfinished(store: &dyn TaskStore) -> Result<Vec<TaskId>, StoreError> {
-    let mut tasks = Vec::new();
-    for status in [TaskStatus::Pending, TaskStatus::Processing] {
-        let mut query = ListQuery { status: Some(status), after: None, limit: RECOVERY_WINDOW };
-        loop {
-            let page = store.list(&query).await?;
-            tasks.extend(page.tasks.iter().map(|task| (task.created_at, task.id)));
-            query.after = page.next;
-            if query.after.is_none() {
-                break;
-            }
-        }
-    }
-    tasks.sort_unstable_by(|a, b| b.cmp(a));
-    tasks.dedup();
-    Ok(tasks.into_iter().map(|(_, id)| id).collect())
 }
 
 fn sum(a: Usage, b: Usage) -> Usage {

@@ -7,19 +7,24 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseAct
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::actor::{Slot, Supervisor};
+use super::actor::{Running, Slot, Supervisor};
+use super::manifest;
 use super::messages::{
-    CancelTask, CheckReady, DeleteTask, DrainTasks, GetTask, ListTasks, RequestError, RetryTask, TaskPagesNow, Watch,
-    WatchTask, Whereabouts,
+    CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, GetCondition, GetTask, ListTasks, RequestError,
+    RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
-use crate::clock::Timestamp;
+use super::records::{restore, write_once};
+use crate::blob::LocalBlob;
+use crate::clock::{Timestamp, Uptime};
 use crate::job::StopJob;
 use crate::pool::{GetLoad, Load};
-use crate::store::{ListPage, StoreError, TaskStore, Update};
+use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
 /// How often a change is tried anew when somebody else changed the same task in between.
 const RACES: usize = 8;
+/// How often a record is read while another process is asked to cancel its task.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Supervisor {
     /// Lays the live progress of a running job over its stored record. A final status is never taken from memory.
@@ -41,9 +46,27 @@ impl Supervisor {
         self.watchers.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe()
     }
 
+    /// A task whose record the store has lost is not "not found": its end is brought back at once, and an unfinished
+    /// one soon, by its owner or the janitor.
     fn read(&self, id: TaskId) -> impl Future<Output = Result<TaskRecord, RequestError>> + use<> {
-        let store = Arc::clone(&self.store);
-        async move { store.get(id).await.map_err(RequestError::from) }
+        let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
+        async move {
+            let found = store.get(id).await;
+            if !matches!(found, Err(StoreError::NotFound)) {
+                return Ok(found?);
+            }
+            match manifest::read_copy(blob, id).await {
+                Some(copy) if copy.expires_at.is_some_and(|at| at <= Timestamp::now()) => Err(RequestError::NotFound),
+                Some(copy) if copy.status.is_final() => {
+                    restore(store.as_ref(), &copy).await?;
+                    Ok(copy)
+                }
+                Some(_) => {
+                    Err(RequestError::StoreUnavailable("the store lost the record; it is being made again".into()))
+                }
+                None => Err(RequestError::NotFound),
+            }
+        }
     }
 }
 
@@ -110,6 +133,20 @@ impl Handler<CheckReady> for Supervisor {
     }
 }
 
+impl Handler<GetCondition> for Supervisor {
+    type Result = ResponseFuture<Result<Condition, RequestError>>;
+
+    fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
+        let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
+        let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
+        Box::pin(async move {
+            let warnings = store.warnings().await?;
+            let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
+            Ok(Condition { load, owner, others, running, waiting, warnings })
+        })
+    }
+}
+
 /// One try at changing a task; `None` when somebody else was faster and it should be looked at anew.
 type Try = Result<Option<TaskRecord>, RequestError>;
 
@@ -137,7 +174,19 @@ impl Handler<TryCancel> for Supervisor {
     type Result = ResponseActFuture<Self, Try>;
 
     fn handle(&mut self, TryCancel(id): TryCancel, _: &mut Context<Self>) -> Self::Result {
-        if self.running(id).is_some() { self.cancel_running(id) } else { self.cancel_stored(id) }
+        match self.active.get(&id) {
+            Some(Slot::Running(_)) => self.cancel_running(id),
+            // A job may be about to begin: look again when that is settled.
+            Some(Slot::Claiming(claiming)) => {
+                let mut settled = claiming.subscribe();
+                let settled = async move {
+                    while settled.changed().await.is_ok() {}
+                    Ok(None)
+                };
+                Box::pin(settled.into_actor(self))
+            }
+            None => self.cancel_stored(id),
+        }
     }
 }
 
@@ -171,26 +220,64 @@ impl Supervisor {
         }))
     }
 
-    /// A task without a job here: its record alone.
+    /// A task without a job here. Nobody runs it, or a dead process: then a new epoch ends it. Or another process runs
+    /// it: then that one is asked to end it, and the answer waits until it has.
     fn cancel_stored(&mut self, id: TaskId) -> ResponseActFuture<Self, Try> {
-        let (store, ttl) = (Arc::clone(&self.store), self.options.ttl);
-        let cancelled = async move { change(store.as_ref(), id, TaskStep::Cancel, ttl, None).await };
-        Box::pin(cancelled.into_actor(self).map(move |cancelled, this, ctx| match cancelled {
-            Err(ChangeError::Illegal(record)) => Err(RequestError::AlreadyFinal(record)),
-            Err(ChangeError::Store(StoreError::Conflict(_) | StoreError::Final)) => Ok(None),
-            Err(ChangeError::Store(error)) => Err(error.into()),
-            Ok(record) => {
+        let (store, blob, ttl) = (Arc::clone(&self.store), self.blob.clone(), self.options.ttl);
+        let read = self.read(id);
+        let cancelled = async move { cancel_record(read.await?, store, blob, ttl).await };
+        Box::pin(cancelled.into_actor(self).map(move |cancelled, this, _| {
+            if let Ok(Some(record)) = &cancelled {
                 this.waiting.retain(|waiting| *waiting != id);
-                // A claim that landed in between has lost the record again.
-                if matches!(this.active.get(&id), Some(Slot::Running(_))) {
-                    this.give_up(id, ctx);
-                }
                 if let Some(watcher) = this.watchers.remove(&id) {
                     watcher.send_replace(Some(record.clone()));
                 }
-                Ok(Some(record))
             }
+            cancelled
         }))
+    }
+}
+
+/// One try at cancelling a task that has no job in this process.
+async fn cancel_record(current: TaskRecord, store: Arc<dyn TaskStore>, blob: LocalBlob, ttl: Duration) -> Try {
+    if current.status.is_final() {
+        return Err(RequestError::AlreadyFinal(Box::new(current)));
+    }
+    let mut next = current.clone();
+    if next.owner.is_some() {
+        // Whoever ran it is fenced off.
+        next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(|_| RequestError::NotFinal)?;
+    }
+    next.take(TaskStep::Cancel, Timestamp::now(), ttl).map_err(|_| RequestError::NotFinal)?;
+    next.version += 1;
+    let (expected, operation) = (current.revision(), Uuid::now_v7());
+    let update = Update { expected, next, operation, lease: LeaseChange::Release };
+    match write_once(store.as_ref(), blob, &update).await {
+        Ok(()) => return Ok(Some(update.next)),
+        Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
+        Err(StoreError::Held) => {}
+        Err(other) => return Err(other.into()),
+    }
+    let id = current.id;
+    if !current.cancel_requested {
+        let next = TaskRecord { cancel_requested: true, version: current.version + 1, ..current };
+        let ask = Update { expected, next, operation: Uuid::now_v7(), lease: LeaseChange::Keep };
+        match store.update(&ask).await {
+            Ok(()) => log::info!(task:% = id; "asked the process that runs the task to cancel it"),
+            Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let record = store.get(id).await?;
+        match record.status {
+            TaskStatus::Cancelled => return Ok(Some(record)),
+            status if status.is_final() => return Err(RequestError::AlreadyFinal(Box::new(record))),
+            // Its owner let go of it or died: then it can be ended from here.
+            _ if record.epoch != expected.epoch => return Ok(None),
+            _ => {}
+        }
     }
 }
 
@@ -210,25 +297,46 @@ impl Handler<RetryTask> for Supervisor {
         if let Some(refused) = refused {
             return Box::pin(async move { Err(refused) }.into_actor(self));
         }
-        let (store, ttl, node) = (Arc::clone(&self.store), self.options.ttl, self.options.node.clone());
-        let changed = async move { change(store.as_ref(), id, TaskStep::Retry, ttl, Some(node)).await };
-        Box::pin(changed.into_actor(self).map(move |changed, this, ctx| match changed {
-            Ok(record) => {
-                this.admit(record.clone(), ctx);
-                Ok(record)
+        let owner = self.has_place().then(|| self.owner.clone());
+        if owner.is_some() {
+            self.active.insert(id, Slot::claiming());
+        }
+        let (store, blob, ttl, asked) = (Arc::clone(&self.store), self.blob.clone(), self.options.ttl, Uptime::now());
+        let (read, begins) = (self.read(id), owner.is_some());
+        let changed = async move { retry_record(read.await?, store, blob, ttl, owner).await };
+        Box::pin(changed.into_actor(self).map(move |changed, this, ctx| {
+            if begins {
+                this.active.remove(&id);
             }
-            Err(ChangeError::Illegal(_) | ChangeError::Store(StoreError::Conflict(_) | StoreError::Final)) => {
-                Err(RequestError::NotFinal)
+            match &changed {
+                Ok(record) if begins => this.start_job(record.clone(), asked, ctx),
+                // Also when the answer was lost: a claim finds out, and drops a task that is still final.
+                Ok(_) | Err(RequestError::StoreUnavailable(_)) => this.waiting.push_back(id),
+                Err(_) => {}
             }
-            Err(ChangeError::Store(error)) => {
-                // It may have landed unseen; a claim finds out, and drops a task that is still final.
-                if matches!(error, StoreError::Unavailable(_)) {
-                    this.waiting.push_back(id);
-                    this.fill_places(ctx);
-                }
-                Err(error.into())
-            }
+            this.fill_places(ctx);
+            changed
         }))
+    }
+}
+
+async fn retry_record(
+    current: TaskRecord,
+    store: Arc<dyn TaskStore>,
+    blob: LocalBlob,
+    ttl: Duration,
+    owner: Option<String>,
+) -> Result<TaskRecord, RequestError> {
+    let mut next = current.clone();
+    next.take(TaskStep::Retry, Timestamp::now(), ttl).map_err(|_| RequestError::NotFinal)?;
+    let lease = if owner.is_some() { LeaseChange::Hold } else { LeaseChange::Release };
+    next.owner = owner;
+    next.version += 1;
+    let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
+    match write_once(store.as_ref(), blob, &update).await {
+        Ok(()) => Ok(update.next),
+        Err(StoreError::Conflict(_) | StoreError::Final) => Err(RequestError::NotFinal),
+        Err(other) => Err(other.into()),
     }
 }
 
@@ -249,15 +357,33 @@ impl Handler<DeleteTask> for Supervisor {
                 }
                 Err(other) => return Err(other),
             };
-            // The record first: files without a record are garbage, a record without files is a lie.
+            // The copy first, so that nothing brings the task back; then the record: files without a record are garbage,
+            // a record without files is a lie.
+            let forgotten = {
+                let blob = blob.clone();
+                tokio::task::spawn_blocking(move || manifest::forget(&blob, id)).await
+            };
+            removed(forgotten)?;
             store.delete(id).await?;
-            let removed = tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await;
-            match removed {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(RequestError::Internal(format!("its files cannot be removed: {}", error.kind()))),
-                Err(_) => Err(RequestError::Stopping),
-            }
+            removed(tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await)
         })
+    }
+}
+
+fn removed(done: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), RequestError> {
+    let done = done.map_err(|_| RequestError::Stopping)?;
+    done.map_err(|error| RequestError::Internal(format!("its files cannot be removed: {}", error.kind())))
+}
+
+impl Supervisor {
+    /// Lets another process go on with a task at once, instead of when the lease has ended.
+    fn hand_back(&mut self, id: TaskId) {
+        let unfinished = |running: &&mut Running| !running.draft.record().status.is_final();
+        if let Some(running) = self.running_mut(id).filter(unfinished)
+            && running.draft.change().take(TaskStep::Requeue, Timestamp::now(), Duration::ZERO).is_ok()
+        {
+            running.draft.change().owner = None;
+        }
     }
 }
 
@@ -276,6 +402,9 @@ impl Handler<DrainTasks> for Supervisor {
                     .into_actor(self),
                 );
             }
+            if stop_jobs && self.store.lease().is_some() {
+                self.hand_back(id);
+            }
             self.persist(id, ctx);
         }
         let mut settled = self.settled();
@@ -283,35 +412,4 @@ impl Handler<DrainTasks> for Supervisor {
             let _ = settled.wait_for(|unsettled| *unsettled == 0).await;
         })
     }
-}
-
-enum ChangeError {
-    Illegal(Box<TaskRecord>),
-    Store(StoreError),
-}
-
-impl From<StoreError> for ChangeError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Reads a record, takes `step` on it and writes it back, if nobody was faster.
-async fn change(
-    store: &dyn TaskStore,
-    id: TaskId,
-    step: TaskStep,
-    ttl: Duration,
-    owner: Option<String>,
-) -> Result<TaskRecord, ChangeError> {
-    let current = store.get(id).await?;
-    let mut next = current.clone();
-    if next.take(step, Timestamp::now(), ttl).is_err() {
-        return Err(ChangeError::Illegal(Box::new(current)));
-    }
-    next.owner = owner;
-    next.version += 1;
-    let update = Update { expected: current.revision(), next, operation: Uuid::now_v7() };
-    store.update(&update).await?;
-    Ok(update.next)
 }

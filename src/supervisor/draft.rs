@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::store::Update;
+use crate::store::{LeaseChange, Update};
 use crate::task::{Revision, TaskRecord};
 
 /// A record as it should be, beside what of it is known to be stored.
@@ -41,8 +41,10 @@ impl Draft {
             return None;
         }
         self.dirty = false;
-        self.record.version = self.stored.version + 1;
-        let update = Update { expected: self.stored, next: self.record.clone(), operation: Uuid::now_v7() };
+        // Also above every number that this draft ever had: a store that lost its last writes is behind us.
+        self.record.version = self.record.version.max(self.stored.version) + 1;
+        let lease = if self.record.owner.is_some() { LeaseChange::Hold } else { LeaseChange::Release };
+        let update = Update { expected: self.stored, next: self.record.clone(), operation: Uuid::now_v7(), lease };
         self.writing = Some(update.clone());
         Some(update)
     }
@@ -50,6 +52,19 @@ impl Draft {
     /// The write under way, to be sent again.
     pub(super) fn writing(&self) -> Option<&Update> {
         self.writing.as_ref()
+    }
+
+    /// The write under way was refused; what it held is still to be written.
+    pub(super) fn refused(&mut self) {
+        self.writing = None;
+        self.dirty = true;
+    }
+
+    /// The store has another revision than was thought, and this draft is to replace it: what was under way is given up
+    /// and everything is written anew.
+    pub(super) fn rebase(&mut self, stored: Revision) {
+        self.stored = stored;
+        self.refused();
     }
 
     /// The write under way has landed; answers the record that is now stored.
@@ -80,5 +95,19 @@ mod tests {
         assert_eq!((second.expected, second.next.counts.done), (first.next.revision(), 3));
         draft.landed();
         assert!(draft.begin_write().is_none() && draft.writing().is_none());
+    }
+
+    #[test]
+    fn after_a_store_went_back_in_time_versions_still_grow() {
+        let mut draft = Draft::stored(test_record(1));
+        for done in 1..=5 {
+            draft.change().counts.done = done;
+            draft.begin_write().unwrap();
+            draft.landed();
+        }
+        let behind = Revision { epoch: 1, version: 2 };
+        draft.rebase(behind);
+        let update = draft.begin_write().unwrap();
+        assert_eq!((update.expected, update.next.version, update.next.counts.done), (behind, 7, 5));
     }
 }

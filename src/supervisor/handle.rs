@@ -8,8 +8,8 @@ use actix::{Addr, MailboxError};
 
 use super::actor::Supervisor;
 use super::messages::{
-    CancelTask, CheckReady, DeleteTask, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch,
-    WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckReady, Condition, DeleteTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask,
+    SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
@@ -28,6 +28,7 @@ pub struct NewTask {
     source: NewSource,
     file_name: Option<String>,
     options: TaskOptions,
+    idempotency_key: Option<String>,
 }
 
 #[derive(Debug)]
@@ -41,18 +42,27 @@ impl NewTask {
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        Self { source: NewSource::Path(path), file_name, options: TaskOptions::default() }
+        Self { source: NewSource::Path(path), file_name, options: TaskOptions::default(), idempotency_key: None }
     }
 
     /// A PDF in memory.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { source: NewSource::Bytes(bytes.into()), file_name: None, options: TaskOptions::default() }
+        let source = NewSource::Bytes(bytes.into());
+        Self { source, file_name: None, options: TaskOptions::default(), idempotency_key: None }
     }
 
     /// Replaces all options.
     #[must_use]
     pub fn options(mut self, options: TaskOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Names this submit: the same name again, with the same PDF and options, leads to the same task, also when that one
+    /// has failed. It is forgotten with its task.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
         self
     }
 
@@ -107,7 +117,8 @@ impl Handle {
         self.blob.stage().map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
     }
 
-    /// Submits a PDF; on return the task survives whatever dies.
+    /// Submits a PDF; on return the task survives whatever dies. The same PDF with the same options that is being worked
+    /// on, or was completed, is the same task, unless the option `reuse` says no.
     ///
     /// # Errors
     /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable, and whatever else keeps
@@ -118,20 +129,16 @@ impl Handle {
         let staged =
             tokio::task::spawn_blocking(move || copy(staging, &task.source, limit).map(|staged| (staged, task)));
         let (source, task) = staged.await.map_err(|_| RequestError::Stopping)??;
-        self.submit_staged(source, task.file_name, task.options).await
+        let NewTask { file_name, options, idempotency_key, .. } = task;
+        self.submit_staged(SubmitTask { source, file_name, options, idempotency_key }).await.map(|task| task.record)
     }
 
     /// Submits an upload that is on disk already.
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn submit_staged(
-        &self,
-        source: Staged,
-        file_name: Option<String>,
-        options: TaskOptions,
-    ) -> Result<TaskRecord, RequestError> {
-        self.supervisor.send(SubmitTask { source, file_name, options }).await.map_err(gone)?
+    pub async fn submit_staged(&self, submit: SubmitTask) -> Result<Accepted, RequestError> {
+        self.supervisor.send(submit).await.map_err(gone)?
     }
 
     /// The task's record with live progress.
@@ -148,6 +155,14 @@ impl Handle {
     /// What keeps them from it.
     pub async fn ready(&self) -> Result<Load, RequestError> {
         self.supervisor.send(CheckReady).await.map_err(gone)?
+    }
+
+    /// What an operator wants to know.
+    ///
+    /// # Errors
+    /// That the store does not answer.
+    pub async fn condition(&self) -> Result<Condition, RequestError> {
+        self.supervisor.send(GetCondition).await.map_err(gone)?
     }
 
     /// A window of the tasks, newest first.
@@ -214,22 +229,25 @@ impl Handle {
     /// # Errors
     /// [`RequestError::ResultNotReady`] when the task is not completed, and as [`Self::get`].
     pub async fn result(&self, id: TaskId) -> Result<String, RequestError> {
-        let (_, path) = self.result_path(id, "result.md").await?;
+        let (_, path) = self.result_path(id).await?;
         let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
         read.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
     }
 
-    /// The record of a completed task and the file of that name in its folder: `result.md` or `result.json`.
+    /// The record of a completed task and its Markdown file. The pages as JSON are beside it, under the same name with
+    /// the extension `json`.
     ///
     /// # Errors
     /// As [`Self::result`].
-    pub async fn result_path(&self, id: TaskId, name: &str) -> Result<(TaskRecord, PathBuf), RequestError> {
+    pub async fn result_path(&self, id: TaskId) -> Result<(TaskRecord, PathBuf), RequestError> {
         let record = self.get(id).await?;
-        if record.status != TaskStatus::Completed {
-            return Err(RequestError::ResultNotReady(Box::new(record)));
+        match &record.result_path {
+            Some(key) if record.status == TaskStatus::Completed => {
+                let path = self.blob.path(key).map_err(|error| unreadable(&error))?;
+                Ok((record, path))
+            }
+            _ => Err(RequestError::ResultNotReady(Box::new(record))),
         }
-        let path = self.blob.path(&format!("{}/{name}", record.work_dir)).map_err(|error| unreadable(&error))?;
-        Ok((record, path))
     }
 
     /// Pages of the task as they stand now, with the text of those that are done.

@@ -30,6 +30,9 @@ pub enum RequestError {
     /// Too many unfinished tasks.
     #[error("too many tasks are waiting: try again later")]
     QueueFull,
+    /// The idempotency key came before, with another PDF or other options.
+    #[error("this idempotency key was used for another PDF or other options: use a new key")]
+    KeyTaken,
     /// The store does not answer.
     #[error("{0}")]
     StoreUnavailable(String),
@@ -50,7 +53,8 @@ impl From<StoreError> for RequestError {
             StoreError::NotFound => Self::NotFound,
             StoreError::Unavailable(why) => Self::StoreUnavailable(why),
             // Somebody else is changing the same task right now; the same request will find it settled.
-            StoreError::Conflict(_) | StoreError::Final | StoreError::Exists => {
+            StoreError::KeyTaken => Self::KeyTaken,
+            StoreError::Conflict(_) | StoreError::Final | StoreError::Exists | StoreError::Held => {
                 Self::StoreUnavailable("the task is being changed by someone else".into())
             }
             StoreError::Corrupt(why) => Self::Internal(why),
@@ -60,7 +64,7 @@ impl From<StoreError> for RequestError {
 
 /// Accepts a task. When this is answered, the task survives whatever dies.
 #[derive(Message)]
-#[rtype(result = "Result<TaskRecord, RequestError>")]
+#[rtype(result = "Result<Accepted, RequestError>")]
 pub struct SubmitTask {
     /// The PDF, safe on the disk of the supervisor's blob store.
     pub source: Staged,
@@ -68,6 +72,17 @@ pub struct SubmitTask {
     pub file_name: Option<String>,
     /// What the caller chose.
     pub options: TaskOptions,
+    /// The caller's own name for this submit: the same again leads to the same task.
+    pub idempotency_key: Option<String>,
+}
+
+/// Answer to [`SubmitTask`].
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The task.
+    pub record: TaskRecord,
+    /// Whether it was there before.
+    pub reused: bool,
 }
 
 /// The record, with the live progress of a running job laid over it.
@@ -143,6 +158,28 @@ impl Watch {
 #[derive(Message)]
 #[rtype(result = "Result<Load, RequestError>")]
 pub struct CheckReady;
+
+/// What an operator wants to know beyond whether tasks can be worked on.
+#[derive(Message)]
+#[rtype(result = "Result<Condition, RequestError>")]
+pub struct GetCondition;
+
+/// Answer to [`GetCondition`].
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// How busy the pool is.
+    pub load: Load,
+    /// The name of this process among those that share its store.
+    pub owner: String,
+    /// Other processes on the same store, when it was last heard of.
+    pub others: usize,
+    /// Tasks with a job here.
+    pub running: usize,
+    /// Tasks known here that wait for a place.
+    pub waiting: usize,
+    /// What about the database puts tasks at risk.
+    pub warnings: Vec<String>,
+}
 
 /// The record and, while a job runs, whom to ask about its pages.
 #[derive(Message)]

@@ -2,11 +2,14 @@ use std::time::Duration;
 
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
+use crate::ledger::LedgerLimits;
 
 /// What the supervisor is told at its start.
 #[derive(Clone, Debug)]
 pub struct SupervisorOptions {
-    /// The name that stands as owner in the records of this process.
+    /// The name that this process would like to have among those that share its blob store. When it is taken, the
+    /// process gets it with a number. A process that comes after a dead one of the same name goes on with its tasks at
+    /// once, and need not wait for its leases to end.
     pub node: String,
     /// Jobs that run at once; each holds an opened PDF. Further tasks wait in the store and cost only their id.
     pub max_active: usize,
@@ -20,8 +23,11 @@ pub struct SupervisorOptions {
     pub attempt_timeout: Duration,
     /// How attempts are repeated.
     pub retry: RetryPolicy,
-    /// How often expired tasks are looked for.
-    pub retention_tick: Duration,
+    /// How often expired tasks and leftovers are looked for, and how old a folder is that counts as left over from a
+    /// submit: longer than a submit can take.
+    pub janitor_tick: Duration,
+    /// How much the ledger may keep.
+    pub ledger: LedgerLimits,
 }
 
 impl Default for SupervisorOptions {
@@ -34,7 +40,8 @@ impl Default for SupervisorOptions {
             limits: DocumentLimits::default(),
             attempt_timeout: Duration::from_secs(300),
             retry: RetryPolicy::default(),
-            retention_tick: Duration::from_secs(60),
+            janitor_tick: Duration::from_secs(60),
+            ledger: LedgerLimits::default(),
         }
     }
 }

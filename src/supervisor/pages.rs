@@ -37,7 +37,7 @@ pub(super) fn read_pages(
     let wanted = |view: &PageView| window.status.is_none_or(|status| status == view.status);
     if record.status.is_final() && record.result_path.is_some() {
         // Written by this very epoch: the result is a file beside the Markdown.
-        let file = blob.reader(&format!("{}/result.json", record.work_dir))?;
+        let file = blob.reader(&record.json_key())?;
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let mut views = Vec::new();
         for line in BufReader::with_capacity(64 * 1024, file).lines() {

@@ -1,23 +1,27 @@
-//! Accepting a task: check the PDF, make the source safe, write the record.
+//! Accepting a task: check the PDF, make the source safe, write the record, write its copy.
 
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, Addr, Context, Handler, ResponseActFuture, WrapFuture};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::actor::Supervisor;
-use super::messages::{RequestError, SubmitTask};
-use crate::blob::{LocalBlob, Staged};
-use crate::clock::Timestamp;
-use crate::pool::{CheckSource, Dispatcher, SourceCheck};
-use crate::store::{StoreError, TaskStore};
-use crate::task::{Counts, Failure, Source, TaskId, TaskRecord, TaskStatus, Usage, code};
+use super::actor::{Slot, Supervisor};
+use super::manifest;
+use super::messages::{Accepted, RequestError, SubmitTask};
+use crate::blob::{Durability, LocalBlob, Staged};
+use crate::clock::{Timestamp, Uptime};
+use crate::document::DocumentLimits;
+use crate::ledger::RecipeHash;
+use crate::pool::{CheckSource, Dispatcher, SourceCheck, SourcePages};
+use crate::store::{Create, Created, StoreError, TaskStore};
+use crate::task::{Counts, Failure, Source, TaskId, TaskOptions, TaskRecord, TaskStatus, Usage, code};
 
 /// How often the record's first write is tried before the submit is answered with an error.
 const CREATE_TRIES: u32 = 3;
 
 impl Handler<SubmitTask> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<TaskRecord, RequestError>>;
+    type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
 
     fn handle(&mut self, submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
         let refused = if self.draining {
@@ -36,39 +40,65 @@ impl Handler<SubmitTask> for Supervisor {
         if let Some(refused) = refused {
             return Box::pin(async move { Err(refused) }.into_actor(self));
         }
-        let acceptance = Acceptance {
-            store: Arc::clone(&self.store),
-            blob: self.blob.clone(),
-            dispatcher: self.dispatcher.clone(),
-            node: self.options.node.clone(),
-            limits: self.options.limits,
-            processor,
-        };
+        let acceptance = Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone() };
+        let prepared = acceptance.clone().prepare(submit, self.dispatcher.clone(), self.options.limits, processor);
         self.submitting += 1;
-        Box::pin(acceptance.accept(submit).into_actor(self).map(|accepted, this, ctx| {
-            this.submitting -= 1;
-            if let Ok(record) = &accepted {
-                log::info!(task:% = record.id, pages = record.source.pages, bytes = record.source.bytes; "task accepted");
-                this.admit(record.clone(), ctx);
+        let written = prepared.into_actor(self).then(|prepared, this, _| {
+            // Whoever is to run it has its lease from the first moment, so that nobody else takes it up.
+            let prepared = prepared.map(|mut record| {
+                if this.has_place() {
+                    record.owner = Some(this.owner.clone());
+                    this.active.insert(record.id, Slot::claiming());
+                }
+                record
+            });
+            let asked = Uptime::now();
+            async move {
+                match prepared {
+                    Ok(record) => (Some(record.id), acceptance.write(record).await, asked),
+                    Err(refused) => (None, Err(refused), asked),
+                }
             }
+            .into_actor(this)
+        });
+        Box::pin(written.map(|(id, accepted, asked), this, ctx| {
+            this.submitting -= 1;
+            let reserved = id.is_some_and(|id| this.active.remove(&id).is_some());
+            match &accepted {
+                Ok(Accepted { record, reused: false }) => {
+                    let (pages, bytes) = (record.source.pages, record.source.bytes);
+                    log::info!(task:% = record.id, pages, bytes; "task accepted");
+                    if reserved {
+                        this.start_job(record.clone(), asked, ctx);
+                    } else {
+                        this.waiting.push_back(record.id);
+                    }
+                }
+                Ok(Accepted { record, reused: true }) => log::info!(task:% = record.id; "the same task again"),
+                Err(_) => {}
+            }
+            this.fill_places(ctx);
             accepted
         }))
     }
 }
 
+#[derive(Clone)]
 struct Acceptance {
     store: Arc<dyn TaskStore>,
     blob: LocalBlob,
-    dispatcher: Addr<Dispatcher>,
-    node: String,
-    limits: crate::document::DocumentLimits,
-    processor: String,
 }
 
 impl Acceptance {
-    /// Whatever fails on the way, nothing is left behind: the staged file goes with its owner, and a source whose
-    /// record could not be written is removed.
-    async fn accept(self, submit: SubmitTask) -> Result<TaskRecord, RequestError> {
+    /// Checks the PDF and makes its source safe. Whatever fails on the way, nothing is left behind: the staged file goes
+    /// with its owner.
+    async fn prepare(
+        self,
+        submit: SubmitTask,
+        dispatcher: Addr<Dispatcher>,
+        limits: DocumentLimits,
+        processor: String,
+    ) -> Result<TaskRecord, RequestError> {
         let id = TaskId::generate();
         let check = CheckSource {
             task: id,
@@ -77,46 +107,16 @@ impl Acceptance {
                 path: submit.source.path().to_owned(),
                 password: submit.options.password.clone(),
                 selection: submit.options.pages.clone(),
-                limits: self.limits,
+                limits,
             },
         };
-        let checked = self.dispatcher.send(check).await.map_err(|_| RequestError::Stopping)?;
+        let checked = dispatcher.send(check).await.map_err(|_| RequestError::Stopping)?;
         let pages = checked.map_err(|why| {
             if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
         })?;
-        let source = Source { sha256: submit.source.sha256().to_owned(), bytes: submit.source.len(), pages: pages.all };
-        let now = Timestamp::now();
-        let record = TaskRecord {
-            id,
-            status: TaskStatus::Pending,
-            pdf_path: format!("tasks/{id}/source.pdf"),
-            result_path: None,
-            work_dir: format!("tasks/{id}"),
-            total_pages: Some(pages.selected),
-            error: None,
-            created_at: now,
-            updated_at: now,
-            started_at: None,
-            finished_at: None,
-            expires_at: None,
-            version: 1,
-            epoch: 1,
-            owner: Some(self.node.clone()),
-            file_name: submit.file_name,
-            source,
-            processor: self.processor.clone(),
-            options: submit.options,
-            counts: Counts::default(),
-            usage: Usage::default(),
-        };
-        self.keep_source(submit.source, &record).await?;
-        match self.create(&record).await {
-            Ok(()) => Ok(record),
-            Err(error) => {
-                self.forget(&record).await;
-                Err(error.into())
-            }
-        }
+        let (source, record) = first_record(id, submit, pages, processor);
+        self.keep_source(source, &record).await?;
+        Ok(record)
     }
 
     async fn keep_source(&self, source: Staged, record: &TaskRecord) -> Result<(), RequestError> {
@@ -128,30 +128,99 @@ impl Acceptance {
         kept.map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
     }
 
+    /// Writes the record, unless the same task is there already; then the folder goes again.
+    async fn write(self, record: TaskRecord) -> Result<Accepted, RequestError> {
+        match self.create(&record).await {
+            Ok(Created::New) => {
+                manifest::keep_copy(self.blob.clone(), record.clone(), Durability::Cached).await;
+                Ok(Accepted { record, reused: false })
+            }
+            Ok(Created::Existing(id)) => {
+                self.remove_folder(&record).await;
+                let record = self.store.get(id).await?;
+                Ok(Accepted { record, reused: true })
+            }
+            Err(StoreError::KeyTaken) => {
+                self.remove_folder(&record).await;
+                Err(RequestError::KeyTaken)
+            }
+            Err(error) => {
+                self.take_back(&record).await;
+                Err(error.into())
+            }
+        }
+    }
+
     /// The same operation until its fate is known.
-    async fn create(&self, record: &TaskRecord) -> Result<(), StoreError> {
-        let operation = Uuid::now_v7();
+    async fn create(&self, record: &TaskRecord) -> Result<Created, StoreError> {
+        let reuse = record.options.reuse != Some(false);
+        let create = Create { record: record.clone(), operation: Uuid::now_v7(), reuse };
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.store.create(record, operation).await {
+            match self.store.create(&create).await {
                 Err(StoreError::Unavailable(_)) if tries < CREATE_TRIES => {}
                 settled => return settled,
             }
         }
     }
 
-    /// The record's first write may have landed unseen, so it is taken back before the source goes.
-    async fn forget(&self, record: &TaskRecord) {
-        let taken_back = self.store.delete(record.id).await;
-        let (blob, folder) = (self.blob.clone(), record.work_dir.clone());
-        let removed = tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await;
-        if let (Err(why), _) | (Ok(_), Err(why)) =
-            (&taken_back.map_err(|e| e.to_string()), &removed.map_err(|e| e.to_string()))
-        {
-            log::warn!(task:% = record.id; "a submit that failed may have left something behind: {why}");
+    /// The record's first write may have landed unseen. Only when it is known to be gone does the source go: else a task
+    /// may be there that needs it, and if there is none, the janitor finds the folder.
+    async fn take_back(&self, record: &TaskRecord) {
+        match self.store.delete(record.id).await {
+            Ok(_) => self.remove_folder(record).await,
+            Err(why) => log::warn!(task:% = record.id; "a submit that failed may have landed: {why}"),
         }
     }
+
+    async fn remove_folder(&self, record: &TaskRecord) {
+        let (blob, folder) = (self.blob.clone(), record.work_dir.clone());
+        let removed = tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await;
+        if let Ok(Err(why)) = removed {
+            log::warn!(task:% = record.id; "the source of a submit that came to nothing stays for now: {why}");
+        }
+    }
+}
+
+fn first_record(id: TaskId, submit: SubmitTask, pages: SourcePages, processor: String) -> (Staged, TaskRecord) {
+    let SubmitTask { source, file_name, options, idempotency_key } = submit;
+    let now = Timestamp::now();
+    let record = TaskRecord {
+        id,
+        status: TaskStatus::Pending,
+        pdf_path: format!("tasks/{id}/source.pdf"),
+        result_path: None,
+        work_dir: format!("tasks/{id}"),
+        total_pages: Some(pages.selected),
+        error: None,
+        created_at: now,
+        updated_at: now,
+        started_at: None,
+        finished_at: None,
+        expires_at: None,
+        version: 1,
+        epoch: 1,
+        owner: None,
+        cancel_requested: false,
+        fingerprint: Some(fingerprint(source.sha256(), &options, &processor)),
+        idempotency: idempotency_key.map(|key| RecipeHash::of(&key).to_string()),
+        crashes: std::collections::BTreeMap::new(),
+        file_name,
+        source: Source { sha256: source.sha256().to_owned(), bytes: source.len(), pages: pages.all },
+        processor,
+        options,
+        counts: Counts::default(),
+        usage: Usage::default(),
+    };
+    (source, record)
+}
+
+/// A hash over what was submitted: the file's bytes and every option but the one about reuse itself. The file's name is
+/// no part of it.
+fn fingerprint(source_sha256: &str, options: &TaskOptions, processor: &str) -> String {
+    let options = TaskOptions { reuse: None, processor: Some(processor.to_owned()), ..options.clone() };
+    RecipeHash::of(&json!({ "source": source_sha256, "options": options })).to_string()
 }
 
 /// What the disk says, in the words of a request.
@@ -160,4 +229,26 @@ pub(crate) fn storage_failure(error: &std::io::Error) -> Failure {
         return Failure::passing(code::DISK_FULL, "the disk is full: free some space and submit again");
     }
     Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be stored: {}", error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_is_what_has_the_same_bytes_and_options() {
+        let with = |pairs: &[(&str, &str)]| {
+            let mut options = TaskOptions::default();
+            pairs.iter().for_each(|(name, value)| options.set(name, value).unwrap());
+            fingerprint("aa", &options, "text")
+        };
+        let plain = with(&[]);
+        for same in [&[("reuse", "false")][..], &[("processor", "text")], &[("model", "")]] {
+            assert_eq!(with(same), plain, "{same:?}");
+        }
+        for other in [("pages", "1"), ("password", "x"), ("metadata", "1"), ("page_separator", ""), ("ttl", "60")] {
+            assert_ne!(with(&[other]), plain, "{other:?}");
+        }
+        assert_ne!(fingerprint("ab", &TaskOptions::default(), "text"), plain);
+    }
 }

@@ -69,6 +69,8 @@ pub mod code {
     pub const BAD_ANSWER: &str = "bad_answer";
     /// The processor panicked on this page.
     pub const PROCESSOR_CRASHED: &str = "processor_crashed";
+    /// The process died whenever it read this page, or opened this document.
+    pub const PAGE_CRASH: &str = "page_crash";
     /// More pages failed than the task allows.
     pub const TOO_MANY_FAILED_PAGES: &str = "too_many_failed_pages";
     /// The stored source, or a page already read, is gone or unreadable.

@@ -40,6 +40,9 @@ pub struct TaskOptions {
     pub metadata: Option<serde_json::Value>,
     /// How long the task and its files stay after its end, seconds.
     pub ttl: Option<u64>,
+    /// Whether a task that was submitted equal to this one, and is unfinished or completed, will do instead; it does
+    /// when absent.
+    pub reuse: Option<bool>,
 }
 
 /// An option that is unknown or cannot have the value it was given.
@@ -69,7 +72,7 @@ impl TaskOptions {
     /// The most bytes a text option can have.
     pub const MAX_TEXT: usize = 64 * 1024;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "pages",
         "password",
         "processor",
@@ -82,6 +85,7 @@ impl TaskOptions {
         "page_separator",
         "metadata",
         "ttl",
+        "reuse",
     ];
 
     /// Sets one option from text. An empty value means "not given", except for `page_separator`, where it turns the
@@ -118,6 +122,11 @@ impl TaskOptions {
             "max_failed_pages" => self.max_failed_pages = Some(value.parse().map_err(refuse)?),
             "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
+            "reuse" => {
+                let known = [("true", true), ("1", true), ("false", false), ("0", false)];
+                let found = known.into_iter().find(|(word, _)| *word == value.trim());
+                self.reuse = Some(found.ok_or_else(|| refuse("must be true or false".into()))?.1);
+            }
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
                 self.metadata = Some(json);
@@ -153,6 +162,7 @@ impl fmt::Debug for TaskOptions {
             .field("max_failed_pages", &self.max_failed_pages)
             .field("timeout", &self.timeout)
             .field("ttl", &self.ttl)
+            .field("reuse", &self.reuse)
             .finish_non_exhaustive()
     }
 }
@@ -258,6 +268,7 @@ mod tests {
             ("page_separator", "---{page}---"),
             ("metadata", "{\"a\":1}"),
             ("ttl", "7d"),
+            ("reuse", "false"),
         ] {
             options.set(name, value).unwrap();
         }
@@ -295,6 +306,7 @@ mod tests {
             ("timeout", "soon"),
             ("ttl", "99999999d"),
             ("metadata", "{"),
+            ("reuse", "perhaps"),
             ("page_separator", "a\nb"),
         ] {
             let error = TaskOptions::default().set(name, value).unwrap_err();

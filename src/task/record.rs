@@ -1,5 +1,6 @@
 //! The durable record of a task.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -129,8 +130,20 @@ pub struct TaskRecord {
     pub version: u64,
     /// See [`Revision`].
     pub epoch: u64,
-    /// The node that runs it.
+    /// The process that runs it, by a name that no other process ever has; absent while it waits or is final.
     pub owner: Option<String>,
+    /// Whether its caller gave it up through another process than the one that runs it.
+    #[serde(default)]
+    pub cancel_requested: bool,
+    /// What was submitted, as a hash over source and options: submits of the same get the same task.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
+    /// The caller's key for this submit, as a hash.
+    #[serde(default)]
+    pub idempotency: Option<String>,
+    /// How often the process died while it read a page, by page; the document as a whole is page 0.
+    #[serde(default)]
+    pub crashes: BTreeMap<u32, u32>,
     /// The file's name as its caller gave it.
     pub file_name: Option<String>,
     /// The bytes behind it.
@@ -172,6 +185,8 @@ impl TaskRecord {
                 self.finished_at = None;
                 self.expires_at = None;
                 self.counts = Counts::default();
+                self.cancel_requested = false;
+                self.crashes.clear();
             }
             TaskStep::Complete | TaskStep::Fail | TaskStep::Cancel => {
                 let ttl = self.options.ttl.map_or(ttl, Duration::from_secs);
@@ -185,6 +200,21 @@ impl TaskRecord {
             }
         }
         Ok(())
+    }
+
+    /// The blob key of the Markdown that a job of this epoch writes.
+    ///
+    /// Each epoch has its own: an owner that was paused while another took over may still finish its writing, and must
+    /// not replace what is there by then.
+    #[must_use]
+    pub fn markdown_key(&self) -> String {
+        format!("{}/result-{}.md", self.work_dir, self.epoch)
+    }
+
+    /// The blob key of the pages as JSON, beside [`Self::markdown_key`].
+    #[must_use]
+    pub fn json_key(&self) -> String {
+        format!("{}/result-{}.json", self.work_dir, self.epoch)
     }
 
     /// The numbers of the task's pages, ascending.
@@ -222,7 +252,11 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         expires_at: None,
         version: 1,
         epoch: 1,
-        owner: Some("node".into()),
+        owner: None,
+        cancel_requested: false,
+        fingerprint: Some(format!("print-{id}")),
+        idempotency: None,
+        crashes: BTreeMap::new(),
         file_name: Some("a \"quoted\" näme.pdf".into()),
         source: Source { sha256: "00".repeat(32), bytes: 4, pages: 12 },
         processor: "text".into(),

@@ -18,7 +18,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("job", &["document", "pool"]),
     ("supervisor", &["job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
     ("http", &["supervisor", "store", "blob", "document", "aggregate"]),
-    ("config", &["supervisor", "job", "pool", "processor", "document"]),
+    ("config", &["supervisor", "job", "pool", "ledger", "processor", "document"]),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor"]),
     ("lib", &["app", "supervisor"]),
 ];

@@ -195,23 +195,23 @@ async fn a_disk_that_fills_up_while_running_heals_with_room() {
 
 #[tokio::test]
 async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
-    use bindery::store::{EmbeddedStore, ListQuery, StoreError, TaskStore};
+    use bindery::store::{Create, EmbeddedStore, ListQuery, StoreError, TaskStore};
     use bindery::task::{TaskId, TaskRecord};
     let Some(disk) = SmallDisk::mount("8m") else {
         eprintln!("skipped: mounting a small tmpfs needs root");
         return;
     };
-    let copy = |number: usize| -> TaskRecord {
+    let copy = |number: usize| -> Create {
         let text = include_str!("../data/record.json").replace("ID", &TaskId::generate().to_string());
         let mut record: TaskRecord = serde_json::from_str(&text).unwrap();
         record.options.prompt = Some(format!("{number} ").repeat(8_000));
-        record
+        Create { record, operation: uuid::Uuid::now_v7(), reuse: false }
     };
     let store = EmbeddedStore::open(disk.0.path()).unwrap();
     let (mut kept, mut failed) = (0, None);
     for number in 0..2_000 {
-        match store.create(&copy(number), uuid::Uuid::now_v7()).await {
-            Ok(()) => kept += 1,
+        match store.create(&copy(number)).await {
+            Ok(_) => kept += 1,
             Err(error) => {
                 failed = Some(error);
                 break;
@@ -227,7 +227,7 @@ async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
         }
     })
     .await;
-    store.create(&copy(0), uuid::Uuid::now_v7()).await.unwrap();
+    store.create(&copy(0)).await.unwrap();
     let listed = store.list(&ListQuery { limit: 5_000, ..ListQuery::default() }).await.unwrap();
     assert_eq!(listed.tasks.len(), kept + 1, "what was acknowledged is there");
 }

@@ -77,7 +77,7 @@ async fn the_same_pages_are_not_read_again() {
     let calls = processor.calls();
     let test = start(processor, 4, quick());
     for round in 0..2 {
-        let task = test.bindery.submit(paper("Twice", 5)).await.unwrap();
+        let task = test.bindery.submit(paper("Twice", 5).option("reuse", "false").unwrap()).await.unwrap();
         let done = soon("the task", test.bindery.wait(task.id)).await.unwrap();
         assert_eq!((done.usage.calls, done.usage.reused), if round == 0 { (5, 0) } else { (0, 5) });
     }
@@ -198,7 +198,7 @@ async fn tasks_beyond_the_active_ones_wait_and_can_be_cancelled() {
 
 #[actix::test]
 async fn expired_tasks_go_with_their_files() {
-    let options = SupervisorOptions { retention_tick: Duration::from_millis(10), ..quick() };
+    let options = SupervisorOptions { janitor_tick: Duration::from_millis(500), ..quick() };
     let test = start(ScriptedProcessor::new(WorkKind::Call), 1, options);
     let task = test.bindery.submit(paper("Short-lived", 1).option("ttl", "1s").unwrap()).await.unwrap();
     soon("the task", test.bindery.wait(task.id)).await.unwrap();

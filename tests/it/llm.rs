@@ -66,7 +66,7 @@ async fn several_pages_go_in_one_call_and_one_by_one_when_that_fails() {
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_and_one_that_is_too_slow() {
     let dead = format!("http://127.0.0.1:{}/v1", crate::support::redis_server::free_port());
-    let server = Server::start(&["--llm-base-url", &dead, "--llm-model", "m", "--llm-max-attempts", "2"]).await;
+    let server = Server::start(&["--llm-base-url", &dead, "--llm-model", "m", "--llm-patience", "1s"]).await;
     let id = server.accepted(book("Dead", 1), "processor=llm").await;
     let task = server.finished(&id).await;
     assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &"too_many_failed_pages".into()));

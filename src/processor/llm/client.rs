@@ -26,18 +26,19 @@ pub(super) struct Client {
 #[derive(Debug)]
 pub(super) struct CallError {
     why: Failure,
-    /// Whether the trouble lies with the endpoint and not with what it was asked.
-    endpoint: bool,
+    /// Whether nobody was there to do what was asked: nothing is to be said against the page.
+    away: bool,
     after: Option<Duration>,
 }
 
 impl CallError {
-    pub(super) fn passing(code: &'static str, message: String) -> Self {
-        Self { why: Failure::passing(code, message), endpoint: true, after: None }
+    pub(super) fn timeout() -> Self {
+        let why = Failure::passing(code::TIMEOUT, "the endpoint did not answer in time");
+        Self { why, away: false, after: None }
     }
 
     pub(super) fn into_outcome(self) -> ShardOutcome {
-        if self.endpoint {
+        if self.away {
             ShardOutcome::Retry { after: self.after, why: self.why }
         } else {
             ShardOutcome::Failed(self.why)
@@ -80,20 +81,22 @@ impl Client {
             body.extend_from_slice(&chunk.map_err(|e| unreachable(&e))?);
             if body.len() > MAX_ANSWER {
                 let why = Failure::passing(code::BAD_ANSWER, format!("the answer is longer than {MAX_ANSWER} bytes"));
-                return Err(CallError { why, endpoint: false, after: None });
+                return Err(CallError { why, away: false, after: None });
             }
         }
         if status.is_success() {
-            let bad = |why| CallError { why, endpoint: false, after: None };
+            let bad = |why| CallError { why, away: false, after: None };
             return reply::parse(&body).map_err(bad);
         }
         Err(refused(status, retry_after(&headers, Timestamp::now()), &body))
     }
 }
 
+/// A call that broke off may have been paid, so it counts as an attempt; one that found nobody does not.
 fn unreachable(error: &reqwest::Error) -> CallError {
-    let what = if error.is_connect() { "cannot be reached" } else { "broke off its answer" };
-    CallError::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}"))
+    let away = error.is_connect();
+    let what = if away { "cannot be reached" } else { "broke off its answer" };
+    CallError { why: Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}")), away, after: None }
 }
 
 fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallError {
@@ -101,12 +104,13 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
     match number {
         429 => CallError {
             why: Failure::passing(code::RATE_LIMITED, "the endpoint is asked too often (429)"),
-            endpoint: true,
+            away: true,
             after,
         },
+        // A gateway says these when there is nobody behind it; any other trouble may lie in what was asked.
         408 | 409 | 425 | 500..=599 => CallError {
             why: Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}")),
-            endpoint: true,
+            away: matches!(number, 502..=504),
             after,
         },
         _ => {
@@ -116,7 +120,7 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
                 .take(MAX_QUOTE)
                 .collect();
             let message = format!("the endpoint refused the call with {number}: {}", quote.trim());
-            CallError { why: Failure::permanent(code::ENDPOINT_REFUSED, message), endpoint: false, after: None }
+            CallError { why: Failure::permanent(code::ENDPOINT_REFUSED, message), away: false, after: None }
         }
     }
 }
@@ -154,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn only_trouble_of_the_endpoint_is_tried_again_as_it_is() {
-        for (status, endpoint, retryable) in
-            [(429, true, true), (500, true, true), (503, true, true), (400, false, false), (401, false, false)]
+    fn what_is_tried_again_and_what_counts_as_an_attempt() {
+        for (status, away, retryable) in
+            [(429, true, true), (500, false, true), (503, true, true), (400, false, false), (401, false, false)]
         {
             let error = refused(StatusCode::from_u16(status).unwrap(), None, b"no\nway");
-            assert_eq!((error.endpoint, error.why.retryable), (endpoint, retryable), "{status}");
+            assert_eq!((error.away, error.why.retryable), (away, retryable), "{status}");
         }
     }
 

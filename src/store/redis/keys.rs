@@ -3,19 +3,38 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `task:<uuid>` | hash | one record; expires with it |
+//! | `{task:<uuid>}:lease` | string | the owner of a running task; ends by itself unless renewed |
 //! | `tasks:all` | sorted set | every task, scored by its creation, ms |
 //! | `tasks:by-status:<status>` | sorted set | the tasks of one status, scored likewise |
 //! | `tasks:gc` | sorted set | final tasks, scored by their expiry, ms |
+//! | `tasks:owners` | sorted set | living processes, scored by when they count as gone, ms |
+//! | `tasks:same:<hash>` | string | the task with this fingerprint that later equal submits get; expires with it |
+//! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
+//!
+//! A lease's name has the record's name in braces, so that both are in one slot of a cluster.
 
 use crate::task::{TaskId, TaskStatus};
 
 pub(super) const ALL: &str = "tasks:all";
 pub(super) const EXPIRY: &str = "tasks:gc";
+pub(super) const OWNERS: &str = "tasks:owners";
 
 pub(super) fn record(id: TaskId) -> String {
     format!("task:{id}")
 }
 
+pub(super) fn lease(id: TaskId) -> String {
+    format!("{{task:{id}}}:lease")
+}
+
 pub(super) fn by_status(status: TaskStatus) -> String {
     format!("tasks:by-status:{status}")
+}
+
+pub(super) fn same(fingerprint: &str) -> String {
+    format!("tasks:same:{fingerprint}")
+}
+
+pub(super) fn idempotency(hash: &str) -> String {
+    format!("tasks:key:{hash}")
 }

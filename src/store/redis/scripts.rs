@@ -8,64 +8,179 @@ pub(super) struct Scripts {
     pub(super) create: Script,
     pub(super) update: Script,
     pub(super) delete: Script,
+    pub(super) renew: Script,
+    pub(super) index: Script,
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        Self { create: Script::new(CREATE), update: Script::new(UPDATE), delete: Script::new(DELETE) }
+        Self {
+            create: Script::new(CREATE),
+            update: Script::new(UPDATE),
+            delete: Script::new(DELETE),
+            renew: Script::new(RENEW),
+            index: Script::new(INDEX),
+        }
     }
 }
 
-/// KEYS: record, all, by-status of the record.
-/// ARGV: operation, created ms, id, then field and value of every field.
-/// Returns: `ok`, or `exists` when another operation made a record of this id.
+/// KEYS: record, lease, all, by-status of the record, same, idempotency key, gc. A name is empty when there is no such key.
+/// ARGV: operation, created ms, id, owner or empty, lease ms, fingerprint, 1 when an equal task will do, expiry ms or 0,
+/// then field and value of every field.
+/// Returns: {`new` | `exists` | `known` | `taken`, id of the known task}.
 const CREATE: &str = r"#!lua
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  if redis.call('HGET', KEYS[1], 'operation') == ARGV[1] then return 'ok' end
-  return 'exists'
+local operation, created, id, owner, lease, fingerprint, reuse, expiry =
+  ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local seen = redis.call('HGET', KEYS[1], 'operation')
+if seen then
+  if seen == operation then return {'new', ''} end
+  return {'exists', ''}
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 4))
-redis.call('ZADD', KEYS[2], ARGV[2], ARGV[3])
-redis.call('ZADD', KEYS[3], ARGV[2], ARGV[3])
-return 'ok'
+if KEYS[6] ~= '' then
+  local key = redis.call('GET', KEYS[6])
+  local known, print = string.match(key or '', '^(%S+) (%S*)$')
+  if known and redis.call('EXISTS', 'task:' .. known) == 1 then
+    if print == fingerprint then return {'known', known} end
+    return {'taken', known}
+  end
+end
+if KEYS[5] ~= '' then
+  local known = redis.call('GET', KEYS[5])
+  local task = known and redis.call('HMGET', 'task:' .. known, 'status', 'cancel_requested') or {}
+  local lives = task[1] == 'pending' or task[1] == 'processing' or task[1] == 'completed'
+  if lives and task[2] ~= 'true' then
+    if reuse == '1' then return {'known', known} end
+  else
+    redis.call('SET', KEYS[5], id)
+  end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 9))
+redis.call('ZADD', KEYS[3], created, id)
+redis.call('ZADD', KEYS[4], created, id)
+if owner ~= '' then redis.call('SET', KEYS[2], owner, 'PX', lease) end
+if KEYS[6] ~= '' then redis.call('SET', KEYS[6], id .. ' ' .. fingerprint) end
+if expiry ~= '0' then
+  redis.call('ZADD', KEYS[7], expiry, id)
+  for _, name in ipairs({KEYS[1], KEYS[5], KEYS[6]}) do
+    if name == KEYS[1] or (name ~= '' and string.find(redis.call('GET', name) or '', id, 1, true)) then
+      redis.call('PEXPIREAT', name, expiry)
+    end
+  end
+end
+return {'new', ''}
 ";
 
 /// A task must be able to end when memory is full, or nothing would ever be freed: hence `allow-oom`.
 ///
-/// KEYS: record, gc, by-status of the next record, by-status of the four other statuses.
-/// ARGV: operation, expected epoch, expected version, next epoch, next version, created ms, id, expiry ms or 0, then
-/// field and value of every field.
-/// Returns: {`ok` | `missing` | `conflict` | `final`, current epoch, current version}.
+/// A lease of the same node (what stands before `#`) is of a dead process and hinders nobody. Pointers to the task live
+/// as long as its record.
+///
+/// KEYS: record, lease, gc, by-status of the next record, by-status of the four other statuses.
+/// ARGV: operation, expected epoch, expected version, next epoch, next version, created ms, id, expiry ms or 0, owner or
+/// empty, lease ms, `hold` or `release` or `keep`, then field and value of every field.
+/// Returns: {`ok` | `missing` | `conflict` | `final` | `held`, current epoch, current version}.
 const UPDATE: &str = r"#!lua flags=allow-oom
-local current = redis.call('HMGET', KEYS[1], 'operation', 'epoch', 'version', 'status')
+local current = redis.call('HMGET', KEYS[1], 'operation', 'epoch', 'version', 'status', 'fingerprint', 'idempotency')
 if not current[1] then return {'missing', 0, 0} end
 local epoch, version, status = tonumber(current[2]), tonumber(current[3]), current[4]
 if current[1] == ARGV[1] then return {'ok', epoch, version} end
 local expected_epoch, expected_version = tonumber(ARGV[2]), tonumber(ARGV[3])
 local next_epoch, next_version = tonumber(ARGV[4]), tonumber(ARGV[5])
 if epoch ~= expected_epoch or version ~= expected_version
-  or next_epoch < epoch or next_version ~= version + 1 then
+  or next_epoch < epoch or next_version <= version then
   return {'conflict', epoch, version}
 end
 local final = status == 'completed' or status == 'failed' or status == 'cancelled'
 if final and next_epoch == epoch then return {'final', epoch, version} end
-redis.call('HSET', KEYS[1], unpack(ARGV, 9))
-redis.call('ZADD', KEYS[3], ARGV[6], ARGV[7])
-for other = 4, 7 do redis.call('ZREM', KEYS[other], ARGV[7]) end
+local owner, lease, change = ARGV[9], ARGV[10], ARGV[11]
+if next_epoch > epoch then
+  local holder = redis.call('GET', KEYS[2])
+  local node = string.match(owner, '^(.*)#')
+  if holder and holder ~= owner and not (node and string.match(holder, '^(.*)#') == node) then
+    return {'held', epoch, version}
+  end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 12))
+redis.call('ZADD', KEYS[4], ARGV[6], ARGV[7])
+for other = 5, 8 do redis.call('ZREM', KEYS[other], ARGV[7]) end
+if change == 'hold' then
+  redis.call('SET', KEYS[2], owner, 'PX', lease)
+elseif change == 'release' then
+  redis.call('DEL', KEYS[2])
+end
+local same, key = 'tasks:same:' .. (current[5] or ''), 'tasks:key:' .. (current[6] or '')
+local same_is_ours = redis.call('GET', same) == ARGV[7]
 if ARGV[8] == '0' then
   redis.call('PERSIST', KEYS[1])
-  redis.call('ZREM', KEYS[2], ARGV[7])
+  redis.call('ZREM', KEYS[3], ARGV[7])
+  if same_is_ours then redis.call('PERSIST', same) end
+  redis.call('PERSIST', key)
 else
   redis.call('PEXPIREAT', KEYS[1], ARGV[8])
-  redis.call('ZADD', KEYS[2], ARGV[8], ARGV[7])
+  redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
+  if same_is_ours then redis.call('PEXPIREAT', same, ARGV[8]) end
+  redis.call('PEXPIREAT', key, ARGV[8])
 end
 return {'ok', next_epoch, next_version}
 ";
 
-/// KEYS: record, all, gc, by-status of the five statuses.
+/// KEYS: record, lease, all, gc, by-status of the five statuses.
 /// ARGV: id.
-/// Returns: 1 when there was a record, else 0. Index entries go in any case.
+/// Returns: 1 when there was a record, else 0. Index entries and pointers go in any case.
 const DELETE: &str = r"#!lua flags=allow-oom
-for index = 2, 8 do redis.call('ZREM', KEYS[index], ARGV[1]) end
+local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency')
+local same, key = 'tasks:same:' .. (record[1] or ''), 'tasks:key:' .. (record[2] or '')
+if redis.call('GET', same) == ARGV[1] then redis.call('DEL', same) end
+redis.call('DEL', key)
+for index = 3, 9 do redis.call('ZREM', KEYS[index], ARGV[1]) end
+redis.call('DEL', KEYS[2])
 return redis.call('DEL', KEYS[1])
+";
+
+/// The clock of the server decides who counts as gone, so that the clocks of processes need not agree.
+///
+/// KEYS: owners, then record and lease of each task.
+/// ARGV: owner, lease ms, then the epoch of each task.
+/// Returns: the number of other living owners, then for each task {`held` | `lost` | `missing`, epoch, version, 1 when
+/// it is to be cancelled}.
+const RENEW: &str = r"#!lua flags=allow-oom
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local owner, lease = ARGV[1], tonumber(ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + lease, owner)
+local answer = {redis.call('ZCARD', KEYS[1]) - 1}
+for task = 1, #ARGV - 2 do
+  local record, key = KEYS[2 * task], KEYS[2 * task + 1]
+  local fields = redis.call('HMGET', record, 'epoch', 'version', 'owner', 'cancel_requested')
+  local holder = redis.call('GET', key)
+  if not fields[1] then
+    answer[task + 1] = {'missing', 0, 0, 0}
+  elseif fields[1] ~= ARGV[task + 2] or fields[3] ~= owner or (holder and holder ~= owner) then
+    answer[task + 1] = {'lost', 0, 0, 0}
+  else
+    redis.call('SET', key, owner, 'PX', lease)
+    local cancel = fields[4] == 'true' and 1 or 0
+    answer[task + 1] = {'held', tonumber(fields[1]), tonumber(fields[2]), cancel}
+  end
+end
+return answer
+";
+
+/// Index entries are made from the record as it was read; when it has changed since, nothing happens.
+///
+/// KEYS: record, all, gc, by-status of the status that was read, by-status of the four others.
+/// ARGV: id, version that was read or empty when there was no record, created ms, expiry ms or 0.
+/// Returns: how many entries were removed or added. Without a record, the entry in gc stays: it leads to the files.
+const INDEX: &str = r"#!lua flags=allow-oom
+local id, changed = ARGV[1], 0
+local version = redis.call('HGET', KEYS[1], 'version') or ''
+if version ~= ARGV[2] then return 0 end
+for other = 5, 8 do changed = changed + redis.call('ZREM', KEYS[other], id) end
+if version == '' then
+  return changed + redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[4], id)
+end
+changed = changed + redis.call('ZADD', KEYS[2], ARGV[3], id) + redis.call('ZADD', KEYS[4], ARGV[3], id)
+if ARGV[4] ~= '0' then return changed + redis.call('ZADD', KEYS[3], ARGV[4], id) end
+return changed + redis.call('ZREM', KEYS[3], id)
 ";

@@ -144,7 +144,8 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// All files below `dir`, relative, without locks and the database.
+/// All files below `dir`, relative, without the database and what belongs to a living process: locks, and its file in
+/// `nodes/`.
 pub fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -158,7 +159,7 @@ pub fn files(dir: &Path) -> Vec<String> {
             }
         }
     }
-    found.retain(|file| !file.ends_with("lock") && file != "tasks.redb");
+    found.retain(|file| !file.ends_with("lock") && !file.starts_with("nodes/") && file != "tasks.redb");
     found.sort();
     found
 }

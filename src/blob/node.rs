@@ -1,0 +1,105 @@
+//! A name for a process that no other living process on the same blob store has.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+
+use uuid::Uuid;
+
+use super::LocalBlob;
+
+/// The name of a living process. It is free again when the process ends, however that comes: it is a locked file
+/// (`flock(2)`), and the file says who had it.
+///
+/// So whoever gets a name knows that everyone who had it before is dead, and may take over what they left at once.
+#[derive(Debug)]
+pub struct NodeName {
+    node: String,
+    owner: String,
+    _alive: File,
+}
+
+/// How many processes of one wished name find one of their own by counting up.
+const MOST: u32 = 1_000;
+
+impl NodeName {
+    /// The name itself.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// `<node>#<unique>`: a name for this process that no process ever had or will have.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+impl LocalBlob {
+    /// Takes the name `wanted`, or when it is taken `wanted-2`, `wanted-3` and so on. Characters that a file name
+    /// cannot have everywhere become `_`.
+    ///
+    /// # Errors
+    /// When the lock files cannot be made.
+    pub fn take_name(&self, wanted: &str) -> io::Result<NodeName> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        let wanted: String = wanted.chars().map(plain).take(100).collect();
+        fs::create_dir_all(self.path("nodes")?)?;
+        for number in 1..=MOST {
+            let node = if number == 1 { wanted.clone() } else { format!("{wanted}-{number}") };
+            let path = self.path(&format!("nodes/{node}.lock"))?;
+            let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+            match file.try_lock() {
+                Ok(()) => {
+                    let owner = format!("{node}#{}", Uuid::now_v7().simple());
+                    file.set_len(0)?;
+                    file.write_all(owner.as_bytes())?;
+                    return Ok(NodeName { node, owner, _alive: file });
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::Error::other("too many processes have this name"))
+    }
+
+    /// Whether the process that is, or was, `owner` still has its name.
+    ///
+    /// # Errors
+    /// When the lock file is there and cannot be asked.
+    pub fn is_alive(&self, owner: &str) -> io::Result<bool> {
+        let Some((node, _)) = owner.split_once('#') else { return Ok(false) };
+        let Some(mut file) = self.reader(&format!("nodes/{node}.lock"))? else { return Ok(false) };
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(false),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut current = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut current)?;
+        Ok(current == owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_living_bearer() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let first = blob.take_name("a/b").unwrap();
+        let second = blob.take_name("a/b").unwrap();
+        assert_eq!((first.node(), second.node()), ("a_b", "a_b-2"));
+        let was = first.owner().to_owned();
+        assert!(blob.is_alive(&was).unwrap() && blob.is_alive(second.owner()).unwrap());
+        assert!(!blob.is_alive("a_b#other").unwrap() && !blob.is_alive("nobody#1").unwrap());
+        drop(first);
+        assert!(!blob.is_alive(&was).unwrap());
+        let successor = blob.take_name("a/b").unwrap();
+        assert_eq!(successor.node(), "a_b", "the first free one");
+        assert!(!blob.is_alive(&was).unwrap(), "the same node, another process");
+    }
+}

@@ -1,0 +1,278 @@
+//! Keeps database and files in step: removes what has expired or belongs to nobody, brings back what the store lost.
+//!
+//! | what it finds | what it does |
+//! |---|---|
+//! | an expired record | files first, then the record and what leads to it |
+//! | an index entry without record, or a record without entry | the entry is made to agree with the record |
+//! | a folder without record, with a copy that says final | the record is made again, or the folder goes if it has expired |
+//! | a folder without record, with a copy that says unfinished | the record is made again, when its owner had time to do it |
+//! | a folder without record and without copy | it goes, when it is older than a submit can take |
+//! | what a dead process had in flight, of tasks that went on | it goes |
+//! | a ledger above its limits | pages that were used longest ago go |
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+use super::actor::Supervisor;
+use super::leases::{FLIGHTS, flights_key};
+use super::manifest;
+use super::records::restore;
+use crate::blob::LocalBlob;
+use crate::clock::{Timestamp, Uptime};
+use crate::ledger::{Ledger, LedgerLimits};
+use crate::pool::{InFlight, read_flights};
+use crate::store::{ListQuery, StoreError, TaskStore};
+use crate::task::{TaskId, TaskRecord, TaskStatus};
+
+/// Tasks looked at in one go.
+const BATCH: usize = 200;
+/// How often the ledger is measured.
+const MEASURE_EVERY: Duration = Duration::from_hours(1);
+
+impl Supervisor {
+    /// Begins the janitor's rounds.
+    pub(super) fn start_janitor(&mut self, ctx: &mut Context<Self>) {
+        if let Some(janitor) = self.janitor.take() {
+            let round = janitor.round();
+            ctx.spawn(round.into_actor(self).map(|(janitor, swept), this, ctx| this.swept(janitor, swept, ctx)));
+        }
+    }
+
+    /// Has a round begin now, unless one is going on: that one, or the next, will see it.
+    pub(super) fn sweep_soon(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.janitor_timer.take() {
+            ctx.cancel_future(timer);
+            self.start_janitor(ctx);
+        }
+    }
+
+    fn swept(&mut self, janitor: Box<Janitor>, swept: Result<Swept, StoreError>, ctx: &mut Context<Self>) {
+        let mut pause = janitor.tick;
+        match swept {
+            Ok(swept) => {
+                if swept.removed + swept.restored > 0 {
+                    let (removed, restored) = (swept.removed, swept.restored);
+                    log::info!(removed, restored; "put tasks and files in order");
+                }
+                pause = pause.min(swept.again_in.unwrap_or(pause));
+            }
+            Err(why) => log::warn!("tasks and files are put in order later: {why}"),
+        }
+        // Watchers that nobody listens to.
+        self.watchers.retain(|id, watcher| !watcher.is_closed() || self.active.contains_key(id));
+        self.janitor = Some(janitor);
+        self.janitor_timer = Some(ctx.run_later(pause, |this, ctx| {
+            this.janitor_timer = None;
+            this.start_janitor(ctx);
+        }));
+    }
+}
+
+/// What the janitor needs and remembers.
+pub(super) struct Janitor {
+    pub(super) store: Arc<dyn TaskStore>,
+    pub(super) blob: LocalBlob,
+    pub(super) ledger: Ledger,
+    pub(super) limits: LedgerLimits,
+    pub(super) owner: String,
+    pub(super) tick: Duration,
+    /// When the record of an unfinished task was first seen missing.
+    pub(super) missing: HashMap<TaskId, Uptime>,
+    pub(super) measured: Option<Uptime>,
+}
+
+#[derive(Default)]
+struct Swept {
+    removed: usize,
+    restored: usize,
+    /// When something is to be looked at before the next round is due.
+    again_in: Option<Duration>,
+}
+
+impl Swept {
+    fn look_again(&mut self, after: Duration) {
+        self.again_in = Some(self.again_in.map_or(after, |sooner| sooner.min(after)));
+    }
+}
+
+impl Janitor {
+    async fn round(mut self: Box<Self>) -> (Box<Self>, Result<Swept, StoreError>) {
+        let swept = self.sweep().await;
+        (self, swept)
+    }
+
+    async fn sweep(&mut self) -> Result<Swept, StoreError> {
+        let mut swept = Swept { removed: self.remove_expired().await?, ..Swept::default() };
+        self.store.repair_indexes().await?;
+        self.look_through_folders(&mut swept).await?;
+        self.clear_flights().await?;
+        if self.measured.is_none_or(|last| Uptime::now().since(last) >= MEASURE_EVERY) {
+            self.measured = Some(Uptime::now());
+            self.trim_ledger().await?;
+        }
+        Ok(swept)
+    }
+
+    /// Removes every expired task; answers how many. A task that is found again by `get` is not expired, whatever its
+    /// index entry says.
+    async fn remove_expired(&self) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        loop {
+            let expired = self.store.expired(Timestamp::now(), BATCH).await?;
+            let (found, before) = (expired.len(), removed);
+            for id in expired {
+                if matches!(self.store.get(id).await, Err(StoreError::NotFound)) && self.remove_folder(id).await {
+                    self.store.delete(id).await?;
+                    removed += 1;
+                }
+            }
+            // What could not be removed would come again and again; it waits for the next round.
+            if found < BATCH || removed == before {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn look_through_folders(&mut self, swept: &mut Swept) -> Result<(), StoreError> {
+        let blob = self.blob.clone();
+        let names = tokio::task::spawn_blocking(move || blob.names("tasks")).await;
+        let names = names.map_or_else(|_| Vec::new(), Result::unwrap_or_default);
+        let ids: Vec<TaskId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut still_missing = HashMap::new();
+        for batch in ids.chunks(BATCH) {
+            let there = self.store.repair(batch).await?;
+            for (id, _) in batch.iter().zip(there).filter(|(_, there)| !there) {
+                self.without_record(*id, &mut still_missing, swept).await?;
+            }
+        }
+        self.missing = still_missing;
+        Ok(())
+    }
+
+    async fn without_record(
+        &self,
+        id: TaskId,
+        still_missing: &mut HashMap<TaskId, Uptime>,
+        swept: &mut Swept,
+    ) -> Result<(), StoreError> {
+        match manifest::read_copy(self.blob.clone(), id).await {
+            Some(copy) if has_expired(&copy) => swept.removed += usize::from(self.remove_folder(id).await),
+            Some(copy) if copy.status.is_final() => swept.restored += usize::from(self.bring_back(&copy).await?),
+            Some(copy) => {
+                // Its owner makes it again by itself within one lease, and knows the task's progress better.
+                let patience = self.store.lease().unwrap_or_default();
+                let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
+                let waited = Uptime::now().since(first);
+                if waited >= patience {
+                    let unowned = TaskRecord { owner: None, status: TaskStatus::Pending, ..copy };
+                    swept.restored += usize::from(self.bring_back(&unowned).await?);
+                } else {
+                    still_missing.insert(id, first);
+                    swept.look_again(patience.saturating_sub(waited));
+                }
+            }
+            None => {
+                let blob = self.blob.clone();
+                let asked = tokio::task::spawn_blocking(move || blob.modified_and_size(&format!("tasks/{id}"))).await;
+                let modified = asked.ok().and_then(Result::ok).flatten();
+                let age = modified.map_or(self.tick, |(at, _)| Timestamp::now().since(at));
+                if age < self.tick {
+                    swept.look_again(self.tick.saturating_sub(age));
+                } else if self.remove_folder(id).await {
+                    log::warn!(task:% = id; "removed a folder that belongs to no task: a submit that was never answered");
+                    swept.removed += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn bring_back(&self, record: &TaskRecord) -> Result<bool, StoreError> {
+        match restore(self.store.as_ref(), record).await {
+            Ok(()) => {
+                log::warn!(task:% = record.id, status:% = record.status; "the store had lost a record: it was made again");
+                Ok(true)
+            }
+            Err(StoreError::Exists) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn remove_folder(&self, id: TaskId) -> bool {
+        let blob = self.blob.clone();
+        let removed = tokio::task::spawn_blocking(move || blob.remove_folder(&format!("tasks/{id}"))).await;
+        if let Ok(Err(why)) = &removed {
+            log::warn!(task:% = id; "files of a task that is gone stay for now: {why}");
+        }
+        matches!(removed, Ok(Ok(())))
+    }
+
+    /// What a dead process had in flight is needed until each of its tasks went on or ended.
+    async fn clear_flights(&self) -> Result<(), StoreError> {
+        let (blob, own) = (self.blob.clone(), self.owner.clone());
+        let dead = tokio::task::spawn_blocking(move || flights_of_the_dead(&blob, &own)).await;
+        for (owner, flights) in dead.unwrap_or_default() {
+            let mut needed = false;
+            for flight in flights {
+                let record = match self.store.get(flight.task).await {
+                    Ok(record) => Some(record),
+                    Err(StoreError::NotFound) => None,
+                    Err(other) => return Err(other),
+                };
+                needed |= record.is_some_and(|record| record.epoch <= flight.epoch && !record.status.is_final());
+            }
+            if !needed && let Err(why) = self.blob.remove(&flights_key(&owner)) {
+                log::warn!("what a dead process had in flight cannot be removed: {why}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Pages that were used since the oldest unfinished task was accepted stay: it may count on them.
+    async fn trim_ledger(&self) -> Result<(), StoreError> {
+        if self.limits.are_none() {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let mut needed = now;
+        for status in [TaskStatus::Pending, TaskStatus::Processing] {
+            let mut query = ListQuery { status: Some(status), after: None, limit: BATCH };
+            loop {
+                let page = self.store.list(&query).await?;
+                needed = page.tasks.iter().map(|task| task.created_at).fold(needed, Timestamp::min);
+                query.after = page.next;
+                if query.after.is_none() {
+                    break;
+                }
+            }
+        }
+        let (ledger, limits) = (self.ledger.clone(), self.limits);
+        match tokio::task::spawn_blocking(move || ledger.trim(limits, now, needed)).await {
+            Ok(Ok(trimmed)) if trimmed.pages > 0 => {
+                log::info!(pages = trimmed.pages, bytes = trimmed.bytes; "the ledger let go of pages unused for long");
+            }
+            Ok(Err(why)) => log::warn!("the ledger cannot be kept within its limits: {why}"),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn flights_of_the_dead(blob: &LocalBlob, own: &str) -> Vec<(String, Vec<InFlight>)> {
+    let names = blob.names("nodes").unwrap_or_default().into_iter();
+    let owners = names.filter_map(|name| name.strip_suffix(FLIGHTS).map(str::to_owned));
+    let dead = owners.filter(|owner| owner != own && !blob.is_alive(owner).unwrap_or(true));
+    dead.map(|owner| {
+        let file = blob.reader(&flights_key(&owner)).ok().flatten();
+        let flights = file.and_then(|file| read_flights(file).ok()).unwrap_or_default();
+        (owner, flights)
+    })
+    .collect()
+}
+
+fn has_expired(record: &TaskRecord) -> bool {
+    record.expires_at.is_some_and(|at| at <= Timestamp::now())
+}

@@ -1,0 +1,248 @@
+//! Which tasks this process runs: taking them up, keeping them, and letting go of them in time.
+//!
+//! Every few seconds the supervisor renews its leases in one go, looks for tasks that nobody runs, and reads the records
+//! of tasks that somebody here watches and somebody else runs.
+//!
+//! A lease is counted here from before the renewing was asked for and ends [a margin](lease_end) before it ends in the
+//! store; after that no attempt begins until it is renewed. One exception: when the store was last heard of, and no
+//! other process used it then, nobody is there to take the tasks over, so they go on while the store is away. A process
+//! that first comes up during such an outage, and reaches the store before this one does, can take a task over while a
+//! call of this one runs; that call is paid twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use uuid::Uuid;
+
+use super::actor::{Slot, Supervisor};
+use super::manifest;
+use super::records::{restore, write_once};
+use crate::blob::LocalBlob;
+use crate::clock::{Timestamp, Uptime};
+use crate::pool::{Lease, read_flights};
+use crate::store::{LeaseChange, Renewal, Renewed, StoreError, TaskStore, Update};
+use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
+
+/// How often a store that is not shared is looked through for tasks that nobody runs.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How soon a renewing that failed is tried again.
+const RENEW_AGAIN: Duration = Duration::from_millis(500);
+/// How often watched tasks that run elsewhere are read.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Tasks that are taken note of at once when there is room.
+const LOOK_AHEAD: usize = 5_000;
+
+/// When a lease that was asked for at `asked` ends for its owner: a fifth of its length early.
+fn lease_end(asked: Uptime, length: Duration) -> Uptime {
+    asked.after(length * 4 / 5)
+}
+
+impl Supervisor {
+    /// The hold on a task that is being taken up now.
+    pub(super) fn new_lease(&self, asked: Uptime) -> Lease {
+        match self.store.lease() {
+            Some(length) if !self.alone => Lease::until(lease_end(asked, length)),
+            _ => Lease::without_end(),
+        }
+    }
+
+    /// Begins the round of renewing and looking, and goes on with it.
+    pub(super) fn keep_house(&mut self, ctx: &mut Context<Self>) {
+        let held = self.active.iter().filter_map(|(id, slot)| match slot {
+            Slot::Running(running) => Some((*id, running.draft.record().epoch)),
+            Slot::Claiming(_) => None,
+        });
+        let held: Vec<_> = held.collect();
+        let (store, owner, asked) = (Arc::clone(&self.store), self.owner.clone(), Uptime::now());
+        // Only when nothing waits here is there a reason to look for more.
+        let room = if self.waiting.is_empty() && !self.draining { LOOK_AHEAD } else { 0 };
+        let round = async move {
+            let renewed = store.renew(&owner, &held).await?;
+            let found = if room > 0 { store.unclaimed(&owner, room).await? } else { Vec::new() };
+            Ok::<_, StoreError>((held, renewed, found))
+        };
+        ctx.spawn(round.into_actor(self).map(move |round, this, ctx| {
+            let pause = match round {
+                Ok((held, renewed, found)) => {
+                    this.renewed(&held, &renewed, asked, ctx);
+                    this.take_note(found, ctx);
+                    this.store.lease().map_or(LOOK_EVERY, |length| length / 3)
+                }
+                Err(why) => {
+                    log::warn!("leases cannot be renewed, trying again: {why}");
+                    this.store_was_away = true;
+                    RENEW_AGAIN
+                }
+            };
+            ctx.run_later(pause, Self::keep_house);
+        }));
+    }
+
+    fn renewed(&mut self, held: &[(TaskId, u64)], renewed: &Renewed, asked: Uptime, ctx: &mut Context<Self>) {
+        let was_away = std::mem::take(&mut self.store_was_away);
+        self.others = renewed.others;
+        self.alone = renewed.others == 0;
+        let end = self.store.lease().filter(|_| !self.alone).map(|length| lease_end(asked, length));
+        let mut lost = false;
+        for ((id, epoch), renewal) in held.iter().zip(&renewed.tasks) {
+            let Some(running) = self.running_mut(*id).filter(|running| running.draft.record().epoch == *epoch) else {
+                continue;
+            };
+            match renewal {
+                Renewal::Held { cancel_requested, .. } => {
+                    running.lease.set(end);
+                    if *cancel_requested && !running.draft.record().cancel_requested {
+                        self.reconcile(*id, ctx);
+                    }
+                }
+                Renewal::Lost | Renewal::Missing if running.draft.writing().is_none() => {
+                    lost |= *renewal == Renewal::Missing;
+                    self.reconcile(*id, ctx);
+                }
+                // The write under way will find out.
+                Renewal::Lost | Renewal::Missing => {}
+            }
+        }
+        // A store that comes back may have lost more than what runs here.
+        if lost || was_away {
+            self.sweep_soon(ctx);
+        }
+    }
+
+    /// Puts tasks that nobody runs behind those that wait.
+    fn take_note(&mut self, found: Vec<TaskId>, ctx: &mut Context<Self>) {
+        let before = self.waiting.len();
+        self.waiting.extend(found.into_iter().filter(|id| !self.active.contains_key(id)));
+        let tasks = self.waiting.len() - before;
+        if tasks > 0 {
+            log::info!(tasks; "taking up unfinished tasks");
+            self.fill_places(ctx);
+        }
+    }
+
+    /// Takes a stored task over for a new job.
+    pub(super) fn claim(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        self.active.insert(id, Slot::claiming());
+        let (asked, ttl) = (Uptime::now(), self.options.ttl);
+        let claim = claim(Arc::clone(&self.store), self.blob.clone(), id, self.owner.clone(), ttl);
+        ctx.spawn(claim.into_actor(self).map(move |claimed, this, ctx| this.claimed(id, claimed, asked, ctx)));
+    }
+
+    fn claimed(&mut self, id: TaskId, claimed: Result<TaskRecord, StoreError>, asked: Uptime, ctx: &mut Context<Self>) {
+        self.active.remove(&id);
+        match claimed {
+            Ok(record) if record.status.is_final() => return self.finish(record, ctx),
+            Ok(record) => self.start_job(record, asked, ctx),
+            Err(StoreError::Unavailable(why)) => {
+                log::warn!(task:% = id; "task waits, its store is away: {why}");
+                self.waiting.push_front(id);
+                ctx.run_later(Duration::from_secs(1), Self::fill_places);
+                return;
+            }
+            // Cancelled, deleted or taken up by someone else meanwhile.
+            Err(other) => log::debug!(task:% = id; "task is not ours to run: {other}"),
+        }
+        self.fill_places(ctx);
+    }
+
+    /// Reads the records of tasks that are watched here and run elsewhere.
+    pub(super) fn watch_others(&mut self, ctx: &mut Context<Self>) {
+        let elsewhere = |(id, watcher): (&TaskId, &tokio::sync::watch::Sender<_>)| {
+            (!watcher.is_closed() && !self.active.contains_key(id)).then_some(*id)
+        };
+        let ids: Vec<TaskId> = self.watchers.iter().filter_map(elsewhere).collect();
+        let store = Arc::clone(&self.store);
+        let read = async move {
+            let mut records = Vec::new();
+            for id in ids {
+                records.extend(store.get(id).await);
+            }
+            records
+        };
+        ctx.spawn(read.into_actor(self).map(|records, this, ctx| {
+            for record in records.into_iter().filter(|record| !this.active.contains_key(&record.id)) {
+                let (id, is_final) = (record.id, record.status.is_final());
+                if let Some(watcher) = this.watchers.get(&id) {
+                    let same = |seen: &Option<TaskRecord>| seen.as_ref().map(TaskRecord::revision);
+                    if same(&watcher.borrow()) != Some(record.revision()) {
+                        watcher.send_replace(Some(record));
+                    }
+                }
+                if is_final {
+                    this.watchers.remove(&id);
+                }
+            }
+            ctx.run_later(WATCH_EVERY, Self::watch_others);
+        }));
+    }
+}
+
+/// Begins a new epoch of a stored task, so that whatever an older owner still writes bounces; or ends it, when its end
+/// was decided and only the record does not say so yet.
+async fn claim(
+    store: Arc<dyn TaskStore>,
+    blob: LocalBlob,
+    id: TaskId,
+    owner: String,
+    ttl: Duration,
+) -> Result<TaskRecord, StoreError> {
+    let copy = manifest::read_copy(blob.clone(), id).await;
+    let current = match (store.get(id).await, &copy) {
+        (Err(StoreError::NotFound), Some(copy)) if !copy.status.is_final() => {
+            log::warn!(task:% = id; "the store had lost the record of a waiting task: it was made again");
+            let unowned = TaskRecord { owner: None, status: TaskStatus::Pending, ..copy.clone() };
+            restore(store.as_ref(), &unowned).await?;
+            unowned
+        }
+        (found, _) => found?,
+    };
+    if current.status.is_final() {
+        return Err(StoreError::Final);
+    }
+    let mut next = current.clone();
+    let illegal = |_| StoreError::Final;
+    let mut lease = LeaseChange::Release;
+    match copy.filter(|copy| copy.status.is_final() && copy.epoch == current.epoch) {
+        Some(ended) => next = ended,
+        None if current.cancel_requested => {
+            next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(illegal)?;
+            next.take(TaskStep::Cancel, Timestamp::now(), ttl).map_err(illegal)?;
+        }
+        None => {
+            next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(illegal)?;
+            next.owner = Some(owner);
+            lease = LeaseChange::Hold;
+            for (page, deaths) in deaths(blob.clone(), &current).await {
+                *next.crashes.entry(page).or_default() += deaths;
+            }
+        }
+    }
+    next.version = current.version.max(next.version) + 1;
+    let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
+    write_once(store.as_ref(), blob, &update).await?;
+    Ok(update.next)
+}
+
+/// The pages of this task that its former owner was reading when it died, or when it was last seen. The claim that
+/// counts them begins a new epoch, so each death counts once.
+async fn deaths(blob: LocalBlob, record: &TaskRecord) -> BTreeMap<u32, u32> {
+    let Some(owner) = record.owner.clone() else { return BTreeMap::new() };
+    let (id, epoch) = (record.id, record.epoch);
+    let read = tokio::task::spawn_blocking(move || {
+        let file = blob.reader(&flights_key(&owner))?;
+        file.map_or_else(|| Ok(Vec::new()), read_flights)
+    });
+    let flights = read.await.map_or_else(|_| Vec::new(), Result::unwrap_or_default);
+    let ours = flights.into_iter().filter(|flight| flight.task == id && flight.epoch == epoch);
+    ours.flat_map(|flight| flight.first..=flight.last).map(|page| (page, 1)).collect()
+}
+
+/// How the names of files end that tell what a process has in flight.
+pub(super) const FLIGHTS: &str = ".flights";
+
+/// Where a process keeps what it has in flight.
+pub(crate) fn flights_key(owner: &str) -> String {
+    format!("nodes/{owner}{FLIGHTS}")
+}

@@ -1,0 +1,92 @@
+//! What a task's folder keeps so that its record can be made again.
+//!
+//! Beside its source, a task's folder has `record-<epoch>.json`: a copy of its record as it was when the epoch began,
+//! and as it is since the task is final. A database can lose its last writes, or all of them; then the record is made
+//! from the copy with the greatest epoch. Each epoch has its own file, so that an owner who was paused while another
+//! took over cannot replace what that one wrote.
+//!
+//! **Write order.** A copy is written after the record, so a folder without one belongs to no accepted task; only the
+//! owner's word that the task is final comes before the record, so that whoever takes up a task whose owner died in
+//! between finds how it ended. A delete removes the copies first, so that nothing brings the task back.
+
+use std::io;
+
+use crate::blob::{Durability, LocalBlob};
+use crate::task::{TaskId, TaskRecord};
+
+/// Writes the copy for the record's epoch. A folder that is gone is not made again.
+///
+/// # Errors
+/// When it cannot be written, for example because the folder is gone (`NotFound`).
+pub(super) fn keep(blob: &LocalBlob, record: &TaskRecord, durability: Durability) -> io::Result<()> {
+    let json = serde_json::to_vec(record).map_err(io::Error::other)?;
+    blob.put_into_folder(&format!("{}/record-{}.json", record.work_dir, record.epoch), &json, durability)
+}
+
+/// [`keep`] off the actor's thread. A failure is told in the log: the record is the truth and the task goes on.
+pub(super) async fn keep_copy(blob: LocalBlob, record: TaskRecord, durability: Durability) {
+    let id = record.id;
+    let kept = tokio::task::spawn_blocking(move || keep(&blob, &record, durability)).await;
+    if let Ok(Err(why)) = kept {
+        log::warn!(task:% = id; "no copy of the record beside the source: {why}");
+    }
+}
+
+/// The copy with the greatest epoch, or `None` when there is none that can be read.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(super) fn read(blob: &LocalBlob, id: TaskId) -> io::Result<Option<TaskRecord>> {
+    let mut newest: Option<TaskRecord> = None;
+    for name in copies(blob, id)? {
+        let Some(bytes) = blob.get(&format!("tasks/{id}/{name}"))? else { continue };
+        let copy = serde_json::from_slice::<TaskRecord>(&bytes).ok().filter(|copy| copy.id == id);
+        newest = copy.into_iter().chain(newest).max_by_key(|copy| copy.epoch);
+    }
+    Ok(newest)
+}
+
+/// [`read`] off the actor's thread; `None` also when the folder cannot be read.
+pub(super) async fn read_copy(blob: LocalBlob, id: TaskId) -> Option<TaskRecord> {
+    tokio::task::spawn_blocking(move || read(&blob, id)).await.ok()?.ok()?
+}
+
+/// Removes every copy: from now on the folder is that of no task.
+///
+/// # Errors
+/// When one cannot be removed.
+pub(super) fn forget(blob: &LocalBlob, id: TaskId) -> io::Result<()> {
+    copies(blob, id)?.into_iter().try_for_each(|name| blob.remove(&format!("tasks/{id}/{name}")))
+}
+
+fn copies(blob: &LocalBlob, id: TaskId) -> io::Result<Vec<String>> {
+    let mut names = blob.names(&format!("tasks/{id}"))?;
+    names.retain(|name| name.strip_prefix("record-").is_some_and(|rest| rest.strip_suffix(".json").is_some()));
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::test_record;
+
+    #[test]
+    fn the_copy_of_the_greatest_epoch_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let mut record = test_record(1);
+        assert!(keep(&blob, &record, Durability::Cached).is_err(), "a folder that is gone stays gone");
+        assert_eq!(read(&blob, record.id).unwrap(), None);
+        blob.put(&record.pdf_path, b"pdf", Durability::Cached).unwrap();
+        for epoch in [9, 10, 2] {
+            record.epoch = epoch;
+            keep(&blob, &record, Durability::Cached).unwrap();
+        }
+        assert_eq!(read(&blob, record.id).unwrap().unwrap().epoch, 10);
+        blob.put(&format!("{}/record-11.json", record.work_dir), b"{torn", Durability::Cached).unwrap();
+        assert_eq!(read(&blob, record.id).unwrap().unwrap().epoch, 10);
+        forget(&blob, record.id).unwrap();
+        assert_eq!(read(&blob, record.id).unwrap(), None);
+        assert_eq!(blob.names(&record.work_dir).unwrap(), ["source.pdf"]);
+    }
+}

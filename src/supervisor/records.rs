@@ -1,0 +1,234 @@
+//! The way of a running task's record into the store, and what happens when the store does not agree.
+//!
+//! | the store says | that means | so |
+//! |---|---|---|
+//! | unavailable | nobody knows whether it landed | the same write again, until its fate is known |
+//! | conflict, its revision is behind ours | it lost its last writes | our record replaces it |
+//! | conflict, in our epoch | somebody asks us to cancel | we go on from its revision, and do |
+//! | conflict, a greater epoch; held; final | the task is somebody else's | the job stops without a word |
+//! | not found | it lost the record, or the task was deleted | the record is made again, if its copy is there |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+use super::actor::Supervisor;
+use super::manifest;
+use crate::blob::{Durability, LocalBlob};
+use crate::store::{Create, Created, StoreError, TaskStore, Update};
+use crate::task::{TaskId, TaskRecord, TaskStatus};
+
+/// The longest wait before a write that did not land is sent again.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+impl Supervisor {
+    /// Sends the draft of a running task to the store, unless that is under way already.
+    pub(super) fn persist(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        let update = self.running_mut(id).and_then(|running| running.draft.begin_write());
+        if let Some(update) = update {
+            self.unsettled.send_modify(|count| *count += 1);
+            self.write(id, update, 0, ctx);
+        }
+    }
+
+    fn write(&mut self, id: TaskId, update: Update, tries: u32, ctx: &mut Context<Self>) {
+        let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
+        let write = async move {
+            if update.next.status.is_final() && tries == 0 {
+                manifest::keep_copy(blob, update.next.clone(), durability(&update.next)).await;
+            }
+            store.update(&update).await
+        };
+        ctx.spawn(write.into_actor(self).map(move |result, this, ctx| this.written(id, result, tries, ctx)));
+    }
+
+    fn written(&mut self, id: TaskId, result: Result<(), StoreError>, tries: u32, ctx: &mut Context<Self>) {
+        match result {
+            Ok(()) => self.landed(id, ctx),
+            Err(StoreError::Unavailable(why)) => {
+                if tries == 0 {
+                    log::warn!(task:% = id; "record cannot be written, trying until it lands: {why}");
+                }
+                let backoff = Duration::from_millis(50 << tries.min(10)).min(LONGEST_BACKOFF);
+                ctx.run_later(backoff, move |this, ctx| {
+                    let again = this.running(id).and_then(|running| running.draft.writing().cloned());
+                    match again {
+                        Some(update) => this.write(id, update, tries + 1, ctx),
+                        None => this.unsettled.send_modify(|count| *count -= 1),
+                    }
+                });
+            }
+            Err(refused) => {
+                self.unsettled.send_modify(|count| *count -= 1);
+                log::debug!(task:% = id; "record was not written: {refused}");
+                if let Some(running) = self.running_mut(id) {
+                    running.draft.refused();
+                }
+                // Held: it lost its last writes, and somebody else began from what was left.
+                if matches!(refused, StoreError::Held) { self.give_up(id, ctx) } else { self.reconcile(id, ctx) }
+            }
+        }
+    }
+
+    fn landed(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        self.unsettled.send_modify(|count| *count -= 1);
+        let landed = self.running_mut(id).and_then(|running| running.draft.landed());
+        match landed {
+            Some(record) if record.status.is_final() => self.finish(record, ctx),
+            // Handed back to the store, for whoever takes it up next.
+            Some(record) if record.owner.is_none() => drop(self.active.remove(&id)),
+            _ => self.persist(id, ctx),
+        }
+    }
+
+    /// Looks at what the store has of a running task, and acts on it.
+    pub(super) fn reconcile(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        let store = Arc::clone(&self.store);
+        let read = async move { store.get(id).await };
+        ctx.spawn(read.into_actor(self).map(move |found, this, ctx| this.compare(id, found, ctx)));
+    }
+
+    fn compare(&mut self, id: TaskId, found: Result<TaskRecord, StoreError>, ctx: &mut Context<Self>) {
+        let Some(running) = self.running(id) else { return };
+        if running.draft.writing().is_some() {
+            // A write has begun in between; what becomes of it will tell.
+            return;
+        }
+        match found {
+            Ok(stored) => match judge(running.draft.record(), &stored, &self.owner) {
+                Verdict::Ended => self.finish(stored, ctx),
+                Verdict::Ours { cancel } => {
+                    if let Some(running) = self.running_mut(id) {
+                        running.draft.rebase(stored.revision());
+                        running.draft.change().cancel_requested = stored.cancel_requested;
+                    }
+                    if cancel {
+                        self.stop_and_cancel(id, ctx);
+                    }
+                    self.persist(id, ctx);
+                }
+                Verdict::Theirs => {
+                    log::warn!(task:% = id; "job is stopped, its task belongs to another process now");
+                    self.give_up(id, ctx);
+                }
+            },
+            Err(StoreError::NotFound) => self.make_again(id, ctx),
+            Err(why) => {
+                log::debug!(task:% = id; "record cannot be looked at, trying again: {why}");
+                ctx.run_later(Duration::from_secs(1), move |this, ctx| this.reconcile(id, ctx));
+            }
+        }
+    }
+
+    /// The store has lost the record of a task that runs here; or the task was deleted while this process slept.
+    fn make_again(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        let Some(record) = self.running(id).map(|running| running.draft.record().clone()) else { return };
+        let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
+        let made = async move {
+            match manifest::read_copy(blob.clone(), id).await {
+                Some(copy) if copy.epoch <= record.epoch => restore(store.as_ref(), &record).await.map(|()| record),
+                _ => Err(StoreError::Final),
+            }
+        };
+        ctx.spawn(made.into_actor(self).map(move |made, this, ctx| match made {
+            Ok(record) => {
+                log::warn!(task:% = id; "the store had lost the record of a running task: it was made again");
+                if let Some(running) = this.running_mut(id) {
+                    running.draft.rebase(record.revision());
+                }
+                this.persist(id, ctx);
+            }
+            Err(StoreError::Final) => this.give_up(id, ctx),
+            Err(StoreError::Exists | StoreError::Conflict(_)) => this.reconcile(id, ctx),
+            Err(_) => {
+                ctx.run_later(Duration::from_secs(1), move |this, ctx| this.reconcile(id, ctx));
+            }
+        }));
+    }
+}
+
+/// Whose a running task is, seen by who runs it.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Ours, at the store's revision; perhaps it is to be cancelled.
+    Ours {
+        cancel: bool,
+    },
+    /// Ours, and its end is stored.
+    Ended,
+    Theirs,
+}
+
+/// Compares the record as it should be with the stored one, as the process `me`. Pure.
+fn judge(draft: &TaskRecord, stored: &TaskRecord, me: &str) -> Verdict {
+    let behind = stored.epoch < draft.epoch;
+    let same = stored.epoch == draft.epoch;
+    let ours = same && !stored.status.is_final() && stored.owner.as_deref() == Some(me);
+    if behind || ours {
+        Verdict::Ours { cancel: ours && stored.cancel_requested && !draft.status.is_final() }
+    } else if same && stored.status.is_final() && stored.status == draft.status {
+        Verdict::Ended
+    } else {
+        Verdict::Theirs
+    }
+}
+
+/// Writes a lost record. Whatever it is equal to by now does not matter: it was accepted once.
+///
+/// # Errors
+/// [`StoreError::Exists`] when somebody else was faster, and as [`TaskStore::create`].
+pub(super) async fn restore(store: &dyn TaskStore, record: &TaskRecord) -> Result<(), StoreError> {
+    let mut create = Create { record: record.clone(), operation: uuid::Uuid::now_v7(), reuse: false };
+    match store.create(&create).await {
+        // Its idempotency key leads to a later task.
+        Ok(Created::Existing(_)) | Err(StoreError::KeyTaken) => {
+            create.record.idempotency = None;
+            store.create(&create).await.map(drop)
+        }
+        other => other.map(drop),
+    }
+}
+
+/// What a lost end would cost: pages are in the ledger, but a cancelled task that runs again makes calls.
+fn durability(record: &TaskRecord) -> Durability {
+    if record.status == TaskStatus::Cancelled { Durability::Synced } else { Durability::Cached }
+}
+
+/// Writes a change that no job makes, and the copy after it.
+///
+/// # Errors
+/// As [`TaskStore::update`].
+pub(super) async fn write_once(store: &dyn TaskStore, blob: LocalBlob, update: &Update) -> Result<(), StoreError> {
+    store.update(update).await?;
+    manifest::keep_copy(blob, update.next.clone(), durability(&update.next)).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::test_record;
+
+    #[test]
+    fn whose_a_task_is() {
+        let draft = TaskRecord { owner: Some("a#1".into()), epoch: 3, version: 7, ..test_record(1) };
+        let with = |change: &dyn Fn(&mut TaskRecord)| {
+            let mut stored = draft.clone();
+            change(&mut stored);
+            judge(&draft, &stored, "a#1")
+        };
+        let ours = Verdict::Ours { cancel: false };
+        assert_eq!(with(&|s| s.version = 2), ours, "the store went back");
+        assert_eq!(with(&|s| (s.epoch, s.owner) = (2, None)), ours, "the store went back to before our claim");
+        assert_eq!(with(&|s| s.version = 9), ours);
+        assert_eq!(with(&|s| s.cancel_requested = true), Verdict::Ours { cancel: true });
+        assert_eq!(with(&|s| s.epoch = 4), Verdict::Theirs);
+        assert_eq!(with(&|s| s.owner = Some("b#1".into())), Verdict::Theirs);
+        assert_eq!(with(&|s| s.status = TaskStatus::Cancelled), Verdict::Theirs);
+        let done = TaskRecord { status: TaskStatus::Completed, owner: None, ..draft.clone() };
+        let newer = |record: &TaskRecord| TaskRecord { version: 8, ..record.clone() };
+        assert_eq!(judge(&done, &newer(&done), "a#1"), Verdict::Ended, "our own end, whose answer was lost");
+        assert_eq!(judge(&done, &newer(&draft), "a#1"), ours, "an end on top of a cancel that came too late");
+    }
+}
