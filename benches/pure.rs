@@ -35,8 +35,15 @@ fn fair_queue(c: &mut Criterion) {
 
 fn planned() -> JobRuntime {
     let (work_dir, output) = ("tasks/x".to_owned(), "tasks/x/result.md".to_owned());
-    let mut job =
-        JobRuntime::new(TaskId::generate(), work_dir, output, 1, None, RetryPolicy::default(), Default::default());
+    let mut job = JobRuntime::new(
+        TaskId::generate(),
+        work_dir,
+        output,
+        1,
+        None,
+        RetryPolicy::default(),
+        std::collections::BTreeMap::new(),
+    );
     job.on(JobEvent::Planned { pages: (1..=SHARDS).collect(), known: Vec::new() });
     job
 }
