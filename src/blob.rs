@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 
 use self::barrier::Barrier;
 use crate::clock::Timestamp;
+use crate::failpoint;
 
 mod barrier;
 mod node;
@@ -96,6 +97,7 @@ impl LocalBlob {
     pub fn commit_all<'a>(&self, blobs: impl IntoIterator<Item = (Staged, &'a str)>) -> io::Result<()> {
         for (staged, key) in blobs {
             self.publish(staged.file, key, false)?;
+            failpoint::pass("blob.one-of-several")?;
         }
         self.barrier.wait()
     }

@@ -56,7 +56,19 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 7] = ["listen", "insecure", "store", "node", "task_ttl", "max_queued", "drain"];
+const SERVER_ONLY: [&str; 11] = [
+    "listen",
+    "insecure",
+    "store",
+    "node",
+    "task_ttl",
+    "lease",
+    "janitor_tick",
+    "ledger_size",
+    "ledger_age",
+    "max_queued",
+    "drain",
+];
 
 impl Cli {
     /// Reads the command line, or says what is wrong with it and ends with exit code 2.

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::blob::{Durability, LocalBlob, hex};
 use crate::clock::Timestamp;
+use crate::failpoint;
 use crate::task::PageOutput;
 
 /// The ledger over a blob store. Cheap to clone; all methods block and belong on a worker thread.
@@ -110,6 +111,7 @@ impl Ledger {
     /// When the entry cannot be written; then there is none.
     pub fn put(&self, key: PageKey, page: &PageOutput, durability: Durability) -> io::Result<()> {
         let json = serde_json::to_vec(page).map_err(io::Error::other)?;
+        failpoint::pass("ledger.write")?;
         self.blob.put(&key.blob_key(), &json, durability)
     }
 }

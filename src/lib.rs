@@ -97,6 +97,10 @@ pub mod blob;
 pub mod clock;
 pub mod config;
 pub mod document;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
+#[cfg(not(feature = "failpoints"))]
+mod failpoint;
 pub mod http;
 pub mod job;
 pub mod ledger;

@@ -5,6 +5,8 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    bindery::failpoint::set_up();
     let cli = cli::Cli::read();
     cli::start_log(&cli);
     match cli::run(cli) {

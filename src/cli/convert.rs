@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bindery::blob::{LocalBlob, Scratch};
 use bindery::config::{Config, Settings};
-use bindery::ledger::Ledger;
+use bindery::ledger::{Ledger, LedgerLimits};
 use bindery::store::EmbeddedStore;
 use bindery::task::{TaskOptions, TaskRecord, TaskStatus};
 use bindery::{Bindery, Builder, NewTask};
@@ -155,6 +155,8 @@ async fn convert(
     let mut config = config.clone();
     config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);
     config.supervisor.max_queued = usize::MAX;
+    // A command cannot know which pages a server's tasks need.
+    config.supervisor.ledger = LedgerLimits { bytes: None, age: None };
     // Somebody waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
     config.supervisor.retry.patience = config.supervisor.retry.patience.min(PATIENCE);
     let bindery = Builder::configured(&config)

@@ -13,6 +13,7 @@ use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, 
 use crate::aggregate::{JsonWriter, MarkdownWriter};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, Shard, plan};
+use crate::failpoint;
 use crate::ledger::Ledger;
 use crate::processor::{PageRead, ShardInput, ShardOutcome};
 use crate::task::{Failure, PageStatus, PageUsage, PageView, code};
@@ -53,6 +54,7 @@ impl Workshop {
             selection: spec.options.pages.clone(),
             limits: spec.limits,
         };
+        failpoint::pass("plan.begin").map_err(|e| storage_failed(&e))?;
         let (document, pages) = open(&check)?;
         let mut known = Vec::new();
         for &page in &pages {
@@ -111,8 +113,14 @@ impl Workshop {
             cancel: &spec.cancel,
             on_waiting: &waits,
         };
+        if let Err(error) = failpoint::pass("attempt.begin") {
+            return Receipts::Failed(storage_failed(&error));
+        }
         let outcome = spec.processor.process(&input);
         drop(flying);
+        if let Err(error) = failpoint::pass("attempt.answered") {
+            return Receipts::Failed(storage_failed(&error));
+        }
         match outcome {
             ShardOutcome::Done(pages) => self.keep(spec, shard, pages),
             ShardOutcome::Retry { after, why } => Receipts::Retry { after, why },
@@ -142,6 +150,9 @@ impl Workshop {
             };
             receipts.push((page, receipt));
         }
+        if let Err(error) = failpoint::pass("attempt.kept") {
+            return Receipts::Failed(storage_failed(&error));
+        }
         Receipts::Done(receipts)
     }
 
@@ -152,7 +163,9 @@ impl Workshop {
             Bound::Staged(files) => *files,
         };
         let files = [(json.finish(), &*spec.json_key), (markdown.finish(), &*spec.markdown_key)];
+        failpoint::pass("bind.staged").map_err(|e| storage_failed(&e))?;
         self.blob.commit_all(files).map_err(|e| storage_failed(&e))?;
+        failpoint::pass("bind.done").map_err(|e| storage_failed(&e))?;
         Ok(Vec::new())
     }
 

@@ -7,6 +7,7 @@
 //! After a failed write (a full disk) the database refuses everything until it is opened anew. So the writer closes it,
 //! everyone is told that the store is unavailable, and each further write first tries to open it: it heals by itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::{
     Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update, check_update,
 };
 use crate::clock::Timestamp;
+use crate::failpoint;
 use crate::task::{TaskId, TaskRecord, TaskStatus};
 
 /// id → format byte, operation, record as JSON.
@@ -275,7 +277,9 @@ fn write_or_reopen(
         }
         (None, None) => return Err(StoreError::Unavailable("its memory is gone".into())),
     };
-    let written = write_group(&current, operations);
+    // A panic would end the thread, and with it the store, for good.
+    let written = catch_unwind(AssertUnwindSafe(|| write_group(&current, operations)));
+    let written = written.unwrap_or_else(|_| Err(StoreError::Unavailable("writing crashed".into())));
     if written.is_err() && path.is_some() {
         database.send_replace(None);
     }
@@ -319,7 +323,9 @@ fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Resu
             settled => results.push(settled),
         }
     }
+    failpoint::pass("store.commit").map_err(unavailable)?;
     transaction.commit().map_err(unavailable)?;
+    failpoint::pass("store.committed").map_err(unavailable)?;
     Ok(results)
 }
 

@@ -16,6 +16,7 @@ use super::messages::{
 use super::records::{restore, write_once};
 use crate::blob::LocalBlob;
 use crate::clock::{Timestamp, Uptime};
+use crate::failpoint;
 use crate::job::StopJob;
 use crate::pool::{GetLoad, Load};
 use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
@@ -364,7 +365,9 @@ impl Handler<DeleteTask> for Supervisor {
                 tokio::task::spawn_blocking(move || manifest::forget(&blob, id)).await
             };
             removed(forgotten)?;
+            let _ = failpoint::pass("delete.copy-gone");
             store.delete(id).await?;
+            let _ = failpoint::pass("delete.record-gone");
             removed(tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await)
         })
     }

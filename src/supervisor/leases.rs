@@ -21,6 +21,7 @@ use super::manifest;
 use super::records::{restore, write_once};
 use crate::blob::LocalBlob;
 use crate::clock::{Timestamp, Uptime};
+use crate::failpoint;
 use crate::pool::{Lease, read_flights};
 use crate::store::{LeaseChange, Renewal, Renewed, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
@@ -221,7 +222,10 @@ async fn claim(
     }
     next.version = current.version.max(next.version) + 1;
     let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
+    let broken = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+    failpoint::pass("claim.begin").map_err(broken)?;
     write_once(store.as_ref(), blob, &update).await?;
+    failpoint::pass("claim.written").map_err(broken)?;
     Ok(update.next)
 }
 

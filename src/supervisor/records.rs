@@ -16,6 +16,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use super::actor::Supervisor;
 use super::manifest;
 use crate::blob::{Durability, LocalBlob};
+use crate::failpoint;
 use crate::store::{Create, Created, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus};
 
@@ -35,10 +36,17 @@ impl Supervisor {
     fn write(&mut self, id: TaskId, update: Update, tries: u32, ctx: &mut Context<Self>) {
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
         let write = async move {
-            if update.next.status.is_final() && tries == 0 {
+            if !update.next.status.is_final() {
+                return store.update(&update).await;
+            }
+            let broken = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+            if tries == 0 {
+                let _ = failpoint::pass("end.begin");
                 manifest::keep_copy(blob, update.next.clone(), durability(&update.next)).await;
             }
-            store.update(&update).await
+            failpoint::pass("end.copy-kept").map_err(broken)?;
+            store.update(&update).await?;
+            failpoint::pass("end.written").map_err(broken)
         };
         ctx.spawn(write.into_actor(self).map(move |result, this, ctx| this.written(id, result, tries, ctx)));
     }
@@ -201,6 +209,7 @@ fn durability(record: &TaskRecord) -> Durability {
 /// As [`TaskStore::update`].
 pub(super) async fn write_once(store: &dyn TaskStore, blob: LocalBlob, update: &Update) -> Result<(), StoreError> {
     store.update(update).await?;
+    let _ = failpoint::pass("change.written");
     manifest::keep_copy(blob, update.next.clone(), durability(&update.next)).await;
     Ok(())
 }

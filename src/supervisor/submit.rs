@@ -12,6 +12,7 @@ use super::messages::{Accepted, RequestError, SubmitTask};
 use crate::blob::{Durability, LocalBlob, Staged};
 use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
+use crate::failpoint;
 use crate::ledger::RecipeHash;
 use crate::pool::{CheckSource, Dispatcher, SourceCheck, SourcePages};
 use crate::store::{Create, Created, StoreError, TaskStore};
@@ -122,7 +123,10 @@ impl Acceptance {
     async fn keep_source(&self, source: Staged, record: &TaskRecord) -> Result<(), RequestError> {
         let (blob, key, folder) = (self.blob.clone(), record.pdf_path.clone(), record.work_dir.clone());
         let kept = tokio::task::spawn_blocking(move || {
-            blob.commit(source, &key).inspect_err(|_| drop(blob.remove_folder(&folder)))
+            let kept = failpoint::pass("submit.source")
+                .and_then(|()| blob.commit(source, &key))
+                .and_then(|()| failpoint::pass("submit.source-kept"));
+            kept.inspect_err(|_| drop(blob.remove_folder(&folder)))
         });
         let kept = kept.await.map_err(|_| RequestError::Stopping)?;
         kept.map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
@@ -132,7 +136,9 @@ impl Acceptance {
     async fn write(self, record: TaskRecord) -> Result<Accepted, RequestError> {
         match self.create(&record).await {
             Ok(Created::New) => {
+                let _ = failpoint::pass("submit.record-written");
                 manifest::keep_copy(self.blob.clone(), record.clone(), Durability::Cached).await;
+                let _ = failpoint::pass("submit.copy-kept");
                 Ok(Accepted { record, reused: false })
             }
             Ok(Created::Existing(id)) => {

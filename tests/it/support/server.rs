@@ -23,6 +23,7 @@ pub fn bindery(data: &Path) -> Command {
     if std::env::var_os("RUST_LOG").is_none() {
         command.env("RUST_LOG", "error");
     }
+    command.env("RUST_BACKTRACE", "0");
     command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null());
     command
 }
@@ -35,17 +36,29 @@ pub async fn run(data: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsS
 pub struct Server {
     pub url: String,
     process: Child,
-    data: TempDir,
+    data: Data,
     arguments: Vec<String>,
     client: reqwest::Client,
+}
+
+/// A data directory, of one server or shared between several.
+pub type Data = std::sync::Arc<TempDir>;
+
+/// A fresh one.
+pub fn fresh_data() -> Data {
+    std::sync::Arc::new(tempfile::tempdir().unwrap())
 }
 
 impl Server {
     /// A server on a fresh data directory.
     pub async fn start(arguments: &[&str]) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::start_on(fresh_data(), arguments, &[]).await
+    }
+
+    /// A server on a data directory that may have others, with variables in its environment.
+    pub async fn start_on(data: Data, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let (process, url) = spawn(data.path(), &arguments).await;
+        let (process, url) = spawn(data.path(), &arguments, variables).await;
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { url, process, data, arguments, client: reqwest::Client::new() }
     }
@@ -61,12 +74,29 @@ impl Server {
 
     /// Starts it again on the same data.
     pub async fn restart(&mut self) {
-        (self.process, self.url) = spawn(self.data.path(), &self.arguments).await;
+        self.restart_with(&[]).await;
+    }
+
+    /// The same, with variables in its environment.
+    pub async fn restart_with(&mut self, variables: &[(&str, &str)]) {
+        (self.process, self.url) = spawn(self.data.path(), &self.arguments, variables).await;
     }
 
     /// SIGTERM, and nothing more.
     pub fn terminate(&self) {
-        signal(self.process.id().unwrap(), "TERM");
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, if it still runs.
+    pub fn signal(&self, name: &str) {
+        if let Some(pid) = self.process.id() {
+            signal(pid, name);
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
     }
 
     pub async fn exit_status(&mut self) -> ExitStatus {
@@ -124,10 +154,11 @@ pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     (status, json)
 }
 
-async fn spawn(data: &Path, arguments: &[String]) -> (Child, String) {
+async fn spawn(data: &Path, arguments: &[String], variables: &[(&str, &str)]) -> (Child, String) {
     let mut process = bindery(data)
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -1,0 +1,273 @@
+//! Something goes wrong at each place along the write order, in each way: the process is killed there, a thread panics,
+//! an error comes back, or it takes a while. Afterwards the same must hold: the task completes as if nothing had
+//! happened, nothing is paid but what was in flight, and nothing is left behind.
+//!
+//! The places are those of `src/failpoint.rs`; run it with `cargo test --features failpoints --test failpoints`.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::Value;
+
+#[path = "../it/support"]
+#[allow(dead_code, reason = "shared with the other tests, which use more of it")]
+mod support {
+    pub mod fake_llm;
+    pub mod pdf;
+    pub mod server;
+
+    pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), future).await;
+        waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
+    }
+}
+
+use support::fake_llm::{Answer, FakeLlm, Script, markdown};
+use support::pdf::book;
+use support::server::{Server, answer, files, fresh_data};
+use support::soon;
+
+const PAGES: u32 = 5;
+const IN_FLIGHT: usize = 2;
+
+/// What a caller does while something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// Submits and waits.
+    Submit,
+    /// The server was killed in mid-run before; the place is passed when it takes the task up again.
+    Resume,
+    /// Deletes a finished task.
+    Delete,
+}
+
+/// Every place, and a flow that passes it.
+const PLACES: [(&str, Flow); 22] = [
+    ("submit.source", Flow::Submit),
+    ("submit.source-kept", Flow::Submit),
+    ("submit.record-written", Flow::Submit),
+    ("submit.copy-kept", Flow::Submit),
+    ("store.commit", Flow::Submit),
+    ("store.committed", Flow::Submit),
+    ("claim.begin", Flow::Resume),
+    ("change.written", Flow::Resume),
+    ("claim.written", Flow::Resume),
+    ("plan.begin", Flow::Submit),
+    ("attempt.begin", Flow::Submit),
+    ("attempt.answered", Flow::Submit),
+    ("ledger.write", Flow::Submit),
+    ("attempt.kept", Flow::Submit),
+    ("bind.staged", Flow::Submit),
+    ("blob.one-of-several", Flow::Submit),
+    ("bind.done", Flow::Submit),
+    ("end.begin", Flow::Submit),
+    ("end.copy-kept", Flow::Submit),
+    ("end.written", Flow::Submit),
+    ("delete.copy-gone", Flow::Delete),
+    ("delete.record-gone", Flow::Delete),
+];
+
+const ACTIONS: [&str; 4] = ["return(kill)", "panic", "return(error)", "delay(150)"];
+
+/// What the same pages read one after the other would give.
+fn reference() -> String {
+    let pages: Vec<String> = (1..=PAGES).map(|page| format!("<!-- page {page} -->\n\n{}\n", markdown(page))).collect();
+    pages.join("\n")
+}
+
+struct Case {
+    name: String,
+    llm: FakeLlm,
+    server: Server,
+    key: String,
+    /// What the process may have had in flight when it died.
+    lost_calls: usize,
+    /// How often the server ended by the fault.
+    deaths: usize,
+}
+
+impl Case {
+    /// The task of this case: submitted as a careful client does, again and again under one key until it is answered.
+    async fn submitted(&mut self) -> String {
+        loop {
+            let request = self.server.request("POST", "/v1/tasks?processor=llm").header("idempotency-key", &self.key);
+            let request = request.header("content-type", "application/pdf").body(book(&self.key, PAGES));
+            match soon("an answer to the submit", request.send()).await {
+                Ok(response) if response.status().is_success() => {
+                    let task: Value = response.json().await.unwrap();
+                    return task["id"].as_str().unwrap().to_owned();
+                }
+                Ok(response) if response.status() == 503 => self.revive_if_dead().await,
+                Ok(response) => panic!("{}: {}", self.name, response.text().await.unwrap()),
+                Err(_) => self.revive().await,
+            }
+        }
+    }
+
+    /// Waits for the end of the server and starts it again, without the fault.
+    async fn revive(&mut self) {
+        self.server.exit_status().await;
+        self.deaths += 1;
+        self.lost_calls += IN_FLIGHT;
+        self.llm.until(|books| books.in_flight == 0).await;
+        self.server.restart().await;
+    }
+
+    async fn revive_if_dead(&mut self) {
+        if self.server.has_ended() {
+            self.revive().await;
+        }
+    }
+
+    /// Asks until there is an answer that is not "come back later"; starts the server again when it is gone.
+    async fn ask(&mut self, method: &str, path: &str) -> (u16, Value) {
+        let asking = Duration::from_secs(60);
+        let asked = tokio::time::timeout(asking, async {
+            loop {
+                match self.server.request(method, path).send().await {
+                    Ok(response) if response.status() == 503 => self.revive_if_dead().await,
+                    Ok(response) => {
+                        let status = response.status().as_u16();
+                        let body = response.bytes().await.unwrap_or_default();
+                        return (status, serde_json::from_slice(&body).unwrap_or_default());
+                    }
+                    Err(_) => self.revive().await,
+                }
+            }
+        });
+        asked.await.unwrap_or_else(|_| panic!("{}: waited too long for {method} {path}", self.name))
+    }
+
+    async fn finished(&mut self, id: &str) -> Value {
+        loop {
+            let (status, task) = self.ask("GET", &format!("/v1/tasks/{id}?wait=20")).await;
+            assert_eq!(status, 200, "{}: {task}", self.name);
+            if task["finished_at"].is_string() {
+                return task;
+            }
+        }
+    }
+
+    /// The oracle: what must hold however it went.
+    async fn check(&mut self, id: &str) {
+        let mut task = self.finished(id).await;
+        let mut forced = 0;
+        if task["pages"]["failed"] != 0 || task["status"] != "completed" {
+            // A page that could not be kept is declared failed; a retry pays for it again, and for no other.
+            forced = usize::try_from(task["pages"]["failed"].as_u64().unwrap_or_default()).unwrap();
+            assert!(forced <= 1, "{}: {task}", self.name);
+            let (status, retried) = self.ask("POST", &format!("/v1/tasks/{id}/retry")).await;
+            assert!(status == 202 || status == 409, "{}: {status} {retried}", self.name);
+            task = self.finished(id).await;
+        }
+        assert_eq!(task["status"], "completed", "{}: {task}", self.name);
+        assert_eq!(task["pages"]["done"], PAGES, "{}: {task}", self.name);
+        let result = self.server.request("GET", &format!("/v1/tasks/{id}/result")).send().await.unwrap();
+        assert_eq!(result.text().await.unwrap(), reference(), "{}", self.name);
+        let books = self.llm.books();
+        // An attempt whose outcome is turned into an error is one more call.
+        let most = PAGES as usize + self.lost_calls + forced + 1;
+        assert!(books.calls.len() <= most, "{}: {} calls, at most {most}: {books:?}", self.name, books.calls.len());
+        let (_, list) = self.ask("GET", "/v1/tasks").await;
+        assert_eq!(list["tasks"].as_array().unwrap().len(), 1, "{}: one submit, one task: {list}", self.name);
+
+        assert!([204, 404].contains(&self.ask("DELETE", &format!("/v1/tasks/{id}")).await.0), "{}", self.name);
+        self.nothing_is_left().await;
+    }
+
+    /// A fault that was not met proves nothing.
+    fn must_have_died(&self, action: &str) {
+        assert!(action != "return(kill)" || self.deaths == 1, "{}: {} deaths", self.name, self.deaths);
+    }
+
+    async fn nothing_is_left(&self) {
+        let left = || {
+            let mut left = files(self.server.data());
+            left.retain(|file| !file.starts_with("ledger/"));
+            left
+        };
+        let gone = async {
+            while !left().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let gone = tokio::time::timeout(Duration::from_secs(30), gone).await;
+        assert!(gone.is_ok(), "{}: left behind: {:?}", self.name, left());
+        let (status, list) = answer(self.server.request("GET", "/v1/tasks")).await;
+        assert_eq!((status, list["tasks"].as_array().map(Vec::len)), (200, Some(0)), "{}", self.name);
+    }
+}
+
+async fn goes_wrong(place: &str, flow: Flow, action: &str) {
+    let name = format!("{place} {action}");
+    // The first submit's page is held until the flow lets it go, so that a task can be caught in mid-run.
+    let script = if flow == Flow::Resume { Script::default().page(3, [Answer::Hold]) } else { Script::default() };
+    let llm = FakeLlm::start(script);
+    let concurrency = IN_FLIGHT.to_string();
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", &concurrency];
+    let arguments = [&arguments[..], &["--janitor-tick", "1s"]].concat();
+    // Every place is passed by the first task that comes there; the store commits once at its opening.
+    let fault = format!("{place}=1*{action}");
+    let variables = [("FAILPOINTS", fault.as_str()), ("RUST_LOG", "off")];
+    let first = if flow == Flow::Resume { &[][..] } else { &variables[..] };
+    let server = Server::start_on(fresh_data(), &arguments, first).await;
+    let mut case = Case { key: name.clone(), name, llm, server, lost_calls: 0, deaths: 0 };
+    let id = case.submitted().await;
+    match flow {
+        Flow::Submit => {}
+        Flow::Resume => {
+            case.llm.until(|books| books.held == 1).await;
+            case.server.kill().await;
+            case.lost_calls += IN_FLIGHT;
+            case.llm.until(|books| books.in_flight == 0).await;
+            case.llm.open();
+            case.server.restart_with(&variables).await;
+        }
+        Flow::Delete => {
+            case.finished(&id).await;
+            let (status, _) = case.ask("DELETE", &format!("/v1/tasks/{id}")).await;
+            assert!([204, 404, 500].contains(&status), "{}: {status}", case.name);
+            let (status, _) = case.ask("DELETE", &format!("/v1/tasks/{id}")).await;
+            assert!([204, 404].contains(&status), "{}: {status}", case.name);
+            case.nothing_is_left().await;
+            return case.must_have_died(action);
+        }
+    }
+    case.check(&id).await;
+    case.must_have_died(action);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_every_place_in_every_way() {
+    let cases = PLACES.into_iter().flat_map(|(place, flow)| ACTIONS.map(|action| (place, flow, action)));
+    let run = futures::stream::iter(cases).map(|(place, flow, action)| async move {
+        let done = tokio::spawn(goes_wrong(place, flow, action)).await;
+        done.err().map(|_| format!("{place} {action}"))
+    });
+    let wrong: Vec<String> = run.buffer_unordered(8).filter_map(|wrong| async { wrong }).collect().await;
+    assert!(wrong.is_empty(), "went wrong: {wrong:#?}");
+}
+
+/// The table above and the places in the code are the same, so that no place is forgotten.
+#[test]
+fn the_table_has_every_place() {
+    let mut found = std::collections::BTreeSet::new();
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.extend(
+                text.split("failpoint::pass(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
+            );
+        }
+    }
+    let table = PLACES.iter().map(|(place, _)| (*place).to_owned()).collect();
+    assert_eq!(found, table);
+}
