@@ -20,6 +20,10 @@ mod support {
     pub mod pdf;
     pub mod redis_server;
 
+    pub const fn mix(z: u64) -> u64 {
+        z.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     pub async fn soon<T>(_: &str, future: impl Future<Output = T>) -> T {
         future.await
     }

@@ -18,6 +18,10 @@ mod support {
     pub mod pdf;
     pub mod server;
 
+    pub const fn mix(z: u64) -> u64 {
+        z.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         let waited = tokio::time::timeout(std::time::Duration::from_secs(60), future).await;
         waited.unwrap_or_else(|_| panic!("waited too long for {what}"))

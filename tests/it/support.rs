@@ -2,6 +2,7 @@
 
 pub mod fake_llm;
 pub mod pdf;
+pub mod redis_proxy;
 pub mod redis_server;
 pub mod server;
 
@@ -9,6 +10,14 @@ use std::time::Duration;
 
 /// The longest that any single wait may last. Generous: machines are slow at times; a wait that never ends is a bug.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bits that depend on all bits of `z` (the finaliser of splitmix64): chance that a seed replays.
+pub const fn mix(z: u64) -> u64 {
+    let z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
 
 /// Waits for `future`, but not without end.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -22,6 +22,10 @@ pub enum Answer {
     Body(&'static str),
     /// Answers with a completion of this text and `finish_reason`.
     Text(&'static str, &'static str),
+    /// Never answers.
+    Hang,
+    /// Breaks the connection off.
+    Reset,
 }
 
 /// What it does: by page and call, else by default, after a delay.
@@ -30,11 +34,13 @@ pub struct Script {
     pub pages: HashMap<u32, Vec<Answer>>,
     pub otherwise: Answer,
     pub delay: Duration,
+    /// When set, every twelfth call or so goes wrong, which and how by this seed.
+    pub trouble: Option<u64>,
 }
 
 impl Default for Script {
     fn default() -> Self {
-        Self { pages: HashMap::new(), otherwise: Answer::Ok, delay: Duration::ZERO }
+        Self { pages: HashMap::new(), otherwise: Answer::Ok, delay: Duration::ZERO, trouble: None }
     }
 }
 
@@ -64,6 +70,8 @@ pub struct Books {
     pub most_in_flight: usize,
     /// Calls in flight that wait for the gate.
     pub held: usize,
+    /// Calls that went wrong by the endpoint's own doing.
+    pub troubled: usize,
 }
 
 pub struct FakeLlm {
@@ -150,7 +158,10 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
     while let Some((path, body)) = read_request(&mut stream).await {
         let response = tokio::select! {
-            response = respond(&state, &path, &body) => response,
+            response = respond(&state, &path, &body) => match response {
+                Some(response) => response,
+                None => return,
+            },
             // Nothing is sent before an answer, so reading here means that the caller is gone.
             _ = stream.fill_buf() => return,
         };
@@ -179,12 +190,26 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<
     Some((path, body))
 }
 
-async fn respond(state: &State, path: &str, body: &[u8]) -> String {
+/// `None` breaks the connection off.
+async fn respond(state: &State, path: &str, body: &[u8]) -> Option<String> {
     match path {
         "/v1/chat/completions" => complete(state, body).await,
-        "/books" => show_books(state),
-        _ => response(404, "", "{}"),
+        "/books" => Some(show_books(state)),
+        _ => Some(response(404, "", "{}")),
     }
+}
+
+/// What goes wrong with the nth call, if anything does.
+fn trouble(seed: u64, nth: usize) -> Option<Answer> {
+    let mixed = super::mix(seed ^ super::mix(nth as u64));
+    (mixed % 12 == 0).then(|| match (mixed >> 32) % 6 {
+        0 => Answer::Status(429, Some("0")),
+        1 => Answer::Status(500, None),
+        2 => Answer::Status(503, None),
+        3 => Answer::Body("<html>gateway</html>"),
+        4 => Answer::Reset,
+        _ => Answer::Hang,
+    })
 }
 
 /// Counts a call as held for as long as it lives.
@@ -203,12 +228,13 @@ impl Drop for Held {
     }
 }
 
-async fn complete(state: &State, body: &[u8]) -> String {
+async fn complete(state: &State, body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).expect("a request is JSON");
     let pages = asked_pages(body["messages"][1]["content"].as_str().unwrap_or_default());
     let first = pages.first().copied().unwrap_or(0);
-    let mut nth = 0;
+    let (mut nth, mut total) = (0, 0);
     state.books.send_modify(|books| {
+        total = books.calls.len();
         nth = *books.calls_by_page.entry(first).and_modify(|calls| *calls += 1).or_insert(1) - 1;
         books.calls.push(first);
         books.in_flight += 1;
@@ -220,11 +246,18 @@ async fn complete(state: &State, body: &[u8]) -> String {
     }
     let steps = state.script.pages.get(&first);
     let step = steps.and_then(|steps| steps.get(nth).or(steps.last())).unwrap_or(&state.script.otherwise);
+    let wrong = state.script.trouble.and_then(|seed| trouble(seed, total));
+    if wrong.is_some() {
+        state.books.send_modify(|books| books.troubled += 1);
+    }
+    let step = wrong.as_ref().unwrap_or(step);
     if let Answer::Hold = step {
         let _held = Held::new(&state.books);
         let _ = state.gate.subscribe().wait_for(|open| *open).await;
     }
-    match step {
+    Some(match step {
+        Answer::Hang => std::future::pending().await,
+        Answer::Reset => return None,
         Answer::Ok | Answer::Hold => {
             state.books.send_modify(|books| books.paid.push(first));
             let part = |page: &u32| format!("<<<page {page}>>>\n{}\n", markdown(*page));
@@ -238,7 +271,7 @@ async fn complete(state: &State, body: &[u8]) -> String {
         }
         Answer::Body(body) => response(200, "", body),
         Answer::Text(text, reason) => completion(text, reason),
-    }
+    })
 }
 
 fn completion(text: &str, finish_reason: &str) -> String {

@@ -41,6 +41,11 @@ impl RedisServer {
         self.process = launch(self.port, &self.dir).await.expect("the port is still free");
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        super::server::signal(self.process.id().unwrap(), name);
+    }
+
     pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
         redis::Client::open(self.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
     }

@@ -95,6 +95,7 @@ impl Server {
     }
 
     /// Whether it has ended by itself.
+    #[allow(dead_code, reason = "used by the failpoint tests, which share this file")]
     pub fn has_ended(&mut self) -> bool {
         self.process.try_wait().unwrap().is_some()
     }

@@ -1,0 +1,173 @@
+//! Several servers on one Redis and one data directory.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::pdf::book;
+use crate::support::redis_server::RedisServer;
+use crate::support::server::{Server, answer, fresh_data};
+use crate::support::soon;
+
+const LEASE: Duration = Duration::from_secs(2);
+
+async fn pair(llm: &FakeLlm, redis: &RedisServer) -> [Server; 2] {
+    let (data, url) = (fresh_data(), redis.url());
+    let arguments = ["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2"];
+    let arguments = [&arguments[..], &["--lease", "2s", "--janitor-tick", "1s"]].concat();
+    let first = Server::start_on(data.clone(), &arguments, &[]).await;
+    [first, Server::start_on(data, &arguments, &[]).await]
+}
+
+/// Waits until the server knows of the other one.
+async fn acquainted(server: &Server) {
+    soon("the servers to know of each other", async {
+        while server.get("/readyz?verbose").await["other_nodes"] != 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dead_servers_task_goes_on_elsewhere() {
+    let (llm, redis) = (FakeLlm::start(Script::default().page(4, [Answer::Hold])), RedisServer::start().await);
+    let [mut first, second] = pair(&llm, &redis).await;
+    let id = first.accepted(book("Takeover", 6), "processor=llm").await;
+    llm.until(|books| books.held == 1 && books.paid.len() == 5).await;
+    first.kill().await;
+    llm.until(|books| books.in_flight == 0).await;
+    llm.open();
+    let killed = std::time::Instant::now();
+    let task = second.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &6.into()), "{task}");
+    assert!(killed.elapsed() < LEASE + Duration::from_secs(4), "took {:?}", killed.elapsed());
+    // An answer that was under way at the kill was in flight, too.
+    assert!(llm.books().calls.len() <= 6 + 2, "only calls in flight are made again: {:?}", llm.books());
+}
+
+#[tokio::test]
+async fn an_owner_that_slept_past_its_lease_does_no_harm() {
+    let (llm, redis) = (FakeLlm::start(Script::default().page(3, [Answer::Hold])), RedisServer::start().await);
+    let [first, second] = pair(&llm, &redis).await;
+    acquainted(&first).await;
+    let id = first.accepted(book("Sleeper", 8), "processor=llm").await;
+    llm.until(|books| books.held == 1 && books.paid.len() == 7).await;
+    first.signal("STOP");
+    // The other one takes the task over and asks for the page that is missing.
+    llm.until(|books| books.calls_by_page[&3] == 2).await;
+    llm.open();
+    let task = second.finished(&id).await;
+    assert_eq!(task["status"], "completed");
+    first.signal("CONT");
+    let seen: Value = soon("the sleeper to answer", first.get(&format!("/v1/tasks/{id}"))).await;
+    assert_eq!(seen, task, "a final status stays");
+    assert_eq!(first.markdown(&id).await, second.markdown(&id).await);
+    assert!(llm.books().calls.len() <= 8 + 2, "only calls in flight are made again: {:?}", llm.books());
+}
+
+#[tokio::test]
+async fn a_cancel_through_the_other_server_is_answered_when_no_call_begins_any_more() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let [first, second] = pair(&llm, &redis).await;
+    let id = first.accepted(book("Cancel", 6), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    let (status, task) = second.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
+    assert_eq!((status, &task["status"]), (200, &"cancelled".into()), "{task}");
+    let calls = llm.until(|books| books.in_flight == 0).await.calls.len();
+    llm.open();
+    let other = first.accepted(book("Other", 1), "processor=llm").await;
+    first.finished(&other).await;
+    assert_eq!(llm.books().calls.len(), calls + 1, "no call of the cancelled task");
+    assert_eq!(first.get(&format!("/v1/tasks/{id}")).await["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_order_hands_its_tasks_over_and_a_wait_elsewhere_sees_the_end() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let [mut first, second] = pair(&llm, &redis).await;
+    let id = first.accepted(book("Handover", 3), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    let waiting = answer(second.request("GET", &format!("/v1/tasks/{id}?wait=50")));
+    first.terminate();
+    llm.open();
+    let ((status, task), exit) = futures::join!(waiting, first.exit_status());
+    assert_eq!((status, &task["status"], exit.code()), (200, &"completed".into(), Some(0)), "{task}");
+    assert_eq!(llm.books().calls.len(), 3);
+}
+
+#[tokio::test]
+async fn a_redis_that_lost_everything_gets_its_records_back() {
+    let (llm, redis) = (FakeLlm::start(Script::default().page(2, [Answer::Hold])), RedisServer::start().await);
+    let url = redis.url();
+    let arguments = ["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "1"];
+    let server = Server::start(&[&arguments[..], &["--lease", "2s", "--janitor-tick", "1s"]].concat()).await;
+    let done = server.accepted(book("Done", 1), "processor=llm").await;
+    let done = server.finished(&done).await;
+    let running = server.accepted(book("Running", 3), "processor=llm").await;
+    llm.until(|books| books.held == 1).await;
+    let waiting = server.accepted(book("Waiting", 1), "processor=llm").await;
+    let mut connection = redis.connection().await;
+    let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+
+    let path = format!("/v1/tasks/{}", done["id"].as_str().unwrap());
+    assert_eq!(server.get(&path).await, done, "an end is brought back when somebody asks for it");
+    llm.open();
+    for id in [running, waiting] {
+        let task = loop {
+            let (status, task) = server.ask("GET", &format!("/v1/tasks/{id}?wait=50")).await;
+            assert!(status == 200 || status == 503, "never silence: {status} {task}");
+            if status == 200 && task["finished_at"].is_string() {
+                break task;
+            }
+        };
+        assert_eq!(task["status"], "completed", "{task}");
+    }
+    assert_eq!(llm.books().calls.len(), 5, "nothing was paid twice");
+}
+
+#[tokio::test]
+async fn settings_of_redis_that_lose_tasks_are_said() {
+    let redis = RedisServer::start().await;
+    let mut connection = redis.connection().await;
+    for (name, value) in [("maxmemory-policy", "volatile-lru"), ("appendonly", "no")] {
+        let () = redis::cmd("CONFIG").arg(&["SET", name, value]).query_async(&mut connection).await.unwrap();
+    }
+    let server = Server::start(&["--store", &redis.url()]).await;
+    let warnings = server.get("/readyz?verbose").await["warnings"].clone();
+    let said: Vec<&str> = warnings.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("set noeviction") && said[1].contains("appendonly"), "{said:?}");
+}
+
+#[tokio::test]
+async fn fifty_equal_submits_are_one_task_that_is_paid_once() {
+    for redis in [None, Some(RedisServer::start().await)] {
+        let llm = FakeLlm::start(Script::default());
+        let store = redis.as_ref().map_or_else(|| "embedded".to_owned(), RedisServer::url);
+        let server = Server::start(&["--store", &store, "--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+        let pdf = book("Fifty", 4);
+        let many = (0..50).map(|_| server.submit(pdf.clone(), "processor=llm"));
+        let answers = futures::future::join_all(many).await;
+        let id = answers[0].1["id"].clone();
+        assert!(answers.iter().all(|(status, task)| [200, 202].contains(status) && task["id"] == id), "{answers:?}");
+        assert_eq!(answers.iter().filter(|(status, _)| *status == 202).count(), 1);
+        assert!(answers.iter().all(|(status, task)| (*status == 200) == (task["reused"] == true)));
+        server.finished(id.as_str().unwrap()).await;
+        assert_eq!(server.submit(pdf.clone(), "processor=llm").await.0, 200, "also when it is done");
+        assert_eq!(server.submit(pdf.clone(), "processor=llm&reuse=false").await.0, 202);
+        assert_eq!(llm.books().calls.len(), 4);
+        let folders = std::fs::read_dir(server.data().join("tasks")).unwrap().count();
+        assert_eq!(folders, 2, "what came to nothing leaves nothing");
+
+        let keyed = |pdf: &[u8]| {
+            let request = server.request("POST", "/v1/tasks?reuse=false").header("idempotency-key", "order 7");
+            answer(request.header("content-type", "application/pdf").body(pdf.to_vec()))
+        };
+        let (first, again) = (keyed(&book("Key", 1)).await, keyed(&book("Key", 1)).await);
+        assert_eq!((first.0, again.0, &first.1["id"]), (202, 200, &again.1["id"]));
+        let (status, problem) = keyed(&book("Other", 1)).await;
+        assert_eq!((status, &problem["code"]), (409, &"idempotency_conflict".into()));
+    }
+}
