@@ -32,6 +32,26 @@ pub(crate) const fn pass(_: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Passes the place `page-N` for each page that is about to be read.
+///
+/// # Errors
+/// Only when a test asked for one.
+#[cfg(feature = "failpoints")]
+pub(crate) fn pass_pages(mut pages: impl Iterator<Item = u32>) -> io::Result<()> {
+    pages.try_for_each(|page| pass(&format!("page-{page}")))
+}
+
+/// Passes the place `page-N` for each page that is about to be read.
+///
+/// # Errors
+/// Only when a test asked for one.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+#[allow(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+pub(crate) fn pass_pages(_: impl Iterator<Item = u32>) -> io::Result<()> {
+    Ok(())
+}
+
 /// Reads what the environment asks for; once, at the start of the process.
 #[cfg(feature = "failpoints")]
 pub fn set_up() {

@@ -113,7 +113,7 @@ impl Workshop {
             cancel: &spec.cancel,
             on_waiting: &waits,
         };
-        if let Err(error) = failpoint::pass("attempt.begin") {
+        if let Err(error) = failpoint::pass("attempt.begin").and_then(|()| failpoint::pass_pages(shard.pages())) {
             return Receipts::Failed(storage_failed(&error));
         }
         let outcome = spec.processor.process(&input);

@@ -254,6 +254,48 @@ async fn at_every_place_in_every_way() {
     assert!(wrong.is_empty(), "went wrong: {wrong:#?}");
 }
 
+/// Page 5 kills the process whenever it is read. Three deaths later it is declared failed, it alone, and the process
+/// lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_kills_the_process_is_found_and_given_up() {
+    let poison = [("FAILPOINTS", "page-5=return(kill)"), ("RUST_LOG", "off")];
+    let mut server = Server::start_on(fresh_data(), &["--workers", "2"], &poison).await;
+    let id = server.accepted(book("Poison", 40), "").await;
+    // A task beside it whose pages must not suffer. It has no page 5.
+    let request =
+        server.request("POST", "/v1/tasks").header("content-type", "application/pdf").body(book("Innocent", 4));
+    let innocent = match request.send().await {
+        Ok(response) => (response.status().as_u16(), response.json::<Value>().await.unwrap_or_default()),
+        // The server was dead before it could answer.
+        Err(_) => (0, Value::Null),
+    };
+    let mut deaths = 0;
+    let task = loop {
+        match server.request("GET", &format!("/v1/tasks/{id}?wait=20")).send().await {
+            Ok(response) => {
+                let task: Value = response.json().await.unwrap();
+                if task["finished_at"].is_string() {
+                    break task;
+                }
+            }
+            Err(_) => {
+                server.exit_status().await;
+                deaths += 1;
+                assert!(deaths < 10, "a crash loop");
+                server.restart_with(&poison).await;
+            }
+        }
+    };
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &39.into()), "{task}");
+    let failed = server.get(&format!("/v1/tasks/{id}/pages?status=failed")).await;
+    assert_eq!((&failed["pages"][0]["page"], &failed["pages"][0]["error"]["code"]), (&5.into(), &"page_crash".into()));
+    assert_eq!(deaths, 3, "as many as a page is allowed");
+    if let (202, task) = innocent {
+        let done = server.finished(task["id"].as_str().unwrap()).await;
+        assert_eq!(done["pages"]["done"], 4, "{done}");
+    }
+}
+
 /// The table above and the places in the code are the same, so that no place is forgotten.
 #[test]
 fn the_table_has_every_place() {
