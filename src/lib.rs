@@ -30,12 +30,14 @@
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
 //! | [`http`] | the API; the only user of actix-web |
+//! | `failpoint` | places where tests make things go wrong; nothing without its feature |
 //! | [`config`], `app` | one configuration; [`Bindery`], where everything is put together |
 //!
 //! # Life of a PDF
 //! 1. **Submit.** The bytes go to a temporary file as they come. A worker opens the PDF and counts its pages; what is
 //!    not acceptable is refused now and leaves nothing. The file is synced and renamed to `tasks/<id>/source.pdf`,
-//!    then the record is written as `pending`, then the caller gets its answer. From here on the task survives.
+//!    then the record is written as `pending`, then its copy beside the source, then the caller gets its answer. From
+//!    here on the task survives. The same submit again finds the same task.
 //! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again, looks every page up
 //!    in the ledger, and the rest is cut into shards of consecutive pages.
 //! 3. **Dispatch.** The shards wait in the [`FairQueue`](pool::FairQueue), beside those of all other jobs. Whenever a
@@ -48,8 +50,10 @@
 //! 6. **Afterwards** the record answers for itself until its time to live is over. The ledger stays: the same page is
 //!    never paid for again, in this task or in another one.
 //!
-//! If the process dies anywhere in between, the next start finds the record unfinished, takes it up in a new epoch and
-//! begins at step 2. Nothing but the ledger is needed to go on.
+//! If the process dies anywhere in between, the next start, or another process on the same store when the lease has
+//! ended, finds the record unfinished, takes it up in a new epoch and begins at step 2. Nothing but the ledger is needed
+//! to go on. What was being read at the death goes on one piece at a time; a page that was being read at three deaths is
+//! declared failed.
 //!
 //! # What always holds
 //! Tests and comments refer to these by number.
@@ -60,8 +64,11 @@
 //! - I5 Calls paid ≤ pages + calls in flight at each crash + retries that the endpoint itself forced. A call that was
 //!   in flight when the process was killed is made again: at least once, not exactly once.
 //! - I6 A final status changes only by an explicit retry, which begins a new epoch; epoch and version only grow.
+//! - I7 No index entry without record, no record without index entry, no work folder without record, after a janitor's
+//!   round.
 //! - I8 After a cancel is acknowledged no new call begins.
 //! - I9 A one-page task behind a long one waits about one slot, not the book.
+//! - I10 When faults stop, everything finishes within lease and retries, with nobody's help.
 //! - I11 When work ends, memory, queues and temporary files are back where they were.
 //! - I12 Only the job runtime changes the state of subtasks, only the supervisor the status of tasks; news from an
 //!   older epoch changes nothing, but its paid page is in the ledger.

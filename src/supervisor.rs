@@ -27,6 +27,8 @@ mod janitor;
 mod leases;
 mod manifest;
 mod messages;
+#[cfg(test)]
+mod model;
 mod options;
 mod pages;
 mod records;

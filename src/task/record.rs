@@ -51,7 +51,7 @@ impl FromStr for TaskId {
 }
 
 /// Which writing of a record this is. Both numbers only ever grow (invariant I6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision {
     /// The fencing number: grows whenever a node takes the task up, and with an explicit retry.
     pub epoch: u64,

@@ -202,7 +202,10 @@ async fn respond(state: &State, path: &str, body: &[u8]) -> Option<String> {
 /// What goes wrong with the nth call, if anything does.
 fn trouble(seed: u64, nth: usize) -> Option<Answer> {
     let mixed = super::mix(seed ^ super::mix(nth as u64));
-    (mixed % 12 == 0).then(|| match (mixed >> 32) % 6 {
+    if !mixed.is_multiple_of(12) {
+        return None;
+    }
+    Some(match (mixed >> 32) % 6 {
         0 => Answer::Status(429, Some("0")),
         1 => Answer::Status(500, None),
         2 => Answer::Status(503, None),
@@ -210,22 +213,6 @@ fn trouble(seed: u64, nth: usize) -> Option<Answer> {
         4 => Answer::Reset,
         _ => Answer::Hang,
     })
-}
-
-/// Counts a call as held for as long as it lives.
-struct Held(Arc<watch::Sender<Books>>);
-
-impl Held {
-    fn new(books: &Arc<watch::Sender<Books>>) -> Self {
-        books.send_modify(|books| books.held += 1);
-        Self(Arc::clone(books))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.send_modify(|books| books.held -= 1);
-    }
 }
 
 async fn complete(state: &State, body: &[u8]) -> Option<String> {
