@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::store::{Head, check_update};
 use crate::task::{Revision, TaskStatus, TaskStep};
 
-const SHARDS: usize = 3;
+const SHARDS: u32 = 3;
 
 /// What a running owner knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ struct State {
     ledger: u8,
     /// Calls begun, and those whose owner died or lost its lease while they flew.
     calls: u8,
-    lost: u8,
+    lost: u32,
     crashes_left: u8,
     pauses_left: u8,
     cancels_left: u8,
@@ -74,8 +74,8 @@ impl State {
     fn write(&self, who: usize, expected: Revision, epoch: u64, step: Option<TaskStep>) -> Option<Self> {
         let head = Head { revision: self.at, is_final: self.status.is_final() };
         let next = Revision { epoch, version: expected.version + 1 };
-        let held = self.lease.is_some_and(|holder| holder != who);
-        check_update(head, expected, next, held).ok()?;
+        let elsewhere = self.lease.is_some_and(|holder| holder != who);
+        check_update(head, expected, next, elsewhere).ok()?;
         let status = match step {
             Some(step) => self.status.next(step).ok()?,
             None => self.status,
@@ -93,7 +93,7 @@ impl State {
                     let mut dead = *self;
                     dead.jobs[who] = None;
                     dead.believes[who] = false;
-                    dead.lost += job.flying.count_ones() as u8;
+                    dead.lost += job.flying.count_ones();
                     dead.crashes_left -= 1;
                     next.push(dead);
                 }
@@ -102,7 +102,7 @@ impl State {
                     let mut paused = *self;
                     paused.lease = None;
                     paused.believes[who] = false;
-                    paused.lost += job.flying.count_ones() as u8;
+                    paused.lost += job.flying.count_ones();
                     paused.pauses_left -= 1;
                     next.push(paused);
                 }
@@ -184,7 +184,7 @@ impl State {
         {
             (ended.owner, ended.lease, ended.ended) = (None, None, Some(ended.status));
             (ended.jobs[who], ended.believes[who]) = (None, false);
-            ended.lost += job.flying.count_ones() as u8;
+            ended.lost += job.flying.count_ones();
             next.push(ended);
         }
     }
@@ -217,7 +217,7 @@ impl State {
         if self.status == TaskStatus::Completed {
             assert_eq!(self.result, Some((1 << SHARDS) - 1), "I1, I4: a result has every page: {self:?}");
         }
-        assert!(usize::from(self.calls) <= SHARDS + usize::from(self.lost), "I5: paid twice: {before:?} {self:?}");
+        assert!(u32::from(self.calls) <= SHARDS + self.lost, "I5: paid twice: {before:?} {self:?}");
         if before.cancel_answered {
             assert_eq!(self.calls, before.calls, "I8: a call after the cancel was answered: {self:?}");
         }

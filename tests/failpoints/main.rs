@@ -271,19 +271,16 @@ async fn a_page_that_kills_the_process_is_found_and_given_up() {
     };
     let mut deaths = 0;
     let task = loop {
-        match server.request("GET", &format!("/v1/tasks/{id}?wait=20")).send().await {
-            Ok(response) => {
-                let task: Value = response.json().await.unwrap();
-                if task["finished_at"].is_string() {
-                    break task;
-                }
+        if let Ok(response) = server.request("GET", &format!("/v1/tasks/{id}?wait=20")).send().await {
+            let task: Value = response.json().await.unwrap();
+            if task["finished_at"].is_string() {
+                break task;
             }
-            Err(_) => {
-                server.exit_status().await;
-                deaths += 1;
-                assert!(deaths < 10, "a crash loop");
-                server.restart_with(&poison).await;
-            }
+        } else {
+            server.exit_status().await;
+            deaths += 1;
+            assert!(deaths < 10, "a crash loop");
+            server.restart_with(&poison).await;
         }
     };
     assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &39.into()), "{task}");

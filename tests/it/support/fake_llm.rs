@@ -215,6 +215,22 @@ fn trouble(seed: u64, nth: usize) -> Option<Answer> {
     })
 }
 
+/// Counts a call as held for as long as it lives.
+struct Held(Arc<watch::Sender<Books>>);
+
+impl Held {
+    fn new(books: &Arc<watch::Sender<Books>>) -> Self {
+        books.send_modify(|books| books.held += 1);
+        Self(Arc::clone(books))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.send_modify(|books| books.held -= 1);
+    }
+}
+
 async fn complete(state: &State, body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).expect("a request is JSON");
     let pages = asked_pages(body["messages"][1]["content"].as_str().unwrap_or_default());
