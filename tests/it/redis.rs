@@ -112,3 +112,64 @@ async fn lost_while_running_the_api_says_so_the_job_goes_on_and_all_heals() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn full_and_read_only_servers_are_waited_for() {
+    let redis = RedisServer::start().await;
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let url = redis.url();
+    let server = Server::start(&["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let mut connection = redis.connection().await;
+    let running = server.accepted(book("Full", 2), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+
+    let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query_async(&mut connection).await.unwrap();
+    let (status, problem) = server.submit(book("Refused", 1), "").await;
+    assert_eq!((status, &problem["code"]), (503, &"store_unavailable".into()));
+    llm.open();
+    assert_eq!(server.finished(&running).await["status"], "completed", "a task can end when memory is full");
+    let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "0"]).query_async(&mut connection).await.unwrap();
+
+    let nobody = free_port().to_string();
+    let () = redis::cmd("REPLICAOF").arg(&["127.0.0.1", &nobody]).query_async(&mut connection).await.unwrap();
+    assert_eq!(server.submit(book("Refused", 1), "").await.0, 503);
+    let () = redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).query_async(&mut connection).await.unwrap();
+    let id = server.accepted(book("Again", 1), "").await;
+    assert_eq!(server.finished(&id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn the_janitor_mends_what_does_not_fit_together() {
+    let redis = RedisServer::start().await;
+    let mut connection = redis.connection().await;
+    let server = Server::start(&["--store", &redis.url(), "--janitor-tick", "1s"]).await;
+    let id = server.accepted(book("Mended", 1), "").await;
+    server.finished(&id).await;
+
+    let ghost = bindery::task::TaskId::generate().to_string();
+    for index in ["tasks:all", "tasks:by-status:pending"] {
+        let () = connection.zadd(index, &ghost, 1).await.unwrap();
+    }
+    let () = connection.zrem("tasks:all", &id).await.unwrap();
+    let () = connection.zrem("tasks:by-status:completed", &id).await.unwrap();
+    let () = connection.zadd("tasks:by-status:failed", &id, 1).await.unwrap();
+    let orphan = server.data().join("tasks").join(bindery::task::TaskId::generate().to_string());
+    std::fs::create_dir(&orphan).unwrap();
+    std::fs::write(orphan.join("source.pdf"), b"%PDF").unwrap();
+
+    soon("everything to fit together", async {
+        loop {
+            let all: Vec<String> = connection.zrange("tasks:all", 0, -1).await.unwrap();
+            let completed: Vec<String> = connection.zrange("tasks:by-status:completed", 0, -1).await.unwrap();
+            let others: u32 = connection.zcard("tasks:by-status:failed").await.unwrap();
+            let pending: u32 = connection.zcard("tasks:by-status:pending").await.unwrap();
+            let listed = [id.as_str()];
+            if all == listed && completed == listed && others + pending == 0 && !orphan.exists() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(server.get("/v1/tasks").await["tasks"][0]["id"], id.as_str());
+}
