@@ -1,7 +1,7 @@
 //! The whole service under load: the real binary, a fake LLM in another process, both stores.
 //!
 //! `cargo bench --bench load` runs all of it in about three minutes; `cargo bench --bench load -- fairness` one part.
-//! The parts are `overhead`, `submit`, `calls`, `fairness` and `status`. Redis parts need redis-server.
+//! The parts are `overhead`, `submit`, `calls`, `fairness`, `status` and `recovery`. Redis parts need redis-server.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures")]
@@ -63,6 +63,9 @@ fn main() {
     }
     if wanted("fairness") {
         fairness(&room);
+    }
+    if wanted("recovery") {
+        recovery(&room, &redis.url());
     }
     if wanted("status") {
         status(&room, &redis.url());
@@ -201,6 +204,48 @@ impl Client {
                 return task;
             }
         }
+    }
+}
+
+/// From kill -9 of the server that runs a task to the first call that is made for it again: by the same server started
+/// anew, and by another one on the same Redis, which has to wait for the lease to end.
+fn recovery(room: &Room, redis: &str) {
+    const LEASE: &str = "5s";
+    let llm = Process::role(&["serve-fake-llm", "200"]);
+    let mut books = llm.client();
+    let mut calls = || books.json("GET", "/books", b"")["calls"].as_u64().unwrap();
+    for (name, store, rounds) in
+        [("embedded, restarted", "embedded", 15), ("redis, restarted", redis, 15), ("redis, taken over", redis, 8)]
+    {
+        let data = room.next();
+        let arguments = ["--store", store, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "4"];
+        let arguments = [&arguments[..], &["--lease", LEASE]].concat();
+        let mut runner = Process::server(&data, &arguments);
+        runner.client().submit(&book(&format!("Recovery {name}"), 20_000), "processor=llm");
+        let mut times = Vec::new();
+        for _ in 0..rounds {
+            let begun = calls();
+            while calls() < begun + 8 {
+                std::thread::yield_now();
+            }
+            let second = name.ends_with("over").then(|| Process::server(&data, &arguments));
+            if let Some(second) = &second {
+                let mut client = second.client();
+                while client.json("GET", "/readyz?verbose", b"")["other_nodes"] == 0 {
+                    std::thread::yield_now();
+                }
+            }
+            let killed = Instant::now();
+            drop(runner);
+            let before = calls();
+            runner = second.unwrap_or_else(|| Process::server(&data, &arguments));
+            while calls() == before {
+                std::thread::yield_now();
+            }
+            times.push(killed.elapsed());
+        }
+        let (p50, p95) = (percentile(&mut times, 50), percentile(&mut times, 95));
+        println!("recovery, {name}: p50 {p50:.2?}, p95 {p95:.2?} of {rounds} kills, lease {LEASE}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The integration tests: real servers, real processes, real PDFs.
 //!
 //! Nobody sleeps here. Tests wait for lines, answers and events; a wait that lasts too long fails with what it waited
-//! for.
+//! for. Chaos alone lets time pass: how long a fault lasts is part of its schedule.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
