@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::blob::{LocalBlob, NodeName};
 use crate::config::Config;
+use crate::document::Readers;
 use crate::ledger::Ledger;
 use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
 use crate::processor::{LlmProcessor, Processor, TextProcessor};
@@ -44,6 +45,7 @@ pub struct Builder<S = (), B = ()> {
     ledger: Option<Ledger>,
     processors: Processors,
     pool: PoolOptions,
+    readers: Readers,
     options: SupervisorOptions,
 }
 
@@ -57,6 +59,7 @@ impl Bindery {
             ledger: None,
             processors: Processors::default(),
             pool: PoolOptions::default(),
+            readers: Readers::in_process(),
             options: SupervisorOptions::default(),
         }
     }
@@ -140,15 +143,15 @@ impl<S, B> Builder<S, B> {
     /// Where task records live.
     #[must_use]
     pub fn store(self, store: impl TaskStore) -> Builder<Arc<dyn TaskStore>, B> {
-        let Self { blob, ledger, processors, pool, options, .. } = self;
-        Builder { store: Arc::new(store), blob, ledger, processors, pool, options }
+        let Self { blob, ledger, processors, pool, readers, options, .. } = self;
+        Builder { store: Arc::new(store), blob, ledger, processors, pool, readers, options }
     }
 
     /// Where sources and results live, and the ledger unless it is given its own place.
     #[must_use]
     pub fn blob(self, blob: LocalBlob) -> Builder<S, LocalBlob> {
-        let Self { store, ledger, processors, pool, options, .. } = self;
-        Builder { store, blob, ledger, processors, pool, options }
+        let Self { store, ledger, processors, pool, readers, options, .. } = self;
+        Builder { store, blob, ledger, processors, pool, readers, options }
     }
 
     /// A ledger of its own place, for example one that several processes share.
@@ -170,6 +173,15 @@ impl<S, B> Builder<S, B> {
     #[must_use]
     pub const fn pool(mut self, pool: PoolOptions) -> Self {
         self.pool = pool;
+        self
+    }
+
+    /// Where PDFs are read: in this process unless something else is said. The `bindery` command reads them in
+    /// processes of their own, so that no file can hang a worker or end the server; a program that embeds Bindery can do
+    /// the same with the `bindery` program beside it.
+    #[must_use]
+    pub fn readers(mut self, readers: Readers) -> Self {
+        self.readers = readers;
         self
     }
 
@@ -200,11 +212,11 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         });
         // The hot actors have threads of their own: a mailbox has no time budget and would starve its neighbours.
         let arbiters = [Arbiter::new(), Arbiter::new()];
-        let (pool, blob, pages) = (self.pool, self.blob.clone(), ledger.clone());
+        let (pool, readers, blob, pages) = (self.pool, self.readers, self.blob.clone(), ledger.clone());
         let in_flight = watch::Sender::new(0);
         let dispatching = in_flight.subscribe();
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
-            Dispatcher::new(pool, blob, pages, flights, in_flight)
+            Dispatcher::new(pool, blob, pages, flights, readers, in_flight)
         });
         let limits = self.options.limits;
         let state = Supervisor::new(SupervisorParts {

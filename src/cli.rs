@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bindery::config::{Config, Settings};
+use bindery::document::Readers;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -48,6 +49,13 @@ enum Command {
     Split(split::Split),
     /// Print the effective configuration, secrets redacted
     Config(Box<SettingsOnly>),
+    /// Read PDFs for the process at the other end of standard input
+    #[command(hide = true)]
+    Reader {
+        /// How many bytes it may allocate
+        #[arg(long)]
+        memory: u64,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -114,11 +122,20 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", config(command.settings)?.to_toml());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Reader { memory } => {
+            bindery::document::read_for_owner(memory)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "bindery", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// PDFs are read in processes of this very program.
+fn readers(config: &Config) -> anyhow::Result<Readers> {
+    Ok(Readers::processes(Readers::this_program()?, config.pool.cpu_workers, config.reader))
 }
 
 /// `RUST_LOG` decides what is logged. Without it a server tells what it does, and a conversion only warnings, so that

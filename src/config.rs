@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::document::DocumentLimits;
+use crate::document::{DocumentLimits, ReaderLimits};
 use crate::job::RetryPolicy;
 use crate::ledger::LedgerLimits;
 use crate::pool::PoolOptions;
@@ -62,6 +62,12 @@ pub struct Settings {
     /// The largest PDF, such as 200M [default: 512M]
     #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
     pub max_upload: Option<String>,
+    /// The longest that opening a PDF or reading one page of it may take [default: 20s]
+    #[arg(long, env = "BINDERY_READER_TIMEOUT", value_name = "TIME")]
+    pub reader_timeout: Option<String>,
+    /// The most memory of a process that reads PDFs; there are as many as workers [default: 1G]
+    #[arg(long, env = "BINDERY_READER_MEMORY", value_name = "SIZE")]
+    pub reader_memory: Option<String>,
     /// The most pages of a PDF [default: 20000]
     #[arg(long, env = "BINDERY_MAX_PAGES", value_name = "N")]
     pub max_pages: Option<u32>,
@@ -127,6 +133,8 @@ pub struct Config {
     pub lease: Duration,
     /// How many workers there are.
     pub pool: PoolOptions,
+    /// What a process that reads PDFs may take.
+    pub reader: ReaderLimits,
     /// Limits and times of tasks.
     pub supervisor: SupervisorOptions,
     /// The endpoint, when there is one.
@@ -175,6 +183,8 @@ impl Settings {
             ledger_size: self.ledger_size.or(under.ledger_size),
             ledger_age: self.ledger_age.or(under.ledger_age),
             max_upload: self.max_upload.or(under.max_upload),
+            reader_timeout: self.reader_timeout.or(under.reader_timeout),
+            reader_memory: self.reader_memory.or(under.reader_memory),
             max_pages: self.max_pages.or(under.max_pages),
             max_queued: self.max_queued.or(under.max_queued),
             drain: self.drain.or(under.drain),
@@ -245,6 +255,10 @@ impl Settings {
             cpu_workers: at_least_one("workers", self.workers, PoolOptions::default().cpu_workers)?,
             call_workers: at_least_one("llm-concurrency", self.llm_concurrency, 16)?,
         };
+        let reader = ReaderLimits {
+            page_time: secs(time("reader-timeout", self.reader_timeout.as_deref(), 20)?.max(1)),
+            memory: bytes("reader-memory", self.reader_memory.as_deref().unwrap_or("1G"), 64 << 20)?,
+        };
         let base_url = self.llm_base_url.or_else(|| env("OPENAI_BASE_URL"));
         let api_key = self.llm_api_key.or_else(|| env("OPENAI_API_KEY"));
         let llm = base_url.filter(|url| !url.is_empty()).map(|base_url| LlmOptions {
@@ -262,6 +276,7 @@ impl Settings {
             drain: secs(time("drain", self.drain.as_deref(), 30)?),
             lease: secs(time("lease", self.lease.as_deref(), 15)?.max(1)),
             pool,
+            reader,
             supervisor,
             llm,
         })
@@ -308,6 +323,8 @@ impl Config {
             ("ledger_age", time(self.supervisor.ledger.age.unwrap_or_default())),
             ("max_upload", text(&limits.max_bytes.to_string())),
             ("max_pages", limits.max_pages.to_string()),
+            ("reader_timeout", time(self.reader.page_time)),
+            ("reader_memory", text(&self.reader.memory.to_string())),
             ("max_queued", self.supervisor.max_queued.to_string()),
             ("drain", time(self.drain)),
             ("llm_concurrency", self.pool.call_workers.to_string()),

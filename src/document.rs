@@ -3,12 +3,16 @@
 //! One parser (hayro) owns page numbers, counts and text. lopdf only writes page-range PDFs. Nothing outside this
 //! module touches either.
 
+mod pdf;
 mod plan;
+mod reader;
 mod source;
 mod split;
 mod text;
 
+pub use pdf::{DocumentLimits, looks_like_pdf};
+pub(crate) use pdf::{not_a_pdf, too_large};
 pub use plan::{Shard, plan};
-pub use source::{Document, DocumentLimits, PageReader, looks_like_pdf};
-pub(crate) use source::{not_a_pdf, too_large};
+pub use reader::{ReaderLimits, Readers, read_for_owner};
+pub use source::{Document, PageReader};
 pub use split::Splitter;

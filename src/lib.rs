@@ -21,7 +21,7 @@
 //! | room | its one job |
 //! |---|---|
 //! | [`task`] | what a task is: record, status machine, options, failures |
-//! | [`document`] | the PDF as input: open, count, text, parts; the only user of hayro and lopdf |
+//! | [`document`] | the PDF as input: open, count, text, parts, in processes that may die; the only user of hayro and lopdf |
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, and a scripted one for tests |
@@ -34,8 +34,8 @@
 //! | [`config`], `app` | one configuration; [`Bindery`], where everything is put together |
 //!
 //! # Life of a PDF
-//! 1. **Submit.** The bytes go to a temporary file as they come. A worker opens the PDF and counts its pages; what is
-//!    not acceptable is refused now and leaves nothing. The file is synced and renamed to `tasks/<id>/source.pdf`,
+//! 1. **Submit.** The bytes go to a temporary file as they come. A worker has a reader process open the PDF and count its
+//!    pages; what is not acceptable is refused now and leaves nothing. The file is synced and renamed to `tasks/<id>/source.pdf`,
 //!    then the record is written as `pending`, then its copy beside the source, then the caller gets its answer. From
 //!    here on the task survives. The same submit again finds the same task.
 //! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again, looks every page up

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::document::{Document, Shard};
+use crate::document::{Document, PageReader, Shard};
 use crate::task::{Failure, PageOutput, TaskOptions};
 
 mod llm;
@@ -52,6 +52,13 @@ pub struct ShardInput<'a> {
 pub struct Waiting<'a>(&'a (dyn Fn(bool) + Sync));
 
 impl ShardInput<'_> {
+    /// A reader for the shard's pages that gives up with the attempt; see [`Document::reader`]. A failure of it that is
+    /// not retryable is the page's own.
+    #[must_use]
+    pub fn reader(&self) -> PageReader<'_> {
+        self.document.reader().until(self.deadline, self.cancel)
+    }
+
     /// Says that until the answer is dropped this thread only waits for somebody else, for example for an endpoint. If
     /// the process dies meanwhile, that is not put down to these pages: a page that was being read at several deaths in
     /// a row is declared failed.

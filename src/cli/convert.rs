@@ -164,6 +164,7 @@ async fn convert(
         .store(EmbeddedStore::in_memory()?)
         .blob(LocalBlob::open(scratch.path())?)
         .ledger(Ledger::new(shared))
+        .readers(super::readers(&config)?)
         .start();
     let progress = Progress::new();
     let outcome = tokio::select! {

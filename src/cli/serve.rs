@@ -93,7 +93,11 @@ fn lock(config: &Config) -> anyhow::Result<File> {
 async fn start(config: &Config) -> anyhow::Result<Bindery> {
     let blob = LocalBlob::open(&config.blob)
         .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
-    let builder = Builder::configured(config).map_err(anyhow::Error::msg)?.blob(blob);
+    let readers = super::readers(config)?;
+    if let Some(missing) = readers.check()? {
+        log::warn!("PDFs are read without {missing}: a hostile one has more room here");
+    }
+    let builder = Builder::configured(config).map_err(anyhow::Error::msg)?.blob(blob).readers(readers);
     Ok(match &config.store {
         StoreChoice::Embedded => builder.store(EmbeddedStore::open(&config.data_dir)?).start(),
         StoreChoice::Memory => builder.store(EmbeddedStore::in_memory()?).start(),

@@ -1,73 +1,42 @@
-//! An opened PDF.
+//! An opened PDF, wherever it is read.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::time::Instant;
 
-use hayro_interpret::{InterpreterCache, InterpreterSettings};
-use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+use tokio_util::sync::CancellationToken;
 
-use super::text;
-use crate::task::{Failure, code};
-
-/// How much of a document Bindery takes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DocumentLimits {
-    /// The greatest file, bytes.
-    pub max_bytes: u64,
-    /// The most pages.
-    pub max_pages: u32,
-}
-
-impl Default for DocumentLimits {
-    fn default() -> Self {
-        Self { max_bytes: 512 * 1024 * 1024, max_pages: 20_000 }
-    }
-}
+use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
+use super::reader::{Patience, Readers, RemotePdf, Seat};
+use crate::task::Failure;
 
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
 pub struct Document {
-    pdf: Pdf,
-    settings: InterpreterSettings,
     page_count: u32,
+    place: Place,
+}
+
+enum Place {
+    Here(OpenPdf),
+    Elsewhere(RemotePdf),
 }
 
 impl Document {
-    /// Opens the file at `path`. It must not be changed while the document lives.
+    /// Opens the file at `path` in this process, which a hostile file can hang or end; see [`Readers::open`] for the
+    /// other way. The file must not be changed while the document lives.
     ///
     /// # Errors
     /// `not_a_pdf`, `pdf_encrypted`, `pdf_damaged`, `pdf_too_large` or `too_many_pages`; `storage_failed` when the file
     /// cannot be read.
     pub fn open(path: &Path, password: Option<&str>, limits: &DocumentLimits) -> Result<Self, Failure> {
-        let unreadable = |error: std::io::Error| {
-            Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        let bytes = file.metadata().map_err(unreadable)?.len();
-        if bytes > limits.max_bytes {
-            return Err(too_large(limits.max_bytes));
-        }
-        let mut head = Vec::with_capacity(HEADER_WINDOW);
-        (&file).take(HEADER_WINDOW as u64).read_to_end(&mut head).map_err(unreadable)?;
-        if !looks_like_pdf(&head) {
-            return Err(not_a_pdf());
-        }
-        // SAFETY: a mapping is undefined behaviour when the file is truncated or changed under it. Sources are private
-        // copies in the blob store, written once and only ever unlinked, which leaves a mapping valid.
-        #[allow(unsafe_code, reason = "mapping keeps a 400 MB scan out of memory")]
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(unreadable)?;
-        let pdf = Pdf::new_with_password(Arc::new(map), password.unwrap_or_default())
-            .map_err(|error| refusal(error, password.is_some()))?;
-        let page_count = u32::try_from(pdf.pages().len()).unwrap_or(u32::MAX);
-        if page_count == 0 {
-            return Err(Failure::permanent(code::PDF_DAMAGED, "the PDF has no pages"));
-        }
-        if page_count > limits.max_pages {
-            let message = format!("the PDF has {page_count} pages, more than the limit of {}", limits.max_pages);
-            return Err(Failure::permanent(code::TOO_MANY_PAGES, message));
-        }
-        Ok(Self { pdf, settings: InterpreterSettings::default(), page_count })
+        Readers::in_process().open(path, password, limits)
+    }
+
+    pub(super) const fn here(page_count: u32, pdf: OpenPdf) -> Self {
+        Self { page_count, place: Place::Here(pdf) }
+    }
+
+    pub(super) const fn elsewhere(page_count: u32, pdf: RemotePdf) -> Self {
+        Self { page_count, place: Place::Elsewhere(pdf) }
     }
 
     /// How many pages it has, at least 1.
@@ -76,100 +45,48 @@ impl Document {
         self.page_count
     }
 
-    /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
+    /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader. Where PDFs are read in
+    /// processes of their own this waits until one is free, so drop the reader before you wait for anything else, and
+    /// have only one at a time on a thread.
     #[must_use]
     pub fn reader(&self) -> PageReader<'_> {
-        PageReader { document: self, fonts: InterpreterCache::new() }
+        let place = match &self.place {
+            Place::Here(pdf) => ReaderPlace::Here(pdf.reader()),
+            Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: pdf.seat() },
+        };
+        PageReader { place, patience: Patience::default() }
     }
 }
 
 /// Reads pages of one document on one thread. Its caches only grow, so a reader lives for one shard.
 pub struct PageReader<'a> {
-    document: &'a Document,
-    fonts: InterpreterCache<'a>,
+    place: ReaderPlace<'a>,
+    patience: Patience,
+}
+
+enum ReaderPlace<'a> {
+    Here(PdfReader<'a>),
+    Elsewhere { pdf: &'a RemotePdf, seat: Seat<'a> },
 }
 
 impl PageReader<'_> {
-    /// The text of `page` (from 1) as simple Markdown: lines joined into paragraphs, headings by their size.
+    /// Gives up when `deadline` passes or `cancel` fires, with the retryable failure `timeout`. In this process that
+    /// cannot be done in the midst of a page.
+    #[must_use]
+    pub fn until(mut self, deadline: Instant, cancel: &CancellationToken) -> Self {
+        self.patience = Patience { deadline: Some(deadline), cancel: Some(cancel.clone()) };
+        self
+    }
+
+    /// The text of `page` (from 1) as Markdown.
     ///
     /// # Errors
-    /// `page_damaged` when there is no such page.
-    pub fn markdown(&self, page: u32) -> Result<String, Failure> {
-        let pdf = &self.document.pdf;
-        let index = page.checked_sub(1).map(|index| index as usize);
-        let found = index
-            .and_then(|index| pdf.pages().get(index))
-            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("the PDF has no readable page {page}")))?;
-        Ok(text::markdown(found, pdf.xref(), &self.document.settings, &self.fonts))
-    }
-}
-
-/// A header may stand anywhere in the first 1,024 bytes (PDF 1.7, annex H, implementation note 13).
-const HEADER_WINDOW: usize = 1024;
-
-/// Whether a file that begins with `head` (its first 1,024 bytes, or all of it) can be a PDF.
-///
-/// The version digits are not looked at: files with a misspelt version are common and readable.
-#[must_use]
-pub fn looks_like_pdf(head: &[u8]) -> bool {
-    let window = &head[..head.len().min(HEADER_WINDOW)];
-    window.windows(5).any(|bytes| bytes == b"%PDF-")
-}
-
-pub(crate) fn not_a_pdf() -> Failure {
-    Failure::permanent(code::NOT_A_PDF, "the file is not a PDF: it has no %PDF- header")
-}
-
-pub(crate) fn too_large(limit: u64) -> Failure {
-    Failure::permanent(code::PDF_TOO_LARGE, format!("the PDF is larger than the limit of {limit} bytes"))
-}
-
-fn refusal(error: LoadPdfError, password_given: bool) -> Failure {
-    match error {
-        LoadPdfError::Decryption(DecryptionError::PasswordProtected) if password_given => {
-            Failure::permanent(code::PDF_ENCRYPTED, "the password does not open this PDF")
+    /// `page_damaged` when there is no such page; `page_timeout`, `page_memory` or `page_crash` when it cannot be read
+    /// within the limits of a reader process.
+    pub fn markdown(&mut self, page: u32) -> Result<String, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here(reader) => reader.markdown(page),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.markdown(seat, page, &self.patience),
         }
-        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => {
-            Failure::permanent(code::PDF_ENCRYPTED, "the PDF is encrypted: give its password")
-        }
-        LoadPdfError::Decryption(_) => {
-            Failure::permanent(code::PDF_ENCRYPTED, "the PDF is encrypted in a way that cannot be read")
-        }
-        LoadPdfError::Invalid => {
-            Failure::permanent(code::PDF_DAMAGED, "the PDF is damaged beyond repair: it has no readable pages")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_counts_only_near_the_start() {
-        let mut late = vec![b' '; 1_100];
-        late.extend(b"%PDF-1.4");
-        for (head, expected) in
-            [(&b"%PDF-1.7\n"[..], true), (b"junk\n%PDF-x", true), (b"", false), (b"%PD", false), (&late, false)]
-        {
-            assert_eq!(looks_like_pdf(head), expected);
-        }
-    }
-
-    #[test]
-    fn refuses_with_a_code() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.pdf");
-        let limits = DocumentLimits { max_bytes: 100, max_pages: 1 };
-        for (bytes, code) in [
-            (&b""[..], code::NOT_A_PDF),
-            (b"hello", code::NOT_A_PDF),
-            (b"%PDF-1.4\nnothing else", code::PDF_DAMAGED),
-            (&[b' '; 101], code::PDF_TOO_LARGE),
-        ] {
-            std::fs::write(&path, bytes).unwrap();
-            assert_eq!(Document::open(&path, None, &limits).err().unwrap().code, code);
-        }
-        assert_eq!(Document::open(&dir.path().join("none"), None, &limits).err().unwrap().code, code::STORAGE_FAILED);
     }
 }

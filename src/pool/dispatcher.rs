@@ -14,6 +14,7 @@ use super::perform::Workshop;
 use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, SourceCheck, SourcePages, Work};
 use super::worker::{Perform, PerformCheck, WorkerActor};
 use crate::blob::LocalBlob;
+use crate::document::Readers;
 use crate::ledger::Ledger;
 use crate::task::{Failure, TaskId, code};
 
@@ -115,9 +116,10 @@ impl Dispatcher {
         blob: LocalBlob,
         ledger: Ledger,
         flights: Flights,
+        readers: Readers,
         in_flight: watch::Sender<usize>,
     ) -> Self {
-        let workshop = Workshop { ledger, blob, flights, slots: Arc::default() };
+        let workshop = Workshop { ledger, blob, flights, readers, slots: Arc::default() };
         let lane = |name: &'static str, threads: usize| {
             let workshop = workshop.clone();
             let thread = move || std::thread::Builder::new().name(format!("bindery-{name}"));

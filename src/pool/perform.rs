@@ -12,7 +12,7 @@ use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, Work};
 use crate::aggregate::{JsonWriter, MarkdownWriter};
 use crate::blob::{Durability, LocalBlob, Staging};
-use crate::document::{Document, Shard, plan};
+use crate::document::{Document, Readers, Shard, plan};
 use crate::failpoint;
 use crate::ledger::Ledger;
 use crate::processor::{PageRead, ShardInput, ShardOutcome};
@@ -27,6 +27,7 @@ pub(super) struct Workshop {
     pub(super) ledger: Ledger,
     pub(super) blob: LocalBlob,
     pub(super) flights: Flights,
+    pub(super) readers: Readers,
     /// Slots of the flights file that are given away.
     pub(super) slots: Arc<AtomicUsize>,
 }
@@ -55,7 +56,7 @@ impl Workshop {
             limits: spec.limits,
         };
         failpoint::pass("plan.begin").map_err(|e| storage_failed(&e))?;
-        let (document, pages) = open(&check)?;
+        let (document, pages) = self.open(&check)?;
         let mut known = Vec::new();
         for &page in &pages {
             if spec.cancel.is_cancelled() {
@@ -66,6 +67,18 @@ impl Workshop {
             }
         }
         Ok(Plan { document: std::sync::Arc::new(document), pages, known })
+    }
+
+    /// Opens a PDF and resolves which of its pages are asked for.
+    pub(super) fn open(&self, check: &SourceCheck) -> Result<(Document, Vec<u32>), Failure> {
+        let document = self.readers.open(&check.path, check.password.as_deref(), &check.limits)?;
+        let pages = match &check.selection {
+            Some(selection) => selection
+                .resolve(document.page_count())
+                .map_err(|error| Failure::permanent(code::BAD_PAGE_RANGE, error.to_string()))?,
+            None => (1..=document.page_count()).collect(),
+        };
+        Ok((document, pages))
     }
 
     /// One attempt. Pages that another task paid for in the meantime are not read again.
@@ -206,18 +219,6 @@ impl JobSpec {
 enum Bound {
     Missing(Vec<u32>),
     Staged(Box<[Staging; 2]>),
-}
-
-/// Opens a PDF and resolves which of its pages are asked for.
-pub(super) fn open(check: &SourceCheck) -> Result<(Document, Vec<u32>), Failure> {
-    let document = Document::open(&check.path, check.password.as_deref(), &check.limits)?;
-    let pages = match &check.selection {
-        Some(selection) => selection
-            .resolve(document.page_count())
-            .map_err(|error| Failure::permanent(code::BAD_PAGE_RANGE, error.to_string()))?,
-        None => (1..=document.page_count()).collect(),
-    };
-    Ok((document, pages))
 }
 
 fn storage_failed(error: &io::Error) -> Failure {

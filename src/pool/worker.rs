@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Handler, Message, SyncContext};
 
-use super::perform::{Workshop, open};
+use super::perform::Workshop;
 use super::work::{Ended, JobSpec, Receipts, SourceCheck, SourcePages, Work};
 use crate::task::{Failure, code};
 
@@ -52,7 +52,7 @@ impl Handler<PerformCheck> for WorkerActor {
     type Result = Result<SourcePages, Failure>;
 
     fn handle(&mut self, PerformCheck(check): PerformCheck, _: &mut Self::Context) -> Self::Result {
-        let opened = catch_unwind(AssertUnwindSafe(|| open(&check)));
+        let opened = catch_unwind(AssertUnwindSafe(|| self.workshop.open(&check)));
         let (document, pages) = opened.map_err(|_| unreadable())??;
         let selected = u32::try_from(pages.len()).unwrap_or(u32::MAX);
         Ok(SourcePages { all: document.page_count(), selected })

@@ -151,7 +151,7 @@ impl Processor for LlmProcessor {
         let Some(model) = self.model(input.options) else {
             return ShardOutcome::Failed(Failure::permanent(code::BAD_OPTION, "no model is configured"));
         };
-        let reader = input.document.reader();
+        let mut reader = input.reader();
         let (mut pages, mut read) = (Vec::new(), Vec::new());
         for page in input.shard.pages() {
             match reader.markdown(page) {
@@ -165,9 +165,11 @@ impl Processor for LlmProcessor {
                     read.push(PageRead { page, result: Ok(output) });
                 }
                 Ok(text) => pages.push((page, text)),
+                Err(why) if why.retryable => return ShardOutcome::Failed(why),
                 Err(why) => read.push(PageRead { page, result: Err(why) }),
             }
         }
+        drop(reader);
         if pages.is_empty() {
             return ShardOutcome::Done(read);
         }

@@ -39,7 +39,7 @@ impl Processor for TextProcessor {
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let reader = input.document.reader();
+        let mut reader = input.reader();
         let mut pages = Vec::new();
         for page in input.shard.pages() {
             if input.cancel.is_cancelled() {
@@ -49,7 +49,14 @@ impl Processor for TextProcessor {
             if begun > input.deadline {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
-            let result = reader.markdown(page).map(|markdown| PageOutput {
+            let read = reader.markdown(page);
+            if let Err(why) = &read
+                && why.retryable
+            {
+                // Not the page's fault; or nobody wants it any more, which the job knows.
+                return ShardOutcome::Failed(why.clone());
+            }
+            let result = read.map(|markdown| PageOutput {
                 markdown,
                 processor: self.name().to_owned(),
                 attempts: input.attempt,

@@ -69,8 +69,14 @@ pub mod code {
     pub const BAD_ANSWER: &str = "bad_answer";
     /// The processor panicked on this page.
     pub const PROCESSOR_CRASHED: &str = "processor_crashed";
-    /// The process died whenever it read this page, or opened this document.
+    /// Its reader died whenever it read this page, or opened this document.
     pub const PAGE_CRASH: &str = "page_crash";
+    /// Reading the page takes longer than a reader may.
+    pub const PAGE_TIMEOUT: &str = "page_timeout";
+    /// Reading the page takes more memory than a reader may.
+    pub const PAGE_MEMORY: &str = "page_memory";
+    /// No process can be started to read PDFs.
+    pub const READER_UNAVAILABLE: &str = "reader_unavailable";
     /// More pages failed than the task allows.
     pub const TOO_MANY_FAILED_PAGES: &str = "too_many_failed_pages";
     /// The stored source, or a page already read, is gone or unreadable.

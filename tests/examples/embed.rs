@@ -28,7 +28,7 @@ impl Processor for Shout {
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let reader = input.document.reader();
+        let mut reader = input.reader();
         let read = |page| {
             let result = reader.markdown(page).map(|text| PageOutput {
                 markdown: text.to_uppercase(),

@@ -21,7 +21,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("supervisor", &["job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
     ("http", &["supervisor", "store", "blob", "document", "aggregate"]),
     ("config", &["supervisor", "job", "pool", "ledger", "processor", "document"]),
-    ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor"]),
+    ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
     ("lib", &["app", "supervisor"]),
 ];
 

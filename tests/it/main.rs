@@ -14,6 +14,7 @@ mod chaos;
 mod convert;
 mod drain;
 mod embed;
+mod hostile;
 mod llm;
 mod nodes;
 mod recovery;

@@ -9,7 +9,7 @@ use crate::support::server::{files, run};
 
 fn texts(path: &Path, password: Option<&str>) -> Vec<String> {
     let document = Document::open(path, password, &DocumentLimits::default()).unwrap();
-    let reader = document.reader();
+    let mut reader = document.reader();
     (1..=document.page_count()).map(|page| reader.markdown(page).unwrap()).collect()
 }
 

@@ -4,26 +4,81 @@ use std::fmt::Write;
 
 /// A sound PDF of `pages` pages; page N says "`title` page N". Different titles give different hashes.
 pub fn book(title: &str, pages: u32) -> Vec<u8> {
-    let mut objects = vec![String::new(); 3];
+    bound(title, pages, |_| None)
+}
+
+/// What a page can do to its reader.
+#[derive(Clone, Copy, Debug)]
+pub enum Trap {
+    /// Forms that draw the next one twice, thirty levels deep.
+    Hang,
+    /// Content that unpacks to 400 MB.
+    Memory,
+}
+
+/// A book one page of which is a trap.
+pub fn trapped(title: &str, pages: u32, at: u32, trap: Trap) -> Vec<u8> {
+    bound(title, pages, |page| (page == at).then_some(trap))
+}
+
+const FORMS: usize = 30;
+
+fn bound(title: &str, pages: u32, trap: impl Fn(u32) -> Option<Trap>) -> Vec<u8> {
+    let mut objects: Vec<Vec<u8>> = vec![Vec::new(); 3];
     let mut kids = String::new();
     for page in 1..=pages {
-        let content = format!("BT /F1 12 Tf 72 720 Td ({title} page {page}) Tj ET");
-        objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
+        let trap = trap(page);
+        let text = format!("BT /F1 12 Tf 72 720 Td ({title} page {page}) Tj ET");
+        let (filter, content) = match trap {
+            None => ("", text.into_bytes()),
+            Some(Trap::Hang) => ("", format!("{text} /X Do").into_bytes()),
+            // Each pair stands for 128 spaces (PDF 32000-1, 7.4.5).
+            Some(Trap::Memory) => ("/Filter /RunLengthDecode", [129, b' '].repeat(400 << 13)),
+        };
+        objects.push(stream(filter, &content));
         let contents = objects.len();
-        objects.push(format!("<< /Type /Page /Parent 2 0 R /Contents {contents} 0 R >>"));
+        let resources = match trap {
+            Some(Trap::Hang) => {
+                format!("/Resources << /Font << /F1 3 0 R >> /XObject << /X {} 0 R >> >>", contents + 2)
+            }
+            _ => String::new(),
+        };
+        objects.push(format!("<< /Type /Page /Parent 2 0 R /Contents {contents} 0 R {resources} >>").into_bytes());
         let _ = write!(kids, "{} 0 R ", objects.len());
+        if let Some(Trap::Hang) = trap {
+            for _ in 0..FORMS {
+                let next = objects.len() + 2;
+                let form = format!(
+                    "/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X {next} 0 R >> >>"
+                );
+                objects.push(stream(&form, b"/X Do /X Do"));
+            }
+            objects.push(stream("/Type /XObject /Subtype /Form /BBox [0 0 9 9]", b"0 0 1 1 re f"));
+        }
     }
     objects[0] = "<< /Type /Catalog /Pages 2 0 R >>".into();
     objects[1] = format!(
         "<< /Type /Pages /Count {pages} /Kids [{kids}] /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> >>"
-    );
+    )
+    .into_bytes();
     objects[2] = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".into();
+    file(&objects)
+}
 
+fn stream(dict: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!("<< /Length {} {dict} >>\nstream\n", content.len());
+    [head.as_bytes(), content, b"\nendstream"].concat()
+}
+
+/// A file of these objects, numbered from 1; the first is the catalog.
+fn file(objects: &[Vec<u8>]) -> Vec<u8> {
     let mut pdf = b"%PDF-1.4\n".to_vec();
     let mut offsets = Vec::new();
     for (index, object) in objects.iter().enumerate() {
         offsets.push(pdf.len());
-        pdf.extend(format!("{} 0 obj\n{object}\nendobj\n", index + 1).bytes());
+        pdf.extend(format!("{} 0 obj\n", index + 1).bytes());
+        pdf.extend(object);
+        pdf.extend(b"\nendobj\n");
     }
     let start = pdf.len();
     pdf.extend(format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).bytes());

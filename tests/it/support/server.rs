@@ -100,6 +100,24 @@ impl Server {
         self.process.try_wait().unwrap().is_some()
     }
 
+    /// Its own processes, which read PDFs.
+    pub fn children(&self) -> Vec<u32> {
+        let pid = self.process.id().unwrap();
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+            let children = std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default();
+            children.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()
+        };
+        threads.flat_map(of_thread).collect()
+    }
+
+    /// The most memory that it has had, bytes; that of its children does not count.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    }
+
     pub async fn exit_status(&mut self) -> ExitStatus {
         soon("the server to exit", self.process.wait()).await.unwrap()
     }

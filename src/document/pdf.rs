@@ -1,0 +1,191 @@
+//! A PDF opened in this process: the only place that calls hayro.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use hayro_interpret::{InterpreterCache, InterpreterSettings};
+use hayro_syntax::page::Page;
+use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+
+use super::text;
+use crate::task::{Failure, code};
+
+/// How much of a document Bindery takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DocumentLimits {
+    /// The greatest file, bytes.
+    pub max_bytes: u64,
+    /// The most pages.
+    pub max_pages: u32,
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self { max_bytes: 512 * 1024 * 1024, max_pages: 20_000 }
+    }
+}
+
+impl DocumentLimits {
+    /// Opens a file that may be a PDF, going by its size and first bytes.
+    ///
+    /// # Errors
+    /// `not_a_pdf` or `pdf_too_large`; `storage_failed` when the file cannot be read.
+    pub(super) fn open(&self, path: &Path) -> Result<File, Failure> {
+        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        if file.metadata().map_err(|error| unreadable(&error))?.len() > self.max_bytes {
+            return Err(too_large(self.max_bytes));
+        }
+        let mut head = Vec::with_capacity(HEADER_WINDOW);
+        (&file).take(HEADER_WINDOW as u64).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
+        if looks_like_pdf(&head) { Ok(file) } else { Err(not_a_pdf()) }
+    }
+
+    /// # Errors
+    /// `pdf_damaged` without pages, `too_many_pages` with too many.
+    pub(super) fn check_pages(&self, count: usize) -> Result<u32, Failure> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if count == 0 {
+            return Err(Failure::permanent(code::PDF_DAMAGED, "the PDF has no pages"));
+        }
+        if count > self.max_pages {
+            let message = format!("the PDF has {count} pages, more than the limit of {}", self.max_pages);
+            return Err(Failure::permanent(code::TOO_MANY_PAGES, message));
+        }
+        Ok(count)
+    }
+}
+
+/// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
+pub(super) struct OpenPdf {
+    pdf: Pdf,
+    settings: InterpreterSettings,
+}
+
+impl OpenPdf {
+    /// Opens `file`, which must not be changed while this lives.
+    ///
+    /// # Errors
+    /// `pdf_encrypted`, `pdf_damaged`; `storage_failed` when the file cannot be mapped.
+    pub(super) fn open(file: &File, password: Option<&str>) -> Result<Self, Failure> {
+        // SAFETY: a mapping is undefined behaviour when the file is truncated or changed under it. Sources are private
+        // copies in the blob store, written once and only ever unlinked, which leaves a mapping valid.
+        #[allow(unsafe_code, reason = "mapping keeps a 400 MB scan out of memory")]
+        let map = unsafe { memmap2::Mmap::map(file) }.map_err(|error| unreadable(&error))?;
+        let pdf = Pdf::new_with_password(Arc::new(map), password.unwrap_or_default())
+            .map_err(|error| refusal(error, password.is_some()))?;
+        Ok(Self { pdf, settings: InterpreterSettings::default() })
+    }
+
+    /// How many pages it has.
+    pub(super) fn page_count(&self) -> usize {
+        self.pdf.pages().len()
+    }
+
+    /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
+    pub(super) fn reader(&self) -> PdfReader<'_> {
+        PdfReader { open: self, fonts: InterpreterCache::new() }
+    }
+}
+
+/// Reads pages of one PDF on one thread. Its caches only grow, so it lives for some pages and not for a whole document.
+pub(super) struct PdfReader<'a> {
+    open: &'a OpenPdf,
+    fonts: InterpreterCache<'a>,
+}
+
+impl<'a> PdfReader<'a> {
+    /// The text of `page` (from 1) as Markdown.
+    ///
+    /// # Errors
+    /// `page_damaged` when there is no such page.
+    pub(super) fn markdown(&self, page: u32) -> Result<String, Failure> {
+        let page = self.page(page)?;
+        Ok(text::markdown(page, self.open.pdf.xref(), &self.open.settings, &self.fonts))
+    }
+
+    fn page(&self, number: u32) -> Result<&'a Page<'a>, Failure> {
+        let index = number.checked_sub(1).map(|index| index as usize);
+        index
+            .and_then(|index| self.open.pdf.pages().get(index))
+            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("the PDF has no readable page {number}")))
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
+}
+
+/// A header may stand anywhere in the first 1,024 bytes (PDF 1.7, annex H, implementation note 13).
+const HEADER_WINDOW: usize = 1024;
+
+/// Whether a file that begins with `head` (its first 1,024 bytes, or all of it) can be a PDF.
+///
+/// The version digits are not looked at: files with a misspelt version are common and readable.
+#[must_use]
+pub fn looks_like_pdf(head: &[u8]) -> bool {
+    let window = &head[..head.len().min(HEADER_WINDOW)];
+    window.windows(5).any(|bytes| bytes == b"%PDF-")
+}
+
+pub(crate) fn not_a_pdf() -> Failure {
+    Failure::permanent(code::NOT_A_PDF, "the file is not a PDF: it has no %PDF- header")
+}
+
+pub(crate) fn too_large(limit: u64) -> Failure {
+    Failure::permanent(code::PDF_TOO_LARGE, format!("the PDF is larger than the limit of {limit} bytes"))
+}
+
+fn refusal(error: LoadPdfError, password_given: bool) -> Failure {
+    match error {
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) if password_given => {
+            Failure::permanent(code::PDF_ENCRYPTED, "the password does not open this PDF")
+        }
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => {
+            Failure::permanent(code::PDF_ENCRYPTED, "the PDF is encrypted: give its password")
+        }
+        LoadPdfError::Decryption(_) => {
+            Failure::permanent(code::PDF_ENCRYPTED, "the PDF is encrypted in a way that cannot be read")
+        }
+        LoadPdfError::Invalid => {
+            Failure::permanent(code::PDF_DAMAGED, "the PDF is damaged beyond repair: it has no readable pages")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_counts_only_near_the_start() {
+        let mut late = vec![b' '; 1_100];
+        late.extend(b"%PDF-1.4");
+        for (head, expected) in
+            [(&b"%PDF-1.7\n"[..], true), (b"junk\n%PDF-x", true), (b"", false), (b"%PD", false), (&late, false)]
+        {
+            assert_eq!(looks_like_pdf(head), expected);
+        }
+    }
+
+    #[test]
+    fn refuses_with_a_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pdf");
+        let limits = DocumentLimits { max_bytes: 100, max_pages: 1 };
+        for (bytes, code) in [
+            (&b""[..], code::NOT_A_PDF),
+            (b"hello", code::NOT_A_PDF),
+            (b"%PDF-1.4\nnothing else", code::PDF_DAMAGED),
+            (&[b' '; 101], code::PDF_TOO_LARGE),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(super::super::Document::open(&path, None, &limits).err().unwrap().code, code);
+        }
+        assert_eq!(
+            super::super::Document::open(&dir.path().join("none"), None, &limits).err().unwrap().code,
+            code::STORAGE_FAILED
+        );
+    }
+}

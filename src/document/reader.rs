@@ -1,0 +1,469 @@
+//! Readers: the processes in which PDFs that nobody vouches for are opened and read.
+//!
+//! ```text
+//!  worker thread ──takes a seat──▶ Pool ──spawns──▶ reader process (`bindery reader`)
+//!        │                                              ▲   confined: memory, system calls, no environment
+//!        └── Open (descriptor) · Markdown · Close ──────┘
+//! ```
+//! A file can make its reader hang, take all memory or overflow its stack, and none of these can be caught in the
+//! process that it happens to. So a worker that wants to read takes a seat, of which there are as many as CPU workers,
+//! and with it a process that it alone talks to; it waits for an answer only so long, and kills what does not answer. A
+//! page is tried in a second, fresh process before it is given up, so that it does not pay for what the pages before it
+//! left behind, or for a moment in which the machine was busy.
+//!
+//! A process stays for many pages and files.
+
+mod child;
+mod confine;
+mod wire;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use tokio_util::sync::CancellationToken;
+
+use self::wire::{Answer, Request};
+use super::pdf::{DocumentLimits, OpenPdf};
+use super::source::Document;
+use crate::task::{Failure, code};
+
+pub use child::read_for_owner;
+
+/// What a reader process may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderLimits {
+    /// The longest that opening a file or reading a page may take.
+    pub page_time: Duration,
+    /// How many bytes a process may allocate; the mapped file does not count.
+    pub memory: u64,
+}
+
+impl Default for ReaderLimits {
+    fn default() -> Self {
+        Self { page_time: Duration::from_secs(20), memory: 1 << 30 }
+    }
+}
+
+/// Where PDFs are opened and read: in this process, or in processes of their own. Cheap to clone.
+#[derive(Clone)]
+pub struct Readers(Option<Arc<Pool>>);
+
+impl Readers {
+    /// Reads in this process. That is somewhat faster and needs no program, but a hostile or badly damaged PDF can
+    /// hang a worker for good, or end the process.
+    #[must_use]
+    pub const fn in_process() -> Self {
+        Self(None)
+    }
+
+    /// Reads in at most `most` (at least 1) processes of `program`, a `bindery` of this version. They are started when
+    /// they are needed, by worker threads, and end with the thread that started them.
+    #[must_use]
+    pub fn processes(program: PathBuf, most: usize, limits: ReaderLimits) -> Self {
+        let seats = crossbeam_channel::bounded(most.max(1));
+        (0..most.max(1)).for_each(|_| drop(seats.0.send(None)));
+        Self(Some(Arc::new(Pool { program, limits, seats, opened: AtomicU64::new(0), warned: AtomicBool::new(false) })))
+    }
+
+    /// The program that this process runs, for [`Self::processes`] of the `bindery` command itself.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn this_program() -> io::Result<PathBuf> {
+        // This name holds when the file is replaced by a newer version while the process runs.
+        let itself = Path::new("/proc/self/exe");
+        if itself.exists() { Ok(itself.to_owned()) } else { std::env::current_exe() }
+    }
+
+    /// Opens the file at `path`. It must not be changed while the document lives. Blocks.
+    ///
+    /// # Errors
+    /// `not_a_pdf`, `pdf_encrypted`, `pdf_damaged`, `pdf_too_large` or `too_many_pages`; `storage_failed` when the file
+    /// cannot be read, `reader_unavailable` when no process can be started.
+    pub fn open(&self, path: &Path, password: Option<&str>, limits: &DocumentLimits) -> Result<Document, Failure> {
+        let file = limits.open(path)?;
+        let Some(pool) = &self.0 else {
+            let pdf = OpenPdf::open(&file, password)?;
+            return Ok(Document::here(limits.check_pages(pdf.page_count())?, pdf));
+        };
+        let id = pool.opened.fetch_add(1, Ordering::Relaxed);
+        let remote = RemotePdf { id, file, password: password.map(str::to_owned), pool: Arc::clone(pool) };
+        let pages = remote.open(&mut pool.seat())?;
+        Ok(Document::elsewhere(limits.check_pages(pages)?, remote))
+    }
+
+    /// Starts a process and says what it could not lock itself out of; nothing when all is well, or when PDFs are read
+    /// in this process. For a server's start: later the same is only logged.
+    ///
+    /// # Errors
+    /// `reader_unavailable` when no process can be started.
+    pub fn check(&self) -> Result<Option<String>, Failure> {
+        let Some(pool) = &self.0 else { return Ok(None) };
+        pool.warned.store(true, Ordering::Relaxed);
+        let mut seat = pool.seat();
+        let (reader, unconfined) = pool.start().map_err(|error| pool.failure(Death::Unborn(error), "reading"))?;
+        seat.reader = Some(reader);
+        Ok(unconfined)
+    }
+}
+
+struct Pool {
+    program: PathBuf,
+    limits: ReaderLimits,
+    /// The free seats; a seat may have a process.
+    seats: (Sender<Option<Reader>>, Receiver<Option<Reader>>),
+    /// How many documents were opened; the number of the last one is its name.
+    opened: AtomicU64,
+    warned: AtomicBool,
+}
+
+/// A file that reader processes open.
+pub(super) struct RemotePdf {
+    id: u64,
+    file: File,
+    password: Option<String>,
+    pool: Arc<Pool>,
+}
+
+/// The right to use one process. No thread may want a second one while it has one.
+pub(super) struct Seat<'a> {
+    pool: &'a Pool,
+    reader: Option<Reader>,
+}
+
+/// A process at the other end of a socket. Killed when dropped.
+struct Reader {
+    process: Child,
+    stream: UnixStream,
+    last_words: Option<ChildStderr>,
+    /// The document that it has open.
+    open: Option<u64>,
+}
+
+/// How long an answer is waited for.
+#[derive(Clone, Default)]
+pub(super) struct Patience {
+    /// When the attempt as a whole has taken too long.
+    pub(super) deadline: Option<Instant>,
+    /// Fires when nobody wants the answer.
+    pub(super) cancel: Option<CancellationToken>,
+}
+
+/// An answer and its bytes.
+type Frame = (Answer, Vec<u8>);
+
+/// Why there is no answer of use.
+enum Trouble {
+    /// The process says so.
+    Said(Failure),
+    /// The process does not say anything any more.
+    Died(Death),
+}
+
+enum Death {
+    Unborn(io::Error),
+    TooSlow,
+    OutOfTime,
+    Unwanted,
+    TooMuchMemory,
+    Crash,
+}
+
+/// How often a page is tried, each time in a fresh process.
+const TRIES: u32 = 2;
+/// How soon a cancellation is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How long a process may take to start.
+const START_TIME: Duration = Duration::from_secs(10);
+/// How much is read of what a process said at its end, bytes.
+const LAST_WORDS: u64 = 4_096;
+/// See signal(7).
+const SIGKILL: i32 = 9;
+
+impl Pool {
+    fn seat(&self) -> Seat<'_> {
+        // Cannot fail while the pool has the other end.
+        Seat { pool: self, reader: self.seats.1.recv().ok().flatten() }
+    }
+
+    fn start(&self) -> io::Result<(Reader, Option<String>)> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let mut process = Command::new(&self.program)
+            .arg0("bindery-reader")
+            .args(["reader", "--memory", &self.limits.memory.to_string()])
+            .env_clear()
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let last_words = process.stderr.take();
+        let reader = Reader { process, stream, last_words, open: None };
+        let until = Instant::now() + START_TIME;
+        match reader.receive(until, &Patience::default()) {
+            Ok((Answer::Ready { unconfined }, _)) => Ok((reader, unconfined)),
+            Ok(_) => Err(io::Error::other("the program is not a reader of this version")),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn failure(&self, death: Death, what: &str) -> Failure {
+        let ReaderLimits { page_time, memory } = self.limits;
+        match death {
+            Death::Unborn(error) => {
+                log::warn!("no reader process can be started: {error}");
+                let message = format!("no process can be started for {what}: {}", error.kind());
+                Failure::passing(code::READER_UNAVAILABLE, message)
+            }
+            Death::TooSlow => {
+                let message = format!("{what} takes longer than {} s", page_time.as_secs_f32());
+                Failure::permanent(code::PAGE_TIMEOUT, message)
+            }
+            Death::OutOfTime => Failure::passing(code::TIMEOUT, format!("{what} took too long")),
+            Death::Unwanted => Failure::passing(code::TIMEOUT, format!("{what} was given up")),
+            Death::TooMuchMemory => {
+                let message = format!("{what} takes more than {} MB of memory", memory >> 20);
+                Failure::permanent(code::PAGE_MEMORY, message)
+            }
+            Death::Crash => Failure::permanent(code::PAGE_CRASH, format!("{what} crashes the reader")),
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        // There is room: this seat came from there.
+        let _ = self.pool.seats.0.try_send(self.reader.take());
+    }
+}
+
+impl RemotePdf {
+    pub(super) fn seat(&self) -> Seat<'_> {
+        self.pool.seat()
+    }
+
+    /// Opens the file; how many pages it has.
+    ///
+    /// # Errors
+    /// See [`Readers::open`].
+    fn open(&self, seat: &mut Seat<'_>) -> Result<usize, Failure> {
+        match self.ask(seat, None, &Patience::default()) {
+            Ok((Answer::Opened { pages }, _)) => Ok(pages),
+            Ok(_) => Err(Failure::permanent(code::PDF_DAMAGED, "opening the PDF crashes the reader")),
+            Err(Trouble::Said(failure)) => Err(failure),
+            Err(Trouble::Died(death)) => {
+                let failure = self.pool.failure(death, "opening the PDF");
+                Err(if failure.retryable { failure } else { Failure::permanent(code::PDF_DAMAGED, failure.message) })
+            }
+        }
+    }
+
+    /// The text of `page` (from 1) as Markdown.
+    ///
+    /// # Errors
+    /// `page_damaged`, or how the page kept its reader from answering: `page_timeout`, `page_memory`, `page_crash`;
+    /// `timeout` when `patience` ended first.
+    pub(super) fn markdown(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<String, Failure> {
+        let answer = match self.ask(seat, Some(&Request::Markdown { page }), patience) {
+            Ok((Answer::Markdown, text)) => String::from_utf8(text).map_err(|_| Trouble::Died(Death::Crash)),
+            Ok(_) => Err(Trouble::Died(Death::Crash)),
+            Err(trouble) => Err(trouble),
+        };
+        answer.map_err(|trouble| match trouble {
+            Trouble::Said(failure) => failure,
+            Trouble::Died(death) => self.pool.failure(death, &format!("reading page {page}")),
+        })
+    }
+
+    /// Asks a process that has the file open; without a request the answer is that of the opening.
+    fn ask(&self, seat: &mut Seat<'_>, request: Option<&Request>, patience: &Patience) -> Result<Frame, Trouble> {
+        let mut tried = 1;
+        loop {
+            let answer = self.ask_once(seat, request, patience);
+            let Err(Trouble::Died(death)) = &answer else { return answer };
+            seat.reader = None;
+            let again = matches!(death, Death::TooSlow | Death::TooMuchMemory | Death::Crash);
+            if !again || tried == TRIES {
+                return answer;
+            }
+            tried += 1;
+        }
+    }
+
+    fn ask_once(&self, seat: &mut Seat<'_>, request: Option<&Request>, patience: &Patience) -> Result<Frame, Trouble> {
+        let page_time = self.pool.limits.page_time;
+        let reader = match &mut seat.reader {
+            Some(reader) => reader,
+            vacant => {
+                let started = self.pool.start().map_err(|error| Trouble::Died(Death::Unborn(error)));
+                let (reader, unconfined) = started?;
+                if let Some(missing) = unconfined.filter(|_| !self.pool.warned.swap(true, Ordering::Relaxed)) {
+                    log::warn!("PDFs are read without {missing}");
+                }
+                vacant.insert(reader)
+            }
+        };
+        if request.is_none() || reader.open != Some(self.id) {
+            reader.open = None;
+            let open = Request::Open { password: self.password.clone() };
+            let opened = reader.ask(&open, Some(&self.file), Instant::now() + page_time, patience)?;
+            reader.open = Some(self.id);
+            if request.is_none() {
+                return Ok(opened);
+            }
+        }
+        match request {
+            Some(request) => reader.ask(request, None, Instant::now() + page_time, patience),
+            None => Err(Trouble::Died(Death::Crash)),
+        }
+    }
+}
+
+impl Drop for RemotePdf {
+    /// A process that still has the file open would keep its bytes on the disk after it was deleted.
+    fn drop(&mut self) {
+        let (put, take) = &self.pool.seats;
+        for _ in 0..take.len() {
+            let Ok(mut seat) = take.try_recv() else { return };
+            if let Some(reader) = seat.as_mut().filter(|reader| reader.open == Some(self.id)) {
+                reader.open = None;
+                // If it is dead, whoever asks it next finds out.
+                let _ = wire::send(&reader.stream, &Request::Close, b"");
+            }
+            let _ = put.try_send(seat);
+        }
+    }
+}
+
+impl Reader {
+    /// One question, one answer; with the descriptor that belongs to the question.
+    fn ask(
+        &mut self,
+        request: &Request,
+        file: Option<&File>,
+        until: Instant,
+        patience: &Patience,
+    ) -> Result<Frame, Trouble> {
+        let asked = wire::send(&self.stream, request, b"");
+        let asked = asked.and_then(|()| file.map_or(Ok(()), |file| wire::send_file(&self.stream, file)));
+        match asked.and_then(|()| self.receive(until, patience)) {
+            Ok((Answer::Failed(failure), _)) => Err(Trouble::Said(failure)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(Trouble::Died(self.why_dead(&error, until, patience))),
+        }
+    }
+
+    fn receive(&self, until: Instant, patience: &Patience) -> io::Result<Frame> {
+        let until = patience.deadline.map_or(until, |deadline| until.min(deadline));
+        wire::receive(|mut buffer| {
+            while !buffer.is_empty() {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() || patience.is_over() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                self.stream.set_read_timeout(Some(left.min(GLANCE)))?;
+                match (&self.stream).read(buffer) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(got) => buffer = &mut buffer[got..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes sure that the process is dead, and says what of.
+    fn why_dead(&mut self, error: &io::Error, until: Instant, patience: &Patience) -> Death {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return match patience {
+                Patience { cancel: Some(cancel), .. } if cancel.is_cancelled() => Death::Unwanted,
+                Patience { deadline: Some(deadline), .. } if *deadline < until => Death::OutOfTime,
+                _ => Death::TooSlow,
+            };
+        }
+        // Who has hung up is dead or dying; who talks nonsense must die.
+        if error.kind() != io::ErrorKind::UnexpectedEof && error.kind() != io::ErrorKind::BrokenPipe {
+            let _ = self.process.kill();
+        }
+        let status = self.process.wait().ok();
+        let mut words = Vec::new();
+        if let Some(stderr) = self.last_words.take() {
+            let _ = stderr.take(LAST_WORDS).read_to_end(&mut words);
+        }
+        let words = String::from_utf8_lossy(&words);
+        log::debug!(status:? = status; "a reader process died: {}", words.trim());
+        // SIGKILL that is not ours comes from the kernel, when the machine runs out of memory.
+        let killed = status.as_ref().and_then(ExitStatusExt::signal) == Some(SIGKILL);
+        if killed || words.contains("memory allocation of") { Death::TooMuchMemory } else { Death::Crash }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Patience {
+    fn is_over(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// Readers of a shell script, and a PDF to open with them.
+    fn readers(dir: &Path, script: &str) -> (Readers, PathBuf) {
+        let (program, pdf) = (dir.join("program"), dir.join("x.pdf"));
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&pdf, "%PDF-1.4").unwrap();
+        (Readers::processes(program, 1, ReaderLimits { page_time: Duration::from_secs(1), memory: 1 << 30 }), pdf)
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_not_the_pages_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        for script in ["exit 1", "echo nonsense nonsense >&0"] {
+            let (readers, pdf) = readers(dir.path(), script);
+            let failure = readers.open(&pdf, None, &DocumentLimits::default()).err().unwrap();
+            assert_eq!((&*failure.code, failure.retryable), (code::READER_UNAVAILABLE, true), "{failure}");
+        }
+    }
+
+    /// `Ready`, as the wire has it, on standard input, which is the socket: 28 bytes of JSON and none besides.
+    const READY: &str = r#"printf '\034\000\000\000\000\000\000\000{"Ready":{"unconfined":"-"}}' >&0"#;
+
+    #[test]
+    fn what_dies_or_hangs_is_tried_in_one_more_process() {
+        let dir = tempfile::tempdir().unwrap();
+        for (ending, message) in [
+            ("exit 3", "opening the PDF crashes the reader"),
+            ("echo memory allocation of 9 bytes failed >&2", "opening the PDF takes more than 1024 MB of memory"),
+            ("exec tail -f /dev/null", "opening the PDF takes longer than 1 s"),
+        ] {
+            let count = dir.path().join("count");
+            let _ = fs::remove_file(&count);
+            let (readers, pdf) = readers(dir.path(), &format!("echo >> {}\n{READY}\n{ending}", count.display()));
+            let failure = readers.open(&pdf, None, &DocumentLimits::default()).err().unwrap();
+            assert_eq!((&*failure.code, &*failure.message), (code::PDF_DAMAGED, message));
+            assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 2);
+        }
+    }
+}

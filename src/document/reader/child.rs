@@ -1,0 +1,88 @@
+//! The reader process itself: opens what it is sent, answers what it is asked, ends when its owner hangs up.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use super::confine::confine;
+use super::wire::{Answer, Request, receive, receive_file, send};
+use crate::document::pdf::OpenPdf;
+use crate::task::{Failure, code};
+
+/// After so many pages the caches of fonts begin anew, and after `PAGES_AN_OPENING` the file is opened anew: the
+/// parser keeps each page's content. Both only grow, and memory must not grow with a document's pages.
+const PAGES_A_CACHE: usize = 64;
+const PAGES_AN_OPENING: usize = 512;
+
+/// Reads PDFs for the process at the other end of standard input, which is a socket, until it hangs up. Takes at most
+/// about `memory` bytes. A panic, a lack of memory or an overflow of the stack ends this process: its owner notices.
+///
+/// # Errors
+/// When standard input is not a socket, or breaks.
+pub fn read_for_owner(memory: u64) -> io::Result<()> {
+    let owner = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let unconfined = confine(memory);
+    send(&owner, &Answer::Ready { unconfined }, b"")?;
+    match serve(&owner) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+        ended => ended,
+    }
+}
+
+fn serve(owner: &UnixStream) -> io::Result<()> {
+    let mut request = next(owner)?;
+    loop {
+        request = match request {
+            Request::Open { password } => {
+                let file = receive_file(owner)?;
+                let open = || OpenPdf::open(&file, password.as_deref());
+                match open() {
+                    Ok(pdf) => {
+                        send(owner, &Answer::Opened { pages: pdf.page_count() }, b"")?;
+                        serve_pages(owner, pdf, open)?
+                    }
+                    Err(failure) => {
+                        send(owner, &Answer::Failed(failure), b"")?;
+                        next(owner)?
+                    }
+                }
+            }
+            Request::Close => next(owner)?,
+            Request::Markdown { .. } => {
+                let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
+                send(owner, &Answer::Failed(failure), b"")?;
+                next(owner)?
+            }
+        };
+    }
+}
+
+/// Answers for the pages of one file; returns the first request that is about something else.
+fn serve_pages(
+    owner: &UnixStream,
+    mut pdf: OpenPdf,
+    open: impl Fn() -> Result<OpenPdf, Failure>,
+) -> io::Result<Request> {
+    loop {
+        for _ in 0..PAGES_AN_OPENING / PAGES_A_CACHE {
+            let reader = pdf.reader();
+            for _ in 0..PAGES_A_CACHE {
+                let page = match next(owner)? {
+                    Request::Markdown { page } => page,
+                    other => return Ok(other),
+                };
+                match reader.markdown(page) {
+                    Ok(text) => send(owner, &Answer::Markdown, text.as_bytes())?,
+                    Err(failure) => send(owner, &Answer::Failed(failure), b"")?,
+                }
+            }
+        }
+        if let Ok(again) = open() {
+            pdf = again;
+        }
+    }
+}
+
+fn next(mut owner: &UnixStream) -> io::Result<Request> {
+    receive(|buffer| owner.read_exact(buffer)).map(|(request, _)| request)
+}

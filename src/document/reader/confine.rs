@@ -1,0 +1,100 @@
+//! What a reader process locks itself out of before it sees the first file.
+//!
+//! A PDF is a program in all but name, and its reader has had years less of attacks than a browser has. So a reader has
+//! no secrets in its environment, takes no more memory than it is allowed, and on Linux can make only the system calls
+//! that computing and answering need: no opening of files, no sockets, no processes. Everything else answers EPERM.
+
+use std::collections::BTreeMap;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Confines this process. `memory` is how many bytes it may allocate; the mapped file does not count.
+///
+/// Returns what could not be done, as a sentence for the log; reading goes on without it.
+pub(super) fn confine(memory: u64) -> Option<String> {
+    let mut missing = Vec::new();
+    // RLIMIT_DATA counts private writable memory (Linux 4.7 and later, setrlimit(2)); RLIMIT_AS would count the mapped
+    // source, too, and so say more of the file than of its reader.
+    for (name, resource, most) in
+        [("a memory limit", Resource::Data, memory), ("a ban on core dumps", Resource::Core, 0)]
+    {
+        if setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).is_err() {
+            missing.push(name.to_owned());
+        }
+    }
+    // A reader in an endless loop must not outlive its owner. An owner that died before this line is seen as the
+    // other end of the socket, when the reader asks for its first request.
+    #[cfg(target_os = "linux")]
+    if rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).is_err() {
+        missing.push("ending with its owner".to_owned());
+    }
+    if let Err(error) = allow_only_computing() {
+        missing.push(format!("a filter on system calls ({error})"));
+    }
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+/// The system calls of a process that computes, talks over a socket it has, and maps a file it was given.
+#[cfg(target_os = "linux")]
+const ALLOWED: [libc::c_long; 42] = [
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_close,
+    libc::SYS_lseek,
+    libc::SYS_fstat,
+    libc::SYS_statx,
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_mprotect,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_nanosleep,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_clock_gettime,
+    libc::SYS_gettimeofday,
+    libc::SYS_getrandom,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_tgkill,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_ppoll,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_uname,
+    libc::SYS_sysinfo,
+    libc::SYS_getrlimit,
+];
+
+#[cfg(target_os = "linux")]
+fn allow_only_computing() -> Result<(), String> {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+
+    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> =
+        ALLOWED.iter().map(|number| (*number, Vec::new())).collect();
+    let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(|_| "unknown kind of processor".to_owned())?;
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, arch).map_err(|error| error.to_string())?;
+    let program: BpfProgram = filter.try_into().map_err(|error: seccompiler::BackendError| error.to_string())?;
+    apply_filter(&program).map_err(|error| error.to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allow_only_computing() -> Result<(), String> {
+    Err("there is none on this system".to_owned())
+}

@@ -1,0 +1,120 @@
+//! PDFs that hang their reader, eat memory or are broken: the server lives, and only the page in question is lost.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::support::pdf::{Trap, book, trapped};
+use crate::support::server::{Server, files};
+
+#[tokio::test]
+async fn a_page_that_traps_its_reader_is_one_failed_page() {
+    let server = Server::start(&["--reader-timeout", "1s", "--reader-memory", "64M"]).await;
+    for (trap, code) in [(Trap::Hang, "page_timeout"), (Trap::Memory, "page_memory")] {
+        let id = server.accepted(trapped("Trap", 20, 7, trap), "").await;
+        let task = server.finished(&id).await;
+        assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &19.into()), "{task}");
+        let pages = server.get(&format!("/v1/tasks/{id}/pages?status=failed")).await;
+        assert_eq!(pages["pages"].as_array().unwrap().len(), 1);
+        assert_eq!((&pages["pages"][0]["page"], &pages["pages"][0]["error"]["code"]), (&7.into(), &code.into()));
+        let markdown = server.markdown(&id).await;
+        assert!(markdown.contains(&format!("<!-- page 7: failed: {code} -->")), "{markdown}");
+        assert!(markdown.contains("Trap page 6") && markdown.contains("Trap page 8"));
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_does_not_wait_for_a_page_that_hangs() {
+    let server = Server::start(&["--reader-timeout", "1h", "--workers", "1"]).await;
+    let id = server.accepted(trapped("Hang", 1, 1, Trap::Hang), "").await;
+    while server.get(&format!("/v1/tasks/{id}")).await["status"] != "processing" {}
+    let (status, _) = server.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
+    assert_eq!(status, 200);
+    // The only worker is free again, long before the page's time is over.
+    let next = server.accepted(book("Next", 2), "").await;
+    assert_eq!(server.finished(&next).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn readers_end_with_their_server_and_keep_no_deleted_file() {
+    let mut server = Server::start(&["--reader-timeout", "1h"]).await;
+    let id = server.accepted(book("Gone", 3), "").await;
+    server.finished(&id).await;
+    let readers = server.children();
+    assert!(!readers.is_empty());
+    for pid in &readers {
+        let see = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+        assert_eq!(see("environ"), "", "a reader knows no secrets");
+        assert!(see("status").contains("Seccomp:\t2"), "a reader can make few system calls");
+        let limit = see("limits").lines().find(|line| line.starts_with("Max data size")).unwrap().to_owned();
+        assert!(limit.contains(&(1_u64 << 30).to_string()), "{limit}");
+    }
+    let (status, _) = server.ask("DELETE", &format!("/v1/tasks/{id}")).await;
+    assert_eq!(status, 204);
+    let maps = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    while readers.iter().any(|pid| maps(pid).contains("source.pdf")) {}
+    server.accepted(trapped("Hang", 1, 1, Trap::Hang), "").await;
+    server.kill().await;
+    while readers.iter().any(|pid| Path::new(&format!("/proc/{pid}/exe")).read_link().is_ok()) {}
+}
+
+/// The public and hostile files; not part of this project.
+fn corpus() -> Option<PathBuf> {
+    let place = std::env::var_os("BINDERY_CORPUS").map(PathBuf::from);
+    let place = place.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
+    place.join("MANIFEST.csv").is_file().then_some(place)
+}
+
+/// File name → pages (when known) and password, by the manifest.
+fn manifest(corpus: &Path) -> BTreeMap<String, (Option<u64>, String)> {
+    let text = std::fs::read_to_string(corpus.join("MANIFEST.csv")).unwrap();
+    let rows = text.lines().skip(1).map(|line| {
+        // One column may be quoted and hold commas; those that are used here are counted from the ends.
+        let columns: Vec<&str> = line.split(',').collect();
+        let [.., pages, _, password] = columns[..] else { panic!("a short row: {line}") };
+        (columns[0].to_owned(), (pages.parse().ok(), password.to_owned()))
+    });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn every_file_of_the_corpus_ends_in_a_result_or_a_code_and_the_server_lives() {
+    let Some(corpus) = corpus() else {
+        println!("skipped: no corpus; BINDERY_CORPUS names its folder");
+        return;
+    };
+    let manifest = manifest(&corpus);
+    let server = Server::start(&["--reader-timeout", "2s", "--reader-memory", "256M"]).await;
+    let mut ends: BTreeMap<String, u32> = BTreeMap::new();
+    let mut accepted = Vec::new();
+    for entry in std::fs::read_dir(&corpus).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "pdf") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (pages, password) = manifest.get(&name).cloned().unwrap_or_default();
+        let query = if password.is_empty() { String::new() } else { format!("password={password}") };
+        let (status, answer) = server.submit(std::fs::read(&path).unwrap(), &query).await;
+        match status {
+            202 | 200 => accepted.push((name, pages, answer["id"].as_str().unwrap().to_owned())),
+            422 => *ends.entry(answer["code"].as_str().unwrap().to_owned()).or_default() += 1,
+            _ => panic!("{name}: {status} {answer}"),
+        }
+    }
+    for (name, pages, id) in &accepted {
+        let task = server.finished(id).await;
+        let count = task["total_pages"].as_u64().unwrap();
+        assert!(pages.is_none_or(|pages| pages == count), "{name}: {pages:?} pages by the manifest, not {count}");
+        let code = task["error"]["code"].as_str().unwrap_or("completed");
+        *ends.entry(code.to_owned()).or_default() += 1;
+        let all = server.get(&format!("/v1/tasks/{id}/pages?limit=500")).await;
+        let settled = |page: &serde_json::Value| page["status"] == "done" || page["error"]["code"].is_string();
+        assert!(all["pages"].as_array().unwrap().iter().all(settled), "{name}: {task}");
+    }
+    println!("corpus: {ends:?}, server's peak {} MB", server.peak_memory() >> 20);
+    assert!(ends["completed"] >= 130, "{ends:?}");
+    assert!(server.peak_memory() < 100 << 20, "{} bytes", server.peak_memory());
+    let (status, ready) = server.ask("GET", "/readyz").await;
+    assert_eq!(status, 200, "{ready}");
+    assert!(files(server.data()).iter().all(|file| !file.starts_with("scratch/")));
+}
