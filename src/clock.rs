@@ -90,6 +90,38 @@ impl Uptime {
     }
 }
 
+/// The time for what cannot be undone, such as removing what has expired: the wall clock, but when it jumps forward, an
+/// hour of the machine's own clock passes before that is believed. A clock that was set wrongly for a while then does
+/// no harm. Pure.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CautiousClock {
+    believed: Option<(Timestamp, Uptime)>,
+    jumped: Option<Uptime>,
+}
+
+impl CautiousClock {
+    /// How much sooner than the machine's own clock the wall clock may be without being called a jump.
+    const DRIFT: Duration = Duration::from_mins(10);
+    /// How long a jump is doubted.
+    const DOUBT: Duration = Duration::from_hours(1);
+
+    /// What time it is, going by both clocks.
+    pub(crate) fn now(&mut self, wall: Timestamp, uptime: Uptime) -> Timestamp {
+        let Some((was, at)) = self.believed else {
+            self.believed = Some((wall, uptime));
+            return wall;
+        };
+        let expected = was.after(uptime.since(at));
+        let doubted =
+            wall > expected.after(Self::DRIFT) && uptime.since(*self.jumped.get_or_insert(uptime)) < Self::DOUBT;
+        if doubted {
+            return expected;
+        }
+        (self.believed, self.jumped) = (Some((wall, uptime)), None);
+        wall
+    }
+}
+
 impl From<std::time::SystemTime> for Timestamp {
     /// The time stamp of a file.
     fn from(time: std::time::SystemTime) -> Self {
@@ -138,6 +170,27 @@ mod tests {
         let text = serde_json::to_string(&moment).unwrap();
         assert_eq!(text, "\"2026-11-23T08:35:30.125Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), moment);
+    }
+
+    #[test]
+    fn a_jump_forward_is_believed_after_an_hour() {
+        let (day, hour) = (86_400_000, 3_600_000);
+        let mut clock = CautiousClock::default();
+        for (wall, uptime, expected) in [
+            (100 * day, 0, 100 * day),
+            (100 * day + hour, hour, 100 * day + hour),
+            // Set a year ahead, for a while.
+            (465 * day, hour + 60_000, 100 * day + hour + 60_000),
+            (465 * day + hour / 2, 3 * hour / 2, 100 * day + 3 * hour / 2),
+            (100 * day + 2 * hour, 2 * hour, 100 * day + 2 * hour),
+            // Set a year ahead, and meant.
+            (465 * day, 3 * hour, 100 * day + 3 * hour),
+            (465 * day + hour, 4 * hour, 465 * day + hour),
+            // Back is believed at once: nothing expires too soon.
+            (100 * day, 5 * hour, 100 * day),
+        ] {
+            assert_eq!(clock.now(Timestamp(wall), Uptime(uptime)), Timestamp(expected), "{wall} {uptime}");
+        }
     }
 
     #[test]

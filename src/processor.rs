@@ -130,6 +130,12 @@ pub trait Processor: Send + Sync + 'static {
         self.kind() == WorkKind::Call
     }
 
+    /// Writes into the options of a task that is being accepted what this processor would choose by itself, such as
+    /// a model, so that the task means the same after a restart with other settings, and its pages are still found.
+    fn settle(&self, options: &mut TaskOptions) {
+        let _ = options;
+    }
+
     /// Refuses options that it cannot carry out, before the task is accepted.
     ///
     /// # Errors

@@ -222,11 +222,11 @@ pub trait TaskStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
 
-    /// Removes a record and its index entries; `false` when there was none.
+    /// Removes a record, if it still is at the `expected` revision, and its index entries; `false` when there was none.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    async fn delete(&self, id: TaskId) -> Result<bool, StoreError>;
+    /// [`StoreError::Conflict`] when somebody changed it in between; nothing is removed then.
+    async fn delete(&self, id: TaskId, expected: Option<Revision>) -> Result<bool, StoreError>;
 
     /// Up to `limit` tasks whose expiry is not after `now` and whose index entries are still there. Whoever asks
     /// removes their files, then [deletes](Self::delete) them.
@@ -260,11 +260,12 @@ pub trait TaskStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn leave(&self, owner: &str) -> Result<(), StoreError>;
 
-    /// Makes the index entries of these tasks agree with their records, and tells which of them have a record.
+    /// Makes the index entries of these tasks agree with their records, and tells in which epoch each record is; `None`
+    /// where there is no record.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError>;
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError>;
 
     /// Removes index entries that lead to no record, or to one of another status; answers how many. Entries of expired
     /// records stay until [`Self::delete`].

@@ -63,6 +63,25 @@ impl LocalBlob {
         Err(io::Error::other("too many processes have this name"))
     }
 
+    /// Whether a process other than `owner` lives on this blob store.
+    ///
+    /// # Errors
+    /// When the lock files cannot be asked.
+    pub fn has_others(&self, owner: &str) -> io::Result<bool> {
+        let own = owner.split_once('#').map_or(owner, |(node, _)| node);
+        for name in self.names("nodes")? {
+            let Some(node) = name.strip_suffix(".lock").filter(|node| *node != own) else { continue };
+            if let Some(file) = self.reader(&format!("nodes/{node}.lock"))? {
+                match file.try_lock_shared() {
+                    Ok(()) => {}
+                    Err(TryLockError::WouldBlock) => return Ok(true),
+                    Err(TryLockError::Error(error)) => return Err(error),
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether the process that is, or was, `owner` still has its name.
     ///
     /// # Errors
@@ -94,10 +113,11 @@ mod tests {
         let second = blob.take_name("a/b").unwrap();
         assert_eq!((first.node(), second.node()), ("a_b", "a_b-2"));
         let was = first.owner().to_owned();
+        assert!(blob.has_others(&was).unwrap() && blob.has_others(second.owner()).unwrap());
         assert!(blob.is_alive(&was).unwrap() && blob.is_alive(second.owner()).unwrap());
         assert!(!blob.is_alive("a_b#other").unwrap() && !blob.is_alive("nobody#1").unwrap());
         drop(first);
-        assert!(!blob.is_alive(&was).unwrap());
+        assert!(!blob.is_alive(&was).unwrap() && !blob.has_others(second.owner()).unwrap());
         let successor = blob.take_name("a/b").unwrap();
         assert_eq!(successor.node(), "a_b", "the first free one");
         assert!(!blob.is_alive(&was).unwrap(), "the same node, another process");

@@ -114,7 +114,11 @@ impl<'a> PdfReader<'a> {
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {
-    Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
+    let message = format!("the PDF cannot be read: {}", error.kind());
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::permanent(code::STORAGE_FAILED, message),
+        _ => Failure::passing(code::STORAGE_FAILED, message),
+    }
 }
 
 /// A header may stand anywhere in the first 1,024 bytes (PDF 1.7, annex H, implementation note 13).

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::task::{Failure, code};
+
 /// How often and how soon an attempt is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -51,6 +53,30 @@ impl RetryPolicy {
     }
 }
 
+/// Tries at a step of a job that no shard is responsible for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tries {
+    errors: u32,
+    waits: u32,
+    waited: Duration,
+}
+
+impl Tries {
+    /// How long to wait after `why` before the step is tried again; `None` when it is given up. What the machine lacks
+    /// for the moment is waited for by time, everything else is counted.
+    pub(super) fn next(&mut self, policy: &RetryPolicy, why: &Failure) -> Option<Duration> {
+        let lacks = [code::DISK_FULL, code::STORAGE_FAILED, code::READER_UNAVAILABLE].contains(&&*why.code);
+        if lacks && why.retryable && self.waited < policy.patience {
+            self.waits += 1;
+            let wait = policy.delay(self.waits, None, 0).min(policy.patience.saturating_sub(self.waited));
+            self.waited += wait;
+            return Some(wait);
+        }
+        self.errors += 1;
+        (why.retryable && !lacks && !policy.is_last(self.errors)).then(|| policy.delay(self.errors, None, 0))
+    }
+}
+
 /// The finaliser of splitmix64: every bit of the salt decides about every bit of the answer.
 const fn mix(salt: u64) -> u64 {
     let mut z = salt.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -62,6 +88,19 @@ const fn mix(salt: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_machine_lacks_is_waited_for_and_what_goes_wrong_is_counted() {
+        let policy = RetryPolicy { patience: Duration::from_secs(100), ..RetryPolicy::default() };
+        let total = |why: &Failure| {
+            let mut tries = Tries::default();
+            std::iter::from_fn(|| tries.next(&policy, why)).fold((0, Duration::ZERO), |(n, t), wait| (n + 1, t + wait))
+        };
+        let full = Failure::passing(code::DISK_FULL, "full");
+        assert_eq!(total(&full).1, policy.patience);
+        assert_eq!(total(&Failure::passing(code::PROCESSOR_CRASHED, "crash")).0, policy.max_attempts - 1);
+        assert_eq!(total(&Failure::permanent(code::PDF_DAMAGED, "damaged")).0, 0);
+    }
 
     #[test]
     fn waits_double_up_to_the_cap_within_the_spread() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::retry::RetryPolicy;
+use super::retry::{RetryPolicy, Tries};
 use super::subtask::{SubTask, SubTaskState, SubTaskStep};
 use crate::document::{Shard, plan};
 use crate::pool::{PageReceipt, Receipts};
@@ -164,8 +164,8 @@ pub struct JobRuntime {
     failed_tasks: Vec<u32>,
     done_pages: u32,
     usage: Usage,
-    plan_attempts: u32,
-    bind_attempts: u32,
+    plan_tries: Tries,
+    bind_tries: Tries,
     crashes: BTreeMap<u32, u32>,
 }
 
@@ -201,8 +201,8 @@ impl JobRuntime {
             failed_tasks: Vec::new(),
             done_pages: 0,
             usage: Usage::default(),
-            plan_attempts: 0,
-            bind_attempts: 0,
+            plan_tries: Tries::default(),
+            bind_tries: Tries::default(),
             crashes,
         }
     }
@@ -312,11 +312,10 @@ impl JobRuntime {
     }
 
     fn plan_failed(&mut self, why: Failure) -> Vec<JobAction> {
-        self.plan_attempts += 1;
-        if !why.retryable || self.retry.is_last(self.plan_attempts) {
-            return self.end(JobEnd::Failed { why, partial: false });
+        match self.plan_tries.next(&self.retry, &why) {
+            Some(wait) => vec![JobAction::PlanLater(wait)],
+            None => self.end(JobEnd::Failed { why, partial: false }),
         }
-        vec![JobAction::PlanLater(self.retry.delay(self.plan_attempts, None, 0))]
     }
 
     fn planned(&mut self, pages: Vec<u32>, known: &[u32]) -> Vec<JobAction> {
@@ -368,8 +367,11 @@ impl JobRuntime {
                 self.try_again(index, attempt, errors, &why)
             }
             Receipts::Retry { why, .. } | Receipts::Failed(why) => self.fail(index, attempt, &why),
-            // Only a stopped job cancels, and a stopped job is over.
-            Receipts::Cancelled => Vec::new(),
+            // A stopped job is over and does not get here: the processor gave up on its own account.
+            Receipts::Cancelled => {
+                let why = Failure::passing(code::BAD_ANSWER, "the processor gave up although nobody asked it to");
+                self.outcome(index, attempt, Receipts::Failed(why))
+            }
         });
         actions
     }
@@ -406,8 +408,10 @@ impl JobRuntime {
 
     fn wait_for_others(&mut self, index: u32, attempt: u32, after: Option<Duration>, why: &Failure) -> Vec<JobAction> {
         log::debug!(task:% = self.task_id, shard = index, attempt, code:% = why.code; "nobody there, waiting");
-        let after = self.retry.delay(attempt, after, self.salt(index));
+        let mut after = self.retry.delay(attempt, after, self.salt(index));
         if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
+            // Whoever asks for a year is asked once more when the patience ends.
+            after = after.min(self.retry.patience.saturating_sub(subtask.waited));
             subtask.waited += after;
         }
         self.wait(index, attempt, after)
@@ -470,15 +474,14 @@ impl JobRuntime {
     }
 
     fn bind_failed(&mut self, why: Failure) -> Vec<JobAction> {
-        self.bind_attempts += 1;
-        if self.retry.is_last(self.bind_attempts) || !why.retryable {
-            let why = match &self.phase {
-                Phase::BindingPartial(first) => first.clone(),
-                _ => why,
-            };
-            return self.end(JobEnd::Failed { why, partial: false });
+        match (self.bind_tries.next(&self.retry, &why), &self.phase) {
+            (Some(wait), _) => vec![JobAction::BindLater(wait)],
+            (None, Phase::BindingPartial(first)) => {
+                let why = first.clone();
+                self.end(JobEnd::Failed { why, partial: false })
+            }
+            (None, _) => self.end(JobEnd::Failed { why, partial: false }),
         }
-        vec![JobAction::BindLater(self.retry.delay(self.bind_attempts, None, 0))]
     }
 
     /// Ends the running phase when there is nothing left to wait for, or no point in going on.

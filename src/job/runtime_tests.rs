@@ -68,6 +68,26 @@ fn a_job_runs_binds_and_completes() {
 }
 
 #[test]
+fn nobody_is_waited_for_longer_than_the_patience() {
+    let mut job = planned(1, 1, None);
+    let patience = RetryPolicy::default().patience;
+    let away = |after| Receipts::Retry { after, why: Failure::passing(code::RATE_LIMITED, "come back next year") };
+    let year = Some(Duration::from_hours(24 * 365));
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: away(year) });
+    assert!(matches!(actions[1], JobAction::RetryLater { after, .. } if after == patience), "{actions:?}");
+    job.on(JobEvent::RetryDue { index: 0, attempt: 1 });
+    job.on(JobEvent::Outcome { index: 0, attempt: 2, receipts: away(year) });
+    assert_eq!(job.failures().len(), 1);
+}
+
+#[test]
+fn a_processor_that_gives_up_by_itself_is_tried_again() {
+    let mut job = planned(1, 1, None);
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: Receipts::Cancelled });
+    assert!(matches!(actions[1], JobAction::RetryLater { attempt: 1, .. }), "{actions:?}");
+}
+
+#[test]
 fn what_is_in_the_ledger_needs_no_attempt() {
     let mut job = runtime(1, None);
     let actions = job.on(JobEvent::Planned { pages: vec![4, 5, 6], known: vec![4, 5, 6] });
@@ -174,7 +194,7 @@ fn a_document_that_kills_the_process_whenever_it_is_opened_fails_the_task() {
 #[test]
 fn a_plan_that_fails_by_chance_is_made_again() {
     let mut job = runtime(1, None);
-    let trouble = || JobEvent::PlanFailed(Failure::passing(code::STORAGE_FAILED, "busy"));
+    let trouble = || JobEvent::PlanFailed(Failure::passing(code::PROCESSOR_CRASHED, "crash"));
     for _ in 0..2 {
         assert!(matches!(job.on(trouble())[..], [JobAction::PlanLater(_)]));
         assert_eq!(job.on(JobEvent::PlanDue), [JobAction::Plan]);
@@ -236,11 +256,18 @@ fn a_result_that_cannot_be_written_is_tried_again_then_fails() {
     let mut job = planned(1, 1, None);
     job.on(ok(&job, 0, 1));
     let full = || JobEvent::BindFailed(Failure::passing(code::DISK_FULL, "full"));
-    for _ in 0..2 {
-        assert!(matches!(job.on(full())[..], [JobAction::BindLater(_)]));
+    let mut waited = Duration::ZERO;
+    let actions = loop {
+        match job.on(full()) {
+            actions if !ends(&actions).is_empty() => break actions,
+            actions => {
+                let [JobAction::BindLater(wait)] = actions[..] else { panic!("{actions:?}") };
+                waited += wait;
+            }
+        }
         assert_eq!(job.on(JobEvent::BindDue), [JobAction::Bind { complete: true }]);
-    }
-    let actions = job.on(full());
+    };
+    assert_eq!(waited, RetryPolicy::default().patience, "room is waited for as long as an endpoint");
     assert!(matches!(ends(&actions)[..], [JobEnd::Failed { partial: false, .. }]));
 }
 

@@ -16,10 +16,12 @@ use crate::document::{Document, Readers, Shard, plan};
 use crate::failpoint;
 use crate::ledger::Ledger;
 use crate::processor::{PageRead, ShardInput, ShardOutcome};
-use crate::task::{Failure, PageStatus, PageUsage, PageView, code};
+use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
+/// How soon it is tried again to keep a page that found no room.
+const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// What workers share.
 #[derive(Clone)]
@@ -107,7 +109,7 @@ impl Workshop {
         if spec.cancel.is_cancelled() {
             return Receipts::Cancelled;
         }
-        if spec.processor.is_paid() && !self.blob.has_room() {
+        if !self.blob.has_room() {
             let why = storage_failed(&io::ErrorKind::StorageFull.into());
             return Receipts::Retry { after: Some(Duration::from_secs(5)), why };
         }
@@ -153,12 +155,12 @@ impl Workshop {
         let mut receipts = Vec::with_capacity(pages.len());
         for PageRead { page, result } in pages {
             let receipt = match result {
-                Ok(output) => {
-                    let kept = self.ledger.put(spec.page_key(page), &output, durability);
+                Ok(output) => match self.keep_page(spec, page, &output, durability) {
+                    Ok(()) => Ok(PageReceipt { usage: output.usage, reused: false }),
                     // Reading it again would be paid again, so this is the page's failure and not tried again.
-                    kept.map(|()| PageReceipt { usage: output.usage, reused: false })
-                        .map_err(|error| storage_failed(&error))
-                }
+                    Err(error) if spec.processor.is_paid() => Err(storage_failed(&error)),
+                    Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
+                },
                 Err(failure) => Err(failure),
             };
             receipts.push((page, receipt));
@@ -167,6 +169,22 @@ impl Workshop {
             return Receipts::Failed(storage_failed(&error));
         }
         Receipts::Done(receipts)
+    }
+
+    /// Puts a page into the ledger. One that was paid is held on to until there is room for it, and its worker with it:
+    /// without room no other call should begin either.
+    fn keep_page(&self, spec: &JobSpec, page: u32, output: &PageOutput, durability: Durability) -> io::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let kept = self.ledger.put(spec.page_key(page), output, durability);
+            let Err(error) = &kept else { return kept };
+            let wait = spec.processor.is_paid() && !spec.cancel.is_cancelled() && begun.elapsed() < spec.patience;
+            if !wait {
+                return kept;
+            }
+            log::warn!(task:% = spec.task, page; "a page that is paid for finds no room, trying again: {error}");
+            let _ = crossbeam_channel::never::<()>().recv_timeout(KEEP_PAUSE);
+        }
     }
 
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.

@@ -38,6 +38,8 @@ pub struct JobSpec {
     pub limits: DocumentLimits,
     /// The longest that one attempt may take.
     pub attempt_timeout: Duration,
+    /// The longest that something the machine lacks is waited for, such as room on the disk.
+    pub patience: Duration,
     /// Blob key of the Markdown.
     pub markdown_key: String,
     /// Blob key of the pages as JSON.

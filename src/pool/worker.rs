@@ -67,7 +67,7 @@ fn crashed(spec: &JobSpec, work: &Work) -> Ended {
             let why = Failure::passing(code::PROCESSOR_CRASHED, message);
             Ended::Shard { index: work.index, attempt: work.attempt, receipts: Receipts::Failed(why) }
         }
-        Work::Bind(_) => Ended::Bound(Err(Failure::passing(code::STORAGE_FAILED, "writing the result crashed"))),
+        Work::Bind(_) => Ended::Bound(Err(Failure::passing(code::PROCESSOR_CRASHED, "writing the result crashed"))),
     }
 }
 

@@ -139,6 +139,11 @@ impl Processor for LlmProcessor {
         })
     }
 
+    fn settle(&self, options: &mut TaskOptions) {
+        options.model = self.model(options).map(str::to_owned);
+        options.prompt = Some(self.prompt(options).to_owned());
+    }
+
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
         if self.model(options).is_some() {
             return Ok(());

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{Create, Created, LeaseChange, ListQuery, Renewal, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
-use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep, test_record};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, TaskStep, test_record};
 
 /// Every check, one after the other, on one empty store; it is empty again afterwards.
 pub async fn check_all(store: &(impl TaskStore + Clone)) {
@@ -91,7 +91,7 @@ async fn creates_once_and_reads_back(store: &impl TaskStore) {
     let again = store.create(&first).await.expect("the same operation again is answered as the first time");
     assert_eq!(again, Created::New);
     assert!(matches!(store.create(&creating(&record)).await, Err(StoreError::Exists)));
-    store.delete(record.id).await.unwrap();
+    store.delete(record.id, None).await.unwrap();
 }
 
 async fn updates_only_from_the_expected_revision(store: &impl TaskStore) {
@@ -121,7 +121,7 @@ async fn updates_only_from_the_expected_revision(store: &impl TaskStore) {
     assert_eq!(store.get(first.id).await.unwrap(), taken_over, "the stale owner's end bounces");
 
     assert!(matches!(store.update(&step(&test_record(1), TaskStep::Cancel)).await, Err(StoreError::NotFound)));
-    store.delete(first.id).await.unwrap();
+    store.delete(first.id, None).await.unwrap();
 }
 
 async fn final_is_final_but_for_a_new_epoch(store: &impl TaskStore) {
@@ -140,7 +140,7 @@ async fn final_is_final_but_for_a_new_epoch(store: &impl TaskStore) {
         assert_eq!(store.get(open.id).await.unwrap(), retried);
         let far = Timestamp::now().after(AN_HOUR * 2);
         assert!(!store.expired(far, 10).await.unwrap().contains(&open.id), "an unfinished task does not expire");
-        store.delete(open.id).await.unwrap();
+        store.delete(open.id, None).await.unwrap();
     }
 }
 
@@ -150,7 +150,7 @@ async fn a_replayed_operation_has_no_second_effect(store: &impl TaskStore) {
     store.update(&update).await.unwrap();
     store.update(&update).await.expect("a lost answer is asked for again");
     assert_eq!(store.get(open.id).await.unwrap(), update.next);
-    store.delete(open.id).await.unwrap();
+    store.delete(open.id, None).await.unwrap();
 }
 
 async fn of_racing_owners_one_wins(store: &impl TaskStore) {
@@ -168,7 +168,7 @@ async fn of_racing_owners_one_wins(store: &impl TaskStore) {
             other => panic!("exactly one owner must win: {other:?}"),
         };
         assert_eq!(store.get(open.id).await.unwrap(), winner);
-        store.delete(open.id).await.unwrap();
+        store.delete(open.id, None).await.unwrap();
     }
 }
 
@@ -194,7 +194,7 @@ async fn lists_newest_first_and_stays_stable_under_inserts(store: &impl TaskStor
     assert_eq!(seen.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>(), expected);
     assert!(store.list(&window(old.len())).await.unwrap().next.is_none(), "a full last window has no next");
     for id in old {
-        store.delete(id).await.unwrap();
+        store.delete(id, None).await.unwrap();
     }
 }
 
@@ -219,15 +219,18 @@ async fn lists_by_status(store: &impl TaskStore) {
         assert_eq!(found, [*id], "{status}");
     }
     for (_, id) in expected {
-        store.delete(id).await.unwrap();
+        store.delete(id, None).await.unwrap();
     }
 }
 
 async fn deletes_record_and_index(store: &impl TaskStore) {
     let record = create(store, 1_000).await;
     let ended = apply(store, &record, TaskStep::Complete).await;
-    assert!(store.delete(ended.id).await.unwrap());
-    assert!(!store.delete(ended.id).await.unwrap());
+    let older = Revision { version: ended.version - 1, ..ended.revision() };
+    let refused = store.delete(ended.id, Some(older)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(at)) if at == ended.revision()), "{refused:?}");
+    assert!(store.delete(ended.id, Some(ended.revision())).await.unwrap());
+    assert!(!store.delete(ended.id, Some(ended.revision())).await.unwrap());
     assert!(matches!(store.get(ended.id).await, Err(StoreError::NotFound)));
     let far = Timestamp::now().after(AN_HOUR * 2);
     assert!(store.expired(far, 10).await.unwrap().is_empty());
@@ -251,7 +254,7 @@ async fn expires_only_final_records(store: &impl TaskStore) {
     assert_eq!(store.expired(now.after(AN_HOUR * 2), 10).await.unwrap(), [gone.id, kept.id]);
     assert_eq!(store.expired(now.after(AN_HOUR * 2), 1).await.unwrap().len(), 1, "the limit holds");
     for id in [open.id, kept.id, gone.id] {
-        store.delete(id).await.unwrap();
+        store.delete(id, None).await.unwrap();
     }
     assert!(store.expired(now.after(AN_HOUR * 2), 10).await.unwrap().is_empty());
 }
@@ -270,19 +273,19 @@ async fn equal_submits_are_one_task(store: &(impl TaskStore + Clone)) {
     let unwilling = Create { reuse: false, ..equal() };
     assert_eq!(store.create(&unwilling).await.unwrap(), Created::New);
     assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id), "the older one stays the answer");
-    store.delete(unwilling.record.id).await.unwrap();
+    store.delete(unwilling.record.id, None).await.unwrap();
 
     let completed = apply(store, &first, TaskStep::Complete).await;
     assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id));
-    store.delete(completed.id).await.unwrap();
+    store.delete(completed.id, None).await.unwrap();
     for end in [TaskStep::Fail, TaskStep::Cancel] {
         let anew = equal();
         assert_eq!(store.create(&anew).await.unwrap(), Created::New, "what is gone or came to nothing is no answer");
         apply(store, &anew.record, end).await;
         let after = equal();
         assert_eq!(store.create(&after).await.unwrap(), Created::New, "{end:?}");
-        store.delete(after.record.id).await.unwrap();
-        store.delete(anew.record.id).await.unwrap();
+        store.delete(after.record.id, None).await.unwrap();
+        store.delete(anew.record.id, None).await.unwrap();
     }
 }
 
@@ -299,9 +302,9 @@ async fn an_idempotency_key_is_for_one_thing(store: &impl TaskStore) {
     // A failed task is still what the key led to.
     apply(store, &first, TaskStep::Fail).await;
     assert_eq!(store.create(&again).await.unwrap(), Created::Existing(first.id));
-    store.delete(first.id).await.unwrap();
+    store.delete(first.id, None).await.unwrap();
     assert_eq!(store.create(&creating(&same)).await.unwrap(), Created::New, "the key goes with its task");
-    store.delete(same.id).await.unwrap();
+    store.delete(same.id, None).await.unwrap();
 }
 
 async fn finds_what_nobody_runs(store: &impl TaskStore) {
@@ -316,7 +319,7 @@ async fn finds_what_nobody_runs(store: &impl TaskStore) {
     assert_eq!(found, [ids[1].id, ids[2].id, begun.id], "unfinished, oldest first");
     assert_eq!(store.unclaimed("one#1", 2).await.unwrap(), found[..2]);
     for id in ids.iter().map(|record| record.id).chain([ended.id]) {
-        store.delete(id).await.unwrap();
+        store.delete(id, None).await.unwrap();
     }
 }
 
@@ -352,7 +355,7 @@ async fn renews_only_for_the_owner_of_the_epoch(store: &impl TaskStore) {
     assert_eq!(store.renew("one#1", &[(open.id, epoch)]).await.unwrap().tasks, [held]);
     let ended = apply(store, &asking, TaskStep::Cancel).await;
     assert_eq!(store.renew("one#1", &[(open.id, epoch)]).await.unwrap().tasks, [Renewal::Lost]);
-    store.delete(ended.id).await.unwrap();
+    store.delete(ended.id, None).await.unwrap();
 }
 
 async fn a_lease_keeps_others_out_until_it_ends(store: &impl TaskStore, lease: Duration) {
@@ -379,19 +382,25 @@ async fn a_lease_keeps_others_out_until_it_ends(store: &impl TaskStore, lease: D
     let successor = claim(&first.next, "one#2");
     store.update(&successor).await.expect("the same node takes over at once");
     assert_eq!(store.renew("one#1", &[(open.id, first.next.epoch)]).await.unwrap().tasks, [Renewal::Lost]);
-    let released = apply(store, &successor.next, TaskStep::Cancel).await;
+    let mut handing = Update { expected: successor.next.revision(), ..successor.clone() };
+    handing.next = TaskRecord { owner: None, version: successor.next.version + 1, ..successor.next };
+    (handing.operation, handing.lease) = (Uuid::now_v7(), LeaseChange::Release);
+    store.update(&handing).await.unwrap();
+    let handed = claim(&handing.next, "two#1");
+    store.update(&handed).await.expect("what its owner handed back is free at once");
+    let released = apply(store, &handed.next, TaskStep::Cancel).await;
     let retried = Update { lease: LeaseChange::Hold, ..step(&released, TaskStep::Retry) };
     store.update(&retried).await.expect("an end releases the lease");
-    store.delete(open.id).await.unwrap();
+    store.delete(open.id, None).await.unwrap();
 }
 
 async fn repairs_find_nothing_wrong(store: &impl TaskStore) {
     let open = create(store, 1_000).await;
     let ended = apply(store, &create(store, 2_000).await, TaskStep::Complete).await;
     let absent = test_record(1).id;
-    assert_eq!(store.repair(&[open.id, absent, ended.id]).await.unwrap(), [true, false, true]);
+    assert_eq!(store.repair(&[open.id, absent, ended.id]).await.unwrap(), [Some(open.epoch), None, Some(ended.epoch)]);
     assert_eq!(store.repair_indexes().await.unwrap(), 0);
     assert_eq!(store.list(&window(10)).await.unwrap().tasks.len(), 2);
-    store.delete(open.id).await.unwrap();
-    store.delete(ended.id).await.unwrap();
+    store.delete(open.id, None).await.unwrap();
+    store.delete(ended.id, None).await.unwrap();
 }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::failpoint;
-use crate::task::{TaskId, TaskRecord, TaskStatus};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
 
 /// id → format byte, operation, record as JSON.
 const RECORDS: Table = TableDefinition::new("records");
@@ -69,7 +69,7 @@ enum Answer {
 enum Operation {
     Create(Box<Create>),
     Update(Box<Update>),
-    Delete(TaskId),
+    Delete(TaskId, Option<Revision>),
     /// Changes nothing; answered when the database takes writes.
     Ping,
 }
@@ -157,10 +157,15 @@ impl TaskStore for EmbeddedStore {
             let (key, _) = entry.map_err(unavailable)?;
             let id = &key.value()[prefix.len() + 8..];
             let Some(bytes) = records.get(id).map_err(unavailable)? else { continue };
-            let (_, record) = decode(bytes.value())?;
-            if is_expired(&record, now) {
-                continue;
-            }
+            // One that cannot be read must not hide the others.
+            let record = match decode(bytes.value()) {
+                Ok((_, record)) if is_expired(&record, now) => continue,
+                Ok((_, record)) => record,
+                Err(why) => {
+                    log::error!("a record is left out of a list: {why}");
+                    continue;
+                }
+            };
             if page.tasks.len() == query.limit {
                 page.next = page.tasks.last().map(Cursor::of);
                 break;
@@ -170,8 +175,8 @@ impl TaskStore for EmbeddedStore {
         Ok(page)
     }
 
-    async fn delete(&self, id: TaskId) -> Result<bool, StoreError> {
-        self.write(Operation::Delete(id)).await.map(|answer| answer == Answer::Done)
+    async fn delete(&self, id: TaskId, expected: Option<Revision>) -> Result<bool, StoreError> {
+        self.write(Operation::Delete(id, expected)).await.map(|answer| answer == Answer::Done)
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
@@ -213,10 +218,10 @@ impl TaskStore for EmbeddedStore {
         let mut renewed = Renewed::default();
         for (id, epoch) in tasks {
             let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
-            let record = bytes.map(|bytes| decode(bytes.value())).transpose()?.map(|(_, record)| record);
+            let record = bytes.map(|bytes| decode(bytes.value()).map(|(_, record)| record));
             renewed.tasks.push(match record {
                 None => Renewal::Missing,
-                Some(record) if record.epoch == *epoch && !record.status.is_final() => {
+                Some(Ok(record)) if record.epoch == *epoch && !record.status.is_final() => {
                     let cancel_requested = record.cancel_requested;
                     Renewal::Held { revision: record.revision(), cancel_requested }
                 }
@@ -231,11 +236,15 @@ impl TaskStore for EmbeddedStore {
     }
 
     /// Record and index entries change in one transaction, so they always agree.
-    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError> {
         let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
-        let has_record = |id: &TaskId| Ok(records.get(&id.as_bytes()[..]).map_err(unavailable)?.is_some());
-        ids.iter().map(has_record).collect()
+        let epoch = |id: &TaskId| {
+            let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
+            // One that cannot be read is there all the same, and ahead of everything.
+            Ok(bytes.map(|bytes| decode(bytes.value()).map_or(u64::MAX, |(_, record)| record.epoch)))
+        };
+        ids.iter().map(epoch).collect()
     }
 
     async fn repair_indexes(&self) -> Result<usize, StoreError> {
@@ -315,7 +324,7 @@ fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Resu
         let result = match operation {
             Operation::Create(new) => create(&transaction, new),
             Operation::Update(change) => update(&transaction, change),
-            Operation::Delete(id) => remove(&transaction, *id),
+            Operation::Delete(id, expected) => remove(&transaction, *id, *expected),
             Operation::Ping => Ok(Answer::Done),
         };
         match result {
@@ -400,12 +409,19 @@ fn update(transaction: &WriteTransaction, change: &Update) -> Result<Answer, Sto
     if last == change.operation {
         return Ok(Answer::Done);
     }
+    // The janitor may be removing its files.
+    if is_expired(&current, Timestamp::now()) {
+        return Err(StoreError::NotFound);
+    }
     check_update(Head::of(&current), change.expected, change.next.revision(), false)?;
     write_record(transaction, Some(&current), &change.next, change.operation).map(|()| Answer::Done)
 }
 
-fn remove(transaction: &WriteTransaction, id: TaskId) -> Result<Answer, StoreError> {
+fn remove(transaction: &WriteTransaction, id: TaskId, expected: Option<Revision>) -> Result<Answer, StoreError> {
     let Some((_, current)) = read(transaction, id)? else { return Ok(Answer::NothingThere) };
+    if expected.is_some_and(|expected| expected != current.revision()) {
+        return Err(StoreError::Conflict(current.revision()));
+    }
     change_index(transaction, &current, false)?;
     unpoint(transaction, &current)?;
     let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;

@@ -119,7 +119,9 @@ impl RedisStore {
         let mut connection = self.connection();
         let hashes: Vec<HashMap<String, String>> =
             pipe.query_async(&mut connection).await.map_err(|e| self.lost(&e))?;
-        hashes.into_iter().filter(|fields| !fields.is_empty()).map(from_fields).collect()
+        // One that cannot be read must not hide the others.
+        let read = |fields| from_fields(fields).inspect_err(|why| log::error!("a record is left out of a list: {why}"));
+        Ok(hashes.into_iter().filter(|fields| !fields.is_empty()).filter_map(|fields| read(fields).ok()).collect())
     }
 }
 
@@ -225,14 +227,18 @@ impl TaskStore for RedisStore {
         Ok(page)
     }
 
-    async fn delete(&self, id: TaskId) -> Result<bool, StoreError> {
+    async fn delete(&self, id: TaskId, expected: Option<Revision>) -> Result<bool, StoreError> {
         let mut call = self.scripts.delete.prepare_invoke();
         call.key(keys::record(id)).key(keys::lease(id)).key(keys::ALL).key(keys::EXPIRY);
         for status in TaskStatus::ALL {
             call.key(keys::by_status(status));
         }
         call.arg(id.to_string());
-        call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
+        call.arg(expected.map_or_else(String::new, |at| at.epoch.to_string()));
+        call.arg(expected.map_or_else(String::new, |at| at.version.to_string()));
+        let (answer, epoch, version): (i8, u64, u64) =
+            call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        if answer < 0 { Err(StoreError::Conflict(Revision { epoch, version })) } else { Ok(answer > 0) }
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
@@ -304,7 +310,7 @@ impl TaskStore for RedisStore {
         command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
     }
 
-    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError> {
         let mut there = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
             let mut pipe = redis::pipe();
@@ -385,7 +391,7 @@ impl RedisStore {
 
     /// Looks whether the entries of one task are right and mends them if not. `answer` is the record, its score in
     /// `tasks:all`, and its scores by status.
-    async fn repair_one(&self, id: TaskId, answer: &[redis::Value]) -> Result<bool, StoreError> {
+    async fn repair_one(&self, id: TaskId, answer: &[redis::Value]) -> Result<Option<u64>, StoreError> {
         let broken = |e: redis::ParsingError| StoreError::Corrupt(e.to_string());
         let [fields, all, by_status @ ..] = answer else { return Err(StoreError::Corrupt("a short answer".into())) };
         let fields: HashMap<String, String> = redis::from_redis_value_ref(fields).map_err(broken)?;
@@ -394,7 +400,14 @@ impl RedisStore {
             let at = TaskStatus::ALL.iter().position(|s| *s == status).unwrap_or_default();
             by_status.get(at).is_some_and(|score| *score != redis::Value::Nil)
         };
-        let record = if fields.is_empty() { None } else { Some(from_fields(fields)?) };
+        let record = match from_fields(fields.clone()) {
+            Ok(record) => Some(record),
+            Err(_) if fields.is_empty() => None,
+            Err(why) => {
+                log::error!(task:% = id; "a record stays as it is: {why}");
+                return Ok(Some(u64::MAX));
+            }
+        };
         let right = match &record {
             Some(record) => listed && TaskStatus::ALL.iter().all(|s| in_status(*s) == (*s == record.status)),
             None => !listed && TaskStatus::ALL.iter().all(|s| !in_status(*s)),
@@ -411,7 +424,7 @@ impl RedisStore {
             let changed: usize = call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
             log::info!(task:% = id, entries = changed; "index entries mended");
         }
-        Ok(record.is_some())
+        Ok(record.map(|record| record.epoch))
     }
 
     /// Up to `wanted` places of `index` that are strictly older than `after`, newest first.

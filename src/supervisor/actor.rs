@@ -13,7 +13,7 @@ use super::janitor::Janitor;
 use super::options::SupervisorOptions;
 use super::registry::Processors;
 use crate::blob::LocalBlob;
-use crate::clock::{Timestamp, Uptime};
+use crate::clock::{CautiousClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, StopJob};
 use crate::ledger::{Ledger, RecipeHash};
 use crate::pool::{Dispatcher, JobSpec, Lease};
@@ -42,8 +42,12 @@ pub struct Supervisor {
     pub(super) draining: bool,
     /// Other processes on the same store, when it was last heard of.
     pub(super) others: usize,
-    /// Whether there was none.
+    /// Whether there was none, and none has shown itself since.
     pub(super) alone: bool,
+    /// When the last renewing that succeeded was asked for.
+    pub(super) renewed_at: Option<Uptime>,
+    /// Tasks that this process cannot run, with the processor that they need.
+    pub(super) homeless: HashMap<TaskId, String>,
     /// Whether the store did not answer since it was last heard of.
     pub(super) store_was_away: bool,
     /// Absent while it makes its round.
@@ -110,6 +114,7 @@ impl Supervisor {
             tick: options.janitor_tick,
             missing: HashMap::new(),
             measured: None,
+            clock: CautiousClock::default(),
         };
         Self {
             store,
@@ -125,6 +130,8 @@ impl Supervisor {
             draining: false,
             others: 0,
             alone: false,
+            renewed_at: None,
+            homeless: HashMap::new(),
             store_was_away: false,
             janitor: Some(Box::new(janitor)),
             janitor_timer: None,
@@ -223,6 +230,7 @@ impl Supervisor {
             processor: Arc::clone(processor),
             limits: self.options.limits,
             attempt_timeout: record.options.timeout_or(self.options.attempt_timeout),
+            patience: self.options.retry.patience,
             markdown_key: record.markdown_key(),
             json_key: record.json_key(),
             crashes: record.crashes.get(&0).copied().unwrap_or(0),
@@ -243,7 +251,7 @@ impl Supervisor {
         record.counts = progress.counts;
         record.usage = cost;
         record.total_pages = progress.total_pages.or(record.total_pages);
-        record.updated_at = now;
+        record.updated_at = now.max(record.updated_at);
         let due = running.last_progress.elapsed() >= PROGRESS_EVERY;
         if begins {
             self.step(id, TaskStep::Dispatch, now);

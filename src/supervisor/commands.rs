@@ -14,7 +14,7 @@ use super::messages::{
     RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::records::{restore, write_once};
-use crate::blob::LocalBlob;
+use crate::blob::{Durability, LocalBlob};
 use crate::clock::{Timestamp, Uptime};
 use crate::failpoint;
 use crate::job::StopJob;
@@ -26,6 +26,10 @@ use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 const RACES: usize = 8;
 /// How often a record is read while another process is asked to cancel its task.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// After so many looks it is tried whether the task can be ended from here.
+const LOOKS_A_TRY: u32 = 10;
+/// How long another process is waited for, beyond two lengths of a lease.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Supervisor {
     /// Lays the live progress of a running job over its stored record. A final status is never taken from memory.
@@ -56,7 +60,7 @@ impl Supervisor {
             if !matches!(found, Err(StoreError::NotFound)) {
                 return Ok(found?);
             }
-            match manifest::read_copy(blob, id).await {
+            match manifest::read_copy(blob, id).await? {
                 Some(copy) if copy.expires_at.is_some_and(|at| at <= Timestamp::now()) => Err(RequestError::NotFound),
                 Some(copy) if copy.status.is_final() => {
                     restore(store.as_ref(), &copy).await?;
@@ -140,8 +144,15 @@ impl Handler<GetCondition> for Supervisor {
     fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
         let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
+        let mut homeless = std::collections::BTreeMap::<String, usize>::new();
+        self.homeless.values().for_each(|name| *homeless.entry(name.clone()).or_default() += 1);
         Box::pin(async move {
-            let warnings = store.warnings().await?;
+            let mut warnings = store.warnings().await?;
+            warnings.extend(homeless.iter().map(|(name, tasks)| {
+                format!(
+                    "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"
+                )
+            }));
             let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
             Ok(Condition { load, owner, others, running, waiting, warnings })
         })
@@ -244,16 +255,9 @@ async fn cancel_record(current: TaskRecord, store: Arc<dyn TaskStore>, blob: Loc
     if current.status.is_final() {
         return Err(RequestError::AlreadyFinal(Box::new(current)));
     }
-    let mut next = current.clone();
-    if next.owner.is_some() {
-        // Whoever ran it is fenced off.
-        next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(|_| RequestError::NotFinal)?;
-    }
-    next.take(TaskStep::Cancel, Timestamp::now(), ttl).map_err(|_| RequestError::NotFinal)?;
-    next.version += 1;
-    let (expected, operation) = (current.revision(), Uuid::now_v7());
-    let update = Update { expected, next, operation, lease: LeaseChange::Release };
-    match write_once(store.as_ref(), blob, &update).await {
+    let expected = current.revision();
+    let update = ending(&current, ttl).ok_or(RequestError::NotFinal)?;
+    match write_once(store.as_ref(), blob.clone(), &update).await {
         Ok(()) => return Ok(Some(update.next)),
         Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
         Err(StoreError::Held) => {}
@@ -269,17 +273,45 @@ async fn cancel_record(current: TaskRecord, store: Arc<dyn TaskStore>, blob: Loc
             Err(other) => return Err(other.into()),
         }
     }
-    loop {
+    let until = Uptime::now().after(store.lease().unwrap_or_default() * 2 + CANCEL_PATIENCE);
+    for look in 1_u32.. {
         tokio::time::sleep(LOOK_AGAIN).await;
         let record = store.get(id).await?;
         match record.status {
             TaskStatus::Cancelled => return Ok(Some(record)),
             status if status.is_final() => return Err(RequestError::AlreadyFinal(Box::new(record))),
-            // Its owner let go of it or died: then it can be ended from here.
             _ if record.epoch != expected.epoch => return Ok(None),
             _ => {}
         }
+        // Its owner may have died, which changes nothing in the record: when the lease has ended, it is ended from here.
+        if look % LOOKS_A_TRY == 0
+            && let Some(update) = ending(&record, ttl)
+        {
+            match write_once(store.as_ref(), blob.clone(), &update).await {
+                Ok(()) => return Ok(Some(update.next)),
+                Err(StoreError::Held) => {}
+                Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        if Uptime::now().since(until) > Duration::ZERO {
+            break;
+        }
     }
+    let message = "the process that runs the task does not answer; it is asked to cancel it: look at the task later";
+    Err(RequestError::StoreUnavailable(message.into()))
+}
+
+/// Ends a task that has no job in this process as cancelled, in a new epoch when it has an owner: whoever ran it is
+/// fenced off.
+fn ending(current: &TaskRecord, ttl: Duration) -> Option<Update> {
+    let mut next = current.clone();
+    if next.owner.is_some() {
+        next.take(TaskStep::Requeue, Timestamp::now(), ttl).ok()?;
+    }
+    next.take(TaskStep::Cancel, Timestamp::now(), ttl).ok()?;
+    next.version += 1;
+    Some(Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease: LeaseChange::Release })
 }
 
 impl Handler<RetryTask> for Supervisor {
@@ -303,14 +335,18 @@ impl Handler<RetryTask> for Supervisor {
             self.active.insert(id, Slot::claiming());
         }
         let (store, blob, ttl, asked) = (Arc::clone(&self.store), self.blob.clone(), self.options.ttl, Uptime::now());
-        let (read, begins) = (self.read(id), owner.is_some());
-        let changed = async move { retry_record(read.await?, store, blob, ttl, owner).await };
+        let (read, reserved, processors) = (self.read(id), owner.is_some(), self.processors.clone());
+        let changed = async move {
+            let record = read.await?;
+            let owner = owner.filter(|_| processors.get(&record.processor).is_some());
+            retry_record(record, store, blob, ttl, owner).await
+        };
         Box::pin(changed.into_actor(self).map(move |changed, this, ctx| {
-            if begins {
+            if reserved {
                 this.active.remove(&id);
             }
             match &changed {
-                Ok(record) if begins => this.start_job(record.clone(), asked, ctx),
+                Ok(record) if record.owner.is_some() => this.start_job(record.clone(), asked, ctx),
                 // Also when the answer was lost: a claim finds out, and drops a task that is still final.
                 Ok(_) | Err(RequestError::StoreUnavailable(_)) => this.waiting.push_back(id),
                 Err(_) => {}
@@ -348,9 +384,9 @@ impl Handler<DeleteTask> for Supervisor {
         let (own, store, blob) = (ctx.address(), Arc::clone(&self.store), self.blob.clone());
         Box::pin(async move {
             let ended = own.send(CancelTask(id)).await.map_err(|_| RequestError::Stopping)?;
-            let folder = match ended {
-                Ok(record) => record.work_dir,
-                Err(RequestError::AlreadyFinal(record)) => record.work_dir,
+            let record = match ended {
+                Ok(record) => record,
+                Err(RequestError::AlreadyFinal(record)) => *record,
                 // An earlier delete may have got no further than the record.
                 Err(RequestError::NotFound) => {
                     let _ = tokio::task::spawn_blocking(move || blob.remove_folder(&format!("tasks/{id}"))).await;
@@ -366,9 +402,16 @@ impl Handler<DeleteTask> for Supervisor {
             };
             removed(forgotten)?;
             let _ = failpoint::pass("delete.copy-gone");
-            store.delete(id).await?;
+            let deleted = store.delete(id, Some(record.revision())).await;
+            if let Err(StoreError::Conflict(_)) = &deleted
+                && let Ok(current) = store.get(id).await
+            {
+                // Somebody began it anew in between, and wants its copy.
+                manifest::keep_copy(blob.clone(), current, Durability::Cached).await;
+            }
+            deleted?;
             let _ = failpoint::pass("delete.record-gone");
-            removed(tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await)
+            removed(tokio::task::spawn_blocking(move || blob.remove_folder(&record.work_dir)).await)
         })
     }
 }
@@ -379,12 +422,11 @@ fn removed(done: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<
 }
 
 impl Supervisor {
-    /// Lets another process go on with a task at once, instead of when the lease has ended.
+    /// Lets another process go on with a task whose job here is over, at once instead of when the lease has ended. In
+    /// the same epoch: whoever takes it up begins the next one.
     fn hand_back(&mut self, id: TaskId) {
         let unfinished = |running: &&mut Running| !running.draft.record().status.is_final();
-        if let Some(running) = self.running_mut(id).filter(unfinished)
-            && running.draft.change().take(TaskStep::Requeue, Timestamp::now(), Duration::ZERO).is_ok()
-        {
+        if let Some(running) = self.running_mut(id).filter(unfinished) {
             running.draft.change().owner = None;
         }
     }
@@ -396,19 +438,25 @@ impl Handler<DrainTasks> for Supervisor {
     fn handle(&mut self, DrainTasks { stop_jobs }: DrainTasks, ctx: &mut Context<Self>) -> Self::Result {
         self.draining = true;
         for id in self.active.keys().copied().collect::<Vec<_>>() {
-            let job = self.running(id).and_then(|running| running.job.clone()).filter(|_| stop_jobs);
-            if let Some(job) = job {
-                ctx.spawn(
-                    async move {
-                        let _ = job.send(StopJob).await;
-                    }
-                    .into_actor(self),
-                );
+            let job = self.running(id).and_then(|running| running.job.clone());
+            if !stop_jobs {
+                self.persist(id, ctx);
+                continue;
             }
-            if stop_jobs && self.store.lease().is_some() {
-                self.hand_back(id);
-            }
-            self.persist(id, ctx);
+            // Counted as a write until the job has stopped, after which there may be one.
+            self.unsettled.send_modify(|count| *count += 1);
+            let stopped = async move {
+                if let Some(job) = job {
+                    let _ = job.send(StopJob).await;
+                }
+            };
+            ctx.spawn(stopped.into_actor(self).map(move |(), this, ctx| {
+                if this.store.lease().is_some() {
+                    this.hand_back(id);
+                }
+                this.persist(id, ctx);
+                this.unsettled.send_modify(|count| *count -= 1);
+            }));
         }
         let mut settled = self.settled();
         Box::pin(async move {

@@ -186,7 +186,12 @@ impl Handle {
     /// # Errors
     /// As [`Self::get`]; [`RequestError::Stopping`] when the service ends before the task does.
     pub async fn wait(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
-        self.watch(id).await?.last().await.ok_or(RequestError::Stopping)
+        loop {
+            // Without a last record the task is gone, or the service is; asking again tells which.
+            if let Some(last) = self.watch(id).await?.last().await {
+                return Ok(last);
+            }
+        }
     }
 
     /// Waits until the task is final, but no longer than `limit`; then answers how it stands.

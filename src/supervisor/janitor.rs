@@ -6,6 +6,7 @@
 //! | an index entry without record, or a record without entry | the entry is made to agree with the record |
 //! | a folder without record, with a copy that says final | the record is made again, or the folder goes if it has expired |
 //! | a folder without record, with a copy that says unfinished | the record is made again, when its owner had time to do it |
+//! | a record older than its copy, on a store that can be restored to older data | the record is made to agree with the copy |
 //! | a folder without record and without copy | it goes, when it is older than a submit can take |
 //! | what a dead process had in flight, of tasks that went on | it goes |
 //! | a ledger above its limits | pages that were used longest ago go |
@@ -15,16 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use uuid::Uuid;
 
 use super::actor::Supervisor;
 use super::leases::{FLIGHTS, flights_key};
 use super::manifest;
 use super::records::restore;
 use crate::blob::LocalBlob;
-use crate::clock::{Timestamp, Uptime};
+use crate::clock::{CautiousClock, Timestamp, Uptime};
 use crate::ledger::{Ledger, LedgerLimits};
 use crate::pool::{InFlight, read_flights};
-use crate::store::{ListQuery, StoreError, TaskStore};
+use crate::store::{LeaseChange, ListQuery, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus};
 
 /// Tasks looked at in one go.
@@ -82,6 +84,7 @@ pub(super) struct Janitor {
     /// When the record of an unfinished task was first seen missing.
     pub(super) missing: HashMap<TaskId, Uptime>,
     pub(super) measured: Option<Uptime>,
+    pub(super) clock: CautiousClock,
 }
 
 #[derive(Default)]
@@ -105,27 +108,28 @@ impl Janitor {
     }
 
     async fn sweep(&mut self) -> Result<Swept, StoreError> {
-        let mut swept = Swept { removed: self.remove_expired().await?, ..Swept::default() };
+        let now = self.clock.now(Timestamp::now(), Uptime::now());
+        let mut swept = Swept { removed: self.remove_expired(now).await?, ..Swept::default() };
         self.store.repair_indexes().await?;
-        self.look_through_folders(&mut swept).await?;
+        self.look_through_folders(now, &mut swept).await?;
         self.clear_flights().await?;
         if self.measured.is_none_or(|last| Uptime::now().since(last) >= MEASURE_EVERY) {
             self.measured = Some(Uptime::now());
-            self.trim_ledger().await?;
+            self.trim_ledger(now).await?;
         }
         Ok(swept)
     }
 
     /// Removes every expired task; answers how many. A task that is found again by `get` is not expired, whatever its
     /// index entry says.
-    async fn remove_expired(&self) -> Result<usize, StoreError> {
+    async fn remove_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut removed = 0;
         loop {
-            let expired = self.store.expired(Timestamp::now(), BATCH).await?;
+            let expired = self.store.expired(now, BATCH).await?;
             let (found, before) = (expired.len(), removed);
             for id in expired {
                 if matches!(self.store.get(id).await, Err(StoreError::NotFound)) && self.remove_folder(id).await {
-                    self.store.delete(id).await?;
+                    self.store.delete(id, None).await?;
                     removed += 1;
                 }
             }
@@ -136,7 +140,7 @@ impl Janitor {
         }
     }
 
-    async fn look_through_folders(&mut self, swept: &mut Swept) -> Result<(), StoreError> {
+    async fn look_through_folders(&mut self, now: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {
         let blob = self.blob.clone();
         let names = tokio::task::spawn_blocking(move || blob.names("tasks")).await;
         let names = names.map_or_else(|_| Vec::new(), Result::unwrap_or_default);
@@ -144,8 +148,13 @@ impl Janitor {
         let mut still_missing = HashMap::new();
         for batch in ids.chunks(BATCH) {
             let there = self.store.repair(batch).await?;
-            for (id, _) in batch.iter().zip(there).filter(|(_, there)| !there) {
-                self.without_record(*id, &mut still_missing, swept).await?;
+            for (id, epoch) in batch.iter().zip(there) {
+                match epoch {
+                    None => self.without_record(*id, now, &mut still_missing, swept).await?,
+                    // Only a database beside this process can be restored to older data.
+                    Some(epoch) if self.store.lease().is_some() => self.perhaps_behind(*id, epoch, swept).await?,
+                    Some(_) => {}
+                }
             }
         }
         self.missing = still_missing;
@@ -155,11 +164,14 @@ impl Janitor {
     async fn without_record(
         &self,
         id: TaskId,
+        now: Timestamp,
         still_missing: &mut HashMap<TaskId, Uptime>,
         swept: &mut Swept,
     ) -> Result<(), StoreError> {
-        match manifest::read_copy(self.blob.clone(), id).await {
-            Some(copy) if has_expired(&copy) => swept.removed += usize::from(self.remove_folder(id).await),
+        match manifest::read_copy(self.blob.clone(), id).await? {
+            Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => {
+                swept.removed += usize::from(self.remove_folder(id).await);
+            }
             Some(copy) if copy.status.is_final() => swept.restored += usize::from(self.bring_back(&copy).await?),
             Some(copy) => {
                 // Its owner makes it again by itself within one lease, and knows the task's progress better.
@@ -188,6 +200,36 @@ impl Janitor {
             }
         }
         Ok(())
+    }
+
+    /// A copy is written after its record, so one of a later epoch means that the store went back in time.
+    async fn perhaps_behind(&self, id: TaskId, epoch: u64, swept: &mut Swept) -> Result<(), StoreError> {
+        let blob = self.blob.clone();
+        let newest = tokio::task::spawn_blocking(move || manifest::newest_epoch(&blob, id)).await;
+        if newest.ok().and_then(Result::ok).flatten().is_none_or(|newest| newest <= epoch) {
+            return Ok(());
+        }
+        let (found, copy) = (self.store.get(id).await, manifest::read_copy(self.blob.clone(), id).await?);
+        let (Ok(record), Some(copy)) = (found, copy) else { return Ok(()) };
+        if copy.epoch <= record.epoch {
+            return Ok(());
+        }
+        let mut next = TaskRecord { version: record.version.max(copy.version) + 1, ..copy };
+        if !next.status.is_final() {
+            next = TaskRecord { owner: None, status: TaskStatus::Pending, ..next };
+        }
+        let (expected, operation) = (record.revision(), Uuid::now_v7());
+        let update = Update { expected, next, operation, lease: LeaseChange::Release };
+        match self.store.update(&update).await {
+            Ok(()) => {
+                log::warn!(task:% = id; "the store had gone back in time: a task is again where it was");
+                swept.restored += 1;
+                Ok(())
+            }
+            // Somebody runs it, or was faster.
+            Err(StoreError::Unavailable(why)) => Err(StoreError::Unavailable(why)),
+            Err(_) => Ok(()),
+        }
     }
 
     async fn bring_back(&self, record: &TaskRecord) -> Result<bool, StoreError> {
@@ -232,11 +274,10 @@ impl Janitor {
     }
 
     /// Pages that were used since the oldest unfinished task was accepted stay: it may count on them.
-    async fn trim_ledger(&self) -> Result<(), StoreError> {
+    async fn trim_ledger(&self, now: Timestamp) -> Result<(), StoreError> {
         if self.limits.are_none() {
             return Ok(());
         }
-        let now = Timestamp::now();
         let mut needed = now;
         for status in [TaskStatus::Pending, TaskStatus::Processing] {
             let mut query = ListQuery { status: Some(status), after: None, limit: BATCH };
@@ -271,8 +312,4 @@ fn flights_of_the_dead(blob: &LocalBlob, own: &str) -> Vec<(String, Vec<InFlight
         (owner, flights)
     })
     .collect()
-}
-
-fn has_expired(record: &TaskRecord) -> bool {
-    record.expires_at.is_some_and(|at| at <= Timestamp::now())
 }

@@ -4,12 +4,11 @@
 //! of tasks that somebody here watches and somebody else runs.
 //!
 //! A lease is counted here from before the renewing was asked for and ends [a margin](lease_end) before it ends in the
-//! store; after that no attempt begins until it is renewed. One exception: when the store was last heard of, and no
-//! other process used it then, nobody is there to take the tasks over, so they go on while the store is away. A process
-//! that first comes up during such an outage, and reaches the store before this one does, can take a task over while a
-//! call of this one runs; that call is paid twice.
+//! store; after that no attempt begins until it is renewed. One exception: as long as no other process is known to the
+//! store, nor lives on the same blob store, nobody is there to take the tasks over, so they go on while the store is
+//! away. A process that comes up during such an outage is noticed by its name's lock within one round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use uuid::Uuid;
 use super::actor::{Slot, Supervisor};
 use super::manifest;
 use super::records::{restore, write_once};
+use super::registry::Processors;
 use crate::blob::LocalBlob;
 use crate::clock::{Timestamp, Uptime};
 use crate::failpoint;
@@ -57,27 +57,60 @@ impl Supervisor {
         });
         let held: Vec<_> = held.collect();
         let (store, owner, asked) = (Arc::clone(&self.store), self.owner.clone(), Uptime::now());
-        // Only when nothing waits here is there a reason to look for more.
-        let room = if self.waiting.is_empty() && !self.draining { LOOK_AHEAD } else { 0 };
+        let blob = self.blob.clone();
         let round = async move {
-            let renewed = store.renew(&owner, &held).await?;
-            let found = if room > 0 { store.unclaimed(&owner, room).await? } else { Vec::new() };
-            Ok::<_, StoreError>((held, renewed, found))
+            let renewed = store.renew(&owner, &held).await;
+            let mut others = false;
+            if renewed.is_err() {
+                // A store that closed itself after a failed write opens again only when it is asked to write.
+                let _ = store.ping().await;
+                let there = tokio::task::spawn_blocking(move || blob.has_others(&owner)).await;
+                others = there.ok().and_then(Result::ok).unwrap_or(true);
+            }
+            (held, renewed, others)
         };
-        ctx.spawn(round.into_actor(self).map(move |round, this, ctx| {
-            let pause = match round {
-                Ok((held, renewed, found)) => {
-                    this.renewed(&held, &renewed, asked, ctx);
-                    this.take_note(found, ctx);
-                    this.store.lease().map_or(LOOK_EVERY, |length| length / 3)
+        ctx.spawn(round.into_actor(self).map(move |(held, renewed, others), this, ctx| match renewed {
+            Ok(renewed) => {
+                this.renewed(&held, &renewed, asked, ctx);
+                this.look_for_tasks(ctx);
+                let pause = this.store.lease().map_or(LOOK_EVERY, |length| length / 3);
+                ctx.run_later(pause, Self::keep_house);
+            }
+            Err(why) => {
+                log::warn!("leases cannot be renewed, trying again: {why}");
+                this.store_was_away = true;
+                if others {
+                    this.no_longer_alone();
                 }
-                Err(why) => {
-                    log::warn!("leases cannot be renewed, trying again: {why}");
-                    this.store_was_away = true;
-                    RENEW_AGAIN
-                }
-            };
-            ctx.run_later(pause, Self::keep_house);
+                ctx.run_later(RENEW_AGAIN, Self::keep_house);
+            }
+        }));
+    }
+
+    /// Leases that had no end while nobody else was there get the one that they have in the store.
+    fn no_longer_alone(&mut self) {
+        if !std::mem::take(&mut self.alone) {
+            return;
+        }
+        let end = self.store.lease().zip(self.renewed_at).map(|(length, asked)| lease_end(asked, length));
+        for slot in self.active.values() {
+            if let Slot::Running(running) = slot {
+                running.lease.set(end);
+            }
+        }
+    }
+
+    /// Looks for tasks that nobody runs: also while some wait here, or those of a dead process would wait behind them.
+    fn look_for_tasks(&mut self, ctx: &mut Context<Self>) {
+        if self.draining {
+            return;
+        }
+        let most = if self.waiting.is_empty() { LOOK_AHEAD } else { self.options.max_active };
+        let (store, owner) = (Arc::clone(&self.store), self.owner.clone());
+        let found = async move { store.unclaimed(&owner, most).await };
+        ctx.spawn(found.into_actor(self).map(move |found, this, ctx| match found {
+            Ok(found) => this.take_note(found, ctx),
+            Err(why) => log::warn!("tasks that nobody runs are looked for later: {why}"),
         }));
     }
 
@@ -85,6 +118,7 @@ impl Supervisor {
         let was_away = std::mem::take(&mut self.store_was_away);
         self.others = renewed.others;
         self.alone = renewed.others == 0;
+        self.renewed_at = Some(asked);
         let end = self.store.lease().filter(|_| !self.alone).map(|length| lease_end(asked, length));
         let mut lost = false;
         for ((id, epoch), renewal) in held.iter().zip(&renewed.tasks) {
@@ -98,12 +132,18 @@ impl Supervisor {
                         self.reconcile(*id, ctx);
                     }
                 }
-                Renewal::Lost | Renewal::Missing if running.draft.writing().is_none() => {
+                Renewal::Lost | Renewal::Missing => {
+                    let writing = running.draft.writing().is_some();
+                    if *renewal == Renewal::Lost {
+                        // Nothing more begins until it is known whose it is.
+                        running.lease.set(Some(asked));
+                    }
                     lost |= *renewal == Renewal::Missing;
-                    self.reconcile(*id, ctx);
+                    // A write under way will find out.
+                    if !writing {
+                        self.reconcile(*id, ctx);
+                    }
                 }
-                // The write under way will find out.
-                Renewal::Lost | Renewal::Missing => {}
             }
         }
         // A store that comes back may have lost more than what runs here.
@@ -112,13 +152,16 @@ impl Supervisor {
         }
     }
 
-    /// Puts tasks that nobody runs behind those that wait.
+    /// Puts tasks that nobody runs before those that wait: they are the oldest.
     fn take_note(&mut self, found: Vec<TaskId>, ctx: &mut Context<Self>) {
-        let before = self.waiting.len();
-        self.waiting.extend(found.into_iter().filter(|id| !self.active.contains_key(id)));
-        let tasks = self.waiting.len() - before;
-        if tasks > 0 {
-            log::info!(tasks; "taking up unfinished tasks");
+        let known: HashSet<TaskId> = self.waiting.iter().copied().collect();
+        let listed: HashSet<TaskId> = found.iter().copied().collect();
+        self.homeless.retain(|id, _| listed.contains(id));
+        let new = |id: &TaskId| !known.contains(id) && !self.active.contains_key(id) && !self.homeless.contains_key(id);
+        let found: Vec<TaskId> = found.into_iter().filter(new).collect();
+        if !found.is_empty() {
+            log::info!(tasks = found.len(); "taking up unfinished tasks");
+            found.into_iter().rev().for_each(|id| self.waiting.push_front(id));
             self.fill_places(ctx);
         }
     }
@@ -127,15 +170,20 @@ impl Supervisor {
     pub(super) fn claim(&mut self, id: TaskId, ctx: &mut Context<Self>) {
         self.active.insert(id, Slot::claiming());
         let (asked, ttl) = (Uptime::now(), self.options.ttl);
-        let claim = claim(Arc::clone(&self.store), self.blob.clone(), id, self.owner.clone(), ttl);
+        let (store, blob, owner) = (Arc::clone(&self.store), self.blob.clone(), self.owner.clone());
+        let claim = claim(store, blob, id, owner, ttl, self.processors.clone());
         ctx.spawn(claim.into_actor(self).map(move |claimed, this, ctx| this.claimed(id, claimed, asked, ctx)));
     }
 
-    fn claimed(&mut self, id: TaskId, claimed: Result<TaskRecord, StoreError>, asked: Uptime, ctx: &mut Context<Self>) {
+    fn claimed(&mut self, id: TaskId, claimed: Result<Claimed, StoreError>, asked: Uptime, ctx: &mut Context<Self>) {
         self.active.remove(&id);
         match claimed {
-            Ok(record) if record.status.is_final() => return self.finish(record, ctx),
-            Ok(record) => self.start_job(record, asked, ctx),
+            Ok(Claimed::Taken(record)) if record.status.is_final() => return self.finish(*record, ctx),
+            Ok(Claimed::Taken(record)) => self.start_job(*record, asked, ctx),
+            Ok(Claimed::NoProcessor(name)) => {
+                log::warn!(task:% = id; "task waits for a server with the processor {name:?}, which this one has not");
+                self.homeless.insert(id, name);
+            }
             Err(StoreError::Unavailable(why)) => {
                 log::warn!(task:% = id; "task waits, its store is away: {why}");
                 self.waiting.push_front(id);
@@ -156,13 +204,21 @@ impl Supervisor {
         let ids: Vec<TaskId> = self.watchers.iter().filter_map(elsewhere).collect();
         let store = Arc::clone(&self.store);
         let read = async move {
-            let mut records = Vec::new();
+            let (mut records, mut gone) = (Vec::new(), Vec::new());
             for id in ids {
-                records.extend(store.get(id).await);
+                match store.get(id).await {
+                    Ok(record) => records.push(record),
+                    Err(StoreError::NotFound) => gone.push(id),
+                    Err(_) => {}
+                }
             }
-            records
+            (records, gone)
         };
-        ctx.spawn(read.into_actor(self).map(|records, this, ctx| {
+        ctx.spawn(read.into_actor(self).map(|(records, gone), this, ctx| {
+            // Who waits for one that is not there any more asks again, and hears so.
+            for id in gone.iter().filter(|id| !this.active.contains_key(id)) {
+                this.watchers.remove(id);
+            }
             for record in records.into_iter().filter(|record| !this.active.contains_key(&record.id)) {
                 let (id, is_final) = (record.id, record.status.is_final());
                 if let Some(watcher) = this.watchers.get(&id) {
@@ -188,9 +244,12 @@ async fn claim(
     id: TaskId,
     owner: String,
     ttl: Duration,
-) -> Result<TaskRecord, StoreError> {
-    let copy = manifest::read_copy(blob.clone(), id).await;
-    let current = match (store.get(id).await, &copy) {
+    processors: Processors,
+) -> Result<Claimed, StoreError> {
+    // The record first: a delete takes the copy away first, and must not be undone.
+    let found = store.get(id).await;
+    let copy = manifest::read_copy(blob.clone(), id).await?;
+    let current = match (found, &copy) {
         (Err(StoreError::NotFound), Some(copy)) if !copy.status.is_final() => {
             log::warn!(task:% = id; "the store had lost the record of a waiting task: it was made again");
             let unowned = TaskRecord { owner: None, status: TaskStatus::Pending, ..copy.clone() };
@@ -203,9 +262,15 @@ async fn claim(
         return Err(StoreError::Final);
     }
     let mut next = current.clone();
+    // A store that was restored to older data may be behind the copies.
+    let newest = copy.as_ref().map_or(0, |copy| copy.epoch);
+    let ended = copy.filter(|copy| copy.status.is_final() && copy.epoch >= current.epoch);
+    if ended.is_none() && !current.cancel_requested && processors.get(&current.processor).is_none() {
+        return Ok(Claimed::NoProcessor(current.processor));
+    }
     let illegal = |_| StoreError::Final;
     let mut lease = LeaseChange::Release;
-    match copy.filter(|copy| copy.status.is_final() && copy.epoch == current.epoch) {
+    match ended {
         Some(ended) => next = ended,
         None if current.cancel_requested => {
             next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(illegal)?;
@@ -220,13 +285,24 @@ async fn claim(
             }
         }
     }
+    if !next.status.is_final() || next.epoch != newest {
+        next.epoch = next.epoch.max(newest + 1);
+    }
     next.version = current.version.max(next.version) + 1;
     let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
     let broken = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     failpoint::pass("claim.begin").map_err(broken)?;
     write_once(store.as_ref(), blob, &update).await?;
     failpoint::pass("claim.written").map_err(broken)?;
-    Ok(update.next)
+    Ok(Claimed::Taken(Box::new(update.next)))
+}
+
+/// What trying to take a task over came to.
+enum Claimed {
+    /// It is ours; or it ended just now.
+    Taken(Box<TaskRecord>),
+    /// This process has no processor of that name; another one may.
+    NoProcessor(String),
 }
 
 /// The pages of this task that its former owner was reading when it died, or when it was last seen. The claim that

@@ -12,6 +12,8 @@
 use std::io;
 
 use crate::blob::{Durability, LocalBlob};
+use crate::failpoint;
+use crate::store::StoreError;
 use crate::task::{TaskId, TaskRecord};
 
 /// Writes the copy for the record's epoch. A folder that is gone is not made again.
@@ -20,6 +22,7 @@ use crate::task::{TaskId, TaskRecord};
 /// When it cannot be written, for example because the folder is gone (`NotFound`).
 pub(super) fn keep(blob: &LocalBlob, record: &TaskRecord, durability: Durability) -> io::Result<()> {
     let json = serde_json::to_vec(record).map_err(io::Error::other)?;
+    failpoint::pass("copy.write")?;
     blob.put_into_folder(&format!("{}/record-{}.json", record.work_dir, record.epoch), &json, durability)
 }
 
@@ -32,23 +35,46 @@ pub(super) async fn keep_copy(blob: LocalBlob, record: TaskRecord, durability: D
     }
 }
 
-/// The copy with the greatest epoch, or `None` when there is none that can be read.
+/// [`keep`] off the actor's thread, of a task that is being accepted.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// As [`keep`].
+pub(super) async fn keep_first(blob: LocalBlob, record: TaskRecord) -> io::Result<()> {
+    let kept = tokio::task::spawn_blocking(move || keep(&blob, &record, Durability::Cached)).await;
+    kept.map_err(io::Error::other)?
+}
+
+/// The copy with the greatest epoch, or `None` when there is none.
+///
+/// # Errors
+/// When the folder cannot be read, or there are copies and none can be read: then nothing is known of the task.
 pub(super) fn read(blob: &LocalBlob, id: TaskId) -> io::Result<Option<TaskRecord>> {
-    let mut newest: Option<TaskRecord> = None;
+    let (mut newest, mut torn) = (None::<TaskRecord>, false);
     for name in copies(blob, id)? {
         let Some(bytes) = blob.get(&format!("tasks/{id}/{name}"))? else { continue };
         let copy = serde_json::from_slice::<TaskRecord>(&bytes).ok().filter(|copy| copy.id == id);
+        torn |= copy.is_none();
         newest = copy.into_iter().chain(newest).max_by_key(|copy| copy.epoch);
     }
-    Ok(newest)
+    if newest.is_none() && torn { Err(io::ErrorKind::InvalidData.into()) } else { Ok(newest) }
 }
 
-/// [`read`] off the actor's thread; `None` also when the folder cannot be read.
-pub(super) async fn read_copy(blob: LocalBlob, id: TaskId) -> Option<TaskRecord> {
-    tokio::task::spawn_blocking(move || read(&blob, id)).await.ok()?.ok()?
+/// [`read`] off the actor's thread.
+///
+/// # Errors
+/// As [`read`], as a store that has no answer now.
+pub(super) async fn read_copy(blob: LocalBlob, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+    let read = tokio::task::spawn_blocking(move || read(&blob, id)).await;
+    let unreadable = |why: &dyn std::fmt::Display| {
+        StoreError::Unavailable(format!("the copy of the record beside the source cannot be read: {why}"))
+    };
+    read.map_err(|why| unreadable(&why))?.map_err(|why| unreadable(&why))
+}
+
+/// The greatest epoch of a copy, going by the names of the files.
+pub(super) fn newest_epoch(blob: &LocalBlob, id: TaskId) -> io::Result<Option<u64>> {
+    let epoch = |name: String| name.strip_prefix("record-")?.strip_suffix(".json")?.parse().ok();
+    Ok(copies(blob, id)?.into_iter().filter_map(epoch).max())
 }
 
 /// Removes every copy: from now on the folder is that of no task.
@@ -85,6 +111,10 @@ mod tests {
         assert_eq!(read(&blob, record.id).unwrap().unwrap().epoch, 10);
         blob.put(&format!("{}/record-11.json", record.work_dir), b"{torn", Durability::Cached).unwrap();
         assert_eq!(read(&blob, record.id).unwrap().unwrap().epoch, 10);
+        assert_eq!(newest_epoch(&blob, record.id).unwrap(), Some(11));
+        forget(&blob, record.id).unwrap();
+        blob.put(&format!("{}/record-11.json", record.work_dir), b"{torn", Durability::Cached).unwrap();
+        assert!(read(&blob, record.id).is_err(), "nothing is known, which is not the same as nothing there");
         forget(&blob, record.id).unwrap();
         assert_eq!(read(&blob, record.id).unwrap(), None);
         assert_eq!(blob.names(&record.work_dir).unwrap(), ["source.pdf"]);

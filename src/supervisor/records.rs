@@ -122,6 +122,10 @@ impl Supervisor {
                 }
             },
             Err(StoreError::NotFound) => self.make_again(id, ctx),
+            Err(StoreError::Corrupt(why)) => {
+                log::error!(task:% = id; "job is stopped, its record cannot be read any more: {why}");
+                self.give_up(id, ctx);
+            }
             Err(why) => {
                 log::debug!(task:% = id; "record cannot be looked at, trying again: {why}");
                 ctx.run_later(Duration::from_secs(1), move |this, ctx| this.reconcile(id, ctx));
@@ -134,7 +138,7 @@ impl Supervisor {
         let Some(record) = self.running(id).map(|running| running.draft.record().clone()) else { return };
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
         let made = async move {
-            match manifest::read_copy(blob.clone(), id).await {
+            match manifest::read_copy(blob.clone(), id).await? {
                 Some(copy) if copy.epoch <= record.epoch => restore(store.as_ref(), &record).await.map(|()| record),
                 _ => Err(StoreError::Final),
             }

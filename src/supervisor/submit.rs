@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::actor::{Slot, Supervisor};
 use super::manifest;
 use super::messages::{Accepted, RequestError, SubmitTask};
-use crate::blob::{Durability, LocalBlob, Staged};
+use crate::blob::{LocalBlob, Staged};
 use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::failpoint;
@@ -24,7 +24,7 @@ const CREATE_TRIES: u32 = 3;
 impl Handler<SubmitTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
 
-    fn handle(&mut self, submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, mut submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
         let refused = if self.draining {
             Some(RequestError::Stopping)
         } else if self.unfinished() >= self.options.max_queued {
@@ -32,7 +32,10 @@ impl Handler<SubmitTask> for Supervisor {
         } else {
             None
         };
-        let processor = self.processors.choose(&submit.options).map(|processor| processor.name().to_owned());
+        let processor = self.processors.choose(&submit.options).map(|processor| {
+            processor.settle(&mut submit.options);
+            processor.name().to_owned()
+        });
         let (processor, refused) = match (refused, processor) {
             (None, Ok(processor)) => (processor, None),
             (Some(refused), _) => (String::new(), Some(refused)),
@@ -137,7 +140,12 @@ impl Acceptance {
         match self.create(&record).await {
             Ok(Created::New) => {
                 let _ = failpoint::pass("submit.record-written");
-                manifest::keep_copy(self.blob.clone(), record.clone(), Durability::Cached).await;
+                // Without a copy the task would be lost with its record; and no folder means that this process slept so
+                // long that another one took it for a leftover.
+                if let Err(why) = manifest::keep_first(self.blob.clone(), record.clone()).await {
+                    self.take_back(&record).await;
+                    return Err(RequestError::StorageFailed(storage_failure(&why)));
+                }
                 let _ = failpoint::pass("submit.copy-kept");
                 Ok(Accepted { record, reused: false })
             }
@@ -174,7 +182,7 @@ impl Acceptance {
     /// The record's first write may have landed unseen. Only when it is known to be gone does the source go: else a task
     /// may be there that needs it, and if there is none, the janitor finds the folder.
     async fn take_back(&self, record: &TaskRecord) {
-        match self.store.delete(record.id).await {
+        match self.store.delete(record.id, None).await {
             Ok(_) => self.remove_folder(record).await,
             Err(why) => log::warn!(task:% = record.id; "a submit that failed may have landed: {why}"),
         }

@@ -65,6 +65,9 @@ pub enum OptionError {
 }
 
 impl TaskOptions {
+    /// The deepest metadata. A record holds it a few levels further down, and must be readable within the 128 levels
+    /// of a JSON parser.
+    pub const MAX_METADATA_DEPTH: usize = 32;
     /// The separator line when a task names none.
     pub const DEFAULT_SEPARATOR: &'static str = "<!-- page {page} -->";
     /// The most pages a shard can have.
@@ -129,6 +132,9 @@ impl TaskOptions {
             }
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
+                if !is_flatter_than(&json, Self::MAX_METADATA_DEPTH) {
+                    return Err(refuse(format!("nested deeper than {}", Self::MAX_METADATA_DEPTH)));
+                }
                 self.metadata = Some(json);
             }
             _ => return Err(OptionError::Unknown { name: name.to_owned() }),
@@ -147,6 +153,16 @@ impl TaskOptions {
     #[must_use]
     pub fn timeout_or(&self, default: Duration) -> Duration {
         self.timeout.map_or(default, |seconds| Duration::from_secs(u64::from(seconds)))
+    }
+}
+
+/// Whether `json` has at most `depth` levels of lists and objects.
+fn is_flatter_than(json: &serde_json::Value, depth: usize) -> bool {
+    let Some(rest) = depth.checked_sub(usize::from(json.is_array() || json.is_object())) else { return false };
+    match json {
+        serde_json::Value::Array(items) => items.iter().all(|item| is_flatter_than(item, rest)),
+        serde_json::Value::Object(fields) => fields.values().all(|field| is_flatter_than(field, rest)),
+        _ => true,
     }
 }
 

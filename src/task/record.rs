@@ -173,6 +173,8 @@ impl TaskRecord {
     /// [`IllegalTransition`], leaving the record as it was.
     pub fn take(&mut self, step: TaskStep, now: Timestamp, ttl: Duration) -> Result<(), IllegalTransition> {
         self.status = self.status.next(step)?;
+        // A clock that was set back must not end a task in its past, or it would expire at once.
+        let now = now.max(self.updated_at);
         self.updated_at = now;
         match step {
             TaskStep::Dispatch => self.started_at = self.started_at.or(Some(now)),

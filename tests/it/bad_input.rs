@@ -1,8 +1,7 @@
 //! Bad input: each with its code, and nothing left behind.
 
-use std::process::Command;
-
-use crate::support::pdf::{book, locked};
+use crate::support::disk::SmallDisk;
+use crate::support::pdf::{Trap, book, locked, trapped};
 use crate::support::server::{Server, answer, files, run};
 
 #[tokio::test]
@@ -11,6 +10,7 @@ async fn what_is_not_a_readable_pdf_is_refused_with_its_code() {
     let mut truncated = book("Truncated", 3);
     truncated.truncate(30);
     let no_pages = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF".to_vec();
+    let deep = format!("metadata={}{}", "[".repeat(60), "]".repeat(60));
     for (pdf, query, status, code) in [
         (b"hello".to_vec(), "", 422, "not_a_pdf"),
         (b"hello ".repeat(10_000), "", 422, "not_a_pdf"),
@@ -24,6 +24,7 @@ async fn what_is_not_a_readable_pdf_is_refused_with_its_code() {
         (book("Option", 1), "colour=red", 422, "bad_option"),
         (book("Option", 1), "pages=x", 422, "bad_option"),
         (book("Option", 1), "processor=llm", 422, "bad_option"),
+        (book("Option", 1), &deep, 422, "bad_option"),
         (book("Option", 1), "model=gpt", 422, "bad_option"),
         ([book("Large", 1), vec![b' '; 101 << 10]].concat(), "", 413, "pdf_too_large"),
     ] {
@@ -128,38 +129,18 @@ async fn listening_beyond_loopback_needs_a_word() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--insecure"));
 }
 
-/// A small file system, if this process may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(dir.path())
-            .output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(dir))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(self.0.path()).output());
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_refuses_the_submit_and_keeps_nothing() {
-    let Some(disk) = SmallDisk::mount("1m") else {
+    let Some(disk) = SmallDisk::mount("4m") else {
         eprintln!("skipped: mounting a small tmpfs needs root");
         return;
     };
-    let blob = disk.0.path().to_str().unwrap();
+    let blob = disk.path().to_str().unwrap();
     let server = Server::start(&["--blob", blob]).await;
-    let large = [book("Large", 1), vec![b' '; 2 << 20]].concat();
+    let large = [book("Large", 1), vec![b' '; 6 << 20]].concat();
     let (status, problem) = server.submit(large, "").await;
     assert_eq!((status, &problem["code"]), (503, &"disk_full".into()), "{problem}");
-    assert!(files(disk.0.path()).is_empty());
+    assert!(files(disk.path()).is_empty());
     // With room again, it goes on.
     let id = server.accepted(book("Small", 2), "").await;
     assert_eq!(server.finished(&id).await["status"], "completed");
@@ -173,24 +154,41 @@ async fn a_disk_that_fills_up_while_running_heals_with_room() {
         return;
     };
     let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
-    let data = disk.0.path().to_str().unwrap();
+    let data = disk.path().to_str().unwrap();
     let server = Server::start(&["--data-dir", data, "--llm-base-url", &llm.url, "--llm-model", "m"]).await;
     let id = server.accepted(book("Full", 2), "processor=llm").await;
     llm.until(|books| books.held == 2).await;
-    let filler = disk.0.path().join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    let filler = disk.fill();
     for _ in 0..20 {
         let (status, problem) = server.submit(book("Refused", 1), "").await;
         assert_eq!(status, 503, "{problem}");
     }
-    drop(file);
-    std::fs::remove_file(filler).unwrap();
+    drop(filler);
     llm.open();
     assert_eq!(server.finished(&id).await["status"], "completed");
     let id = server.accepted(book("Again", 2), "").await;
     assert_eq!(server.finished(&id).await["status"], "completed");
     assert_eq!(server.ask("GET", "/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn text_that_finds_no_room_waits_for_it() {
+    let Some(disk) = SmallDisk::mount("8m") else {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    };
+    let data = disk.path().to_str().unwrap();
+    let server =
+        Server::start(&["--data-dir", data, "--store", "memory", "--workers", "1", "--reader-timeout", "1s"]).await;
+    let id = server.accepted(trapped("Waits", 3, 1, Trap::Hang), "shard_pages=1").await;
+    while server.get(&format!("/v1/tasks/{id}")).await["status"] != "processing" {}
+    let filler = disk.fill();
+    // Whatever is read from now on finds no room, and is not lost for that.
+    let task = server.get(&format!("/v1/tasks/{id}?wait=3")).await;
+    assert!(task["finished_at"].is_null(), "{task}");
+    drop(filler);
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &2.into()), "{task}");
 }
 
 #[tokio::test]
@@ -207,7 +205,7 @@ async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
         record.options.prompt = Some(format!("{number} ").repeat(8_000));
         Create { record, operation: uuid::Uuid::now_v7(), reuse: false }
     };
-    let store = EmbeddedStore::open(disk.0.path()).unwrap();
+    let store = EmbeddedStore::open(disk.path()).unwrap();
     let (mut kept, mut failed) = (0, None);
     for number in 0..2_000 {
         match store.create(&copy(number)).await {
@@ -219,7 +217,7 @@ async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
         }
     }
     assert!(matches!(failed, Some(StoreError::Unavailable(_))), "{failed:?} after {kept}");
-    let more = std::process::Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.0.path()).status();
+    let more = std::process::Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.path()).status();
     assert!(more.unwrap().success());
     crate::support::soon("the store to open", async {
         while store.ping().await.is_err() {

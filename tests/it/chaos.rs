@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::disk::SmallDisk;
 use crate::support::fake_llm::{FakeLlm, Script, markdown};
 use crate::support::mix;
 use crate::support::pdf::book;
 use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
-use crate::support::server::{Server, files, fresh_data};
+use crate::support::server::{Server, data_on, files, fresh_data};
 
 const PAGES: u32 = 12;
 /// Calls in flight of both servers together.
@@ -30,6 +31,7 @@ enum Fault {
     RedisPause,
     RedisForgets,
     Weather(Weather),
+    DiskFull,
 }
 
 /// Draws from a seed.
@@ -43,7 +45,7 @@ impl Chance {
 
     fn fault(&mut self) -> Fault {
         let server = usize::try_from(self.below(2)).unwrap();
-        match self.below(12) {
+        match self.below(13) {
             0..=2 => Fault::Kill(server),
             3 => Fault::Pause(server),
             4 => Fault::Terminate(server),
@@ -53,13 +55,16 @@ impl Chance {
             8 => Fault::Weather(Weather::Cut),
             9 => Fault::Weather(Weather::HalfOpen),
             10 => Fault::Weather(Weather::Slow(Duration::from_millis(200))),
-            _ => Fault::Weather(Weather::LoseReply),
+            11 => Fault::Weather(Weather::LoseReply),
+            _ => Fault::DiskFull,
         }
     }
 }
 
 struct World {
     servers: [Server; 2],
+    /// What the servers' data are on, when this process may mount it.
+    disk: Option<SmallDisk>,
     redis: RedisServer,
     proxy: RedisProxy,
     llm: FakeLlm,
@@ -90,6 +95,8 @@ impl World {
             Fault::RedisForgets => "redis emptied",
             Fault::Weather(Weather::LoseReply) => "reply lost",
             Fault::Weather(_) => "network",
+            Fault::DiskFull if self.disk.is_none() => "disk left alone: mounting needs root",
+            Fault::DiskFull => "disk full",
         };
         *self.faults.entry(name).or_default() += 1;
         self.lost += IN_FLIGHT;
@@ -129,6 +136,11 @@ impl World {
                 self.proxy.set(weather);
                 self.pause(500, 3_000).await;
                 self.proxy.set(Weather::Fair);
+            }
+            Fault::DiskFull => {
+                let filler = self.disk.as_ref().map(SmallDisk::fill);
+                self.pause(500, 3_000).await;
+                drop(filler);
             }
         }
     }
@@ -201,7 +213,8 @@ async fn whatever_dies_nothing_is_lost_and_nothing_is_paid_twice() {
     let proxy = RedisProxy::start(redis.port).await;
     let arguments = ["--store", &proxy.url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "4"];
     let arguments = [&arguments[..], &["--lease", "3s", "--janitor-tick", "5s", "--drain", "1s"]].concat();
-    let data = fresh_data();
+    let disk = SmallDisk::mount("64m");
+    let data = disk.as_ref().map_or_else(fresh_data, |disk| data_on(disk.path()));
     let quiet = [("RUST_LOG", "off")];
     let servers = [
         Server::start_on(data.clone(), &arguments, &quiet).await,
@@ -209,6 +222,7 @@ async fn whatever_dies_nothing_is_lost_and_nothing_is_paid_twice() {
     ];
     let mut world = World {
         servers,
+        disk,
         redis,
         proxy,
         llm,

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
+use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, answer, fresh_data};
 use crate::support::soon;
@@ -13,9 +14,13 @@ use crate::support::soon;
 const LEASE: Duration = Duration::from_secs(2);
 
 async fn pair(llm: &FakeLlm, redis: &RedisServer) -> [Server; 2] {
+    pair_with(llm, redis, "2s").await
+}
+
+async fn pair_with(llm: &FakeLlm, redis: &RedisServer, lease: &str) -> [Server; 2] {
     let (data, url) = (fresh_data(), redis.url());
     let arguments = ["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2"];
-    let arguments = [&arguments[..], &["--lease", "2s", "--janitor-tick", "1s"]].concat();
+    let arguments = [&arguments[..], &["--lease", lease, "--janitor-tick", "1s"]].concat();
     let first = Server::start_on(data.clone(), &arguments, &[]).await;
     [first, Server::start_on(data, &arguments, &[]).await]
 }
@@ -68,6 +73,58 @@ async fn an_owner_that_slept_past_its_lease_does_no_harm() {
 }
 
 #[tokio::test]
+async fn an_owner_that_is_cut_off_begins_nothing_once_another_server_is_there() {
+    const PAGES: u32 = 60;
+    let script = Script { delay: Duration::from_millis(150), ..Script::default() };
+    let (llm, redis) = (FakeLlm::start(script), RedisServer::start().await);
+    let proxy = RedisProxy::start(redis.port).await;
+    let data = fresh_data();
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "1", "--lease", "2s"];
+    let with =
+        |store: &str| -> Vec<String> { ["--store", store].iter().chain(&arguments).map(ToString::to_string).collect() };
+    let start = async |arguments: Vec<String>| {
+        Server::start_on(data.clone(), &arguments.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await
+    };
+    let first = start(with(&proxy.url)).await;
+    let id = first.accepted(book("Cut", PAGES), "processor=llm").await;
+    llm.until(|books| books.paid.len() >= 3).await;
+    proxy.set(Weather::Cut);
+    let second = start(with(&redis.url())).await;
+    let task = second.finished(&id).await;
+    assert_eq!(task["status"], "completed", "{task}");
+    // Each had a call in flight when the task changed hands; both at once would pay for most pages twice.
+    assert!(llm.books().calls.len() <= PAGES as usize + 3, "{} calls", llm.books().calls.len());
+}
+
+#[tokio::test]
+async fn a_redis_restored_to_older_data_does_not_undo_an_accepted_retry() {
+    let refused_once = [Answer::Status(400, None), Answer::Hold];
+    let script = Script::default().page(1, refused_once.clone()).page(2, refused_once);
+    let (llm, redis) = (FakeLlm::start(script), RedisServer::start().await);
+    let url = redis.url();
+    let arguments = ["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--janitor-tick", "1s"];
+    let mut server = Server::start(&arguments).await;
+    let id = server.accepted(book("Older", 2), "processor=llm").await;
+    assert_eq!(server.finished(&id).await["status"], "failed");
+    let mut connection = redis.connection().await;
+    let older: Vec<u8> = redis::cmd("DUMP").arg(format!("task:{id}")).query_async(&mut connection).await.unwrap();
+    assert_eq!(server.ask("POST", &format!("/v1/tasks/{id}/retry")).await.0, 202);
+    llm.until(|books| books.held == 2).await;
+    server.kill().await;
+    let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    let restore = redis::cmd("RESTORE").arg(format!("task:{id}")).arg(0).arg(older).clone();
+    let () = restore.query_async(&mut connection).await.unwrap();
+    llm.open();
+    server.restart().await;
+    soon("the retry to go on", async {
+        while server.get(&format!("/v1/tasks/{id}")).await["status"] != "completed" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cancel_through_the_other_server_is_answered_when_no_call_begins_any_more() {
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
     let [first, second] = pair(&llm, &redis).await;
@@ -86,14 +143,17 @@ async fn a_cancel_through_the_other_server_is_answered_when_no_call_begins_any_m
 #[tokio::test]
 async fn a_server_that_stops_in_order_hands_its_tasks_over_and_a_wait_elsewhere_sees_the_end() {
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
-    let [mut first, second] = pair(&llm, &redis).await;
+    let lease = Duration::from_secs(15);
+    let [mut first, second] = pair_with(&llm, &redis, "15s").await;
     let id = first.accepted(book("Handover", 3), "processor=llm").await;
     llm.until(|books| books.held == 2).await;
     let waiting = answer(second.request("GET", &format!("/v1/tasks/{id}?wait=50")));
+    let asked = std::time::Instant::now();
     first.terminate();
     llm.open();
     let ((status, task), exit) = futures::join!(waiting, first.exit_status());
     assert_eq!((status, &task["status"], exit.code()), (200, &"completed".into(), Some(0)), "{task}");
+    assert!(asked.elapsed() < lease / 3 * 2, "it waited for the lease to end: {:?}", asked.elapsed());
     assert_eq!(llm.books().calls.len(), 3);
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
-use crate::support::server::{Server, files};
+use crate::support::server::{Server, files, fresh_data};
+use crate::support::soon;
 
 const PAGES: u32 = 30;
 const IN_FLIGHT: usize = 4;
@@ -85,4 +86,90 @@ async fn many_tasks_in_all_states_survive() {
     }
     assert_eq!(server.get(&format!("/v1/tasks/{done}")).await, before, "a final task stays as it was");
     assert_eq!(server.get(&format!("/v1/tasks/{cancelled}")).await["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_task_means_the_same_after_a_restart_with_another_model() {
+    let llm = FakeLlm::start(Script::default().page(3, [Answer::Hold]));
+    let arguments = ["--llm-base-url", &llm.url, "--llm-concurrency", "1"];
+    let mut server = Server::start(&[&arguments[..], &["--llm-model", "first"]].concat()).await;
+    let id = server.accepted(book("Pinned", 4), "processor=llm").await;
+    llm.until(|books| books.held == 1).await;
+    server.kill().await;
+    llm.until(|books| books.in_flight == 0).await;
+    llm.open();
+    server.restart_with(&[("BINDERY_LLM_PROMPT", "Another prompt")]).await;
+    server.finished(&id).await;
+    assert_eq!(llm.books().calls.len(), 4 + 1, "only the call in flight is made again: {:?}", llm.books());
+}
+
+#[tokio::test]
+async fn a_task_whose_processor_is_not_configured_waits_for_it() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let data = fresh_data();
+    let with = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+    let mut server = Server::start_on(data.clone(), &with, &[]).await;
+    let id = server.accepted(book("Homeless", 2), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    server.kill().await;
+    let mut without = Server::start_on(data.clone(), &[], &[]).await;
+    soon("the server to say what it lacks", async {
+        while !without.get("/readyz?verbose").await["warnings"].to_string().contains("llm") {}
+    })
+    .await;
+    assert!(without.get(&format!("/v1/tasks/{id}")).await["finished_at"].is_null());
+    without.kill().await;
+    llm.open();
+    let with = Server::start_on(data, &with, &[]).await;
+    assert_eq!(with.finished(&id).await["status"], "completed");
+}
+
+/// The library that gives a process another wall clock, where it is installed.
+fn faketime() -> Option<String> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
+    let places = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    places.into_iter().find(|place| place.is_file()).map(|place| place.to_string_lossy().into_owned())
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_jumps_loses_no_task_and_no_lease() {
+    let Some(library) = faketime() else {
+        println!("skipped: faketime is not installed");
+        return;
+    };
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let dir = tempfile::tempdir().unwrap();
+    let clock = dir.path().join("clock");
+    let set = |offset: &str| std::fs::write(&clock, offset).unwrap();
+    set("+0");
+    let fake = [
+        ("LD_PRELOAD", library.as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    for store in ["embedded".to_owned(), redis.url()] {
+        let arguments = ["--store", &store, "--llm-base-url", &llm.url, "--llm-model", "m", "--janitor-tick", "1s"];
+        let server = Server::start_on(fresh_data(), &[&arguments[..], &["--lease", "2s"]].concat(), &fake).await;
+        let done = server.accepted(book("Done", 1), "").await;
+        let done = server.finished(&done).await;
+        let created = done["created_at"].as_str().unwrap().to_owned();
+        let done = format!("/v1/tasks/{}", done["id"].as_str().unwrap());
+        let id = server.accepted(book(&format!("Jump {store}"), 2), "processor=llm").await;
+        let calls = llm.until(|books| books.held == 2).await.calls.len();
+        set("+400d");
+        let ahead = server.accepted(book("Ahead", 1), "").await;
+        let ahead = server.finished(&ahead).await;
+        assert_ne!(ahead["created_at"].as_str().unwrap()[..4], created[..4], "the clock is a fake");
+        set("-400d");
+        let back = server.accepted(book("Back", 1), "").await;
+        server.finished(&back).await;
+        llm.open();
+        assert_eq!(server.finished(&id).await["status"], "completed");
+        set("+0");
+        assert_eq!(server.get(&format!("/v1/tasks/{id}")).await["status"], "completed", "it did not expire at once");
+        assert_eq!(server.get(&done).await["status"], "completed", "what had ended before is still there");
+        assert_eq!(llm.books().calls.len(), calls, "nothing was paid twice");
+        llm.close();
+    }
 }

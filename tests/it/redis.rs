@@ -173,3 +173,33 @@ async fn the_janitor_mends_what_does_not_fit_together() {
     .await;
     assert_eq!(server.get("/v1/tasks").await["tasks"][0]["id"], id.as_str());
 }
+
+#[tokio::test]
+async fn while_redis_loads_its_data_callers_are_told_to_come_back() {
+    let (llm, mut redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let url = redis.url();
+    let server = Server::start(&["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let id = server.accepted(book("Loading", 2), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    redis.kill().await;
+    redis.restart_loading().await;
+    llm.open();
+    let path = format!("/v1/tasks/{id}");
+    let mut refused = 0;
+    soon("the data to be loaded", async {
+        loop {
+            match server.ask("GET", &path).await {
+                (200, _) => return,
+                (503, problem) => {
+                    assert_eq!(problem["code"], "store_unavailable", "{problem}");
+                    refused += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
+    assert!(refused > 0, "it was loading");
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    assert_eq!(llm.books().calls.len(), 2);
+}

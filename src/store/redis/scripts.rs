@@ -125,16 +125,20 @@ return {'ok', next_epoch, next_version}
 ";
 
 /// KEYS: record, lease, all, gc, by-status of the five statuses.
-/// ARGV: id.
-/// Returns: 1 when there was a record, else 0. Index entries and pointers go in any case.
+/// ARGV: id, expected epoch and version, both empty when any will do.
+/// Returns: {1 when there was a record, 0 when there was none, -1 when it is at another revision; its epoch, version}.
+/// Index entries and pointers go in the first two cases.
 const DELETE: &str = r"#!lua flags=allow-oom
-local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency')
+local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency', 'epoch', 'version')
+if record[3] and ARGV[2] ~= '' and (record[3] ~= ARGV[2] or record[4] ~= ARGV[3]) then
+  return {-1, tonumber(record[3]), tonumber(record[4])}
+end
 local same, key = 'tasks:same:' .. (record[1] or ''), 'tasks:key:' .. (record[2] or '')
 if redis.call('GET', same) == ARGV[1] then redis.call('DEL', same) end
 redis.call('DEL', key)
 for index = 3, 9 do redis.call('ZREM', KEYS[index], ARGV[1]) end
 redis.call('DEL', KEYS[2])
-return redis.call('DEL', KEYS[1])
+return {redis.call('DEL', KEYS[1]), 0, 0}
 ";
 
 /// The clock of the server decides who counts as gone, so that the clocks of processes need not agree.

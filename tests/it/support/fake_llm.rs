@@ -135,6 +135,12 @@ impl FakeLlm {
     pub fn open(&self) {
         self.gate.send_replace(true);
     }
+
+    /// Holds calls again.
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn close(&self) {
+        self.gate.send_replace(false);
+    }
 }
 
 struct State {

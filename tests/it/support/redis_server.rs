@@ -20,7 +20,7 @@ impl RedisServer {
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..20 {
             let port = free_port();
-            if let Some(process) = launch(port, &dir).await {
+            if let Some(process) = launch(port, &dir, true).await {
                 return Self { port, process, dir };
             }
         }
@@ -38,7 +38,12 @@ impl RedisServer {
 
     /// Starts it again on the same port and data.
     pub async fn restart(&mut self) {
-        self.process = launch(self.port, &self.dir).await.expect("the port is still free");
+        self.process = launch(self.port, &self.dir, true).await.expect("the port is still free");
+    }
+
+    /// The same, but while it still reads its data, and says LOADING, for a while for each key.
+    pub async fn restart_loading(&mut self) {
+        self.process = launch(self.port, &self.dir, false).await.expect("the port is still free");
     }
 
     /// Sends it a signal.
@@ -56,8 +61,10 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-async fn launch(port: u16, dir: &TempDir) -> Option<Child> {
+async fn launch(port: u16, dir: &TempDir, wait: bool) -> Option<Child> {
+    let key_delay = if wait { "0" } else { "300000" };
     let mut process = Command::new("redis-server")
+        .args(["--key-load-delay", key_delay, "--loading-process-events-interval-bytes", "1024"])
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
         .args(["--appendfsync", "everysec", "--dir", dir.path().to_str().unwrap()])
         .stdout(Stdio::piped())
@@ -67,7 +74,7 @@ async fn launch(port: u16, dir: &TempDir) -> Option<Child> {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let ready = async {
         while let Ok(Some(line)) = lines.next_line().await {
-            if line.contains("Ready to accept connections") {
+            if line.contains(if wait { "Ready to accept connections" } else { "Server initialized" }) {
                 return true;
             }
         }

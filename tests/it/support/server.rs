@@ -49,6 +49,12 @@ pub fn fresh_data() -> Data {
     std::sync::Arc::new(tempfile::tempdir().unwrap())
 }
 
+/// One in a certain folder.
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub fn data_on(folder: &Path) -> Data {
+    std::sync::Arc::new(tempfile::tempdir_in(folder).unwrap())
+}
+
 impl Server {
     /// A server on a fresh data directory.
     pub async fn start(arguments: &[&str]) -> Self {
