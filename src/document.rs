@@ -3,6 +3,7 @@
 //! One parser (hayro) owns page numbers, counts and text. lopdf only writes page-range PDFs. Nothing outside this
 //! module touches either.
 
+mod content;
 mod pdf;
 mod plan;
 mod reader;
@@ -10,6 +11,7 @@ mod source;
 mod split;
 mod text;
 
+pub use content::ContentHash;
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};
 pub use plan::{Shard, plan};

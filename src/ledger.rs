@@ -1,7 +1,8 @@
 //! Page results by content: what is in the ledger is never paid for again (invariant I5).
 //!
 //! An entry stands at `ledger/<aa>/<key>.json`, where the key is the hash of the page's content and of the recipe that
-//! read it. Resuming a task is nothing more than looking its pages up here.
+//! read it. So an edited PDF pays only for the pages that changed. Resuming a task is nothing more than looking its pages
+//! up here.
 //!
 //! **Write order.** A worker puts a page here *before* it tells anyone the outcome. So whoever hears of a page can
 //! find it, and a process that dies in between has lost nothing but the news.
@@ -9,6 +10,8 @@
 //! **Limits.** Pages that nobody has used for long can go, by age and by size, least recently used first; never those
 //! used since the oldest unfinished task was accepted. A page that is gone is read, and paid, again, when somebody
 //! wants it again. The time of use is the file's time of modification.
+
+mod page_hashes;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -21,6 +24,8 @@ use crate::blob::{Durability, LocalBlob, hex};
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::task::PageOutput;
+
+pub use page_hashes::PageHashes;
 
 /// The ledger over a blob store. Cheap to clone; all methods block and belong on a worker thread.
 #[derive(Clone, Debug)]
@@ -52,9 +57,19 @@ impl fmt::Display for RecipeHash {
 pub struct PageKey([u8; 32]);
 
 impl PageKey {
-    /// The key of a page: for now the hash of the whole file and the page number stand for the page's content.
+    /// The key of a page by what it shows.
     #[must_use]
-    pub fn new(source_sha256: &str, page: u32, recipe: RecipeHash) -> Self {
+    pub fn of_content(content: &[u8; 32], recipe: RecipeHash) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"content");
+        hash.update(content);
+        hash.update(recipe.0);
+        Self(hash.finalize().into())
+    }
+
+    /// The key of a page whose content has no hash, by its file's hash and its number.
+    #[must_use]
+    pub fn of_place(source_sha256: &str, page: u32, recipe: RecipeHash) -> Self {
         let mut hash = Sha256::new();
         hash.update(source_sha256.as_bytes());
         hash.update(page.to_be_bytes());
@@ -220,10 +235,12 @@ mod tests {
         let ledger = Ledger::new(LocalBlob::open(dir.path()).unwrap());
         let (text, llm) = (RecipeHash::of(&"text"), RecipeHash::of(&"llm"));
         let page = PageOutput { markdown: "# ü".into(), attempts: 1, ..PageOutput::default() };
-        ledger.put(PageKey::new("aa", 1, text), &page, Durability::Cached).unwrap();
+        ledger.put(PageKey::of_place("aa", 1, text), &page, Durability::Cached).unwrap();
 
-        assert_eq!(ledger.get(PageKey::new("aa", 1, text)).unwrap(), Some(page));
-        for other in [PageKey::new("aa", 2, text), PageKey::new("ab", 1, text), PageKey::new("aa", 1, llm)] {
+        assert_eq!(ledger.get(PageKey::of_place("aa", 1, text)).unwrap(), Some(page));
+        for other in
+            [PageKey::of_place("aa", 2, text), PageKey::of_place("ab", 1, text), PageKey::of_place("aa", 1, llm)]
+        {
             assert_eq!(ledger.get(other).unwrap(), None);
         }
     }
@@ -235,7 +252,7 @@ mod tests {
         let ledger = Ledger::new(blob.clone());
         let now = Timestamp::now();
         let before = |days: u64| Timestamp::from_millis(now.as_millis() - days * 86_400_000);
-        let key = |page| PageKey::new("aa", page, RecipeHash::of(&"text"));
+        let key = |page| PageKey::of_place("aa", page, RecipeHash::of(&"text"));
         let fill = || {
             for page in 1..=10 {
                 ledger.put(key(page), &PageOutput::default(), Durability::Cached).unwrap();
@@ -279,7 +296,7 @@ mod tests {
     fn a_torn_entry_is_no_entry() {
         let dir = tempfile::tempdir().unwrap();
         let blob = LocalBlob::open(dir.path()).unwrap();
-        let key = PageKey::new("aa", 1, RecipeHash::of(&"text"));
+        let key = PageKey::of_place("aa", 1, RecipeHash::of(&"text"));
         for torn in [&b""[..], b"{\"markdown\":\"# h"] {
             blob.put(&key.blob_key(), torn, Durability::Cached).unwrap();
             assert_eq!(Ledger::new(blob.clone()).get(key).unwrap(), None);

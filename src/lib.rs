@@ -38,12 +38,12 @@
 //!    pages; what is not acceptable is refused now and leaves nothing. The file is synced and renamed to `tasks/<id>/source.pdf`,
 //!    then the record is written as `pending`, then its copy beside the source, then the caller gets its answer. From
 //!    here on the task survives. The same submit again finds the same task.
-//! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again, looks every page up
-//!    in the ledger, and the rest is cut into shards of consecutive pages.
+//! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again; pages that are known
+//!    to be in the ledger are done at once, and the rest is cut into shards of consecutive pages.
 //! 3. **Dispatch.** The shards wait in the [`FairQueue`](pool::FairQueue), beside those of all other jobs. Whenever a
 //!    worker is free, the dispatcher gives it the shard whose turn it is. With the first one the task is `processing`.
-//! 4. **Read.** The worker has the [`Processor`](processor::Processor) read the shard and puts each page into the
-//!    ledger *before* it tells the job. A failure that may pass is tried again after a while; a shard of several
+//! 4. **Read.** The worker finds out what the pages show, as a hash, and looks them up in the ledger by that. The rest it
+//!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job. A failure that may pass is tried again after a while; a shard of several
 //!    pages that fails goes on page by page; a page that stays bad is declared failed.
 //! 5. **Bind.** When every page has its outcome, a worker joins them into `result-<epoch>.json` and `….md`, temporary
 //!    file, sync, rename. Then the record says `completed`, and the supervisor drops the job.

@@ -120,8 +120,9 @@ pub trait Processor: Send + Sync + 'static {
         }
     }
 
-    /// Everything besides the page that decides what its Markdown will be: a version, a model, a prompt. Pages are
-    /// reused from the ledger as long as this stays the same, so raise a version whenever outputs would differ.
+    /// Everything besides the page that decides what its Markdown will be: a version, a model, a prompt. Pages that show
+    /// the same are reused from the ledger, also in another PDF, as long as this stays the same. So raise a version
+    /// whenever outputs would differ, and let no output depend on other pages.
     fn recipe(&self, options: &TaskOptions) -> serde_json::Value;
 
     /// Whether an output costs money or minutes. Such outputs are synced to the device before they count; others are

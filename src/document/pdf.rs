@@ -9,6 +9,7 @@ use hayro_interpret::{InterpreterCache, InterpreterSettings};
 use hayro_syntax::page::Page;
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
+use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::text;
 use crate::task::{Failure, code};
 
@@ -96,6 +97,16 @@ pub(super) struct PdfReader<'a> {
 }
 
 impl<'a> PdfReader<'a> {
+    /// What `page` (from 1) shows, as a hash. `shared` is that of this file.
+    ///
+    /// # Errors
+    /// `page_damaged` when there is no such page, or its parts are too tangled to be followed.
+    pub(super) fn content_hash(&self, page: u32, shared: &mut SharedHashes) -> Result<ContentHash, Failure> {
+        content_hash(self.page(page)?, self.open.pdf.xref(), shared).map_err(|Tangled| {
+            Failure::permanent(code::PAGE_DAMAGED, format!("the parts of page {page} are too many or too deep"))
+        })
+    }
+
     /// The text of `page` (from 1) as Markdown.
     ///
     /// # Errors
@@ -126,15 +137,23 @@ const HEADER_WINDOW: usize = 1024;
 
 /// Whether a file that begins with `head` (its first 1,024 bytes, or all of it) can be a PDF.
 ///
-/// The version digits are not looked at: files with a misspelt version are common and readable.
+/// The version digits are not looked at: files with a misspelt version are common and readable. So are those whose
+/// header is misspelt or lost, if their first object is there.
 #[must_use]
 pub fn looks_like_pdf(head: &[u8]) -> bool {
     let window = &head[..head.len().min(HEADER_WINDOW)];
+    let begins_object = |at: usize| {
+        let before = window[..at].trim_ascii_end();
+        let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let number = before[..before.len() - digits].trim_ascii_end();
+        digits > 0 && number.len() < before.len() - digits && number.last().is_some_and(u8::is_ascii_digit)
+    };
     window.windows(5).any(|bytes| bytes == b"%PDF-")
+        || window.windows(4).enumerate().any(|(at, bytes)| bytes == b" obj" && begins_object(at))
 }
 
 pub(crate) fn not_a_pdf() -> Failure {
-    Failure::permanent(code::NOT_A_PDF, "the file is not a PDF: it has no %PDF- header")
+    Failure::permanent(code::NOT_A_PDF, "the file is not a PDF: it does not begin like one")
 }
 
 pub(crate) fn too_large(limit: u64) -> Failure {
@@ -166,9 +185,18 @@ mod tests {
     fn a_header_counts_only_near_the_start() {
         let mut late = vec![b' '; 1_100];
         late.extend(b"%PDF-1.4");
-        for (head, expected) in
-            [(&b"%PDF-1.7\n"[..], true), (b"junk\n%PDF-x", true), (b"", false), (b"%PD", false), (&late, false)]
-        {
+        for (head, expected) in [
+            (&b"%PDF-1.7\n"[..], true),
+            (b"junk\n%PDF-x", true),
+            (b"%1.4\n%\xe2\n1 0 obj\n<<", true),
+            (b"%\n12 0  obj<<", true),
+            (b"", false),
+            (b"%PD", false),
+            (b"0 obj", false),
+            (b"a1b obj", false),
+            (b"an obj", false),
+            (&late, false),
+        ] {
             assert_eq!(looks_like_pdf(head), expected);
         }
     }

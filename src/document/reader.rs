@@ -32,6 +32,7 @@ use crossbeam_channel::{Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
 use self::wire::{Answer, Request};
+use super::content::ContentHash;
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
 use crate::task::{Failure, code};
@@ -269,18 +270,52 @@ impl RemotePdf {
     /// The text of `page` (from 1) as Markdown.
     ///
     /// # Errors
+    /// As [`Self::page`].
+    pub(super) fn markdown(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<String, Failure> {
+        self.page(seat, page, &Request::Markdown { page }, patience, |answer| match answer {
+            (Answer::Markdown, text) => String::from_utf8(text).ok(),
+            _ => None,
+        })
+    }
+
+    /// What `page` (from 1) shows, as a hash.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub(super) fn content_hash(
+        &self,
+        seat: &mut Seat<'_>,
+        page: u32,
+        patience: &Patience,
+    ) -> Result<ContentHash, Failure> {
+        self.page(seat, page, &Request::ContentHash { page }, patience, |answer| match answer {
+            (Answer::ContentHash, hash) => hash.try_into().ok(),
+            _ => None,
+        })
+    }
+
+    /// Asks about a page; `understand` is `None` for an answer to something else, which only a broken process gives.
+    ///
+    /// # Errors
     /// `page_damaged`, or how the page kept its reader from answering: `page_timeout`, `page_memory`, `page_crash`;
     /// `timeout` when `patience` ended first.
-    pub(super) fn markdown(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<String, Failure> {
-        let answer = match self.ask(seat, Some(&Request::Markdown { page }), patience) {
-            Ok((Answer::Markdown, text)) => String::from_utf8(text).map_err(|_| Trouble::Died(Death::Crash)),
-            Ok(_) => Err(Trouble::Died(Death::Crash)),
-            Err(trouble) => Err(trouble),
+    fn page<T>(
+        &self,
+        seat: &mut Seat<'_>,
+        page: u32,
+        request: &Request,
+        patience: &Patience,
+        understand: impl FnOnce(Frame) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let death = match self.ask(seat, Some(request), patience) {
+            Ok(answer) => match understand(answer) {
+                Some(understood) => return Ok(understood),
+                None => Death::Crash,
+            },
+            Err(Trouble::Said(failure)) => return Err(failure),
+            Err(Trouble::Died(death)) => death,
         };
-        answer.map_err(|trouble| match trouble {
-            Trouble::Said(failure) => failure,
-            Trouble::Died(death) => self.pool.failure(death, &format!("reading page {page}")),
-        })
+        Err(self.pool.failure(death, &format!("reading page {page}")))
     }
 
     /// Asks a process that has the file open; without a request the answer is that of the opening.

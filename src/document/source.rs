@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::content::{ContentHash, SharedHashes};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
 use crate::task::Failure;
@@ -51,7 +52,7 @@ impl Document {
     #[must_use]
     pub fn reader(&self) -> PageReader<'_> {
         let place = match &self.place {
-            Place::Here(pdf) => ReaderPlace::Here(pdf.reader()),
+            Place::Here(pdf) => ReaderPlace::Here { reader: pdf.reader(), shared: SharedHashes::default() },
             Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: pdf.seat() },
         };
         PageReader { place, patience: Patience::default() }
@@ -65,7 +66,7 @@ pub struct PageReader<'a> {
 }
 
 enum ReaderPlace<'a> {
-    Here(PdfReader<'a>),
+    Here { reader: PdfReader<'a>, shared: SharedHashes },
     Elsewhere { pdf: &'a RemotePdf, seat: Seat<'a> },
 }
 
@@ -78,6 +79,18 @@ impl PageReader<'_> {
         self
     }
 
+    /// What `page` (from 1) shows, as a hash: of its content, resources, box and annotations, not of how or where the
+    /// file holds them. The same page in a file that was saved anew, or edited on other pages, has the same hash.
+    ///
+    /// # Errors
+    /// As [`Self::markdown`].
+    pub fn content_hash(&mut self, page: u32) -> Result<ContentHash, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here { reader, shared } => reader.content_hash(page, shared),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.content_hash(seat, page, &self.patience),
+        }
+    }
+
     /// The text of `page` (from 1) as Markdown.
     ///
     /// # Errors
@@ -85,7 +98,7 @@ impl PageReader<'_> {
     /// within the limits of a reader process.
     pub fn markdown(&mut self, page: u32) -> Result<String, Failure> {
         match &mut self.place {
-            ReaderPlace::Here(reader) => reader.markdown(page),
+            ReaderPlace::Here { reader, .. } => reader.markdown(page),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.markdown(seat, page, &self.patience),
         }
     }

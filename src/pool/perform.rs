@@ -20,6 +20,8 @@ use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
+/// What the machine lacks for the moment; no page is to blame.
+const LACKING: [&str; 3] = [code::DISK_FULL, code::STORAGE_FAILED, code::READER_UNAVAILABLE];
 /// How soon it is tried again to keep a page that found no room.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,7 +66,8 @@ impl Workshop {
             if spec.cancel.is_cancelled() {
                 break;
             }
-            if self.ledger.get(spec.page_key(page)).map_err(|e| storage_failed(&e))?.is_some() {
+            // Others may be there, too; that is found out when their turn comes.
+            if self.known(spec, page).map_err(|e| storage_failed(&e))?.is_some() {
                 known.push(page);
             }
         }
@@ -83,12 +86,25 @@ impl Workshop {
         Ok((document, pages))
     }
 
-    /// One attempt. Pages that another task paid for in the meantime are not read again.
+    /// A page, if it is in the ledger.
+    fn known(&self, spec: &JobSpec, page: u32) -> io::Result<Option<PageOutput>> {
+        self.ledger.get(spec.page_key(page)?)
+    }
+
+    /// One attempt. Pages that another task paid for are not read again.
     fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize) -> Receipts {
         let mut receipts = Vec::new();
         let mut missing = Vec::new();
+        let flying = self.flights.begin(slot, spec.flight(work.shard.first, work.shard.last));
+        let hashed = hash_pages(spec, work);
+        drop(flying);
+        match hashed {
+            Ok(()) => {}
+            Err(why) if LACKING.contains(&&*why.code) => return Receipts::Retry { after: None, why },
+            Err(why) => return Receipts::Failed(why),
+        }
         for page in work.shard.pages() {
-            match self.ledger.get(spec.page_key(page)) {
+            match self.known(spec, page) {
                 Ok(Some(_)) => {
                     receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true })));
                 }
@@ -176,7 +192,7 @@ impl Workshop {
     fn keep_page(&self, spec: &JobSpec, page: u32, output: &PageOutput, durability: Durability) -> io::Result<()> {
         let begun = Instant::now();
         loop {
-            let kept = self.ledger.put(spec.page_key(page), output, durability);
+            let kept = spec.page_key(page).and_then(|key| self.ledger.put(key, output, durability));
             let Err(error) = &kept else { return kept };
             let wait = spec.processor.is_paid() && !spec.cancel.is_cancelled() && begun.elapsed() < spec.patience;
             if !wait {
@@ -205,7 +221,7 @@ impl Workshop {
         let mut json = JsonWriter::new(buffered(self.blob.stage()?));
         let mut missing = Vec::new();
         for &page in bind.pages.iter() {
-            let output = self.ledger.get(spec.page_key(page))?;
+            let output = self.known(spec, page)?;
             let view = match (bind.failed.get(&page), output) {
                 (Some(failed), _) => PageView::failed(page, failed.clone()),
                 (None, Some(output)) => PageView::done(page, output),
@@ -226,6 +242,25 @@ impl Workshop {
             |out: BufWriter<StagingWriter>| out.into_inner().map(|writer| writer.0).map_err(IntoInnerError::into_error);
         Ok(Bound::Staged(Box::new([inner(markdown.into_inner())?, inner(json.finish()?)?])))
     }
+}
+
+/// Finds out what the pages of a shard show, where that is not known.
+fn hash_pages(spec: &JobSpec, work: &ShardWork) -> Result<(), Failure> {
+    let mut reader = None;
+    for page in work.shard.pages() {
+        if spec.hashes.get(page).map_err(|e| storage_failed(&e))?.is_some() {
+            continue;
+        }
+        let deadline = Instant::now() + spec.attempt_timeout;
+        let reader = reader.get_or_insert_with(|| work.document.reader().until(deadline, &spec.cancel));
+        match reader.content_hash(page) {
+            Ok(hash) => spec.hashes.set(page, &hash).map_err(|e| storage_failed(&e))?,
+            Err(why) if why.retryable => return Err(why),
+            // It goes by its place; whether it can be read is the processor's to say.
+            Err(why) => log::debug!(task:% = spec.task, page, code:% = why.code; "a page has no hash"),
+        }
+    }
+    Ok(())
 }
 
 impl JobSpec {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
 use crate::document::{Document, DocumentLimits, Shard};
-use crate::ledger::{PageKey, RecipeHash};
+use crate::ledger::{PageHashes, PageKey, RecipeHash};
 use crate::processor::{Processor, WorkKind};
 use crate::task::{Failure, PageFailure, PageSelection, PageUsage, TaskId, TaskOptions};
 
@@ -24,8 +24,8 @@ pub struct JobSpec {
     pub tenant: String,
     /// The source file.
     pub source_path: PathBuf,
-    /// The source's hash, which stands for its content in the ledger.
-    pub source_sha256: String,
+    /// What its pages show, which is what the ledger knows them by.
+    pub hashes: PageHashes,
     /// The file's name as its caller gave it.
     pub file_name: Option<String>,
     /// What the caller chose.
@@ -54,9 +54,11 @@ pub struct JobSpec {
 
 impl JobSpec {
     /// The ledger key of one page.
-    #[must_use]
-    pub fn page_key(&self, page: u32) -> PageKey {
-        PageKey::new(&self.source_sha256, page, self.recipe)
+    ///
+    /// # Errors
+    /// When it cannot be looked up what the page shows.
+    pub fn page_key(&self, page: u32) -> std::io::Result<PageKey> {
+        self.hashes.page_key(page, self.recipe)
     }
 
     /// Pages a shard.

@@ -15,7 +15,7 @@ use super::registry::Processors;
 use crate::blob::LocalBlob;
 use crate::clock::{CautiousClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, StopJob};
-use crate::ledger::{Ledger, RecipeHash};
+use crate::ledger::{Ledger, PageHashes, RecipeHash};
 use crate::pool::{Dispatcher, JobSpec, Lease};
 use crate::store::TaskStore;
 use crate::task::{Failure, TaskId, TaskRecord, TaskStatus, TaskStep, Usage, code};
@@ -223,7 +223,7 @@ impl Supervisor {
             // Until callers have keys there is one tenant.
             tenant: String::new(),
             source_path: path.map_err(|e| Failure::permanent(code::STORAGE_FAILED, e.to_string()))?,
-            source_sha256: record.source.sha256.clone(),
+            hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256),
             file_name: record.file_name.clone(),
             options: record.options.clone(),
             recipe: RecipeHash::of(&processor.recipe(&record.options)),

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use crate::aggregate::page_of_line;
 use crate::blob::LocalBlob;
 use crate::job::JobPages;
-use crate::ledger::{Ledger, PageKey, RecipeHash};
+use crate::ledger::{Ledger, PageHashes, RecipeHash};
 use crate::task::{PageStatus, PageView, TaskRecord};
 
 /// Which pages of a task to show.
@@ -49,6 +49,7 @@ pub(super) fn read_pages(
         }
         return Ok(views);
     }
+    let hashes = PageHashes::new(blob.clone(), &record.work_dir, &record.source.sha256);
     let mut views = Vec::new();
     for page in record.page_numbers().into_iter().filter(|page| *page >= window.from) {
         if views.len() >= window.limit {
@@ -56,7 +57,7 @@ pub(super) fn read_pages(
         }
         let view = match live.failed.get(&page) {
             Some(failed) => PageView::failed(page, failed.clone()),
-            None => match ledger.get(PageKey::new(&record.source.sha256, page, recipe))? {
+            None => match ledger.get(hashes.page_key(page, recipe)?)? {
                 Some(output) => PageView::done(page, output),
                 None if live.running.contains(&page) => PageView::unfinished(page, PageStatus::Processing),
                 None => PageView::unfinished(page, PageStatus::Pending),

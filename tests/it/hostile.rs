@@ -1,8 +1,9 @@
 //! PDFs that hang their reader, eat memory or are broken: the server lives, and only the page in question is lost.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::support::corpus::{corpus, manifest};
 use crate::support::pdf::{Trap, book, trapped};
 use crate::support::server::{Server, files};
 
@@ -57,25 +58,6 @@ async fn readers_end_with_their_server_and_keep_no_deleted_file() {
     while readers.iter().any(|pid| Path::new(&format!("/proc/{pid}/exe")).read_link().is_ok()) {}
 }
 
-/// The public and hostile files; not part of this project.
-fn corpus() -> Option<PathBuf> {
-    let place = std::env::var_os("BINDERY_CORPUS").map(PathBuf::from);
-    let place = place.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    place.join("MANIFEST.csv").is_file().then_some(place)
-}
-
-/// File name → pages (when known) and password, by the manifest.
-fn manifest(corpus: &Path) -> BTreeMap<String, (Option<u64>, String)> {
-    let text = std::fs::read_to_string(corpus.join("MANIFEST.csv")).unwrap();
-    let rows = text.lines().skip(1).map(|line| {
-        // One column may be quoted and hold commas; those that are used here are counted from the ends.
-        let columns: Vec<&str> = line.split(',').collect();
-        let [.., pages, _, password] = columns[..] else { panic!("a short row: {line}") };
-        (columns[0].to_owned(), (pages.parse().ok(), password.to_owned()))
-    });
-    rows.collect()
-}
-
 #[tokio::test]
 async fn every_file_of_the_corpus_ends_in_a_result_or_a_code_and_the_server_lives() {
     let Some(corpus) = corpus() else {
@@ -92,7 +74,8 @@ async fn every_file_of_the_corpus_ends_in_a_result_or_a_code_and_the_server_live
             continue;
         }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let (pages, password) = manifest.get(&name).cloned().unwrap_or_default();
+        let listed = manifest.get(&name);
+        let (pages, password) = listed.map_or((None, ""), |listed| (listed.pages, &listed.password));
         let query = if password.is_empty() { String::new() } else { format!("password={password}") };
         let (status, answer) = server.submit(std::fs::read(&path).unwrap(), &query).await;
         match status {

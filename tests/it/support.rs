@@ -1,5 +1,6 @@
 //! What tests start and ask.
 
+pub mod corpus;
 pub mod disk;
 pub mod fake_llm;
 pub mod pdf;

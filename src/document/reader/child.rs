@@ -6,13 +6,14 @@ use std::os::unix::net::UnixStream;
 
 use super::confine::confine;
 use super::wire::{Answer, Request, receive, receive_file, send};
+use crate::document::content::SharedHashes;
 use crate::document::pdf::OpenPdf;
 use crate::task::{Failure, code};
 
-/// After so many pages the caches of fonts begin anew, and after `PAGES_AN_OPENING` the file is opened anew: the
-/// parser keeps each page's content. Both only grow, and memory must not grow with a document's pages.
-const PAGES_A_CACHE: usize = 64;
-const PAGES_AN_OPENING: usize = 512;
+/// After so many requests the caches of fonts begin anew, and after more the file is opened anew: the parser keeps each
+/// page's content. Both only grow, and memory must not grow with a document's pages.
+const REQUESTS_A_CACHE: usize = 128;
+const REQUESTS_AN_OPENING: usize = 1_024;
 
 /// Reads PDFs for the process at the other end of standard input, which is a socket, until it hangs up. Takes at most
 /// about `memory` bytes. A panic, a lack of memory or an overflow of the stack ends this process: its owner notices.
@@ -48,7 +49,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
                 }
             }
             Request::Close => next(owner)?,
-            Request::Markdown { .. } => {
+            Request::ContentHash { .. } | Request::Markdown { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
                 next(owner)?
@@ -64,17 +65,22 @@ fn serve_pages(
     open: impl Fn() -> Result<OpenPdf, Failure>,
 ) -> io::Result<Request> {
     loop {
-        for _ in 0..PAGES_AN_OPENING / PAGES_A_CACHE {
+        let mut shared = SharedHashes::default();
+        for _ in 0..REQUESTS_AN_OPENING / REQUESTS_A_CACHE {
             let reader = pdf.reader();
-            for _ in 0..PAGES_A_CACHE {
-                let page = match next(owner)? {
-                    Request::Markdown { page } => page,
+            for _ in 0..REQUESTS_A_CACHE {
+                let (answer, bytes) = match next(owner)? {
+                    Request::ContentHash { page } => match reader.content_hash(page, &mut shared) {
+                        Ok(hash) => (Answer::ContentHash, hash.to_vec()),
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
+                    Request::Markdown { page } => match reader.markdown(page) {
+                        Ok(text) => (Answer::Markdown, text.into_bytes()),
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
                     other => return Ok(other),
                 };
-                match reader.markdown(page) {
-                    Ok(text) => send(owner, &Answer::Markdown, text.as_bytes())?,
-                    Err(failure) => send(owner, &Answer::Failed(failure), b"")?,
-                }
+                send(owner, &answer, &bytes)?;
             }
         }
         if let Ok(again) = open() {

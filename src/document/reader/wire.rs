@@ -28,6 +28,8 @@ pub(super) enum Request {
     Open { password: Option<String> },
     /// Let go of the file. Has no answer.
     Close,
+    /// Hash what a page shows.
+    ContentHash { page: u32 },
     /// Read the text of a page.
     Markdown { page: u32 },
 }
@@ -39,6 +41,8 @@ pub(super) enum Answer {
     Ready { unconfined: Option<String> },
     /// To [`Request::Open`].
     Opened { pages: usize },
+    /// To [`Request::ContentHash`]; the hash is in the frame's bytes.
+    ContentHash,
     /// To [`Request::Markdown`]; the text is in the frame's bytes.
     Markdown,
     /// Instead of any other.

@@ -1,0 +1,357 @@
+//! What a page shows, as a hash: the ledger's key.
+//!
+//! The hash is over the page's own closure: its decoded content, box, rotation, annotations, and those resources that
+//! its content names, followed to their ends. It does not depend on how the file writes that: object numbers, positions,
+//! object streams, compression, encryption and other pages do not count, so a page keeps its hash when its file is
+//! saved anew, linearized, decrypted, reordered, or edited on another page. A resource that is there and not named does
+//! not count either, since programs that edit PDFs drop or share such entries as they like.
+//!
+//! Compound objects go in by their own hash, whether they are direct or behind a reference, so shared ones (fonts) are
+//! hashed once a file.
+
+use std::collections::{HashMap, HashSet};
+
+use hayro_syntax::object::dict::keys;
+use hayro_syntax::object::{Array, Dict, MaybeRef, Name, Object, ObjectIdentifier, Stream};
+use hayro_syntax::page::Page;
+use hayro_syntax::xref::XRef;
+use sha2::{Digest, Sha256};
+
+/// What a page shows.
+pub type ContentHash = [u8; 32];
+
+/// Raise it when the same page would hash differently.
+const VERSION: u8 = 1;
+/// Nesting beyond this is no page; it also bounds the stack.
+const MAX_DEPTH: usize = 200;
+/// Objects looked at for one page before it is given up: graphs can be made in which every path is another one.
+const MAX_OBJECTS: usize = 500_000;
+/// Entries that say how something is stored, who contains it, or what only programs ask for.
+const IGNORED: [&[u8]; 12] = [
+    b"Length",
+    b"DL",
+    b"Parent",
+    b"P",
+    b"Popup",
+    b"StructParent",
+    b"StructParents",
+    b"Metadata",
+    b"PieceInfo",
+    b"LastModified",
+    b"M",
+    b"NM",
+];
+/// Entries that are part of a stream only as long as it is not decoded.
+const FILTERS: [&[u8]; 2] = [b"Filter", b"DecodeParms"];
+/// Entries of an annotation that decide what it looks like and where it leads. Its value and its signature do not.
+const SHOWN_OF_ANNOTATIONS: [&[u8]; 9] = [b"Subtype", b"Rect", b"QuadPoints", b"F", b"AP", b"AS", b"OC", b"A", b"Dest"];
+/// What leads out of a page. Such objects count as "something is there".
+const OUTSIDE: [&[u8]; 5] = [b"Page", b"Pages", b"Catalog", b"StructTreeRoot", b"StructElem"];
+
+/// Hashes of the shared objects of one file.
+#[derive(Default)]
+pub(super) struct SharedHashes(HashMap<ObjectIdentifier, Hashed>);
+
+/// A compound object, hashed.
+#[derive(Clone, Copy)]
+struct Hashed {
+    hash: ContentHash,
+    /// Whether it takes resources from the page that uses it, as forms without their own do (PDF 32000-1, 7.8.3).
+    borrows: bool,
+}
+
+/// There is no hash: the page is too deep or too tangled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tangled;
+
+/// The hash of what `page` shows.
+pub(super) fn content_hash(page: &Page<'_>, xref: &XRef, shared: &mut SharedHashes) -> Result<ContentHash, Tangled> {
+    let mut walk = Walk { xref, shared, path: Vec::new(), budget: MAX_OBJECTS };
+    let mut hash = Sha256::new();
+    hash.update([VERSION]);
+    let crop = page.intersected_crop_box();
+    for length in [crop.x0, crop.y0, crop.x1, crop.y1] {
+        number(&mut hash, length);
+    }
+    let (width, height) = page.render_dimensions();
+    // The box without its rotation, and the box with it: which of four it is.
+    hash.update([page.rotation() as u8, u8::from(width > height)]);
+    number(&mut hash, page.raw().get::<f32>("UserUnit").map_or(1.0, f64::from));
+    let content = page.page_stream().unwrap_or_default();
+    bytes(&mut hash, b'c', content);
+
+    let resources = page.resources();
+    let categories = [
+        &resources.ext_g_states,
+        &resources.fonts,
+        &resources.properties,
+        &resources.color_spaces,
+        &resources.x_objects,
+        &resources.patterns,
+        &resources.shadings,
+    ];
+    let named = names_in(content);
+    let mut entries = Sha256::new();
+    let mut borrows = false;
+    for category in categories {
+        borrows |= walk.entries(category, &mut entries, |name| named.contains(name))?.borrows;
+    }
+    if borrows {
+        // Who knows which of them a borrower uses.
+        for category in categories {
+            walk.entries(category, &mut entries, |_| true)?;
+        }
+    }
+    bytes(&mut hash, b'r', &entries.finalize());
+    if resources.properties.keys().any(|name| named.contains(&unescaped(name.as_ref()))) {
+        // Which layers are shown.
+        let catalog = xref.get::<Dict<'_>>(xref.root_id());
+        if let Some(layers) = catalog.and_then(|catalog| catalog.get::<Object<'_>>("OCProperties")) {
+            walk.object(&layers, &mut hash)?;
+        }
+    }
+    if let Some(annotations) = page.raw().get::<Array<'_>>(keys::ANNOTS) {
+        for annotation in annotations.iter::<Dict<'_>>() {
+            hash.update(b"a");
+            walk.entries(&annotation, &mut hash, |name| SHOWN_OF_ANNOTATIONS.contains(&name))?;
+        }
+    }
+    Ok(hash.finalize().into())
+}
+
+struct Walk<'a, 'h> {
+    xref: &'a XRef,
+    shared: &'h mut SharedHashes,
+    /// The objects that contain the one at hand.
+    path: Vec<Option<ObjectIdentifier>>,
+    budget: usize,
+}
+
+/// What was learnt on the way.
+#[derive(Clone, Copy)]
+struct Seen {
+    borrows: bool,
+    /// The outermost object on the path that was met again below; what is inside a circle has a hash that depends on
+    /// where one entered, so only the whole circle is remembered.
+    circle: usize,
+}
+
+impl Seen {
+    const NOTHING: Self = Self { borrows: false, circle: usize::MAX };
+
+    fn and(self, other: Self) -> Self {
+        Self { borrows: self.borrows || other.borrows, circle: self.circle.min(other.circle) }
+    }
+}
+
+impl<'a> Walk<'a, '_> {
+    /// Adds an object: a simple one by itself, a compound one by its hash.
+    fn object(&mut self, object: &Object<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        match object {
+            Object::Null(_) => bytes(hash, b'0', b""),
+            Object::Boolean(value) => bytes(hash, b'b', &[u8::from(*value)]),
+            Object::Number(value) => number(hash, value.as_f64()),
+            Object::String(text) => bytes(hash, b's', text.as_bytes()),
+            Object::Name(name) => bytes(hash, b'n', &unescaped(name.as_ref())),
+            Object::Array(_) | Object::Dict(_) | Object::Stream(_) => return self.compound(None, object, hash),
+        }
+        Ok(Seen::NOTHING)
+    }
+
+    /// An entry whose value is null is as good as none (PDF 32000-1, 7.3.7).
+    fn is_null(&self, object: &MaybeRef<Object<'a>>) -> bool {
+        match object {
+            MaybeRef::NotRef(object) => matches!(object, Object::Null(_)),
+            MaybeRef::Ref(reference) => {
+                let id = ObjectIdentifier::from(*reference);
+                !self.shared.0.contains_key(&id)
+                    && self.xref.get::<Object<'_>>(id).is_none_or(|object| matches!(object, Object::Null(_)))
+            }
+        }
+    }
+
+    fn either(&mut self, object: MaybeRef<Object<'a>>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        match object {
+            MaybeRef::Ref(reference) => self.reference(reference.into(), hash),
+            MaybeRef::NotRef(object) => self.object(&object, hash),
+        }
+    }
+
+    fn reference(&mut self, id: ObjectIdentifier, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        if let Some(known) = self.shared.0.get(&id) {
+            bytes(hash, b'x', &known.hash);
+            return Ok(Seen { borrows: known.borrows, ..Seen::NOTHING });
+        }
+        if let Some(at) = self.path.iter().position(|above| *above == Some(id)) {
+            bytes(hash, b'o', &(self.path.len() - at).to_le_bytes());
+            return Ok(Seen { borrows: false, circle: at });
+        }
+        match self.xref.get::<Object<'a>>(id) {
+            Some(object @ (Object::Array(_) | Object::Dict(_) | Object::Stream(_))) => {
+                self.compound(Some(id), &object, hash)
+            }
+            Some(simple) => self.object(&simple, hash),
+            None => {
+                bytes(hash, b'0', b"");
+                Ok(Seen::NOTHING)
+            }
+        }
+    }
+
+    fn compound(
+        &mut self,
+        id: Option<ObjectIdentifier>,
+        object: &Object<'a>,
+        hash: &mut Sha256,
+    ) -> Result<Seen, Tangled> {
+        self.budget = self.budget.checked_sub(1).ok_or(Tangled)?;
+        if self.path.len() >= MAX_DEPTH {
+            return Err(Tangled);
+        }
+        let depth = self.path.len();
+        self.path.push(id);
+        let mut own = Sha256::new();
+        let seen = match object {
+            Object::Array(items) => self.array(items, &mut own),
+            Object::Dict(dict) => self.dict(dict, &mut own),
+            Object::Stream(stream) => self.stream(stream, &mut own),
+            simple => self.object(simple, &mut own),
+        };
+        self.path.pop();
+        let seen = seen?;
+        let own: ContentHash = own.finalize().into();
+        bytes(hash, b'x', &own);
+        if let Some(id) = id
+            && seen.circle >= depth
+        {
+            self.shared.0.insert(id, Hashed { hash: own, borrows: seen.borrows });
+        }
+        // A circle that closes here is of no concern above.
+        Ok(Seen { circle: if seen.circle >= depth { usize::MAX } else { seen.circle }, ..seen })
+    }
+
+    fn array(&mut self, items: &Array<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        hash.update(b"[");
+        let mut seen = Seen::NOTHING;
+        for item in items.raw_iter() {
+            seen = seen.and(self.either(item, hash)?);
+        }
+        Ok(seen)
+    }
+
+    fn dict(&mut self, dict: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        let kind = dict.get::<Name<'_>>(keys::TYPE);
+        if let Some(outside) = kind.as_deref().filter(|kind| OUTSIDE.contains(kind)) {
+            bytes(hash, b'p', outside);
+            return Ok(Seen::NOTHING);
+        }
+        hash.update(b"<");
+        let mut seen = self.entries(dict, hash, |name| !IGNORED.contains(&name))?;
+        let subtype = dict.get::<Name<'_>>(keys::SUBTYPE);
+        seen.borrows |= subtype.as_deref() == Some(b"Type3") && !dict.contains_key(keys::RESOURCES);
+        Ok(seen)
+    }
+
+    fn entries(&mut self, dict: &Dict<'a>, hash: &mut Sha256, wanted: impl Fn(&[u8]) -> bool) -> Result<Seen, Tangled> {
+        let mut seen = Seen::NOTHING;
+        let mut entries: Vec<_> = dict.entries().map(|(name, value)| (unescaped(name.as_ref()), value)).collect();
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (plain, value) in entries {
+            if !wanted(&plain) || self.is_null(&value) {
+                continue;
+            }
+            bytes(hash, b'k', &plain);
+            seen = seen.and(self.either(value, hash)?);
+        }
+        Ok(seen)
+    }
+
+    fn stream(&mut self, stream: &Stream<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        let dict = stream.dict();
+        hash.update(b"{");
+        let decoded = stream.decoded_data();
+        // What an image filter decodes is the image's business; so is what cannot be decoded.
+        let raw = decoded.is_err();
+        let data = decoded.unwrap_or_else(|_| stream.raw_data());
+        bytes(hash, b'd', &data);
+        let subtype = dict.get::<Name<'_>>(keys::SUBTYPE);
+        let is_form = subtype.as_deref() == Some(b"Form");
+        let own = dict.get::<Dict<'a>>(keys::RESOURCES).filter(|_| is_form);
+        let wanted = |name: &[u8]| {
+            !(IGNORED.contains(&name) || !raw && FILTERS.contains(&name) || own.is_some() && name == keys::RESOURCES)
+        };
+        let mut seen = self.entries(dict, hash, wanted)?;
+        if let Some(resources) = &own {
+            let named = names_in(&data);
+            let mut categories: Vec<Name<'_>> = resources.keys().collect();
+            categories.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
+            for category in categories {
+                if let Some(entries) = resources.get::<Dict<'a>>(category.as_ref()) {
+                    seen = seen.and(self.entries(&entries, hash, |name| named.contains(name))?);
+                }
+            }
+        }
+        seen.borrows |= is_form && own.is_none();
+        Ok(seen)
+    }
+}
+
+/// A tag, the length, the bytes: no two sequences of these are the same bytes.
+fn bytes(hash: &mut Sha256, tag: u8, content: &[u8]) {
+    hash.update([tag]);
+    hash.update((content.len() as u64).to_le_bytes());
+    hash.update(content);
+}
+
+fn number(hash: &mut Sha256, value: f64) {
+    // Both zeros are the same number.
+    bytes(hash, b'f', &(value + 0.0).to_bits().to_le_bytes());
+}
+
+/// Every name that a content stream may mention: what looks like one. That there may be too many (in strings, in inline
+/// images) does no harm, as it depends on the content alone.
+fn names_in(content: &[u8]) -> HashSet<Vec<u8>> {
+    let mut names = HashSet::new();
+    let mut rest = content;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'/') {
+        rest = &rest[at + 1..];
+        let end = rest.iter().position(|byte| is_delimiter(*byte)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        names.insert(unescaped(name));
+        rest = after;
+    }
+    names
+}
+
+/// White space and delimiters (PDF 32000-1, 7.2.2).
+const fn is_delimiter(byte: u8) -> bool {
+    matches!(byte, 0 | 9 | 10 | 12 | 13 | 32 | b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%')
+}
+
+/// A name with its `#xx` resolved (PDF 32000-1, 7.3.5).
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let [byte, after @ ..] = rest {
+        let digits = after.get(..2).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
+        let (byte, after) = match digits.filter(|_| *byte == b'#') {
+            Some(byte) => (byte, &after[2..]),
+            None => (*byte, after),
+        };
+        plain.push(byte);
+        rest = after;
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_wherever_they_may_stand() {
+        let found = names_in(b"/F1 12 Tf (a/b) Tj /A#20B gs[/x]/ q/#4g /Im%c\n");
+        let expected: [&[u8]; 7] = [b"F1", b"b", b"A B", b"x", b"", b"#4g", b"Im"];
+        assert_eq!(found, expected.into_iter().map(<[u8]>::to_vec).collect());
+    }
+}

@@ -1,0 +1,111 @@
+//! Which content hash each page of one task's PDF has, as far as that is known.
+//!
+//! Hashing a page means reading it, so it happens when the page's turn comes and not while the caller waits for a plan.
+//! What is learnt stands in a file beside the source: 32 bytes a page, at its place, all zero while unknown. A process
+//! that goes on with the task finds it there; nothing is lost without it but the time to hash again, so it is not
+//! synced.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
+use super::PageKey;
+use super::RecipeHash;
+use crate::blob::LocalBlob;
+
+const HASH: usize = 32;
+
+/// The hashes of one task's pages. Methods block.
+#[derive(Debug)]
+pub struct PageHashes {
+    blob: LocalBlob,
+    key: String,
+    source_sha256: String,
+    file: OnceLock<File>,
+}
+
+impl PageHashes {
+    /// Those of the PDF whose own hash is `source_sha256`, kept in `work_dir`.
+    #[must_use]
+    pub fn new(blob: LocalBlob, work_dir: &str, source_sha256: &str) -> Self {
+        let (key, source_sha256) = (format!("{work_dir}/pages.hashes"), source_sha256.to_owned());
+        Self { blob, key, source_sha256, file: OnceLock::new() }
+    }
+
+    /// The hash of `page` (from 1), when it is known.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn get(&self, page: u32) -> io::Result<Option<[u8; HASH]>> {
+        let Some(file) = self.file(false)? else { return Ok(None) };
+        let mut hash = [0; HASH];
+        match file.read_exact_at(&mut hash, place(page)) {
+            Ok(()) => Ok(Some(hash).filter(|hash| *hash != [0; HASH])),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps the hash of `page`.
+    ///
+    /// # Errors
+    /// When it cannot be written, for example because the task's folder is gone.
+    pub fn set(&self, page: u32, hash: &[u8; HASH]) -> io::Result<()> {
+        match self.file(true)? {
+            Some(file) => file.write_all_at(hash, place(page)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The ledger's key of `page`: of its content where that is known, else of the file and its number. A page that
+    /// cannot be hashed can still be read, by a processor that sees more in it.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn page_key(&self, page: u32, recipe: RecipeHash) -> io::Result<PageKey> {
+        Ok(match self.get(page)? {
+            Some(content) => PageKey::of_content(&content, recipe),
+            None => PageKey::of_place(&self.source_sha256, page, recipe),
+        })
+    }
+
+    fn file(&self, make: bool) -> io::Result<Option<&File>> {
+        if let Some(file) = self.file.get() {
+            return Ok(Some(file));
+        }
+        let path = self.blob.path(&self.key)?;
+        let opened = File::options().read(true).write(true).create(make).truncate(false).open(path);
+        match opened {
+            Ok(file) => Ok(Some(self.file.get_or_init(|| file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !make => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn place(page: u32) -> u64 {
+    u64::from(page.saturating_sub(1)) * HASH as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blob::Durability;
+
+    #[test]
+    fn what_is_learnt_is_there_for_the_next_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let hashes = || PageHashes::new(blob.clone(), "tasks/x", "aa");
+        let recipe = RecipeHash::of(&"text");
+        assert_eq!(hashes().get(3).unwrap(), None);
+        assert!(hashes().set(3, &[7; 32]).is_err(), "a folder that is gone stays gone");
+        blob.put("tasks/x/source.pdf", b"pdf", Durability::Cached).unwrap();
+        hashes().set(3, &[7; 32]).unwrap();
+        let again = hashes();
+        assert_eq!((again.get(2).unwrap(), again.get(3).unwrap(), again.get(4).unwrap()), (None, Some([7; 32]), None));
+        assert_eq!(again.page_key(3, recipe).unwrap(), PageKey::of_content(&[7; 32], recipe));
+        assert_eq!(again.page_key(4, recipe).unwrap(), PageKey::of_place("aa", 4, recipe));
+    }
+}

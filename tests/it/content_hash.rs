@@ -1,0 +1,190 @@
+//! What a page shows has one hash, however its file is written; and another one when it shows something else.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bindery::document::{ContentHash, Document, DocumentLimits};
+use lopdf::{Object, Stream};
+
+use crate::support::corpus::{corpus, manifest};
+use crate::support::fake_llm::{FakeLlm, Script};
+use crate::support::server::Server;
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.pdf")
+}
+
+fn hashes(path: &Path, password: Option<&str>) -> Vec<ContentHash> {
+    let document = Document::open(path, password, &DocumentLimits::default()).unwrap();
+    let mut reader = document.reader();
+    (1..=document.page_count()).map(|page| reader.content_hash(page).unwrap()).collect()
+}
+
+/// Rewrites a file with qpdf (tests/run installs it where apt is); `false` when qpdf finds it damaged.
+fn qpdf(arguments: &[&str], from: &Path, to: &Path) -> bool {
+    let done = Command::new("qpdf").args(arguments).arg(from).arg(to).output().expect("qpdf is installed");
+    done.status.success()
+}
+
+/// Ways of writing the same pages.
+const WAYS: [&[&str]; 5] = [
+    &["--linearize"],
+    &["--object-streams=generate", "--recompress-flate", "--compression-level=1"],
+    &["--object-streams=disable", "--stream-data=uncompress"],
+    &["--newline-before-endstream", "--min-version=1.7"],
+    &["--decrypt", "--preserve-unreferenced"],
+];
+
+/// How many rewritten copies were looked at; those that differ go to `wrong`.
+fn check_ways(path: &Path, password: &str, dir: &Path, wrong: &mut Vec<String>) -> usize {
+    let given = (!password.is_empty()).then_some(password);
+    let original = hashes(path, given);
+    let again = dir.join("again.pdf");
+    let unlock = format!("--password={password}");
+    let mut checked = 0;
+    for way in WAYS {
+        if qpdf(&[way, &[unlock.as_str()]].concat(), path, &again) {
+            if hashes(&again, given) != original {
+                wrong.push(format!("{} {way:?}", path.display()));
+            }
+            checked += 1;
+        }
+    }
+    let mut backwards = original.clone();
+    backwards.reverse();
+    let pages = dir.join("pages.pdf");
+    let reorder = ["--empty", "--pages", path.to_str().unwrap(), &unlock, "z-1", "--", pages.to_str().unwrap()];
+    let done = Command::new("qpdf").args(reorder).output().unwrap();
+    // Fields and layers belong to the whole file, and are not moved with its pages as they are.
+    if done.status.success() && !has_more_than_pages(path, given) {
+        if hashes(&pages, None) != backwards {
+            wrong.push(format!("{} backwards", path.display()));
+        }
+        checked += 1;
+    }
+    checked
+}
+
+fn has_more_than_pages(path: &Path, password: Option<&str>) -> bool {
+    let options = password.map_or_else(lopdf::LoadOptions::default, lopdf::LoadOptions::with_password);
+    lopdf::Document::load_with_options(path, options)
+        .is_ok_and(|pdf| pdf.catalog().is_ok_and(|catalog| catalog.has(b"AcroForm") || catalog.has(b"OCProperties")))
+}
+
+#[test]
+fn the_same_page_has_the_same_hash_however_its_file_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    let checked = check_ways(&sample(), "", dir.path(), &mut wrong);
+    assert_eq!(checked, WAYS.len() + 1);
+    let Some(corpus) = corpus() else {
+        println!("the corpus is skipped: BINDERY_CORPUS names its folder");
+        return;
+    };
+    let (mut files, mut checked) = (0, 0);
+    for (name, listed) in manifest(&corpus) {
+        // Damaged files are mended by everyone in their own way.
+        if listed.pages.is_some_and(|pages| pages < 100) && !listed.flags.contains("qpdf_") {
+            files += 1;
+            checked += check_ways(&corpus.join(name), &listed.password, dir.path(), &mut wrong);
+        }
+    }
+    println!("{checked} rewritten copies of {files} files");
+    assert!(wrong.is_empty(), "another hash:\n{}", wrong.join("\n"));
+    assert!(checked > 300, "{checked}");
+}
+
+/// Writes the sample with one change.
+fn changed(dir: &Path, change: impl FnOnce(&mut lopdf::Document)) -> PathBuf {
+    let mut pdf = lopdf::Document::load(sample()).unwrap();
+    change(&mut pdf);
+    let path = dir.join("changed.pdf");
+    pdf.save(&path).unwrap();
+    path
+}
+
+fn differing(a: &[ContentHash], b: &[ContentHash]) -> Vec<usize> {
+    assert_eq!(a.len(), b.len());
+    (0..a.len()).filter(|at| a[*at] != b[*at]).map(|at| at + 1).collect()
+}
+
+#[test]
+fn a_changed_glyph_font_image_box_or_rotation_changes_the_hash_of_its_pages_and_of_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let original = hashes(&sample(), None);
+    let page = |pdf: &lopdf::Document, number: u32| pdf.get_pages()[&number];
+    let glyph = changed(dir.path(), |pdf| {
+        let id = page(pdf, 3);
+        let mut content = pdf.get_page_content(id);
+        let at = content.windows(2).position(|two| two == b"(T" || two == b"(A").map_or(0, |at| at + 1);
+        content[at] = b'Z';
+        pdf.change_page_content(id, content).unwrap();
+    });
+    assert_eq!(differing(&original, &hashes(&glyph, None)), [3]);
+    let turned = changed(dir.path(), |pdf| {
+        let id = page(pdf, 4);
+        pdf.get_dictionary_mut(id).unwrap().set("Rotate", 90);
+    });
+    assert_eq!(differing(&original, &hashes(&turned, None)), [4]);
+    let cropped = changed(dir.path(), |pdf| {
+        let id = page(pdf, 5);
+        let crop = [10, 10, 300, 300].map(Object::from).to_vec();
+        pdf.get_dictionary_mut(id).unwrap().set("CropBox", crop);
+    });
+    assert_eq!(differing(&original, &hashes(&cropped, None)), [5]);
+    let font = changed(dir.path(), |pdf| {
+        for object in pdf.objects.values_mut() {
+            if let Object::Dictionary(dict) = object
+                && dict.get(b"Type").and_then(Object::as_name).is_ok_and(|name| name == b"Font")
+            {
+                dict.set("BaseFont", Object::Name(b"Courier".to_vec()));
+            }
+        }
+    });
+    assert!(!differing(&original, &hashes(&font, None)).is_empty());
+
+    // One image, drawn on the second of three pages; then one byte of it is another one.
+    let illustrated = |pixel: u8| {
+        changed(dir.path(), |pdf| {
+            let mut dict = lopdf::Dictionary::new();
+            for (key, name) in [("Type", "XObject"), ("Subtype", "Image"), ("ColorSpace", "DeviceGray")] {
+                dict.set(key, Object::Name(name.into()));
+            }
+            for (key, number) in [("Width", 2), ("Height", 1), ("BitsPerComponent", 8)] {
+                dict.set(key, number);
+            }
+            let image = pdf.add_object(Stream::new(dict, vec![0, pixel]));
+            let id = page(pdf, 2);
+            let mut content = pdf.get_page_content(id);
+            content.extend(b"\nq 9 0 0 9 9 9 cm /Seen Do Q");
+            pdf.add_xobject(id, "Seen", image).unwrap();
+            pdf.add_xobject(page(pdf, 1), "Unseen", image).unwrap();
+            pdf.change_page_content(id, content).unwrap();
+        })
+    };
+    let dark = hashes(&illustrated(0), None);
+    assert_eq!(differing(&original, &dark), [2], "an image that a page does not draw is not its own");
+    assert_eq!(differing(&dark, &hashes(&illustrated(1), None)), [2]);
+}
+
+#[tokio::test]
+async fn an_edited_pdf_pays_for_the_pages_that_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let original = std::fs::read(sample()).unwrap();
+    let id = server.accepted(original, "processor=llm").await;
+    let first = server.finished(&id).await;
+    let paid = llm.books().calls.len();
+    let edited = changed(dir.path(), |pdf| {
+        let id = pdf.get_pages()[&3];
+        let mut content = pdf.get_page_content(id);
+        content.extend(b"\nBT ET");
+        pdf.change_page_content(id, content).unwrap();
+    });
+    let id = server.accepted(std::fs::read(edited).unwrap(), "processor=llm").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]), (&"completed".into(), &first["pages"]), "{task}");
+    assert_eq!(llm.books().calls.len(), paid + 1, "one page was changed");
+    assert_eq!(task["usage"]["calls"], 1);
+}
