@@ -74,8 +74,16 @@ impl OpenPdf {
         // copies in the blob store, written once and only ever unlinked, which leaves a mapping valid.
         #[allow(unsafe_code, reason = "mapping keeps a 400 MB scan out of memory")]
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|error| unreadable(&error))?;
-        let pdf = Pdf::new_with_password(Arc::new(map), password.unwrap_or_default())
-            .map_err(|error| refusal(error, password.is_some()))?;
+        let map = Arc::new(map);
+        let opened = Pdf::new_with_password(Arc::clone(&map), password.unwrap_or_default());
+        let pdf = match (opened, password) {
+            (Ok(pdf), _) => pdf,
+            (Err(LoadPdfError::Decryption(error)), Some(password)) => {
+                let unlocked = unlocked(&map, password).and_then(|bytes| Pdf::new(bytes).ok());
+                unlocked.ok_or_else(|| refusal(LoadPdfError::Decryption(error), true))?
+            }
+            (Err(error), _) => return Err(refusal(error, false)),
+        };
         Ok(Self { pdf, settings: InterpreterSettings::default() })
     }
 
@@ -122,6 +130,15 @@ impl<'a> PdfReader<'a> {
             .and_then(|index| self.open.pdf.pages().get(index))
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("the PDF has no readable page {number}")))
     }
+}
+
+/// The file without its lock, by way of the other parser: it knows owner passwords and ways of locking that this one
+/// does not. It takes the whole file into memory, so it comes second.
+fn unlocked(locked: &[u8], password: &str) -> Option<Vec<u8>> {
+    let mut pdf = lopdf::Document::load_mem_with_options(locked, lopdf::LoadOptions::with_password(password)).ok()?;
+    let mut bytes = Vec::new();
+    (!pdf.is_encrypted()).then(|| pdf.save_to(&mut bytes).ok())??;
+    Some(bytes)
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {

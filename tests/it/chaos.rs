@@ -213,7 +213,8 @@ async fn whatever_dies_nothing_is_lost_and_nothing_is_paid_twice() {
     let proxy = RedisProxy::start(redis.port).await;
     let arguments = ["--store", &proxy.url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "4"];
     let arguments = [&arguments[..], &["--lease", "3s", "--janitor-tick", "5s", "--drain", "1s"]].concat();
-    let disk = SmallDisk::mount("64m");
+    // Room for what an hour leaves in the ledger; a disk that stays full is waited for without end.
+    let disk = SmallDisk::mount("1g");
     let data = disk.as_ref().map_or_else(fresh_data, |disk| data_on(disk.path()));
     let quiet = [("RUST_LOG", "off")];
     let servers = [
@@ -248,7 +249,8 @@ async fn whatever_dies_nothing_is_lost_and_nothing_is_paid_twice() {
     let calm = Instant::now();
     while world.unfinished() > 0 {
         world.look().await;
-        assert!(calm.elapsed() < Duration::from_secs(90), "unfinished: {:?}", world.tasks);
+        let unfinished = || world.tasks.iter().filter(|(_, end)| end.is_none()).map(|(id, _)| id).collect::<Vec<_>>();
+        assert!(calm.elapsed() < Duration::from_secs(90), "unfinished: {:?}", unfinished());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let healed = calm.elapsed();

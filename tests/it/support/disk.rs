@@ -27,7 +27,10 @@ impl SmallDisk {
     pub fn fill(&self) -> Filler {
         let path = self.path().join("filler");
         let mut file = File::create(&path).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
+        for size in [1 << 20, 4 << 10] {
+            let zeros = vec![0; size];
+            while file.write_all(&zeros).is_ok() {}
+        }
         Filler(path)
     }
 }

@@ -1,0 +1,127 @@
+//! Takes what the interpreter draws: glyphs into lines, straight strokes into rules.
+
+use hayro_interpret::font::{Glyph, GlyphRun};
+use hayro_interpret::kurbo::{Affine, BezPath, PathEl, Point, Rect, Shape};
+use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask};
+
+use super::fonts::PageFonts;
+use super::line::{Line, OpenLine, Piece, REPLACEMENT};
+
+/// A straight level or upright stroke; lengths in points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rule {
+    /// Whether it is upright.
+    pub(super) upright: bool,
+    /// Where it is: its y when it is level, its x when it is upright.
+    pub(super) at: f64,
+    /// Where it begins and ends along itself.
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// A filled shape is a rule when it is at most so thick.
+const THICKEST_RULE: f64 = 2.5;
+/// Shorter strokes are parts of drawings.
+const SHORTEST_RULE: f64 = 6.0;
+/// A page with more rules is a drawing.
+const MOST_RULES: usize = 4_000;
+
+/// Collects a page.
+pub(super) struct Collector {
+    fonts: PageFonts,
+    lines: Vec<OpenLine>,
+    rules: Vec<Rule>,
+}
+
+impl Collector {
+    pub(super) const fn new(fonts: PageFonts) -> Self {
+        Self { fonts, lines: Vec::new(), rules: Vec::new() }
+    }
+
+    pub(super) fn finish(self) -> (Vec<Line>, Vec<Rule>) {
+        let rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
+        (self.lines.into_iter().filter_map(OpenLine::finish).collect(), rules)
+    }
+
+    fn add(&mut self, glyph: &Glyph<'_>, to_page: Affine) {
+        let text = self.fonts.text(glyph).unwrap_or_else(|| REPLACEMENT.to_owned());
+        // Glyph space is a thousandth of text space (PDF 32000-1, 9.2.4).
+        let origin = to_page * Point::ZERO;
+        let along = to_page * Point::new(1000.0, 0.0) - origin;
+        let up = to_page * Point::new(0.0, 1000.0) - origin;
+        let (reach, size) = (along.hypot(), up.hypot());
+        if text.is_empty() || !(reach > 0.0 && size > 0.0 && reach.is_finite() && size.is_finite()) {
+            return;
+        }
+        let direction = (along.x / reach, along.y / reach);
+        let start = origin.x * direction.0 + origin.y * direction.1;
+        let baseline = origin.y * direction.0 - origin.x * direction.1;
+        let advance = match glyph {
+            Glyph::Outline(outline) => outline.advance_width(),
+            Glyph::Type3(type3) => type3.advance_width(),
+        };
+        let end = start + f64::from(advance.unwrap_or(500.0)) / 1000.0 * reach;
+        let piece = Piece { text, start, end };
+        match self.lines.last_mut() {
+            Some(line) if line.takes(&piece, baseline, size, direction) => line.add(piece),
+            _ if piece.text.trim().is_empty() => {}
+            _ => self.lines.push(OpenLine::new(piece, baseline, size, direction)),
+        }
+    }
+
+    fn stroke(&mut self, from: Point, to: Point) {
+        let (width, height) = ((to.x - from.x).abs(), (to.y - from.y).abs());
+        let upright = height > width;
+        let (length, slant) = if upright { (height, width) } else { (width, height) };
+        if length < SHORTEST_RULE || slant > 0.5 || self.rules.len() >= MOST_RULES {
+            return;
+        }
+        let (at, a, b) = if upright { (from.x, from.y, to.y) } else { (from.y, from.x, to.x) };
+        self.rules.push(Rule { upright, at, from: a.min(b), to: a.max(b) });
+    }
+
+    fn fill(&mut self, area: Rect) {
+        let middle = area.center();
+        if area.height() <= THICKEST_RULE && area.width() > area.height() {
+            self.stroke(Point::new(area.x0, middle.y), Point::new(area.x1, middle.y));
+        } else if area.width() <= THICKEST_RULE {
+            self.stroke(Point::new(middle.x, area.y0), Point::new(middle.x, area.y1));
+        }
+    }
+}
+
+impl<'a> Device<'a> for Collector {
+    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, _: &DrawMode) {
+        for glyph in run.glyphs() {
+            self.add(glyph, props.transform * glyph.transform());
+        }
+    }
+
+    fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
+        if !matches!(mode, DrawMode::Stroke(_)) {
+            self.fill(props.transform.transform_rect_bbox(path.bounding_box()));
+            return;
+        }
+        let (mut pen, mut first) = (Point::ZERO, Point::ZERO);
+        for element in path.elements() {
+            match element {
+                PathEl::MoveTo(to) => (pen, first) = (*to, *to),
+                PathEl::LineTo(to) => {
+                    self.stroke(props.transform * pen, props.transform * *to);
+                    pen = *to;
+                }
+                PathEl::ClosePath => {
+                    self.stroke(props.transform * pen, props.transform * first);
+                    pen = first;
+                }
+                PathEl::QuadTo(_, to) | PathEl::CurveTo(_, _, to) => pen = *to,
+            }
+        }
+    }
+
+    fn push_clip_path(&mut self, _: &ClipPath) {}
+    fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
+    fn draw_image(&mut self, _: Image<'a, '_>, _: ImageDrawProps<'a>) {}
+    fn pop_clip(&mut self) {}
+    fn pop_transparency_group(&mut self) {}
+}
