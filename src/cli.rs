@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod convert;
+mod inspect;
 mod output;
 mod progress;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Convert(Box<convert::Convert>),
     /// Serve the HTTP API
     Serve(Box<SettingsOnly>),
+    /// Show what is known of the pages of a PDF
+    Inspect(inspect::Inspect),
     /// Write page ranges of a PDF as PDFs of their own
     Split(split::Split),
     /// Print the effective configuration, secrets redacted
@@ -117,6 +120,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             convert::run(&command, &config)
         }
         Command::Serve(command) => serve::run(config(command.settings)?),
+        Command::Inspect(command) => {
+            let config = config(command.settings())?;
+            inspect::run(&command, config.reader)
+        }
         Command::Split(command) => split::run(&command),
         Command::Config(command) => {
             print!("{}", config(command.settings)?.to_toml());

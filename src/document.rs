@@ -4,6 +4,8 @@
 //! module touches either.
 
 mod content;
+mod facts;
+mod outline;
 mod pdf;
 mod plan;
 mod reader;
@@ -12,6 +14,7 @@ mod split;
 mod text;
 
 pub use content::ContentHash;
+pub use facts::PageFacts;
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};
 pub use plan::{Shard, plan};

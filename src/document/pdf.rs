@@ -1,15 +1,18 @@
 //! A PDF opened in this process: the only place that calls hayro.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hayro_interpret::{InterpreterCache, InterpreterSettings};
-use hayro_syntax::page::Page;
+use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
+use super::facts::PageFacts;
+use super::outline::Outline;
 use super::text;
 use crate::task::{Failure, code};
 
@@ -62,6 +65,8 @@ impl DocumentLimits {
 pub(super) struct OpenPdf {
     pdf: Pdf,
     settings: InterpreterSettings,
+    /// Read when it is first asked for.
+    outline: OnceLock<Outline>,
 }
 
 impl OpenPdf {
@@ -84,7 +89,7 @@ impl OpenPdf {
             }
             (Err(error), _) => return Err(refusal(error, false)),
         };
-        Ok(Self { pdf, settings: InterpreterSettings::default() })
+        Ok(Self { pdf, settings: InterpreterSettings::default(), outline: OnceLock::new() })
     }
 
     /// How many pages it has.
@@ -124,6 +129,36 @@ impl<'a> PdfReader<'a> {
         Ok(text::markdown(page, self.open.pdf.xref(), &self.open.settings, &self.fonts))
     }
 
+    /// What is known of `page` (from 1). `shared` is that of this file.
+    ///
+    /// # Errors
+    /// `page_damaged` when there is no such page.
+    #[allow(clippy::cast_possible_truncation, reason = "a share")]
+    pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
+        let page = self.page(number)?;
+        let counts = text::counts(page, self.open.pdf.xref(), &self.open.settings, &self.fonts);
+        let outline = self.open.outline.get_or_init(|| Outline::of(&self.open.pdf));
+        let (width, height) = page.render_dimensions();
+        let coverage = counts.images / (f64::from(width) * f64::from(height)).max(1.0);
+        Ok(PageFacts {
+            page: number,
+            label: outline.label(number),
+            titles: outline.titles(number),
+            width,
+            height,
+            rotation: match page.rotation() {
+                Rotation::None => 0,
+                Rotation::Horizontal => 90,
+                Rotation::Flipped => 180,
+                Rotation::FlippedHorizontal => 270,
+            },
+            glyphs: counts.glyphs,
+            unmapped_glyphs: counts.unmapped,
+            image_coverage: coverage.min(1.0) as f32,
+            content_hash: self.content_hash(number, shared).ok().map(|hash| hex(&hash)),
+        })
+    }
+
     fn page(&self, number: u32) -> Result<&'a Page<'a>, Failure> {
         let index = number.checked_sub(1).map(|index| index as usize);
         index
@@ -139,6 +174,13 @@ fn unlocked(locked: &[u8], password: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     (!pdf.is_encrypted()).then(|| pdf.save_to(&mut bytes).ok())??;
     Some(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::wire::{Answer, Request};
 use super::content::ContentHash;
+use super::facts::PageFacts;
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
 use crate::task::{Failure, code};
@@ -290,6 +291,17 @@ impl RemotePdf {
     ) -> Result<ContentHash, Failure> {
         self.page(seat, page, &Request::ContentHash { page }, patience, |answer| match answer {
             (Answer::ContentHash, hash) => hash.try_into().ok(),
+            _ => None,
+        })
+    }
+
+    /// What is known of `page` (from 1).
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub(super) fn facts(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<PageFacts, Failure> {
+        self.page(seat, page, &Request::Facts { page }, patience, |answer| match answer {
+            (Answer::Facts(facts), _) => Some(facts),
             _ => None,
         })
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ContentHash, SharedHashes};
+use super::facts::PageFacts;
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
 use crate::task::Failure;
@@ -88,6 +89,17 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared } => reader.content_hash(page, shared),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.content_hash(seat, page, &self.patience),
+        }
+    }
+
+    /// What is known of `page` (from 1) without reading it.
+    ///
+    /// # Errors
+    /// As [`Self::markdown`].
+    pub fn facts(&mut self, page: u32) -> Result<PageFacts, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here { reader, shared } => reader.facts(page, shared),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(seat, page, &self.patience),
         }
     }
 

@@ -19,7 +19,7 @@ use hayro_interpret::{Context, InterpreterCache, InterpreterSettings, TransformE
 use hayro_syntax::page::Page;
 use hayro_syntax::xref::XRef;
 
-use self::collect::Collector;
+use self::collect::{Collector, Counts};
 use self::fonts::PageFonts;
 
 /// The Markdown of one page; empty when it shows no text.
@@ -29,13 +29,32 @@ pub(super) fn markdown<'a>(
     settings: &InterpreterSettings,
     cache: &InterpreterCache<'a>,
 ) -> String {
+    let (lines, rules) = collected(page, xref, settings, cache).finish();
+    let tables = table::find(&lines, &rules, f64::from(page.render_dimensions().0));
+    write::markdown(&lines, &tables)
+}
+
+/// What one page shows, counted.
+pub(super) fn counts<'a>(
+    page: &Page<'a>,
+    xref: &'a XRef,
+    settings: &InterpreterSettings,
+    cache: &InterpreterCache<'a>,
+) -> Counts {
+    collected(page, xref, settings, cache).counts()
+}
+
+fn collected<'a>(
+    page: &Page<'a>,
+    xref: &'a XRef,
+    settings: &InterpreterSettings,
+    cache: &InterpreterCache<'a>,
+) -> Collector {
     let (width, height) = page.render_dimensions();
     let view = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
     let upright = page.initial_transform(true).to_kurbo();
     let mut context = Context::new(upright, view, cache, xref, settings.clone());
-    let mut collector = Collector::new(PageFonts::of(page, settings));
+    let mut collector = Collector::new(PageFonts::of(page, settings), view);
     interpret_page(page, &mut context, &mut collector);
-    let (lines, rules) = collector.finish();
-    let tables = table::find(&lines, &rules, f64::from(width));
-    write::markdown(&lines, &tables)
+    collector
 }

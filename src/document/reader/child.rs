@@ -49,7 +49,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
                 }
             }
             Request::Close => next(owner)?,
-            Request::ContentHash { .. } | Request::Markdown { .. } => {
+            Request::ContentHash { .. } | Request::Facts { .. } | Request::Markdown { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
                 next(owner)?
@@ -72,6 +72,10 @@ fn serve_pages(
                 let (answer, bytes) = match next(owner)? {
                     Request::ContentHash { page } => match reader.content_hash(page, &mut shared) {
                         Ok(hash) => (Answer::ContentHash, hash.to_vec()),
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
+                    Request::Facts { page } => match reader.facts(page, &mut shared) {
+                        Ok(facts) => (Answer::Facts(facts), Vec::new()),
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     Request::Markdown { page } => match reader.markdown(page) {

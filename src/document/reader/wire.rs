@@ -15,6 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::document::facts::PageFacts;
 use crate::task::Failure;
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
@@ -30,6 +31,8 @@ pub(super) enum Request {
     Close,
     /// Hash what a page shows.
     ContentHash { page: u32 },
+    /// Tell what is known of a page.
+    Facts { page: u32 },
     /// Read the text of a page.
     Markdown { page: u32 },
 }
@@ -43,6 +46,8 @@ pub(super) enum Answer {
     Opened { pages: usize },
     /// To [`Request::ContentHash`]; the hash is in the frame's bytes.
     ContentHash,
+    /// To [`Request::Facts`].
+    Facts(PageFacts),
     /// To [`Request::Markdown`]; the text is in the frame's bytes.
     Markdown,
     /// Instead of any other.

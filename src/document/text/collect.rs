@@ -29,13 +29,29 @@ const MOST_RULES: usize = 4_000;
 /// Collects a page.
 pub(super) struct Collector {
     fonts: PageFonts,
+    view: Rect,
     lines: Vec<OpenLine>,
     rules: Vec<Rule>,
+    counts: Counts,
+}
+
+/// What a page shows, counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in super::super) struct Counts {
+    pub(in super::super) glyphs: u32,
+    pub(in super::super) unmapped: u32,
+    /// The area of its images, square points; what lies over another counts twice.
+    pub(in super::super) images: f64,
 }
 
 impl Collector {
-    pub(super) const fn new(fonts: PageFonts) -> Self {
-        Self { fonts, lines: Vec::new(), rules: Vec::new() }
+    /// A collector of what is shown in `view`.
+    pub(super) fn new(fonts: PageFonts, view: Rect) -> Self {
+        Self { fonts, view, lines: Vec::new(), rules: Vec::new(), counts: Counts::default() }
+    }
+
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
     }
 
     pub(super) fn finish(self) -> (Vec<Line>, Vec<Rule>) {
@@ -44,7 +60,10 @@ impl Collector {
     }
 
     fn add(&mut self, glyph: &Glyph<'_>, to_page: Affine) {
-        let text = self.fonts.text(glyph).unwrap_or_else(|| REPLACEMENT.to_owned());
+        let known = self.fonts.text(glyph);
+        self.counts.glyphs = self.counts.glyphs.saturating_add(1);
+        self.counts.unmapped = self.counts.unmapped.saturating_add(u32::from(known.is_none()));
+        let text = known.unwrap_or_else(|| REPLACEMENT.to_owned());
         // Glyph space is a thousandth of text space (PDF 32000-1, 9.2.4).
         let origin = to_page * Point::ZERO;
         let along = to_page * Point::new(1000.0, 0.0) - origin;
@@ -121,7 +140,11 @@ impl<'a> Device<'a> for Collector {
 
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
-    fn draw_image(&mut self, _: Image<'a, '_>, _: ImageDrawProps<'a>) {}
+    fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
+        let size = Rect::new(0.0, 0.0, f64::from(image.width()), f64::from(image.height()));
+        let shown = props.transform.transform_rect_bbox(size).intersect(self.view);
+        self.counts.images += shown.area().max(0.0);
+    }
     fn pop_clip(&mut self) {}
     fn pop_transparency_group(&mut self) {}
 }

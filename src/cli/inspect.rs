@@ -1,0 +1,103 @@
+//! `bindery inspect`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use bindery::config::Settings;
+use bindery::document::{DocumentLimits, PageFacts, ReaderLimits, Readers};
+use bindery::task::{Failure, PageSelection};
+use clap::Args;
+use serde_json::json;
+
+use super::exit;
+
+#[derive(Args)]
+pub struct Inspect {
+    /// The PDF
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
+    #[arg(long)]
+    pages: Option<PageSelection>,
+    /// One JSON object a page and line
+    #[arg(long)]
+    json: bool,
+    /// The longest that reading one page may take
+    #[arg(long, env = "BINDERY_READER_TIMEOUT", value_name = "TIME")]
+    reader_timeout: Option<String>,
+    /// The most memory of the process that reads
+    #[arg(long, env = "BINDERY_READER_MEMORY", value_name = "SIZE")]
+    reader_memory: Option<String>,
+    /// The PDF's password
+    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+}
+
+impl Inspect {
+    /// The settings that matter here.
+    pub fn settings(&self) -> Settings {
+        let (reader_timeout, reader_memory) = (self.reader_timeout.clone(), self.reader_memory.clone());
+        Settings { reader_timeout, reader_memory, ..Settings::default() }
+    }
+}
+
+pub fn run(command: &Inspect, reader: ReaderLimits) -> anyhow::Result<ExitCode> {
+    let named = || command.file.display().to_string();
+    let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
+    let readers = Readers::processes(Readers::this_program()?, 1, reader);
+    let document = readers.open(&command.file, command.password.as_deref(), &limits).with_context(named)?;
+    let pages = match &command.pages {
+        Some(selection) => selection.resolve(document.page_count()).with_context(named)?,
+        None => (1..=document.page_count()).collect(),
+    };
+    let mut out = io::stdout().lock();
+    if !command.json {
+        writeln!(out, "{}: {} pages", named(), document.page_count())?;
+        writeln!(out, "  page  label       size, pt turn  glyphs  unknown  images  kind, titles")?;
+    }
+    let mut reader = document.reader();
+    let mut code = ExitCode::SUCCESS;
+    for page in pages {
+        let facts = reader.facts(page);
+        if facts.is_err() {
+            code = ExitCode::from(exit::FAILED_PAGES);
+        }
+        let shown = if command.json { as_json(&mut out, page, &facts) } else { as_row(&mut out, page, &facts) };
+        match shown {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            shown => shown?,
+        }
+    }
+    Ok(code)
+}
+
+fn as_json(out: &mut impl Write, page: u32, facts: &Result<PageFacts, Failure>) -> io::Result<()> {
+    match facts {
+        Ok(facts) => writeln!(out, "{}", serde_json::to_string(facts)?),
+        Err(error) => writeln!(out, "{}", json!({ "page": page, "error": error })),
+    }
+}
+
+fn as_row(out: &mut impl Write, page: u32, facts: &Result<PageFacts, Failure>) -> io::Result<()> {
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(error) => return writeln!(out, "{page:>6}  {error}"),
+    };
+    let kind = match facts {
+        facts if facts.is_image_only() => "scan",
+        facts if facts.glyphs == 0 => "no text",
+        facts if !facts.has_sound_text() => "text without a meaning",
+        _ => "text",
+    };
+    let size = format!("{:.0} x {:.0}", facts.width, facts.height);
+    let unknown = format!("{:.1} %", facts.unmapped_share() * 100.0);
+    let images = format!("{:.0} %", facts.image_coverage * 100.0);
+    let about = std::iter::once(kind.to_owned()).chain(facts.titles.iter().map(|title| format!("“{title}”")));
+    let about = about.collect::<Vec<_>>().join("; ");
+    let label = facts.label.as_deref().unwrap_or("");
+    let (turn, glyphs) = (facts.rotation, facts.glyphs);
+    writeln!(out, "{page:>6}  {label:<8} {size:>11} {turn:>4} {glyphs:>7} {unknown:>8} {images:>7}  {about}")
+}
