@@ -29,9 +29,10 @@ fn kind(text: &str) -> Kind {
     classes.into_iter().find_map(strong).unwrap_or(Kind::Neutral)
 }
 
-/// Whether any of this is written from right to left.
-pub(super) fn is_right_to_left(text: &str) -> bool {
-    text.chars().any(|c| matches!(bidi_class(c), BidiClass::R | BidiClass::AL))
+/// Whether it is a letter that is written from right to left.
+pub(super) fn is_right_to_left(c: char) -> bool {
+    // Hebrew is the first such script; the table is not asked for the letters of most pages.
+    c >= '\u{590}' && matches!(bidi_class(c), BidiClass::R | BidiClass::AL)
 }
 
 /// Whether it is a mark that stands over or under another letter.

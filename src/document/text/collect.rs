@@ -5,7 +5,7 @@ use hayro_interpret::kurbo::{Affine, BezPath, PathEl, Point, Rect, Shape};
 use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask};
 
 use super::fonts::PageFonts;
-use super::line::{Line, OpenLine, Piece, REPLACEMENT};
+use super::line::{Line, OpenLine, Piece, REPLACEMENT, Text};
 
 /// A straight level or upright stroke; lengths in points.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,13 +63,14 @@ impl Collector {
         let known = self.fonts.text(glyph);
         self.counts.glyphs = self.counts.glyphs.saturating_add(1);
         self.counts.unmapped = self.counts.unmapped.saturating_add(u32::from(known.is_none()));
-        let text = known.unwrap_or_else(|| REPLACEMENT.to_owned());
+        let text = known.unwrap_or(Text::One(REPLACEMENT));
         // Glyph space is a thousandth of text space (PDF 32000-1, 9.2.4).
         let origin = to_page * Point::ZERO;
         let along = to_page * Point::new(1000.0, 0.0) - origin;
         let up = to_page * Point::new(0.0, 1000.0) - origin;
         let (reach, size) = (along.hypot(), up.hypot());
-        if text.is_empty() || !(reach > 0.0 && size > 0.0 && reach.is_finite() && size.is_finite()) {
+        let empty = matches!(&text, Text::More(text) if text.is_empty());
+        if empty || !(reach > 0.0 && size > 0.0 && reach.is_finite() && size.is_finite()) {
             return;
         }
         let direction = (along.x / reach, along.y / reach);
@@ -83,7 +84,7 @@ impl Collector {
         let piece = Piece { text, start, end };
         match self.lines.last_mut() {
             Some(line) if line.takes(&piece, baseline, size, direction) => line.add(piece),
-            _ if piece.text.trim().is_empty() => {}
+            _ if piece.text.is_blank() => {}
             _ => self.lines.push(OpenLine::new(piece, baseline, size, direction)),
         }
     }

@@ -12,6 +12,8 @@ use hayro_syntax::object::{Array, Dict, Name, Stream, String as PdfString};
 use hayro_syntax::page::Page;
 use unicode_normalization::char::decompose_compatible;
 
+use super::line::Text;
+
 /// The fonts of one page, as far as they matter here.
 pub(super) struct PageFonts {
     /// Of composite fonts without `ToUnicode`, when all of the page have the same collection: code → CID, CID → text.
@@ -43,14 +45,15 @@ impl PageFonts {
         Self { collection, composite: !mute.is_empty() }
     }
 
-    /// The text of a glyph; `None` when nobody can know.
-    pub(super) fn text(&self, glyph: &Glyph<'_>) -> Option<String> {
-        let known = match glyph.as_unicode() {
-            Some(BfString::Char(c)) => Some(c.to_string()),
-            Some(BfString::String(text)) => Some(text),
-            None => self.guess(glyph.char_code()).map(String::from),
-        };
-        known.map(|text| text.chars().filter(|c| !c.is_control()).fold(String::new(), plain))
+    /// The text of a glyph, which may be empty; `None` when nobody can know.
+    pub(super) fn text(&self, glyph: &Glyph<'_>) -> Option<Text> {
+        let plain = |text: &str| text.chars().filter(|c| !c.is_control()).fold(String::new(), plain);
+        match glyph.as_unicode() {
+            Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
+            Some(BfString::Char(c)) => Some(Text::More(plain(c.encode_utf8(&mut [0; 4])))),
+            Some(BfString::String(text)) => Some(Text::More(plain(&text))),
+            None => self.guess(glyph.char_code()).map(Text::One),
+        }
     }
 
     fn guess(&self, code: u32) -> Option<char> {
@@ -86,6 +89,11 @@ fn collection(font: &Dict<'_>) -> Option<CidFamily> {
 fn load(name: CMapName<'_>, settings: &InterpreterSettings) -> Option<CMap> {
     let resolver = settings.cmap_resolver.clone();
     CMap::parse((settings.cmap_resolver)(name)?, move |name| resolver(name))
+}
+
+/// Whether a character stays as it is.
+fn is_plain(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{a0}' | '\u{ad}' | '\u{fb00}'..='\u{fefc}')
 }
 
 /// Adds a character; ligatures and the shapes of Arabic letters as the letters that they stand for.

@@ -47,9 +47,43 @@ impl Line {
 /// A glyph with its place.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
-    pub(super) text: String,
+    pub(super) text: Text,
     pub(super) start: f64,
     pub(super) end: f64,
+}
+
+/// What a glyph stands for: nearly always one character, and then without an allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    One(char),
+    More(String),
+}
+
+impl Text {
+    pub(super) fn to_text(&self) -> String {
+        match self {
+            Self::One(c) => c.to_string(),
+            Self::More(text) => text.clone(),
+        }
+    }
+
+    fn is_space(&self) -> bool {
+        matches!(self, Self::One(c) if c.is_whitespace())
+    }
+
+    pub(super) fn is_blank(&self) -> bool {
+        match self {
+            Self::One(c) => c.is_whitespace(),
+            Self::More(text) => text.trim().is_empty(),
+        }
+    }
+
+    fn is_right_to_left(&self) -> bool {
+        match self {
+            Self::One(c) => bidi::is_right_to_left(*c),
+            Self::More(text) => text.chars().any(bidi::is_right_to_left),
+        }
+    }
 }
 
 /// A line in the making.
@@ -70,7 +104,7 @@ const WORD_GAP: f64 = 0.18;
 impl OpenLine {
     pub(super) fn new(piece: Piece, baseline: f64, size: f64, direction: (f64, f64)) -> Self {
         let (start, end) = (piece.start, piece.end);
-        let right_to_left = bidi::is_right_to_left(&piece.text);
+        let right_to_left = piece.text.is_right_to_left();
         Self { pieces: vec![piece], start, end, baseline, size, direction, right_to_left }
     }
 
@@ -85,12 +119,12 @@ impl OpenLine {
         let before = self.start - piece.end;
         let precedes = before > -larger * 1.5 && before < larger * 3.0 && piece.end < self.end + larger * 0.5;
         let within = piece.start >= self.start && piece.end <= self.end;
-        let turned = self.right_to_left || bidi::is_right_to_left(&piece.text);
+        let turned = self.right_to_left || piece.text.is_right_to_left();
         same_way && same_line && (follows || turned && (precedes || within))
     }
 
     pub(super) fn add(&mut self, piece: Piece) {
-        self.right_to_left |= bidi::is_right_to_left(&piece.text);
+        self.right_to_left |= piece.text.is_right_to_left();
         self.start = self.start.min(piece.start);
         // In text from left to right the pen goes on from the last glyph, also when that is narrower than the one before.
         self.end = if self.right_to_left { self.end.max(piece.end) } else { piece.end };
@@ -104,7 +138,8 @@ impl OpenLine {
             attach_marks(&mut self.pieces);
             self.pieces.sort_by(|a, b| a.start.total_cmp(&b.start));
             let spaced = with_spaces(self.pieces, self.size);
-            let texts: Vec<&str> = spaced.iter().map(|piece| piece.text.as_str()).collect();
+            let texts: Vec<String> = spaced.iter().map(|piece| piece.text.to_text()).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let (order, right) = bidi::reading_order(&texts);
             right_to_left = right;
             self.pieces = order.into_iter().map(|index| spaced[index].clone()).collect();
@@ -121,11 +156,11 @@ impl OpenLine {
 /// A mark goes with the letter that it stands at, whichever of them was drawn first.
 fn attach_marks(pieces: &mut Vec<Piece>) {
     let (marks, mut letters): (Vec<Piece>, Vec<Piece>) =
-        std::mem::take(pieces).into_iter().partition(|piece| bidi::is_mark(&piece.text));
+        std::mem::take(pieces).into_iter().partition(|piece| bidi::is_mark(&piece.text.to_text()));
     for mark in marks {
         let distance = |letter: &Piece| (letter.start + letter.end - mark.start - mark.end).abs();
         match letters.iter_mut().min_by(|a, b| distance(a).total_cmp(&distance(b))) {
-            Some(letter) => letter.text.push_str(&mark.text),
+            Some(letter) => letter.text = Text::More(letter.text.to_text() + &mark.text.to_text()),
             None => letters.push(mark),
         }
     }
@@ -138,11 +173,11 @@ fn with_spaces(pieces: Vec<Piece>, size: f64) -> Vec<Piece> {
     for piece in pieces {
         if let Some(last) = spaced.last()
             && piece.start - last.end > size * WORD_GAP
-            && last.text != " "
-            && piece.text != " "
+            && !last.text.is_space()
+            && !piece.text.is_space()
         {
             let (start, end) = (last.end, piece.start);
-            spaced.push(Piece { text: " ".into(), start, end });
+            spaced.push(Piece { text: Text::One(' '), start, end });
         }
         spaced.push(piece);
     }
@@ -154,29 +189,33 @@ fn words(pieces: &[Piece], size: f64, spaced: bool) -> Vec<Word> {
     let mut open = false;
     let mut pen = f64::MIN;
     for piece in pieces {
-        let apart = !spaced && piece.start - pen > size * WORD_GAP;
+        open &= spaced || piece.start - pen <= size * WORD_GAP;
         pen = piece.end;
-        open &= !apart;
-        let mut parts = piece.text.split(char::is_whitespace).peekable();
-        while let Some(part) = parts.next() {
-            if !part.is_empty() {
-                match words.last_mut().filter(|_| open) {
-                    Some(word) => {
-                        // One sign is enough for several glyphs that nobody knows.
-                        let unknown = part == REPLACEMENT && word.text.ends_with(char::REPLACEMENT_CHARACTER);
-                        word.text.push_str(if unknown { "" } else { part });
-                        word.start = word.start.min(piece.start);
-                        word.end = word.end.max(piece.end);
-                    }
-                    None => words.push(Word { text: part.to_owned(), start: piece.start, end: piece.end }),
-                }
+        let mut add = |c: char| {
+            if c.is_whitespace() {
+                open = false;
+                return;
+            }
+            if !open {
+                words.push(Word { text: String::new(), start: piece.start, end: piece.end });
                 open = true;
             }
-            open &= parts.peek().is_none();
+            if let Some(word) = words.last_mut() {
+                // One sign is enough for several glyphs that nobody knows.
+                if c != REPLACEMENT || !word.text.ends_with(REPLACEMENT) {
+                    word.text.push(c);
+                }
+                word.start = word.start.min(piece.start);
+                word.end = word.end.max(piece.end);
+            }
+        };
+        match &piece.text {
+            Text::One(c) => add(*c),
+            Text::More(text) => text.chars().for_each(add),
         }
     }
     words
 }
 
 /// What stands for a glyph that nobody knows.
-pub(super) const REPLACEMENT: &str = "\u{fffd}";
+pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::collect::Rule;
-use super::line::{Line, REPLACEMENT, Word};
+use super::line::{Line, Word};
 
 /// A table of at least two columns and two rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -229,22 +229,47 @@ fn rows_of(lines: &[Line], of: &[usize]) -> Vec<Row> {
     parted.collect()
 }
 
-/// Where the columns of these rows are, or `None` when they do not share any white space between them.
-fn columns(rows: &[Row]) -> Option<Vec<(f64, f64)>> {
-    let several = || rows.iter().filter(|row| row.cells.len() > 1);
-    let gap = COLUMN_GAP[usize::from(several().count() >= MANY_ROWS)];
-    let gap = rows.iter().map(|row| row.size).fold(f64::MAX, f64::min) * gap;
-    let mut spans: Vec<(f64, f64)> =
-        several().flat_map(|row| row.cells.iter().map(|cell| (cell.start, cell.end))).collect();
-    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut columns: Vec<(f64, f64)> = Vec::new();
-    for (start, end) in spans {
-        match columns.last_mut() {
-            Some(column) if start < column.1 + gap => column.1 = column.1.max(end),
-            _ => columns.push((start, end)),
+/// What is written on of the width of some rows, from which their columns follow. It grows row by row: to look at all rows
+/// anew for each would cost their square.
+#[derive(Default)]
+struct Columns {
+    /// Apart and ascending.
+    spans: Vec<(f64, f64)>,
+    /// Rows with several cells, which alone say where columns are.
+    rows: usize,
+    size: Option<f64>,
+}
+
+impl Columns {
+    fn add(&mut self, row: &Row) {
+        self.size = Some(self.size.map_or(row.size, |size| size.min(row.size)));
+        if row.cells.len() < 2 {
+            return;
+        }
+        self.rows += 1;
+        for cell in &row.cells {
+            let (mut start, mut end) = (cell.start, cell.end);
+            let first = self.spans.partition_point(|span| span.1 < start);
+            let after = first + self.spans[first..].iter().take_while(|span| span.0 <= end).count();
+            for span in self.spans.drain(first..after) {
+                (start, end) = (start.min(span.0), end.max(span.1));
+            }
+            self.spans.insert(first, (start, end));
         }
     }
-    (columns.len() >= 2).then_some(columns)
+
+    /// Where they are, or `None` when the rows share no white space.
+    fn find(&self) -> Option<Vec<(f64, f64)>> {
+        let gap = self.size? * COLUMN_GAP[usize::from(self.rows >= MANY_ROWS)];
+        let mut columns: Vec<(f64, f64)> = Vec::new();
+        for (start, end) in &self.spans {
+            match columns.last_mut() {
+                Some(column) if *start < column.1 + gap => column.1 = *end,
+                _ => columns.push((*start, *end)),
+            }
+        }
+        (columns.len() >= 2).then_some(columns)
+    }
 }
 
 fn place(rows: &[Row], columns: &[(f64, f64)]) -> Vec<Vec<String>> {
@@ -273,19 +298,22 @@ fn by_columns(rows: &[Row], evidence: Evidence, page_width: f64) -> Vec<Table> {
     let mut tables = Vec::new();
     let mut at = 0;
     while at < rows.len() {
-        let mut end = at;
-        let mut best = None;
-        while end < rows.len() && belongs(&rows[at..end], &rows[end], evidence) {
+        let (mut end, mut shared, mut best) = (at, Columns::default(), None);
+        while end < rows.len() && belongs(rows[at..end].last(), &shared, &rows[end], evidence) {
+            shared.add(&rows[end]);
             end += 1;
-            match columns(&rows[at..end]) {
+            match shared.find() {
                 Some(columns) if end - at >= 2 => best = Some((end, columns)),
                 Some(_) => {}
                 None if rows[end - 1].cells.len() > 1 => break,
                 None => {}
             }
         }
-        let found =
-            best.and_then(|(end, columns)| Some((end, from_rows(&rows[at..end], &columns, evidence, page_width)?)));
+        // Without rules two rows are not enough, and most attempts come to no more.
+        let least = if evidence == Evidence::Ruled { 2 } else { 3 };
+        let found = best
+            .filter(|_| shared.rows >= least)
+            .and_then(|(end, columns)| Some((end, from_rows(&rows[at..end], &columns, evidence, page_width)?)));
         match found {
             Some((end, table)) => {
                 tables.push(table);
@@ -298,19 +326,18 @@ fn by_columns(rows: &[Row], evidence: Evidence, page_width: f64) -> Vec<Table> {
 }
 
 /// Whether a row can go on with what stands above it.
-fn belongs(above: &[Row], row: &Row, evidence: Evidence) -> bool {
-    let Some(last) = above.last() else { return row.cells.len() > 1 };
+fn belongs(last: Option<&Row>, shared: &Columns, row: &Row, evidence: Evidence) -> bool {
+    let Some(last) = last else { return row.cells.len() > 1 };
     let drop = row.baseline - last.baseline;
     let farthest = if evidence == Evidence::Ruled { 5.0 } else { 2.6 };
     let near = drop > 0.0 && drop < last.size.max(row.size) * farthest;
     let same_size = last.size / row.size < 1.3 && row.size / last.size < 1.3;
-    near && same_size && (row.cells.len() > 1 || is_continuation(above, row))
+    near && same_size && (row.cells.len() > 1 || is_continuation(shared, row))
 }
 
 /// A single cell goes on with a cell above it, unless it stands at the left or runs over several columns.
-fn is_continuation(above: &[Row], row: &Row) -> bool {
-    let [cell] = &row.cells[..] else { return false };
-    let Some(columns) = columns(above) else { return false };
+fn is_continuation(shared: &Columns, row: &Row) -> bool {
+    let ([cell], Some(columns)) = (&row.cells[..], shared.find()) else { return false };
     columns.iter().skip(1).any(|(start, end)| cell.start > start - row.size && cell.end < end + row.size * 2.0)
 }
 
@@ -347,7 +374,7 @@ fn from_rows(rows: &[Row], columns: &[(f64, f64)], evidence: Evidence, page_widt
 fn is_list_mark(text: &str) -> bool {
     let bare = text.trim_matches(['(', ')', '[', ']', '.', ':']);
     let short = text.chars().count() <= 2 && !text.chars().any(char::is_alphanumeric);
-    text == REPLACEMENT || short || bare.len() <= 4 && bare.chars().all(|c| c.is_ascii_digit())
+    short || bare.len() <= 4 && bare.chars().all(|c| c.is_ascii_digit())
 }
 
 /// Drops rows and columns without text; `None` when less than two by two is left, or few rows have several cells.
