@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use bindery::document::{Document, DocumentLimits, ReaderLimits, Readers, Splitter, plan};
+use bindery::document::{Document, DocumentLimits, ImageOptions, ReaderLimits, Readers, Splitter, plan};
 
 const RUNS: usize = 3;
 
@@ -59,6 +59,27 @@ fn measure(file: &Path) {
     println!("  content hash         {}", rate(hash));
     println!("  pdftotext            {}", rate(pdftotext));
     println!("  parts of ten pages   {:7.0}", pages / split);
+    images(file);
+}
+
+/// Pictures of at most this many pages, evenly spread.
+const PICTURES: u32 = 60;
+
+fn images(file: &Path) {
+    let document = Document::open(file, None, &LIMITS).unwrap();
+    let step = (document.page_count() / PICTURES).max(1);
+    let mut sizes = Vec::new();
+    let seconds = timed(|| {
+        for shard in plan((1..=document.page_count()).step_by(step as usize), 16) {
+            let mut reader = document.reader();
+            for page in shard.pages() {
+                sizes.push(reader.image(page, &ImageOptions::default()).map_or(0, |image| image.bytes.len()));
+            }
+        }
+    });
+    sizes.sort_unstable();
+    let (rate, size) = (sizes.len() as f64 / seconds, sizes[sizes.len() / 2] / 1_000);
+    println!("  pictures, 150 dpi    {rate:7.0}  median {size} kB");
 }
 
 /// Reads every page, as shards of 16 pages in so many threads.

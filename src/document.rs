@@ -5,6 +5,7 @@
 
 mod content;
 mod facts;
+mod image;
 mod outline;
 mod pdf;
 mod plan;
@@ -15,6 +16,7 @@ mod text;
 
 pub use content::ContentHash;
 pub use facts::PageFacts;
+pub use image::{ImageOptions, PageImage};
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};
 pub use plan::{Shard, plan};

@@ -1,17 +1,20 @@
 //! A PDF opened in this process: the only place that calls hayro.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use hayro::RenderCache;
 use hayro_interpret::{InterpreterCache, InterpreterSettings};
 use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::PageFacts;
+use super::image::{self, ImageOptions, PageImage};
 use super::outline::Outline;
 use super::text;
 use crate::task::{Failure, code};
@@ -99,7 +102,7 @@ impl OpenPdf {
 
     /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
     pub(super) fn reader(&self) -> PdfReader<'_> {
-        PdfReader { open: self, fonts: InterpreterCache::new() }
+        PdfReader { open: self, fonts: InterpreterCache::new(), shapes: OnceCell::new() }
     }
 }
 
@@ -107,6 +110,7 @@ impl OpenPdf {
 pub(super) struct PdfReader<'a> {
     open: &'a OpenPdf,
     fonts: InterpreterCache<'a>,
+    shapes: OnceCell<RenderCache<'a>>,
 }
 
 impl<'a> PdfReader<'a> {
@@ -157,6 +161,17 @@ impl<'a> PdfReader<'a> {
             image_coverage: coverage.min(1.0) as f32,
             content_hash: self.content_hash(number, shared).ok().map(|hash| hex(&hash)),
         })
+    }
+
+    /// How `page` (from 1) looks.
+    ///
+    /// # Errors
+    /// `page_damaged` when there is no such page, or it has no area.
+    pub(super) fn image(&self, number: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
+        let page = self.page(number)?;
+        let shapes = self.shapes.get_or_init(RenderCache::new);
+        image::image(page, shapes, &self.open.settings, options)
+            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
     }
 
     fn page(&self, number: u32) -> Result<&'a Page<'a>, Failure> {

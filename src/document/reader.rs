@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::wire::{Answer, Request};
 use super::content::ContentHash;
 use super::facts::PageFacts;
+use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
 use crate::task::{Failure, code};
@@ -302,6 +303,25 @@ impl RemotePdf {
     pub(super) fn facts(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<PageFacts, Failure> {
         self.page(seat, page, &Request::Facts { page }, patience, |answer| match answer {
             (Answer::Facts(facts), _) => Some(facts),
+            _ => None,
+        })
+    }
+
+    /// How `page` (from 1) looks.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub(super) fn image(
+        &self,
+        seat: &mut Seat<'_>,
+        page: u32,
+        options: ImageOptions,
+        patience: &Patience,
+    ) -> Result<PageImage, Failure> {
+        self.page(seat, page, &Request::Image { page, options }, patience, |answer| match answer {
+            (Answer::Image { media_type, width, height }, bytes) => {
+                Some(PageImage { media_type, width, height, bytes })
+            }
             _ => None,
         })
     }

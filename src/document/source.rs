@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{ContentHash, SharedHashes};
 use super::facts::PageFacts;
+use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
 use crate::task::Failure;
@@ -100,6 +101,17 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared } => reader.facts(page, shared),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(seat, page, &self.patience),
+        }
+    }
+
+    /// How `page` (from 1) looks, in its crop box and upright, on white.
+    ///
+    /// # Errors
+    /// As [`Self::markdown`].
+    pub fn image(&mut self, page: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here { reader, .. } => reader.image(page, options),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.image(seat, page, *options, &self.patience),
         }
     }
 

@@ -27,7 +27,7 @@ const TABLE: [(&str, &[&str]); 16] = [
 
 /// Libraries that only one room touches.
 const ALONE: [(&str, &[&str]); 7] = [
-    ("hayro_", &["document"]),
+    ("hayro", &["document"]),
     ("lopdf::", &["document"]),
     ("redb::", &["store"]),
     ("redis::", &["store"]),

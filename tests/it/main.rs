@@ -16,6 +16,7 @@ mod convert;
 mod drain;
 mod embed;
 mod hostile;
+mod image;
 mod inspect;
 mod llm;
 mod mutants;

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use super::confine::confine;
 use super::wire::{Answer, Request, receive, receive_file, send};
 use crate::document::content::SharedHashes;
+use crate::document::image::PageImage;
 use crate::document::pdf::OpenPdf;
 use crate::task::{Failure, code};
 
@@ -49,7 +50,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
                 }
             }
             Request::Close => next(owner)?,
-            Request::ContentHash { .. } | Request::Facts { .. } | Request::Markdown { .. } => {
+            Request::ContentHash { .. } | Request::Facts { .. } | Request::Image { .. } | Request::Markdown { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
                 next(owner)?
@@ -76,6 +77,12 @@ fn serve_pages(
                     },
                     Request::Facts { page } => match reader.facts(page, &mut shared) {
                         Ok(facts) => (Answer::Facts(facts), Vec::new()),
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
+                    Request::Image { page, options } => match reader.image(page, &options) {
+                        Ok(PageImage { media_type, width, height, bytes }) => {
+                            (Answer::Image { media_type, width, height }, bytes)
+                        }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     Request::Markdown { page } => match reader.markdown(page) {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::document::facts::PageFacts;
+use crate::document::image::ImageOptions;
 use crate::task::Failure;
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
@@ -33,6 +34,8 @@ pub(super) enum Request {
     ContentHash { page: u32 },
     /// Tell what is known of a page.
     Facts { page: u32 },
+    /// Render a page.
+    Image { page: u32, options: ImageOptions },
     /// Read the text of a page.
     Markdown { page: u32 },
 }
@@ -48,6 +51,8 @@ pub(super) enum Answer {
     ContentHash,
     /// To [`Request::Facts`].
     Facts(PageFacts),
+    /// To [`Request::Image`]; the file is in the frame's bytes.
+    Image { media_type: String, width: u32, height: u32 },
     /// To [`Request::Markdown`]; the text is in the frame's bytes.
     Markdown,
     /// Instead of any other.
