@@ -1,7 +1,18 @@
-//! The PDF as input: opening it, its pages, its text, and parts of it as PDFs.
+//! The PDF as input: opening it, what its pages show, say and look like, and parts of it as PDFs.
 //!
-//! One parser (hayro) owns page numbers, counts and text. lopdf only writes page-range PDFs. Nothing outside this
-//! module touches either.
+//! One parser (hayro) owns page numbers, counts, text and pictures. lopdf writes page-range PDFs, and opens what is locked
+//! in a way that the other one does not know. Nothing outside this module touches either.
+//!
+//! | file | its one job |
+//! |---|---|
+//! | `source` | [`Document`] and [`PageReader`], wherever a PDF is read |
+//! | `reader` | the processes in which it is read, and the limits that they have |
+//! | `pdf` | a PDF opened in this process |
+//! | `content` | what a page shows, as a hash |
+//! | `facts`, `outline` | what is known of a page, and what the document says of it |
+//! | `text` | glyphs → lines, tables → Markdown |
+//! | `image` | a page as a picture |
+//! | `plan`, `split` | pages → shards; parts as PDFs |
 
 mod content;
 mod facts;

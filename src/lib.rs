@@ -21,7 +21,7 @@
 //! | room | its one job |
 //! |---|---|
 //! | [`task`] | what a task is: record, status machine, options, failures |
-//! | [`document`] | the PDF as input: open, count, text, parts, in processes that may die; the only user of hayro and lopdf |
+//! | [`document`] | the PDF as input: facts, hash, text, picture, parts, in processes that may die; the only user of hayro and lopdf |
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, and a scripted one for tests |

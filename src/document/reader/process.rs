@@ -1,0 +1,171 @@
+//! One reader process, seen by its owner: started, asked, and killed when it does not answer.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::wire::{self, Answer, Request};
+use crate::task::Failure;
+
+/// A process at the other end of a socket. Killed when dropped.
+pub(super) struct Reader {
+    process: Child,
+    stream: UnixStream,
+    last_words: Option<ChildStderr>,
+    /// The document that it has open.
+    pub(super) open: Option<u64>,
+}
+
+/// How long an answer is waited for.
+#[derive(Clone, Default)]
+pub(in super::super) struct Patience {
+    /// When the attempt as a whole has taken too long.
+    pub(in super::super) deadline: Option<Instant>,
+    /// Fires when nobody wants the answer.
+    pub(in super::super) cancel: Option<CancellationToken>,
+}
+
+/// An answer and its bytes.
+pub(super) type Frame = (Answer, Vec<u8>);
+
+/// Why there is no answer of use.
+pub(super) enum Trouble {
+    /// The process says so.
+    Said(Failure),
+    /// The process does not say anything any more.
+    Died(Death),
+}
+
+/// What a process died of, or is killed for.
+pub(super) enum Death {
+    /// It could not be started.
+    Unborn(io::Error),
+    /// The page took longer than it may.
+    TooSlow,
+    /// The attempt as a whole did.
+    OutOfTime,
+    /// Nobody wants the answer.
+    Unwanted,
+    TooMuchMemory,
+    Crash,
+}
+
+/// How soon a cancellation is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How long a process may take to start.
+const START_TIME: Duration = Duration::from_secs(10);
+/// How much is read of what a process said at its end, bytes.
+const LAST_WORDS: u64 = 4_096;
+/// See signal(7).
+const SIGKILL: i32 = 9;
+
+impl Reader {
+    /// Starts a process of `program` that may allocate `memory` bytes; and what it could not lock itself out of.
+    pub(super) fn start(program: &Path, memory: u64) -> io::Result<(Self, Option<String>)> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let mut process = Command::new(program)
+            .arg0("bindery-reader")
+            .args(["reader", "--memory", &memory.to_string()])
+            .env_clear()
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let last_words = process.stderr.take();
+        let reader = Self { process, stream, last_words, open: None };
+        match reader.receive(Instant::now() + START_TIME, &Patience::default()) {
+            Ok((Answer::Ready { unconfined }, _)) => Ok((reader, unconfined)),
+            Ok(_) => Err(io::Error::other("the program is not a reader of this version")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has it close its file. If it is dead, whoever asks it next finds out.
+    pub(super) fn let_go(&mut self) {
+        self.open = None;
+        let _ = wire::send(&self.stream, &Request::Close, b"");
+    }
+
+    /// One question, one answer; with the descriptor that belongs to the question.
+    pub(super) fn ask(
+        &mut self,
+        request: &Request,
+        file: Option<&File>,
+        until: Instant,
+        patience: &Patience,
+    ) -> Result<Frame, Trouble> {
+        let asked = wire::send(&self.stream, request, b"");
+        let asked = asked.and_then(|()| file.map_or(Ok(()), |file| wire::send_file(&self.stream, file)));
+        match asked.and_then(|()| self.receive(until, patience)) {
+            Ok((Answer::Failed(failure), _)) => Err(Trouble::Said(failure)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(Trouble::Died(self.why_dead(&error, until, patience))),
+        }
+    }
+
+    fn receive(&self, until: Instant, patience: &Patience) -> io::Result<Frame> {
+        let until = patience.deadline.map_or(until, |deadline| until.min(deadline));
+        wire::receive(|mut buffer| {
+            while !buffer.is_empty() {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() || patience.is_over() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                self.stream.set_read_timeout(Some(left.min(GLANCE)))?;
+                match (&self.stream).read(buffer) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(got) => buffer = &mut buffer[got..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes sure that the process is dead, and says what of.
+    fn why_dead(&mut self, error: &io::Error, until: Instant, patience: &Patience) -> Death {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return match patience {
+                Patience { cancel: Some(cancel), .. } if cancel.is_cancelled() => Death::Unwanted,
+                Patience { deadline: Some(deadline), .. } if *deadline < until => Death::OutOfTime,
+                _ => Death::TooSlow,
+            };
+        }
+        // Who has hung up is dead or dying; who talks nonsense must die.
+        if error.kind() != io::ErrorKind::UnexpectedEof && error.kind() != io::ErrorKind::BrokenPipe {
+            let _ = self.process.kill();
+        }
+        let status = self.process.wait().ok();
+        let mut words = Vec::new();
+        if let Some(stderr) = self.last_words.take() {
+            let _ = stderr.take(LAST_WORDS).read_to_end(&mut words);
+        }
+        let words = String::from_utf8_lossy(&words);
+        log::debug!(status:? = status; "a reader process died: {}", words.trim());
+        // SIGKILL that is not ours comes from the kernel, when the machine runs out of memory.
+        let killed = status.as_ref().and_then(ExitStatusExt::signal) == Some(SIGKILL);
+        if killed || words.contains("memory allocation of") { Death::TooMuchMemory } else { Death::Crash }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Patience {
+    fn is_over(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+}
