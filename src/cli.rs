@@ -149,6 +149,8 @@ fn readers(config: &Config) -> anyhow::Result<Readers> {
 /// its progress bar stays whole.
 pub fn start_log(cli: &Cli) {
     let level = match cli.command {
+        // Nobody reads what it says before it is dead, and a full pipe would stop it.
+        Command::Reader { .. } => return,
         Command::Serve(_) => "info",
         _ if std::io::stderr().is_terminal() => "error",
         _ => "warn",

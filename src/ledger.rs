@@ -25,7 +25,7 @@ use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::task::PageOutput;
 
-pub use page_hashes::PageHashes;
+pub use page_hashes::{PageHash, PageHashes};
 
 /// The ledger over a blob store. Cheap to clone; all methods block and belong on a worker thread.
 #[derive(Clone, Debug)]

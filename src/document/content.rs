@@ -26,21 +26,10 @@ const VERSION: u8 = 1;
 const MAX_DEPTH: usize = 200;
 /// Objects looked at for one page before it is given up: graphs can be made in which every path is another one.
 const MAX_OBJECTS: usize = 500_000;
-/// Entries that say how something is stored, who contains it, or what only programs ask for.
-const IGNORED: [&[u8]; 12] = [
-    b"Length",
-    b"DL",
-    b"Parent",
-    b"P",
-    b"Popup",
-    b"StructParent",
-    b"StructParents",
-    b"Metadata",
-    b"PieceInfo",
-    b"LastModified",
-    b"M",
-    b"NM",
-];
+/// Entries that say how something is stored, who contains it, or what only programs ask for. Only names that no glyph, state
+/// or resource has: in some dictionaries the keys are those.
+const IGNORED: [&[u8]; 8] =
+    [b"Length", b"DL", b"Parent", b"StructParent", b"StructParents", b"Metadata", b"PieceInfo", b"LastModified"];
 /// Entries that are part of a stream only as long as it is not decoded.
 const FILTERS: [&[u8]; 2] = [b"Filter", b"DecodeParms"];
 /// Entries of an annotation that decide what it looks like and where it leads. Its value and its signature do not.
@@ -50,7 +39,11 @@ const OUTSIDE: [&[u8]; 5] = [b"Page", b"Pages", b"Catalog", b"StructTreeRoot", b
 
 /// Hashes of the shared objects of one file.
 #[derive(Default)]
-pub(super) struct SharedHashes(HashMap<ObjectIdentifier, Hashed>);
+pub(super) struct SharedHashes {
+    objects: HashMap<ObjectIdentifier, Hashed>,
+    /// The layers that are not shown, once somebody asked.
+    hidden: Option<HashSet<ObjectIdentifier>>,
+}
 
 /// A compound object, hashed.
 #[derive(Clone, Copy)]
@@ -96,6 +89,12 @@ pub(super) fn content_hash(page: &Page<'_>, xref: &XRef, shared: &mut SharedHash
     for category in categories {
         borrows |= walk.entries(category, &mut entries, |name| named.contains(name))?.borrows;
     }
+    if let Some(annotations) = page.raw().get::<Array<'_>>(keys::ANNOTS) {
+        for annotation in annotations.iter::<Dict<'_>>() {
+            hash.update(b"a");
+            borrows |= walk.entries(&annotation, &mut hash, |name| SHOWN_OF_ANNOTATIONS.contains(&name))?.borrows;
+        }
+    }
     if borrows {
         // Who knows which of them a borrower uses.
         for category in categories {
@@ -103,19 +102,6 @@ pub(super) fn content_hash(page: &Page<'_>, xref: &XRef, shared: &mut SharedHash
         }
     }
     bytes(&mut hash, b'r', &entries.finalize());
-    if resources.properties.keys().any(|name| named.contains(&unescaped(name.as_ref()))) {
-        // Which layers are shown.
-        let catalog = xref.get::<Dict<'_>>(xref.root_id());
-        if let Some(layers) = catalog.and_then(|catalog| catalog.get::<Object<'_>>("OCProperties")) {
-            walk.object(&layers, &mut hash)?;
-        }
-    }
-    if let Some(annotations) = page.raw().get::<Array<'_>>(keys::ANNOTS) {
-        for annotation in annotations.iter::<Dict<'_>>() {
-            hash.update(b"a");
-            walk.entries(&annotation, &mut hash, |name| SHOWN_OF_ANNOTATIONS.contains(&name))?;
-        }
-    }
     Ok(hash.finalize().into())
 }
 
@@ -131,8 +117,8 @@ struct Walk<'a, 'h> {
 #[derive(Clone, Copy)]
 struct Seen {
     borrows: bool,
-    /// The outermost object on the path that was met again below; what is inside a circle has a hash that depends on
-    /// where one entered, so only the whole circle is remembered.
+    /// The outermost object on the path that was met again below. What is part of a circle has a hash that depends on
+    /// where one entered, so it is not remembered; what leads to one is.
     circle: usize,
 }
 
@@ -164,7 +150,7 @@ impl<'a> Walk<'a, '_> {
             MaybeRef::NotRef(object) => matches!(object, Object::Null(_)),
             MaybeRef::Ref(reference) => {
                 let id = ObjectIdentifier::from(*reference);
-                !self.shared.0.contains_key(&id)
+                !self.shared.objects.contains_key(&id)
                     && self.xref.get::<Object<'_>>(id).is_none_or(|object| matches!(object, Object::Null(_)))
             }
         }
@@ -178,7 +164,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn reference(&mut self, id: ObjectIdentifier, hash: &mut Sha256) -> Result<Seen, Tangled> {
-        if let Some(known) = self.shared.0.get(&id) {
+        if let Some(known) = self.shared.objects.get(&id) {
             bytes(hash, b'x', &known.hash);
             return Ok(Seen { borrows: known.borrows, ..Seen::NOTHING });
         }
@@ -222,9 +208,9 @@ impl<'a> Walk<'a, '_> {
         let own: ContentHash = own.finalize().into();
         bytes(hash, b'x', &own);
         if let Some(id) = id
-            && seen.circle >= depth
+            && seen.circle > depth
         {
-            self.shared.0.insert(id, Hashed { hash: own, borrows: seen.borrows });
+            self.shared.objects.insert(id, Hashed { hash: own, borrows: seen.borrows });
         }
         // A circle that closes here is of no concern above.
         Ok(Seen { circle: if seen.circle >= depth { usize::MAX } else { seen.circle }, ..seen })
@@ -245,11 +231,22 @@ impl<'a> Walk<'a, '_> {
             bytes(hash, b'p', outside);
             return Ok(Seen::NOTHING);
         }
+        // A layer is what it does: it shows or it hides.
+        if kind.as_deref() == Some(b"OCG") {
+            bytes(hash, b'g', &[u8::from(dict.obj_id().is_some_and(|id| self.hides(id)))]);
+            return Ok(Seen::NOTHING);
+        }
         hash.update(b"<");
         let mut seen = self.entries(dict, hash, |name| !IGNORED.contains(&name))?;
         let subtype = dict.get::<Name<'_>>(keys::SUBTYPE);
         seen.borrows |= subtype.as_deref() == Some(b"Type3") && !dict.contains_key(keys::RESOURCES);
         Ok(seen)
+    }
+
+    /// Whether a layer is off, by the document's default (PDF 32000-1, 8.11.4.3).
+    fn hides(&mut self, layer: ObjectIdentifier) -> bool {
+        let xref = self.xref;
+        self.shared.hidden.get_or_insert_with(|| hidden_layers(xref)).contains(&layer)
     }
 
     fn entries(&mut self, dict: &Dict<'a>, hash: &mut Sha256, wanted: impl Fn(&[u8]) -> bool) -> Result<Seen, Tangled> {
@@ -275,7 +272,8 @@ impl<'a> Walk<'a, '_> {
         let data = decoded.unwrap_or_else(|_| stream.raw_data());
         bytes(hash, b'd', &data);
         let subtype = dict.get::<Name<'_>>(keys::SUBTYPE);
-        let is_form = subtype.as_deref() == Some(b"Form");
+        // Appearances do not always say that they are forms; what has a box is drawn like one.
+        let is_form = subtype.as_deref() == Some(b"Form") || dict.contains_key("BBox");
         let own = dict.get::<Dict<'a>>(keys::RESOURCES).filter(|_| is_form);
         let wanted = |name: &[u8]| {
             !(IGNORED.contains(&name) || !raw && FILTERS.contains(&name) || own.is_some() && name == keys::RESOURCES)
@@ -290,10 +288,34 @@ impl<'a> Walk<'a, '_> {
                     seen = seen.and(self.entries(&entries, hash, |name| named.contains(name))?);
                 }
             }
+            if seen.borrows {
+                // From here, and no further.
+                seen = seen.and(self.compound(None, &Object::Dict(resources.clone()), hash)?);
+                seen.borrows = false;
+            }
         }
         seen.borrows |= is_form && own.is_none();
         Ok(seen)
     }
+}
+
+fn hidden_layers(xref: &XRef) -> HashSet<ObjectIdentifier> {
+    let mut hidden = HashSet::new();
+    let properties = xref.get::<Dict<'_>>(xref.root_id()).and_then(|catalog| catalog.get::<Dict<'_>>("OCProperties"));
+    let Some(properties) = properties else { return hidden };
+    let Some(default) = properties.get::<Dict<'_>>("D") else { return hidden };
+    let listed = |dict: &Dict<'_>, key: &str| {
+        let list = dict.get::<Array<'_>>(key).into_iter().flat_map(|list| list.raw_iter().collect::<Vec<_>>());
+        list.filter_map(|item| item.as_obj_ref()).map(ObjectIdentifier::from).collect::<Vec<_>>()
+    };
+    if default.get::<Name<'_>>("BaseState").as_deref() == Some(b"OFF") {
+        hidden.extend(listed(&properties, "OCGs"));
+    }
+    for layer in listed(&default, "ON") {
+        hidden.remove(&layer);
+    }
+    hidden.extend(listed(&default, "OFF"));
+    hidden
 }
 
 /// A tag, the length, the bytes: no two sequences of these are the same bytes.

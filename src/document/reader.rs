@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use self::process::{Death, Frame, Reader, Trouble};
+use self::process::{Death, Frame, GLANCE, Reader, Trouble};
 use self::wire::{Answer, Request};
 use super::content::ContentHash;
 use super::facts::PageFacts;
@@ -98,7 +98,7 @@ impl Readers {
         };
         let id = pool.opened.fetch_add(1, Ordering::Relaxed);
         let remote = RemotePdf { id, file, password: password.map(str::to_owned), pool: Arc::clone(pool) };
-        let pages = remote.open(&mut pool.seat())?;
+        let pages = remote.open(&mut pool.seat(&Patience::default())?)?;
         Ok(Document::elsewhere(limits.check_pages(pages)?, remote))
     }
 
@@ -110,7 +110,7 @@ impl Readers {
     pub fn check(&self) -> Result<Option<String>, Failure> {
         let Some(pool) = &self.0 else { return Ok(None) };
         pool.warned.store(true, Ordering::Relaxed);
-        let mut seat = pool.seat();
+        let mut seat = pool.seat(&Patience::default())?;
         let (reader, unconfined) = pool.start().map_err(|error| pool.failure(Death::Unborn(error), "reading"))?;
         seat.reader = Some(reader);
         Ok(unconfined)
@@ -145,9 +145,21 @@ pub(super) struct Seat<'a> {
 const TRIES: u32 = 2;
 
 impl Pool {
-    fn seat(&self) -> Seat<'_> {
-        // Cannot fail while the pool has the other end.
-        Seat { pool: self, reader: self.seats.1.recv().ok().flatten() }
+    /// Waits for a seat.
+    ///
+    /// # Errors
+    /// `reader_unavailable` when `patience` ends first: nothing was done, and no page is to blame.
+    fn seat(&self, patience: &Patience) -> Result<Seat<'_>, Failure> {
+        loop {
+            match self.seats.1.recv_timeout(GLANCE) {
+                Ok(reader) => return Ok(Seat { pool: self, reader }),
+                // It cannot be disconnected: the pool has the other end.
+                Err(_) if patience.has_ended() => {
+                    return Err(Failure::passing(code::READER_UNAVAILABLE, "all readers of PDFs are busy"));
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     fn start(&self) -> io::Result<(Reader, Option<String>)> {
@@ -185,8 +197,9 @@ impl Drop for Seat<'_> {
 }
 
 impl RemotePdf {
-    pub(super) fn seat(&self) -> Seat<'_> {
-        self.pool.seat()
+    /// See [`Pool::seat`].
+    pub(super) fn seat(&self, patience: &Patience) -> Result<Seat<'_>, Failure> {
+        self.pool.seat(patience)
     }
 
     /// Opens the file; how many pages it has.

@@ -49,13 +49,13 @@ impl Document {
     }
 
     /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader. Where PDFs are read in
-    /// processes of their own this waits until one is free, so drop the reader before you wait for anything else, and
-    /// have only one at a time on a thread.
+    /// processes of their own its first page waits until one is free, and it keeps that, so drop the reader before you
+    /// wait for anything else, and have only one at a time on a thread.
     #[must_use]
     pub fn reader(&self) -> PageReader<'_> {
         let place = match &self.place {
             Place::Here(pdf) => ReaderPlace::Here { reader: pdf.reader(), shared: SharedHashes::default() },
-            Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: pdf.seat() },
+            Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: None },
         };
         PageReader { place, patience: Patience::default() }
     }
@@ -68,8 +68,15 @@ pub struct PageReader<'a> {
 }
 
 enum ReaderPlace<'a> {
-    Here { reader: PdfReader<'a>, shared: SharedHashes },
-    Elsewhere { pdf: &'a RemotePdf, seat: Seat<'a> },
+    Here {
+        reader: PdfReader<'a>,
+        shared: SharedHashes,
+    },
+    /// The seat is taken for the first page.
+    Elsewhere {
+        pdf: &'a RemotePdf,
+        seat: Option<Seat<'a>>,
+    },
 }
 
 impl PageReader<'_> {
@@ -89,7 +96,9 @@ impl PageReader<'_> {
     pub fn content_hash(&mut self, page: u32) -> Result<ContentHash, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared } => reader.content_hash(page, shared),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.content_hash(seat, page, &self.patience),
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                pdf.content_hash(taken(pdf, seat, &self.patience)?, page, &self.patience)
+            }
         }
     }
 
@@ -100,7 +109,7 @@ impl PageReader<'_> {
     pub fn facts(&mut self, page: u32) -> Result<PageFacts, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared } => reader.facts(page, shared),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(seat, page, &self.patience),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(taken(pdf, seat, &self.patience)?, page, &self.patience),
         }
     }
 
@@ -111,7 +120,9 @@ impl PageReader<'_> {
     pub fn image(&mut self, page: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.image(page, options),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.image(seat, page, *options, &self.patience),
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                pdf.image(taken(pdf, seat, &self.patience)?, page, *options, &self.patience)
+            }
         }
     }
 
@@ -123,7 +134,20 @@ impl PageReader<'_> {
     pub fn markdown(&mut self, page: u32) -> Result<String, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.markdown(page),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.markdown(seat, page, &self.patience),
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                pdf.markdown(taken(pdf, seat, &self.patience)?, page, &self.patience)
+            }
         }
+    }
+}
+
+fn taken<'s, 'a>(
+    pdf: &'a RemotePdf,
+    seat: &'s mut Option<Seat<'a>>,
+    patience: &Patience,
+) -> Result<&'s mut Seat<'a>, Failure> {
+    match seat {
+        Some(seat) => Ok(seat),
+        vacant => Ok(vacant.insert(pdf.seat(patience)?)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::task::{Failure, code};
+use crate::task::Failure;
 
 /// How often and how soon an attempt is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +65,8 @@ impl Tries {
     /// How long to wait after `why` before the step is tried again; `None` when it is given up. What the machine lacks
     /// for the moment is waited for by time, everything else is counted.
     pub(super) fn next(&mut self, policy: &RetryPolicy, why: &Failure) -> Option<Duration> {
-        let lacks = [code::DISK_FULL, code::STORAGE_FAILED, code::READER_UNAVAILABLE].contains(&&*why.code);
-        if lacks && why.retryable && self.waited < policy.patience {
+        let lacks = why.is_lack();
+        if lacks && self.waited < policy.patience {
             self.waits += 1;
             let wait = policy.delay(self.waits, None, 0).min(policy.patience.saturating_sub(self.waited));
             self.waited += wait;
@@ -88,6 +88,7 @@ const fn mix(salt: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::code;
 
     #[test]
     fn what_the_machine_lacks_is_waited_for_and_what_goes_wrong_is_counted() {

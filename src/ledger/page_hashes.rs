@@ -1,7 +1,7 @@
 //! Which content hash each page of one task's PDF has, as far as that is known.
 //!
 //! Hashing a page means reading it, so it happens when the page's turn comes and not while the caller waits for a plan.
-//! What is learnt stands in a file beside the source: 32 bytes a page, at its place, all zero while unknown. A process
+//! What is learnt stands in a file beside the source: 32 bytes a page, at its place, zeros while unknown, ones for none. A process
 //! that goes on with the task finds it there; nothing is lost without it but the time to hash again, so it is not
 //! synced.
 
@@ -15,6 +15,19 @@ use super::RecipeHash;
 use crate::blob::LocalBlob;
 
 const HASH: usize = 32;
+/// Stands for a page that has no hash.
+const NO_HASH: [u8; HASH] = [0xff; HASH];
+
+/// What is known of a page's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageHash {
+    /// Nobody has looked yet.
+    Unknown,
+    /// It cannot be hashed.
+    None,
+    /// Its hash.
+    Content([u8; HASH]),
+}
 
 /// The hashes of one task's pages. Methods block.
 #[derive(Debug)]
@@ -33,27 +46,29 @@ impl PageHashes {
         Self { blob, key, source_sha256, file: OnceLock::new() }
     }
 
-    /// The hash of `page` (from 1), when it is known.
+    /// What is known of `page` (from 1).
     ///
     /// # Errors
     /// When the file is there and cannot be read.
-    pub fn get(&self, page: u32) -> io::Result<Option<[u8; HASH]>> {
-        let Some(file) = self.file(false)? else { return Ok(None) };
+    pub fn get(&self, page: u32) -> io::Result<PageHash> {
+        let Some(file) = self.file(false)? else { return Ok(PageHash::Unknown) };
         let mut hash = [0; HASH];
         match file.read_exact_at(&mut hash, place(page)) {
-            Ok(()) => Ok(Some(hash).filter(|hash| *hash != [0; HASH])),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Ok(()) if hash == [0; HASH] => Ok(PageHash::Unknown),
+            Ok(()) if hash == NO_HASH => Ok(PageHash::None),
+            Ok(()) => Ok(PageHash::Content(hash)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(PageHash::Unknown),
             Err(error) => Err(error),
         }
     }
 
-    /// Keeps the hash of `page`.
+    /// Keeps the hash of `page`, or that it has none: its key in the ledger must not change once it is paid.
     ///
     /// # Errors
     /// When it cannot be written, for example because the task's folder is gone.
-    pub fn set(&self, page: u32, hash: &[u8; HASH]) -> io::Result<()> {
+    pub fn set(&self, page: u32, hash: Option<&[u8; HASH]>) -> io::Result<()> {
         match self.file(true)? {
-            Some(file) => file.write_all_at(hash, place(page)),
+            Some(file) => file.write_all_at(hash.unwrap_or(&NO_HASH), place(page)),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -65,8 +80,8 @@ impl PageHashes {
     /// As [`Self::get`].
     pub fn page_key(&self, page: u32, recipe: RecipeHash) -> io::Result<PageKey> {
         Ok(match self.get(page)? {
-            Some(content) => PageKey::of_content(&content, recipe),
-            None => PageKey::of_place(&self.source_sha256, page, recipe),
+            PageHash::Content(content) => PageKey::of_content(&content, recipe),
+            PageHash::None | PageHash::Unknown => PageKey::of_place(&self.source_sha256, page, recipe),
         })
     }
 
@@ -99,12 +114,14 @@ mod tests {
         let blob = LocalBlob::open(dir.path()).unwrap();
         let hashes = || PageHashes::new(blob.clone(), "tasks/x", "aa");
         let recipe = RecipeHash::of(&"text");
-        assert_eq!(hashes().get(3).unwrap(), None);
-        assert!(hashes().set(3, &[7; 32]).is_err(), "a folder that is gone stays gone");
+        assert_eq!(hashes().get(3).unwrap(), PageHash::Unknown);
+        assert!(hashes().set(3, Some(&[7; 32])).is_err(), "a folder that is gone stays gone");
         blob.put("tasks/x/source.pdf", b"pdf", Durability::Cached).unwrap();
-        hashes().set(3, &[7; 32]).unwrap();
+        hashes().set(3, Some(&[7; 32])).unwrap();
+        hashes().set(5, None).unwrap();
         let again = hashes();
-        assert_eq!((again.get(2).unwrap(), again.get(3).unwrap(), again.get(4).unwrap()), (None, Some([7; 32]), None));
+        let known = [2, 3, 5, 6].map(|page| again.get(page).unwrap());
+        assert_eq!(known, [PageHash::Unknown, PageHash::Content([7; 32]), PageHash::None, PageHash::Unknown]);
         assert_eq!(again.page_key(3, recipe).unwrap(), PageKey::of_content(&[7; 32], recipe));
         assert_eq!(again.page_key(4, recipe).unwrap(), PageKey::of_place("aa", 4, recipe));
     }

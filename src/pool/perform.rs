@@ -14,14 +14,12 @@ use crate::aggregate::{JsonWriter, MarkdownWriter};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, Readers, Shard, plan};
 use crate::failpoint;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, PageHash};
 use crate::processor::{PageRead, ShardInput, ShardOutcome};
 use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
-/// What the machine lacks for the moment; no page is to blame.
-const LACKING: [&str; 3] = [code::DISK_FULL, code::STORAGE_FAILED, code::READER_UNAVAILABLE];
 /// How soon it is tried again to keep a page that found no room.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -100,7 +98,7 @@ impl Workshop {
         drop(flying);
         match hashed {
             Ok(()) => {}
-            Err(why) if LACKING.contains(&&*why.code) => return Receipts::Retry { after: None, why },
+            Err(why) if why.is_lack() => return Receipts::Retry { after: None, why },
             Err(why) => return Receipts::Failed(why),
         }
         for page in work.shard.pages() {
@@ -155,6 +153,7 @@ impl Workshop {
         match outcome {
             ShardOutcome::Done(pages) => self.keep(spec, shard, pages),
             ShardOutcome::Retry { after, why } => Receipts::Retry { after, why },
+            ShardOutcome::Failed(why) if why.is_lack() => Receipts::Retry { after: None, why },
             ShardOutcome::Failed(why) => Receipts::Failed(why),
             ShardOutcome::Cancelled => Receipts::Cancelled,
         }
@@ -248,16 +247,19 @@ impl Workshop {
 fn hash_pages(spec: &JobSpec, work: &ShardWork) -> Result<(), Failure> {
     let mut reader = None;
     for page in work.shard.pages() {
-        if spec.hashes.get(page).map_err(|e| storage_failed(&e))?.is_some() {
+        if spec.hashes.get(page).map_err(|e| storage_failed(&e))? != PageHash::Unknown {
             continue;
         }
         let deadline = Instant::now() + spec.attempt_timeout;
         let reader = reader.get_or_insert_with(|| work.document.reader().until(deadline, &spec.cancel));
         match reader.content_hash(page) {
-            Ok(hash) => spec.hashes.set(page, &hash).map_err(|e| storage_failed(&e))?,
+            Ok(hash) => spec.hashes.set(page, Some(&hash)).map_err(|e| storage_failed(&e))?,
             Err(why) if why.retryable => return Err(why),
             // It goes by its place; whether it can be read is the processor's to say.
-            Err(why) => log::debug!(task:% = spec.task, page, code:% = why.code; "a page has no hash"),
+            Err(why) => {
+                log::debug!(task:% = spec.task, page, code:% = why.code; "a page has no hash");
+                spec.hashes.set(page, None).map_err(|e| storage_failed(&e))?;
+            }
         }
     }
     Ok(())

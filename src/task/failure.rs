@@ -31,6 +31,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the machine lacks something for the moment, such as room or a process, and no page is to blame.
+    #[must_use]
+    pub fn is_lack(&self) -> bool {
+        self.retryable && [code::DISK_FULL, code::STORAGE_FAILED, code::READER_UNAVAILABLE].contains(&&*self.code)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.message, self.code)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bindery::document::{ContentHash, Document, DocumentLimits};
-use lopdf::{Object, Stream};
+use lopdf::{Dictionary, Object, Stream};
 
 use crate::support::corpus::{corpus, manifest};
 use crate::support::fake_llm::{FakeLlm, Script};
@@ -146,7 +146,7 @@ fn a_changed_glyph_font_image_box_or_rotation_changes_the_hash_of_its_pages_and_
     // One image, drawn on the second of three pages; then one byte of it is another one.
     let illustrated = |pixel: u8| {
         changed(dir.path(), |pdf| {
-            let mut dict = lopdf::Dictionary::new();
+            let mut dict = Dictionary::new();
             for (key, name) in [("Type", "XObject"), ("Subtype", "Image"), ("ColorSpace", "DeviceGray")] {
                 dict.set(key, Object::Name(name.into()));
             }
@@ -165,6 +165,63 @@ fn a_changed_glyph_font_image_box_or_rotation_changes_the_hash_of_its_pages_and_
     let dark = hashes(&illustrated(0), None);
     assert_eq!(differing(&original, &dark), [2], "an image that a page does not draw is not its own");
     assert_eq!(differing(&dark, &hashes(&illustrated(1), None)), [2]);
+}
+
+/// A dictionary of these entries.
+fn dict(entries: &[(&str, Object)]) -> Dictionary {
+    let mut dict = Dictionary::new();
+    entries.iter().for_each(|(key, value)| dict.set(*key, value.clone()));
+    dict
+}
+
+fn name(name: &str) -> Object {
+    Object::Name(name.into())
+}
+
+#[test]
+fn what_a_layer_shows_and_what_a_form_borrows_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let bbox = Object::Array([0, 0, 300, 300].map(Object::from).to_vec());
+    // The page draws a form that belongs to a layer, by the layer itself or by a condition on it.
+    let layered = |hidden: bool, policy: Option<&str>| {
+        changed(dir.path(), |pdf| {
+            let layer = pdf.add_object(dict(&[("Type", name("OCG")), ("Name", Object::string_literal("L"))]));
+            let list = Object::Array(vec![layer.into()]);
+            let shown_by = policy.map_or(Object::from(layer), |policy| {
+                let condition = [("Type", name("OCMD")), ("OCGs", list.clone()), ("P", name(policy))];
+                pdf.add_object(dict(&condition)).into()
+            });
+            let default = dict(&[(if hidden { "OFF" } else { "ON" }, list.clone())]);
+            let layers = dict(&[("OCGs", list), ("D", default.into())]);
+            pdf.catalog_mut().unwrap().set("OCProperties", layers);
+            let form = dict(&[("Subtype", name("Form")), ("BBox", bbox.clone()), ("OC", shown_by)]);
+            let form = pdf.add_object(Stream::new(form, b"0 0 9 9 re f".to_vec()));
+            let page = pdf.get_pages()[&2];
+            pdf.add_xobject(page, "Fm", form).unwrap();
+            pdf.change_page_content(page, b"/Fm Do".to_vec()).unwrap();
+        })
+    };
+    let of = |path: PathBuf| hashes(&path, None)[1];
+    assert_ne!(of(layered(false, None)), of(layered(true, None)));
+    assert_ne!(of(layered(false, Some("AllOn"))), of(layered(false, Some("AllOff"))));
+    assert_eq!(of(layered(false, None)), of(layered(false, None)));
+
+    // A form without resources of its own takes those of the form that draws it.
+    let nested = |font: &str| {
+        changed(dir.path(), |pdf| {
+            let font = [("Type", name("Font")), ("Subtype", name("Type1")), ("BaseFont", name(font))];
+            let inner = dict(&[("Subtype", name("Form")), ("BBox", bbox.clone())]);
+            let inner = pdf.add_object(Stream::new(inner, b"BT /F1 9 Tf (x) Tj ET".to_vec()));
+            let fonts = dict(&[("F1", dict(&font).into())]);
+            let resources = dict(&[("Font", fonts.into()), ("XObject", dict(&[("B", inner.into())]).into())]);
+            let outer = dict(&[("Subtype", name("Form")), ("BBox", bbox.clone()), ("Resources", resources.into())]);
+            let outer = pdf.add_object(Stream::new(outer, b"/B Do".to_vec()));
+            let page = pdf.get_pages()[&2];
+            pdf.add_xobject(page, "Fm", outer).unwrap();
+            pdf.change_page_content(page, b"/Fm Do".to_vec()).unwrap();
+        })
+    };
+    assert_ne!(of(nested("Helvetica")), of(nested("Courier")));
 }
 
 #[tokio::test]

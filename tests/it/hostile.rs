@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::support::corpus::{corpus, manifest};
-use crate::support::pdf::{Trap, book, trapped};
+use crate::support::pdf::{Trap, book, locked, trapped};
 use crate::support::server::{Server, files};
 
 #[tokio::test]
@@ -53,6 +53,13 @@ async fn readers_end_with_their_server_and_keep_no_deleted_file() {
     assert_eq!(status, 204);
     let maps = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
     while readers.iter().any(|pid| maps(pid).contains("source.pdf")) {}
+    // Nor one that was refused.
+    assert_eq!(server.submit(locked("Refused", 1, "geheim"), "").await.0, 422);
+    let opened = |pid: &u32| {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        files.filter_map(|file| file.path().read_link().ok()).any(|file| file.to_string_lossy().contains("(deleted)"))
+    };
+    while server.children().iter().any(opened) {}
     server.accepted(trapped("Hang", 1, 1, Trap::Hang), "").await;
     server.kill().await;
     while readers.iter().any(|pid| Path::new(&format!("/proc/{pid}/exe")).read_link().is_ok()) {}

@@ -37,13 +37,14 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
         request = match request {
             Request::Open { password } => {
                 let file = receive_file(owner)?;
-                let open = || OpenPdf::open(&file, password.as_deref());
-                match open() {
+                match OpenPdf::open(&file, password.as_deref()) {
                     Ok(pdf) => {
                         send(owner, &Answer::Opened { pages: pdf.page_count() }, b"")?;
-                        serve_pages(owner, pdf, open)?
+                        serve_pages(owner, pdf, || OpenPdf::open(&file, password.as_deref()))?
                     }
                     Err(failure) => {
+                        // It may be deleted now, and its bytes must not stay for that.
+                        drop(file);
                         send(owner, &Answer::Failed(failure), b"")?;
                         next(owner)?
                     }

@@ -57,8 +57,10 @@ pub(super) enum Death {
     Crash,
 }
 
-/// How soon a cancellation is noticed.
-const GLANCE: Duration = Duration::from_millis(100);
+/// How soon it is noticed that nobody wants an answer any more.
+pub(super) const GLANCE: Duration = Duration::from_millis(100);
+/// How long a process that has hung up may take to end.
+const DYING_TIME: Duration = Duration::from_secs(2);
 /// How long a process may take to start.
 const START_TIME: Duration = Duration::from_secs(10);
 /// How much is read of what a process said at its end, bytes.
@@ -140,10 +142,14 @@ impl Reader {
                 _ => Death::TooSlow,
             };
         }
-        // Who has hung up is dead or dying; who talks nonsense must die.
-        if error.kind() != io::ErrorKind::UnexpectedEof && error.kind() != io::ErrorKind::BrokenPipe {
-            let _ = self.process.kill();
+        // Who has hung up is dying by itself, and says what of; who talks nonsense, or does not get done, must die.
+        let hung_up = [io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe].contains(&error.kind());
+        let patience = Instant::now() + DYING_TIME;
+        while hung_up && matches!(self.process.try_wait(), Ok(None)) && Instant::now() < patience {
+            let _ = crossbeam_channel::never::<()>().recv_timeout(GLANCE / 20);
         }
+        let by_itself = matches!(self.process.try_wait(), Ok(Some(_)));
+        let _ = self.process.kill();
         let status = self.process.wait().ok();
         let mut words = Vec::new();
         if let Some(stderr) = self.last_words.take() {
@@ -152,7 +158,7 @@ impl Reader {
         let words = String::from_utf8_lossy(&words);
         log::debug!(status:? = status; "a reader process died: {}", words.trim());
         // SIGKILL that is not ours comes from the kernel, when the machine runs out of memory.
-        let killed = status.as_ref().and_then(ExitStatusExt::signal) == Some(SIGKILL);
+        let killed = by_itself && status.as_ref().and_then(ExitStatusExt::signal) == Some(SIGKILL);
         if killed || words.contains("memory allocation of") { Death::TooMuchMemory } else { Death::Crash }
     }
 }
@@ -165,6 +171,11 @@ impl Drop for Reader {
 }
 
 impl Patience {
+    /// Whether the time is over, or nobody wants the answer.
+    pub(super) fn has_ended(&self) -> bool {
+        self.is_over() || self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     fn is_over(&self) -> bool {
         self.cancel.as_ref().is_some_and(CancellationToken::is_cancelled)
     }

@@ -23,6 +23,8 @@ pub(super) struct Rule {
 const THICKEST_RULE: f64 = 2.5;
 /// Shorter strokes are parts of drawings.
 const SHORTEST_RULE: f64 = 6.0;
+/// A line that is drawn again comes within so many lines.
+const DRAWN_AGAIN: usize = 4;
 /// A page with more rules is a drawing.
 const MOST_RULES: usize = 4_000;
 
@@ -56,7 +58,14 @@ impl Collector {
 
     pub(super) fn finish(self) -> (Vec<Line>, Vec<Rule>) {
         let rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
-        (self.lines.into_iter().filter_map(OpenLine::finish).collect(), rules)
+        let mut lines: Vec<Line> = Vec::with_capacity(self.lines.len());
+        for line in self.lines.into_iter().filter_map(OpenLine::finish) {
+            // Drawn again at its place, or nearly, to look bold.
+            if !lines.iter().rev().take(DRAWN_AGAIN).any(|before| before.is_drawn_by(&line)) {
+                lines.push(line);
+            }
+        }
+        (lines, rules)
     }
 
     fn add(&mut self, glyph: &Glyph<'_>, to_page: Affine) {
@@ -93,7 +102,8 @@ impl Collector {
         let (width, height) = ((to.x - from.x).abs(), (to.y - from.y).abs());
         let upright = height > width;
         let (length, slant) = if upright { (height, width) } else { (width, height) };
-        if length < SHORTEST_RULE || slant > 0.5 || self.rules.len() >= MOST_RULES {
+        let finite = length.is_finite() && from.x.is_finite() && from.y.is_finite();
+        if !finite || length < SHORTEST_RULE || slant > 0.5 || self.rules.len() >= MOST_RULES {
             return;
         }
         let (at, a, b) = if upright { (from.x, from.y, to.y) } else { (from.y, from.x, to.x) };

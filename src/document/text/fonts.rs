@@ -16,9 +16,13 @@ use super::line::Text;
 
 /// The fonts of one page, as far as they matter here.
 pub(super) struct PageFonts {
-    /// Of composite fonts without `ToUnicode`, when all of the page have the same collection: code → CID, CID → text.
+    /// Code → CID, CID → text, when all composite fonts of the page have no `ToUnicode` and the same collection and
+    /// encoding: a glyph does not say which of them it is of.
     collection: Option<(Option<CMap>, CMap)>,
+    /// Whether there are composite fonts without `ToUnicode`.
     composite: bool,
+    /// Whether there are simple fonts without.
+    simple: bool,
 }
 
 impl PageFonts {
@@ -33,16 +37,23 @@ impl PageFonts {
                 fonts_in(&inner, &mut fonts);
             }
         }
-        let mute: Vec<_> = fonts.iter().filter(|font| !font.contains_key(keys::TO_UNICODE)).collect();
-        let mut collections = mute.iter().filter_map(|font| Some((collection(font)?, *font)));
-        let collection = collections.next().and_then(|(family, font)| {
+        let is_composite = |font: &&Dict<'_>| font.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Type0");
+        let is_mute = |font: &Dict<'_>| !font.contains_key(keys::TO_UNICODE);
+        let composite: Vec<&Dict<'_>> = fonts.iter().filter(is_composite).collect();
+        let encoding = |font: &Dict<'_>| font.get::<Name<'_>>(keys::ENCODING).map(|name| name.as_ref().to_vec());
+        let shared = composite.first().and_then(|font| Some((collection(font)?, encoding(font)?)));
+        let same = |font: &&Dict<'_>| {
+            is_mute(font) && Some((collection(font), encoding(font))) == shared.clone().map(|(f, e)| (Some(f), Some(e)))
+        };
+        let collection = shared.clone().filter(|_| composite.iter().all(same)).and_then(|(family, encoding)| {
             let ordered = family.ucs2_cmap().and_then(|name| load(name, settings))?;
-            let encoding = font.get::<Name<'_>>(keys::ENCODING);
-            let encoding = encoding.filter(|name| !name.as_ref().starts_with(b"Identity"));
-            let codes = encoding.and_then(|name| load(CMapName::from_bytes(name.as_ref()), settings));
-            collections.all(|(other, _)| other == family).then_some((codes, ordered))
+            if encoding.starts_with(b"Identity") {
+                return Some((None, ordered));
+            }
+            Some((Some(load(CMapName::from_bytes(&encoding), settings)?), ordered))
         });
-        Self { collection, composite: !mute.is_empty() }
+        let simple = fonts.iter().any(|font| !is_composite(&font) && is_mute(font));
+        Self { collection, composite: composite.iter().any(|font| is_mute(font)), simple }
     }
 
     /// The text of a glyph, which may be empty; `None` when nobody can know.
@@ -57,7 +68,8 @@ impl PageFonts {
     }
 
     fn guess(&self, code: u32) -> Option<char> {
-        if let Some((codes, ordered)) = &self.collection {
+        // A simple font has codes of one byte.
+        if let Some((codes, ordered)) = self.collection.as_ref().filter(|_| code > 0xff || !self.simple) {
             let cid = match codes {
                 Some(codes) => [2, 1, 3, 4].into_iter().find_map(|length| codes.lookup_cid_code(code, length)),
                 None => Some(code),
@@ -74,8 +86,7 @@ impl PageFonts {
 }
 
 fn fonts_in<'a>(fonts: &Dict<'a>, found: &mut Vec<Dict<'a>>) {
-    let composite = |font: &Dict<'_>| font.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Type0");
-    found.extend(fonts.keys().filter_map(|name| fonts.get::<Dict<'a>>(name.as_ref())).filter(composite));
+    found.extend(fonts.keys().filter_map(|name| fonts.get::<Dict<'a>>(name.as_ref())));
 }
 
 fn collection(font: &Dict<'_>) -> Option<CidFamily> {

@@ -38,6 +38,14 @@ impl Line {
         self.direction.0 > 0.99 && !self.right_to_left
     }
 
+    /// Whether `again` says the same at the same place.
+    pub(super) fn is_drawn_by(&self, again: &Self) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() < self.size * 0.3;
+        let same_place = near(self.start, again.start) && near(self.baseline, again.baseline);
+        let words = |line: &Self| line.words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
+        same_place && self.goes_like(again) && self.words.len() == again.words.len() && words(self) == words(again)
+    }
+
     /// Whether both run the same way.
     pub(super) fn goes_like(&self, other: &Self) -> bool {
         self.direction.0 * other.direction.0 + self.direction.1 * other.direction.1 > 0.99
@@ -157,9 +165,12 @@ impl OpenLine {
 fn attach_marks(pieces: &mut Vec<Piece>) {
     let (marks, mut letters): (Vec<Piece>, Vec<Piece>) =
         std::mem::take(pieces).into_iter().partition(|piece| bidi::is_mark(&piece.text.to_text()));
+    letters.sort_by(|a, b| a.start.total_cmp(&b.start));
     for mark in marks {
-        let distance = |letter: &Piece| (letter.start + letter.end - mark.start - mark.end).abs();
-        match letters.iter_mut().min_by(|a, b| distance(a).total_cmp(&distance(b))) {
+        // The last letter that begins before the middle of the mark.
+        let middle = f64::midpoint(mark.start, mark.end);
+        let after = letters.partition_point(|letter| letter.start <= middle);
+        match letters.get_mut(after.saturating_sub(1)) {
             Some(letter) => letter.text = Text::More(letter.text.to_text() + &mark.text.to_text()),
             None => letters.push(mark),
         }

@@ -107,9 +107,8 @@ fn regions(rules: &[Rule]) -> Vec<Region> {
 fn joined<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<Rule> {
     let mut sorted: Vec<Rule> = rules.copied().collect();
     sorted.sort_by(|a, b| {
-        ((a.at / NEAR).round(), a.from)
-            .partial_cmp(&((b.at / NEAR).round(), b.from))
-            .unwrap_or(std::cmp::Ordering::Equal)
+        let line = |rule: &Rule| (rule.at / NEAR).round();
+        line(a).total_cmp(&line(b)).then(a.from.total_cmp(&b.from))
     });
     let mut joined: Vec<Rule> = Vec::new();
     for rule in sorted {
@@ -319,7 +318,8 @@ fn by_columns(rows: &[Row], evidence: Evidence, page_width: f64) -> Vec<Table> {
                 tables.push(table);
                 at = end;
             }
-            None => at += 1,
+            // Half of the run, so that one without a table is not looked at from each of its rows.
+            None => at += (shared.rows / 2).max(1),
         }
     }
     tables

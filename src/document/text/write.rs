@@ -14,13 +14,15 @@ pub(super) fn markdown(lines: &[Line], tables: &[Table]) -> String {
     let mut blocks: Vec<String> = Vec::new();
     let mut in_table = vec![false; lines.len()];
     tables.iter().flat_map(|table| &table.lines).for_each(|line| in_table[*line] = true);
+    // They come in the order of their first lines.
+    let mut next_table = tables.iter().peekable();
     let mut open: Vec<&Line> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let ends = in_table[at] || open.last().is_some_and(|above| !continues_paragraph(above, line));
         if ends && !open.is_empty() {
             blocks.push(paragraph(&std::mem::take(&mut open), body));
         }
-        if let Some(table) = tables.iter().find(|table| table.lines.first() == Some(&at)) {
+        if let Some(table) = next_table.next_if(|table| table.lines.first() == Some(&at)) {
             blocks.push(table_rows(table));
         }
         if !in_table[at] {
@@ -71,7 +73,7 @@ const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦', '●', '�
 /// A paragraph that begins with the sign of a list, as an item.
 fn item(text: &str) -> Option<String> {
     let rest = text.strip_prefix(BULLETS)?.trim_start();
-    (!rest.is_empty()).then(|| format!("- {}", escape(rest)))
+    (!rest.is_empty()).then(|| format!("- {}", escape_block(rest)))
 }
 
 fn table_rows(table: &Table) -> String {
@@ -146,20 +148,38 @@ fn meet_in_ideographs(text: &str, next: &str) -> bool {
     text.chars().next_back().is_some_and(is_ideographic) && next.chars().next().is_some_and(is_ideographic)
 }
 
-/// Escapes what Markdown would read as markup within a line, and only that: emphasis, code, raw HTML (a page must not be
-/// able to write a page marker).
+/// Escapes what Markdown would read as markup within a line, and only that: emphasis, code, links and pictures, entities, raw
+/// HTML (a page must not be able to write a page marker).
 fn escape(text: &str) -> String {
+    let links = text.contains("](") || text.contains("][") || text.contains("]:");
     let mut escaped = String::with_capacity(text.len() + 8);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        let opens_html =
-            c == '<' && rest.peek().is_some_and(|n| n.is_ascii_alphabetic() || matches!(n, '/' | '!' | '?'));
-        if matches!(c, '*' | '`' | '\\') || opens_html {
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let rest = &text[at + c.len_utf8()..];
+        let next = rest.chars().next();
+        let markup = match c {
+            '*' | '`' | '\\' => true,
+            '<' => next.is_some_and(|n| n.is_ascii_alphabetic() || matches!(n, '/' | '!' | '?')),
+            '[' => links,
+            '_' => !before.is_alphanumeric() && before != '_' && before != '\\',
+            '~' => next == Some('~') && before != '~',
+            '&' => is_entity(rest),
+            _ => false,
+        };
+        if markup {
             escaped.push('\\');
         }
         escaped.push(c);
+        before = c;
     }
     escaped
+}
+
+/// Whether `&` before this would be an entity, such as `copy;` or `#169;`.
+fn is_entity(rest: &str) -> bool {
+    let name = rest.trim_start_matches('#');
+    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (1..=32).contains(&length) && name[length..].starts_with(';')
 }
 
 /// The same, and what opens a block where it begins one.
@@ -171,7 +191,7 @@ fn escape_block(text: &str) -> String {
     let opens_block = text.starts_with(['#', '>', '|', '~', '=']) || text.starts_with("+ ") || text.starts_with('-');
     if ordered {
         escaped.insert(digits, '\\');
-    } else if opens_block {
+    } else if opens_block && !escaped.starts_with('\\') {
         escaped.insert(0, '\\');
     }
     escaped
@@ -265,6 +285,11 @@ mod tests {
             ("1.5 metres", "1.5 metres"),
             ("- dash", "\\- dash"),
             ("2 * 3 `x` snake_case", "2 \\* 3 \\`x\\` snake_case"),
+            ("![x](http://h/p)", "!\\[x](http://h/p)"),
+            ("as in [1] and [2]", "as in [1] and [2]"),
+            ("&copy; & co", "\\&copy; & co"),
+            ("____ and _so_ on", "\\____ and \\_so_ on"),
+            ("~~gone~~", "\\~~gone\\~~"),
             ("plain", "plain"),
         ] {
             assert_eq!(escape_block(text), expected);
