@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! interpreter ──glyphs, paths──▶ collect ──lines, rules──▶ table ──tables──▶ write ──▶ Markdown
-//!                 fonts (what glyphs mean)   bidi (order of letters)
+//!                 fonts (what glyphs mean)   bidi (order of letters)   link (words that lead somewhere)
 //! ```
 //! Glyphs come in the order in which the page draws them, which for text made by typesetting is reading order, columns
 //! included; so that order is kept, and only what stands in a table is brought into another one.
@@ -11,6 +11,7 @@ mod bidi;
 mod collect;
 mod fonts;
 mod line;
+mod link;
 mod table;
 mod write;
 
@@ -29,9 +30,11 @@ pub(super) fn markdown<'a>(
     settings: &InterpreterSettings,
     cache: &InterpreterCache<'a>,
 ) -> String {
-    let (lines, rules) = collected(page, xref, settings, cache).finish();
+    let (mut lines, rules) = collected(page, xref, settings, cache).finish();
+    let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
+    link::mark(&mut lines, &targets);
     let tables = table::find(&lines, &rules, f64::from(page.render_dimensions().0));
-    write::markdown(&lines, &tables)
+    write::markdown(&lines, &tables, &targets)
 }
 
 /// What one page shows, counted.

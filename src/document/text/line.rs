@@ -26,13 +26,11 @@ pub(super) struct Word {
     pub(super) text: String,
     pub(super) start: f64,
     pub(super) end: f64,
+    /// The link of the page that it belongs to.
+    pub(super) link: Option<u16>,
 }
 
 impl Line {
-    pub(super) fn text(&self) -> String {
-        self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
-    }
-
     /// Whether it runs from left to right along the page, as lines of the tables do that are looked for.
     pub(super) fn is_level(&self) -> bool {
         self.direction.0 > 0.99 && !self.right_to_left
@@ -208,7 +206,7 @@ fn words(pieces: &[Piece], size: f64, spaced: bool) -> Vec<Word> {
                 return;
             }
             if !open {
-                words.push(Word { text: String::new(), start: piece.start, end: piece.end });
+                words.push(Word { text: String::new(), start: piece.start, end: piece.end, link: None });
                 open = true;
             }
             if let Some(word) = words.last_mut() {

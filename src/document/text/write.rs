@@ -4,12 +4,13 @@
 //! than the page's body text is a heading; a line that begins with a sign or a number of a list is an item.
 
 use super::line::Line;
+use super::link::Link;
 use super::table::Table;
 
 /// A heading is at most this long; longer large text is an introduction, not a title.
 const HEADING_CHARS: usize = 160;
 
-pub(super) fn markdown(lines: &[Line], tables: &[Table]) -> String {
+pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link]) -> String {
     let body = body_size(lines);
     let mut blocks: Vec<String> = Vec::new();
     let mut in_table = vec![false; lines.len()];
@@ -32,7 +33,7 @@ pub(super) fn markdown(lines: &[Line], tables: &[Table]) -> String {
     if !open.is_empty() {
         blocks.push(paragraph(&open, body));
     }
-    joined(&blocks)
+    linked(&joined(&blocks), targets)
 }
 
 /// Blocks with an empty line between them, but none between two items of one list.
@@ -123,20 +124,95 @@ fn continues_paragraph(above: &Line, below: &Line) -> bool {
 /// Joins the lines of a paragraph; a hyphen between letters at a line's end is undone before a lower-case letter.
 fn join_lines(lines: &[&Line]) -> String {
     let mut text = String::new();
+    let mut open = None;
     for line in lines {
-        let next = line.text();
-        let begins_small = next.chars().next().is_some_and(char::is_lowercase);
+        let mut next = words(line);
+        let first = &line.words[0];
+        if first.link.is_some() && first.link == open {
+            // The link goes on.
+            text.pop();
+            next = next.chars().skip(2).collect();
+        }
+        open = line.words[line.words.len() - 1].link;
+        let begins_small = first.text.chars().next().is_some_and(char::is_lowercase);
         let mut ending = text.chars().rev();
         let hyphenated = matches!(ending.next(), Some('-' | '\u{ad}' | '\u{2010}'))
             && ending.next().is_some_and(char::is_alphabetic);
         if hyphenated && begins_small {
             text.pop();
-        } else if !text.is_empty() && !meet_in_ideographs(&text, &next) {
+        } else if !text.is_empty() && !meet_in_ideographs(&text, &first.text) {
             text.push(' ');
         }
         text.push_str(&next);
     }
     text
+}
+
+/// Around the words of a link, before they are escaped: control characters, which no glyph stands for. The first is
+/// followed by a character that says which link.
+const LINK_BEGINS: char = '\u{1}';
+const LINK_ENDS: char = '\u{2}';
+/// The character of the first link; no markup begins with it or one of those after it.
+const FIRST_LINK: u32 = 0x4e00;
+
+/// The words of a line, those of links between their marks.
+fn words(line: &Line) -> String {
+    let mut text = String::new();
+    let mut open = None;
+    for (at, word) in line.words.iter().enumerate() {
+        if open.is_some() && word.link != open {
+            text.push(LINK_ENDS);
+        }
+        if at > 0 {
+            text.push(' ');
+        }
+        if let Some(link) = word.link.filter(|_| word.link != open) {
+            text.push(LINK_BEGINS);
+            text.extend(char::from_u32(FIRST_LINK + u32::from(link)));
+        }
+        open = word.link;
+        text.push_str(&word.text);
+    }
+    if open.is_some() {
+        text.push(LINK_ENDS);
+    }
+    text
+}
+
+/// Marks → links.
+fn linked(text: &str, targets: &[Link]) -> String {
+    if targets.is_empty() {
+        return text.to_owned();
+    }
+    let mut written = String::with_capacity(text.len() + 64);
+    let mut chars = text.chars();
+    let (mut target, mut before) = (None, ' ');
+    while let Some(c) = chars.next() {
+        match (c, target) {
+            (LINK_BEGINS, _) => {
+                let at = chars.next().map(|c| u32::from(c).wrapping_sub(FIRST_LINK) as usize);
+                target = at.and_then(|at| targets.get(at));
+                written.push_str(if target.is_some() { "[" } else { "" });
+            }
+            (LINK_ENDS, Some(link)) => {
+                // What ends the sentence is not part of it, though it stands in its box.
+                let after = if written.ends_with(['.', ',', ';', ':']) { written.pop() } else { None };
+                written.push_str("](");
+                written.push_str(&link.target);
+                written.push(')');
+                written.extend(after);
+                target = None;
+            }
+            (LINK_ENDS, None) => {}
+            ('[' | ']', Some(_)) if before != '\\' => {
+                written.push('\\');
+                written.push(c);
+            }
+            _ => written.push(c),
+        }
+        before = c;
+    }
+    written
 }
 
 /// Chinese and Japanese have no spaces between words, so the end of a line is none either.
@@ -207,7 +283,7 @@ mod tests {
         let word = |text: &str| {
             let (start, end) = (pen, pen + size * 0.5 * f64::from(u32::try_from(text.chars().count()).unwrap()));
             pen = end + size * 0.3;
-            Word { text: text.into(), start, end }
+            Word { text: text.into(), start, end, link: None }
         };
         let words: Vec<Word> = text.split(' ').map(word).collect();
         let end = words.last().unwrap().end;
@@ -215,7 +291,7 @@ mod tests {
     }
 
     fn write(lines: &[Line]) -> String {
-        markdown(lines, &super::super::table::find(lines, &[], 600.0))
+        markdown(lines, &super::super::table::find(lines, &[], 600.0), &[])
     }
 
     #[test]
@@ -267,6 +343,16 @@ mod tests {
         let beside = (0..5).map(|at| line(prose, 320.0, 100.0 + 12.0 * f64::from(at), 10.0));
         let two: Vec<Line> = columns.into_iter().chain(beside).collect();
         assert!(!write(&two).contains('|'));
+    }
+
+    #[test]
+    fn links_go_around_their_words_also_over_the_end_of_a_line() {
+        let mut lines = [line("see the long", 72.0, 80.0, 10.0), line("page [1], of it", 72.0, 92.0, 10.0)];
+        for (at, word) in [(0, 2), (1, 0), (1, 1)] {
+            lines[at].words[word].link = Some(0);
+        }
+        let target = [Link::to("https://example.org/x")];
+        assert_eq!(markdown(&lines, &[], &target), "see the [long page \\[1\\]](https://example.org/x), of it");
     }
 
     #[test]
