@@ -4,6 +4,8 @@
 //! Durations inside a running process are measured with [`std::time::Instant`], which does not jump.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -90,13 +92,39 @@ impl Uptime {
     }
 }
 
+/// The time that stands in task records: by the clock of the task store, which all its servers share and which ends
+/// what has expired. So what one server wrote means the same to another, even when a machine's clock is years off.
+/// Clones share what they know.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskClock {
+    /// What the store's clock said when this machine started, in milliseconds; 0 until the store has told.
+    at_start: Arc<AtomicU64>,
+}
+
+impl TaskClock {
+    /// Takes in what the store's clock said when it was asked at `asked`. The way there and back is part of the error.
+    pub(crate) fn set(&self, said: Timestamp, asked: Uptime) {
+        self.at_start.store(said.0.saturating_sub(asked.0), Ordering::Relaxed);
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        match self.at_start.load(Ordering::Relaxed) {
+            0 => Timestamp::now(),
+            at_start => Timestamp(at_start.saturating_add(Uptime::now().0)),
+        }
+    }
+}
+
 /// The time for what cannot be undone, such as removing what has expired: the wall clock, but when it jumps forward, an
 /// hour of the machine's own clock passes before that is believed. A clock that was set wrongly for a while then does
-/// no harm. Pure.
-#[derive(Clone, Copy, Debug, Default)]
+/// no harm. Clones share what they know.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CautiousClock {
-    believed: Option<(Timestamp, Uptime)>,
-    jumped: Option<Uptime>,
+    /// What the believed clock said when this machine started, in milliseconds; 0 before it was first read.
+    at_start: Arc<AtomicU64>,
+    /// Since when the wall clock is doubted, as an [`Uptime`]; 0 when it is not.
+    doubted_since: Arc<AtomicU64>,
 }
 
 impl CautiousClock {
@@ -105,19 +133,28 @@ impl CautiousClock {
     /// How long a jump is doubted.
     const DOUBT: Duration = Duration::from_hours(1);
 
-    /// What time it is, going by both clocks.
-    pub(crate) fn now(&mut self, wall: Timestamp, uptime: Uptime) -> Timestamp {
-        let Some((was, at)) = self.believed else {
-            self.believed = Some((wall, uptime));
-            return wall;
-        };
-        let expected = was.after(uptime.since(at));
-        let doubted =
-            wall > expected.after(Self::DRIFT) && uptime.since(*self.jumped.get_or_insert(uptime)) < Self::DOUBT;
-        if doubted {
-            return expected;
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.judge(Timestamp::now(), Uptime::now())
+    }
+
+    /// What time it is, going by both clocks. Threads that ask in the very moment of a jump may differ in what they are
+    /// told, by no more than the next one that asks.
+    fn judge(&self, wall: Timestamp, uptime: Uptime) -> Timestamp {
+        let at_start = self.at_start.load(Ordering::Relaxed);
+        let expected = Timestamp(at_start.saturating_add(uptime.0));
+        if at_start != 0 && wall > expected.after(Self::DRIFT) {
+            let now = uptime.0.max(1);
+            let since = match self.doubted_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => now,
+                Err(since) => since,
+            };
+            if uptime.since(Uptime(since)) < Self::DOUBT {
+                return expected;
+            }
         }
-        (self.believed, self.jumped) = (Some((wall, uptime)), None);
+        self.at_start.store(wall.0.saturating_sub(uptime.0), Ordering::Relaxed);
+        self.doubted_since.store(0, Ordering::Relaxed);
         wall
     }
 }
@@ -175,7 +212,7 @@ mod tests {
     #[test]
     fn a_jump_forward_is_believed_after_an_hour() {
         let (day, hour) = (86_400_000, 3_600_000);
-        let mut clock = CautiousClock::default();
+        let clock = CautiousClock::default();
         for (wall, uptime, expected) in [
             (100 * day, 0, 100 * day),
             (100 * day + hour, hour, 100 * day + hour),
@@ -189,7 +226,7 @@ mod tests {
             // Back is believed at once: nothing expires too soon.
             (100 * day, 5 * hour, 100 * day),
         ] {
-            assert_eq!(clock.now(Timestamp(wall), Uptime(uptime)), Timestamp(expected), "{wall} {uptime}");
+            assert_eq!(clock.judge(Timestamp(wall), Uptime(uptime)), Timestamp(expected), "{wall} {uptime}");
         }
     }
 

@@ -97,6 +97,8 @@ pub struct Renewed {
     pub tasks: Vec<Renewal>,
     /// How many other processes are known to use this store now.
     pub others: usize,
+    /// What time it is by the store's clock, the one that its records expire by.
+    pub time: Timestamp,
 }
 
 /// A window on the tasks, newest first.

@@ -340,6 +340,8 @@ async fn renews_only_for_the_owner_of_the_epoch(store: &impl TaskStore) {
     let renewed = store.renew("one#1", &[(open.id, epoch), (open.id, epoch - 1), (absent, 1)]).await.unwrap();
     let held = Renewal::Held { revision: claimed.next.revision(), cancel_requested: false };
     assert_eq!(renewed.tasks, [held, Renewal::Lost, Renewal::Missing]);
+    let off = renewed.time.since(Timestamp::now()).max(Timestamp::now().since(renewed.time));
+    assert!(off < AN_HOUR, "a store tells the time: {:?}", renewed.time);
 
     let mut asking = claimed.next.clone();
     asking.cancel_requested = true;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{
     Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update, check_update,
 };
-use crate::clock::Timestamp;
+use crate::clock::{CautiousClock, Timestamp};
 use crate::failpoint;
 use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
 
@@ -50,6 +50,7 @@ pub struct EmbeddedStore {
     /// Absent while it has to be opened anew.
     database: Arc<watch::Sender<Option<Arc<Database>>>>,
     writer: mpsc::Sender<Write>,
+    clock: CautiousClock,
 }
 
 struct Write {
@@ -97,12 +98,13 @@ impl EmbeddedStore {
     fn start(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
         let database = Arc::new(watch::Sender::new(Some(Arc::new(database))));
         let (writer, queue) = mpsc::channel(QUEUE);
-        let owned = Arc::clone(&database);
+        let clock = CautiousClock::default();
+        let (owned, shared) = (Arc::clone(&database), clock.clone());
         std::thread::Builder::new()
             .name("bindery-store".into())
-            .spawn(move || write_in_groups(&owned, path.as_deref(), queue))
+            .spawn(move || write_in_groups(&owned, path.as_deref(), queue, &shared))
             .map_err(unavailable)?;
-        Ok(Self { database, writer })
+        Ok(Self { database, writer, clock })
     }
 
     fn database(&self) -> Result<Arc<Database>, StoreError> {
@@ -130,7 +132,7 @@ impl TaskStore for EmbeddedStore {
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
         let (_, record) = decode(bytes.value())?;
-        if is_expired(&record, Timestamp::now()) { Err(StoreError::NotFound) } else { Ok(record) }
+        if is_expired(&record, self.clock.now()) { Err(StoreError::NotFound) } else { Ok(record) }
     }
 
     async fn update(&self, update: &Update) -> Result<(), StoreError> {
@@ -151,7 +153,7 @@ impl TaskStore for EmbeddedStore {
             key
         };
         let (first, end) = (place(None, 0), place(query.after, 0xff));
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let mut page = ListPage::default();
         for entry in index.range(&first[..]..&end[..]).map_err(unavailable)?.rev() {
             let (key, _) = entry.map_err(unavailable)?;
@@ -215,7 +217,7 @@ impl TaskStore for EmbeddedStore {
     async fn renew(&self, _: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
         let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
-        let mut renewed = Renewed::default();
+        let mut renewed = Renewed { time: self.clock.now(), ..Renewed::default() };
         for (id, epoch) in tasks {
             let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
             let record = bytes.map(|bytes| decode(bytes.value()).map(|(_, record)| record));
@@ -274,6 +276,7 @@ fn write_or_reopen(
     database: &watch::Sender<Option<Arc<Database>>>,
     path: Option<&Path>,
     operations: &[Operation],
+    now: Timestamp,
 ) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
     let current = database.borrow().clone();
     let current = match (current, path) {
@@ -287,7 +290,7 @@ fn write_or_reopen(
         (None, None) => return Err(StoreError::Unavailable("its memory is gone".into())),
     };
     // A panic would end the thread, and with it the store, for good.
-    let written = catch_unwind(AssertUnwindSafe(|| write_group(&current, operations)));
+    let written = catch_unwind(AssertUnwindSafe(|| write_group(&current, operations, now)));
     let written = written.unwrap_or_else(|_| Err(StoreError::Unavailable("writing crashed".into())));
     if written.is_err() && path.is_some() {
         database.send_replace(None);
@@ -299,12 +302,13 @@ fn write_in_groups(
     database: &watch::Sender<Option<Arc<Database>>>,
     path: Option<&Path>,
     mut queue: mpsc::Receiver<Write>,
+    clock: &CautiousClock,
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
         let (operations, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|w| (w.operation, w.answer)).unzip();
         let failed = |why: StoreError| answers_of_failed_group(operations.len(), &why);
-        let results = write_or_reopen(database, path, &operations).unwrap_or_else(failed);
+        let results = write_or_reopen(database, path, &operations, clock.now()).unwrap_or_else(failed);
         for (result, answer) in results.into_iter().zip(answers) {
             // A caller that has gone does not need the answer.
             let _ = answer.send(result);
@@ -317,13 +321,17 @@ fn answers_of_failed_group(operations: usize, why: &StoreError) -> Vec<Result<An
 }
 
 /// Does all operations in one commit. One that is refused changes nothing; a failing disk fails them all.
-fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+fn write_group(
+    database: &Database,
+    operations: &[Operation],
+    now: Timestamp,
+) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
     let transaction = database.begin_write().map_err(unavailable)?;
     let mut results = Vec::with_capacity(operations.len());
     for operation in operations {
         let result = match operation {
-            Operation::Create(new) => create(&transaction, new),
-            Operation::Update(change) => update(&transaction, change),
+            Operation::Create(new) => create(&transaction, new, now),
+            Operation::Update(change) => update(&transaction, change, now),
             Operation::Delete(id, expected) => remove(&transaction, *id, *expected),
             Operation::Ping => Ok(Answer::Done),
         };
@@ -338,7 +346,7 @@ fn write_group(database: &Database, operations: &[Operation]) -> Result<Vec<Resu
     Ok(results)
 }
 
-fn create(transaction: &WriteTransaction, create: &Create) -> Result<Answer, StoreError> {
+fn create(transaction: &WriteTransaction, create: &Create, now: Timestamp) -> Result<Answer, StoreError> {
     let record = &create.record;
     match read(transaction, record.id)? {
         Some((last, _)) if last == create.operation => return Ok(Answer::Done),
@@ -346,13 +354,13 @@ fn create(transaction: &WriteTransaction, create: &Create) -> Result<Answer, Sto
         None => {}
     }
     if let Some(key) = &record.idempotency
-        && let Some(known) = same(transaction, b'k', key)?
+        && let Some(known) = same(transaction, b'k', key, now)?
     {
         let equal = known.fingerprint == record.fingerprint;
         return if equal { Ok(Answer::Existing(known.id)) } else { Err(StoreError::KeyTaken) };
     }
     let known = match &record.fingerprint {
-        Some(fingerprint) => same(transaction, b'r', fingerprint)?.filter(will_do),
+        Some(fingerprint) => same(transaction, b'r', fingerprint, now)?.filter(will_do),
         None => None,
     };
     match known {
@@ -376,12 +384,17 @@ fn pointer_key(kind: u8, hash: &str) -> Vec<u8> {
 }
 
 /// The task that a pointer leads to, if it is still there.
-fn same(transaction: &WriteTransaction, kind: u8, hash: &str) -> Result<Option<TaskRecord>, StoreError> {
+fn same(
+    transaction: &WriteTransaction,
+    kind: u8,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Option<TaskRecord>, StoreError> {
     let table = transaction.open_table(SAME).map_err(unavailable)?;
     let Some(id) = table.get(&pointer_key(kind, hash)[..]).map_err(unavailable)? else { return Ok(None) };
     let id = TaskId::from_bytes(id.value().try_into().map_err(corrupt)?);
     let found = read(transaction, id)?.map(|(_, record)| record);
-    Ok(found.filter(|record| !is_expired(record, Timestamp::now())))
+    Ok(found.filter(|record| !is_expired(record, now)))
 }
 
 fn point(transaction: &WriteTransaction, kind: u8, hash: Option<&str>, id: TaskId) -> Result<(), StoreError> {
@@ -404,13 +417,13 @@ fn unpoint(transaction: &WriteTransaction, record: &TaskRecord) -> Result<(), St
     Ok(())
 }
 
-fn update(transaction: &WriteTransaction, change: &Update) -> Result<Answer, StoreError> {
+fn update(transaction: &WriteTransaction, change: &Update, now: Timestamp) -> Result<Answer, StoreError> {
     let (last, current) = read(transaction, change.next.id)?.ok_or(StoreError::NotFound)?;
     if last == change.operation {
         return Ok(Answer::Done);
     }
     // The janitor may be removing its files.
-    if is_expired(&current, Timestamp::now()) {
+    if is_expired(&current, now) {
         return Err(StoreError::NotFound);
     }
     check_update(Head::of(&current), change.expected, change.next.revision(), false)?;

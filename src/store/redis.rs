@@ -290,7 +290,9 @@ impl TaskStore for RedisStore {
             let answer: Vec<redis::Value> =
                 call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
             let mut answer = answer.into_iter();
-            renewed.others = answer.next().and_then(|count| redis::from_redis_value(count).ok()).unwrap_or(0);
+            let mut number = || answer.next().and_then(|count| redis::from_redis_value::<u64>(count).ok());
+            renewed.others = number().and_then(|others| usize::try_from(others).ok()).unwrap_or(0);
+            renewed.time = number().map(Timestamp::from_millis).unwrap_or_default();
             for task in answer {
                 let (word, epoch, version, cancel): (String, u64, u64, u8) =
                     redis::from_redis_value(task).map_err(|e| StoreError::Corrupt(e.to_string()))?;

@@ -13,7 +13,7 @@ use super::janitor::Janitor;
 use super::options::SupervisorOptions;
 use super::registry::Processors;
 use crate::blob::LocalBlob;
-use crate::clock::{CautiousClock, Timestamp, Uptime};
+use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, StopJob};
 use crate::ledger::{Ledger, PageHashes, RecipeHash};
 use crate::pool::{Dispatcher, JobSpec, Lease};
@@ -36,6 +36,7 @@ pub struct Supervisor {
     pub(super) active: HashMap<TaskId, Slot>,
     /// Known tasks without a job, in the order of their coming.
     pub(super) waiting: VecDeque<TaskId>,
+    pub(super) clock: TaskClock,
     pub(super) watchers: HashMap<TaskId, watch::Sender<Option<TaskRecord>>>,
     /// Submits that are being accepted.
     pub(super) submitting: usize,
@@ -105,6 +106,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(parts: SupervisorParts) -> Self {
         let SupervisorParts { store, blob, ledger, processors, dispatcher, owner, options } = parts;
+        let clock = TaskClock::default();
         let janitor = Janitor {
             store: Arc::clone(&store),
             blob: blob.clone(),
@@ -114,7 +116,8 @@ impl Supervisor {
             tick: options.janitor_tick,
             missing: HashMap::new(),
             measured: None,
-            clock: CautiousClock::default(),
+            clock: clock.clone(),
+            wall_clock: CautiousClock::default(),
         };
         Self {
             store,
@@ -125,6 +128,7 @@ impl Supervisor {
             owner,
             active: HashMap::new(),
             waiting: VecDeque::new(),
+            clock,
             watchers: HashMap::new(),
             submitting: 0,
             draining: false,
@@ -246,7 +250,8 @@ impl Supervisor {
         }
         let begins = progress.started && running.draft.record().status == TaskStatus::Pending;
         let cost = sum(running.cost_before, progress.usage);
-        let now = Timestamp::now();
+        let now = self.clock.now();
+        let Some(running) = self.running_mut(id) else { return };
         let record = running.draft.change();
         record.counts = progress.counts;
         record.usage = cost;
@@ -291,7 +296,7 @@ impl Supervisor {
         result: Option<String>,
         ctx: &mut Context<Self>,
     ) {
-        if !self.step(id, step, Timestamp::now()) {
+        if !self.step(id, step, self.clock.now()) {
             return;
         }
         if let Some(running) = self.running_mut(id) {

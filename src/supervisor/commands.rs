@@ -15,7 +15,7 @@ use super::messages::{
 };
 use super::records::{restore, write_once};
 use crate::blob::{Durability, LocalBlob};
-use crate::clock::{Timestamp, Uptime};
+use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::failpoint;
 use crate::job::StopJob;
 use crate::pool::{GetLoad, Load};
@@ -54,14 +54,14 @@ impl Supervisor {
     /// A task whose record the store has lost is not "not found": its end is brought back at once, and an unfinished
     /// one soon, by its owner or the janitor.
     fn read(&self, id: TaskId) -> impl Future<Output = Result<TaskRecord, RequestError>> + use<> {
-        let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
+        let (store, blob, now) = (Arc::clone(&self.store), self.blob.clone(), self.clock.now());
         async move {
             let found = store.get(id).await;
             if !matches!(found, Err(StoreError::NotFound)) {
                 return Ok(found?);
             }
             match manifest::read_copy(blob, id).await? {
-                Some(copy) if copy.expires_at.is_some_and(|at| at <= Timestamp::now()) => Err(RequestError::NotFound),
+                Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => Err(RequestError::NotFound),
                 Some(copy) if copy.status.is_final() => {
                     restore(store.as_ref(), &copy).await?;
                     Ok(copy)
@@ -235,9 +235,9 @@ impl Supervisor {
     /// A task without a job here. Nobody runs it, or a dead process: then a new epoch ends it. Or another process runs
     /// it: then that one is asked to end it, and the answer waits until it has.
     fn cancel_stored(&mut self, id: TaskId) -> ResponseActFuture<Self, Try> {
-        let (store, blob, ttl) = (Arc::clone(&self.store), self.blob.clone(), self.options.ttl);
-        let read = self.read(id);
-        let cancelled = async move { cancel_record(read.await?, store, blob, ttl).await };
+        let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
+        let (read, clock, ttl) = (self.read(id), self.clock.clone(), self.options.ttl);
+        let cancelled = async move { cancel_record(read.await?, store, blob, &clock, ttl).await };
         Box::pin(cancelled.into_actor(self).map(move |cancelled, this, _| {
             if let Ok(Some(record)) = &cancelled {
                 this.waiting.retain(|waiting| *waiting != id);
@@ -251,12 +251,18 @@ impl Supervisor {
 }
 
 /// One try at cancelling a task that has no job in this process.
-async fn cancel_record(current: TaskRecord, store: Arc<dyn TaskStore>, blob: LocalBlob, ttl: Duration) -> Try {
+async fn cancel_record(
+    current: TaskRecord,
+    store: Arc<dyn TaskStore>,
+    blob: LocalBlob,
+    clock: &TaskClock,
+    ttl: Duration,
+) -> Try {
     if current.status.is_final() {
         return Err(RequestError::AlreadyFinal(Box::new(current)));
     }
     let expected = current.revision();
-    let update = ending(&current, ttl).ok_or(RequestError::NotFinal)?;
+    let update = ending(&current, clock.now(), ttl).ok_or(RequestError::NotFinal)?;
     match write_once(store.as_ref(), blob.clone(), &update).await {
         Ok(()) => return Ok(Some(update.next)),
         Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
@@ -285,7 +291,7 @@ async fn cancel_record(current: TaskRecord, store: Arc<dyn TaskStore>, blob: Loc
         }
         // Its owner may have died, which changes nothing in the record: when the lease has ended, it is ended from here.
         if look % LOOKS_A_TRY == 0
-            && let Some(update) = ending(&record, ttl)
+            && let Some(update) = ending(&record, clock.now(), ttl)
         {
             match write_once(store.as_ref(), blob.clone(), &update).await {
                 Ok(()) => return Ok(Some(update.next)),
@@ -304,12 +310,12 @@ async fn cancel_record(current: TaskRecord, store: Arc<dyn TaskStore>, blob: Loc
 
 /// Ends a task that has no job in this process as cancelled, in a new epoch when it has an owner: whoever ran it is
 /// fenced off.
-fn ending(current: &TaskRecord, ttl: Duration) -> Option<Update> {
+fn ending(current: &TaskRecord, now: Timestamp, ttl: Duration) -> Option<Update> {
     let mut next = current.clone();
     if next.owner.is_some() {
-        next.take(TaskStep::Requeue, Timestamp::now(), ttl).ok()?;
+        next.take(TaskStep::Requeue, now, ttl).ok()?;
     }
-    next.take(TaskStep::Cancel, Timestamp::now(), ttl).ok()?;
+    next.take(TaskStep::Cancel, now, ttl).ok()?;
     next.version += 1;
     Some(Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease: LeaseChange::Release })
 }
@@ -334,12 +340,13 @@ impl Handler<RetryTask> for Supervisor {
         if owner.is_some() {
             self.active.insert(id, Slot::claiming());
         }
-        let (store, blob, ttl, asked) = (Arc::clone(&self.store), self.blob.clone(), self.options.ttl, Uptime::now());
+        let (store, blob, asked) = (Arc::clone(&self.store), self.blob.clone(), Uptime::now());
+        let at = (self.clock.now(), self.options.ttl);
         let (read, reserved, processors) = (self.read(id), owner.is_some(), self.processors.clone());
         let changed = async move {
             let record = read.await?;
             let owner = owner.filter(|_| processors.get(&record.processor).is_some());
-            retry_record(record, store, blob, ttl, owner).await
+            retry_record(record, store, blob, at, owner).await
         };
         Box::pin(changed.into_actor(self).map(move |changed, this, ctx| {
             if reserved {
@@ -361,11 +368,11 @@ async fn retry_record(
     current: TaskRecord,
     store: Arc<dyn TaskStore>,
     blob: LocalBlob,
-    ttl: Duration,
+    (now, ttl): (Timestamp, Duration),
     owner: Option<String>,
 ) -> Result<TaskRecord, RequestError> {
     let mut next = current.clone();
-    next.take(TaskStep::Retry, Timestamp::now(), ttl).map_err(|_| RequestError::NotFinal)?;
+    next.take(TaskStep::Retry, now, ttl).map_err(|_| RequestError::NotFinal)?;
     let lease = if owner.is_some() { LeaseChange::Hold } else { LeaseChange::Release };
     next.owner = owner;
     next.version += 1;

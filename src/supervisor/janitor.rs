@@ -23,7 +23,7 @@ use super::leases::{FLIGHTS, flights_key};
 use super::manifest;
 use super::records::restore;
 use crate::blob::LocalBlob;
-use crate::clock::{CautiousClock, Timestamp, Uptime};
+use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::ledger::{Ledger, LedgerLimits};
 use crate::pool::{InFlight, read_flights};
 use crate::store::{LeaseChange, ListQuery, StoreError, TaskStore, Update};
@@ -84,7 +84,9 @@ pub(super) struct Janitor {
     /// When the record of an unfinished task was first seen missing.
     pub(super) missing: HashMap<TaskId, Uptime>,
     pub(super) measured: Option<Uptime>,
-    pub(super) clock: CautiousClock,
+    pub(super) clock: TaskClock,
+    /// For files, whose times are by this machine's clock.
+    pub(super) wall_clock: CautiousClock,
 }
 
 #[derive(Default)]
@@ -108,7 +110,7 @@ impl Janitor {
     }
 
     async fn sweep(&mut self) -> Result<Swept, StoreError> {
-        let now = self.clock.now(Timestamp::now(), Uptime::now());
+        let now = self.clock.now();
         let mut swept = Swept { removed: self.remove_expired(now).await?, ..Swept::default() };
         self.store.repair_indexes().await?;
         self.look_through_folders(now, &mut swept).await?;
@@ -291,6 +293,9 @@ impl Janitor {
             }
         }
         let (ledger, limits) = (self.ledger.clone(), self.limits);
+        // What is needed was told by the store's clock.
+        let wall = self.wall_clock.now();
+        let (needed, now) = (wall.before(now.since(needed)), wall);
         match tokio::task::spawn_blocking(move || ledger.trim(limits, now, needed)).await {
             Ok(Ok(trimmed)) if trimmed.pages > 0 => {
                 log::info!(pages = trimmed.pages, bytes = trimmed.bytes; "the ledger let go of pages unused for long");

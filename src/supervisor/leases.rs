@@ -119,6 +119,7 @@ impl Supervisor {
         self.others = renewed.others;
         self.alone = renewed.others == 0;
         self.renewed_at = Some(asked);
+        self.clock.set(renewed.time, asked);
         let end = self.store.lease().filter(|_| !self.alone).map(|length| lease_end(asked, length));
         let mut lost = false;
         for ((id, epoch), renewal) in held.iter().zip(&renewed.tasks) {
@@ -171,7 +172,7 @@ impl Supervisor {
         self.active.insert(id, Slot::claiming());
         let (asked, ttl) = (Uptime::now(), self.options.ttl);
         let (store, blob, owner) = (Arc::clone(&self.store), self.blob.clone(), self.owner.clone());
-        let claim = claim(store, blob, id, owner, ttl, self.processors.clone());
+        let claim = claim(store, blob, id, owner, (self.clock.now(), ttl), self.processors.clone());
         ctx.spawn(claim.into_actor(self).map(move |claimed, this, ctx| this.claimed(id, claimed, asked, ctx)));
     }
 
@@ -243,7 +244,7 @@ async fn claim(
     blob: LocalBlob,
     id: TaskId,
     owner: String,
-    ttl: Duration,
+    (now, ttl): (Timestamp, Duration),
     processors: Processors,
 ) -> Result<Claimed, StoreError> {
     // The record first: a delete takes the copy away first, and must not be undone.
@@ -273,11 +274,11 @@ async fn claim(
     match ended {
         Some(ended) => next = ended,
         None if current.cancel_requested => {
-            next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(illegal)?;
-            next.take(TaskStep::Cancel, Timestamp::now(), ttl).map_err(illegal)?;
+            next.take(TaskStep::Requeue, now, ttl).map_err(illegal)?;
+            next.take(TaskStep::Cancel, now, ttl).map_err(illegal)?;
         }
         None => {
-            next.take(TaskStep::Requeue, Timestamp::now(), ttl).map_err(illegal)?;
+            next.take(TaskStep::Requeue, now, ttl).map_err(illegal)?;
             next.owner = Some(owner);
             lease = LeaseChange::Hold;
             for (page, deaths) in deaths(blob.clone(), &current).await {

@@ -10,7 +10,7 @@ use super::actor::{Slot, Supervisor};
 use super::manifest;
 use super::messages::{Accepted, RequestError, SubmitTask};
 use crate::blob::{LocalBlob, Staged};
-use crate::clock::{Timestamp, Uptime};
+use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::failpoint;
 use crate::ledger::RecipeHash;
@@ -44,7 +44,8 @@ impl Handler<SubmitTask> for Supervisor {
         if let Some(refused) = refused {
             return Box::pin(async move { Err(refused) }.into_actor(self));
         }
-        let acceptance = Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone() };
+        let acceptance =
+            Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone(), clock: self.clock.clone() };
         let prepared = acceptance.clone().prepare(submit, self.dispatcher.clone(), self.options.limits, processor);
         self.submitting += 1;
         let written = prepared.into_actor(self).then(|prepared, this, _| {
@@ -91,6 +92,7 @@ impl Handler<SubmitTask> for Supervisor {
 struct Acceptance {
     store: Arc<dyn TaskStore>,
     blob: LocalBlob,
+    clock: TaskClock,
 }
 
 impl Acceptance {
@@ -118,7 +120,7 @@ impl Acceptance {
         let pages = checked.map_err(|why| {
             if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
         })?;
-        let (source, record) = first_record(id, submit, pages, processor);
+        let (source, record) = first_record(id, self.clock.now(), submit, pages, processor);
         self.keep_source(source, &record).await?;
         Ok(record)
     }
@@ -197,9 +199,14 @@ impl Acceptance {
     }
 }
 
-fn first_record(id: TaskId, submit: SubmitTask, pages: SourcePages, processor: String) -> (Staged, TaskRecord) {
+fn first_record(
+    id: TaskId,
+    now: Timestamp,
+    submit: SubmitTask,
+    pages: SourcePages,
+    processor: String,
+) -> (Staged, TaskRecord) {
     let SubmitTask { source, file_name, options, idempotency_key } = submit;
-    let now = Timestamp::now();
     let record = TaskRecord {
         id,
         status: TaskStatus::Pending,

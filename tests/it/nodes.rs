@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use bindery::blob::LocalBlob;
+use bindery::processor::{LlmOptions, LlmProcessor};
+use bindery::store::{RedisOptions, RedisStore};
+use bindery::supervisor::{RequestError, SupervisorOptions};
+use bindery::task::TaskStatus;
+use bindery::{Bindery, NewTask};
 use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
-use crate::support::server::{Server, answer, fresh_data};
+use crate::support::server::{Data, Server, answer, fresh_data};
 use crate::support::soon;
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -18,11 +24,14 @@ async fn pair(llm: &FakeLlm, redis: &RedisServer) -> [Server; 2] {
 }
 
 async fn pair_with(llm: &FakeLlm, redis: &RedisServer, lease: &str) -> [Server; 2] {
-    let (data, url) = (fresh_data(), redis.url());
+    let data = fresh_data();
+    [one(llm, redis, data.clone(), lease).await, one(llm, redis, data, lease).await]
+}
+
+async fn one(llm: &FakeLlm, redis: &RedisServer, data: Data, lease: &str) -> Server {
+    let url = redis.url();
     let arguments = ["--store", &url, "--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2"];
-    let arguments = [&arguments[..], &["--lease", lease, "--janitor-tick", "1s"]].concat();
-    let first = Server::start_on(data.clone(), &arguments, &[]).await;
-    [first, Server::start_on(data, &arguments, &[]).await]
+    Server::start_on(data, &[&arguments[..], &["--lease", lease, "--janitor-tick", "1s"]].concat(), &[]).await
 }
 
 /// Waits until the server knows of the other one.
@@ -155,6 +164,85 @@ async fn a_server_that_stops_in_order_hands_its_tasks_over_and_a_wait_elsewhere_
     assert_eq!((status, &task["status"], exit.code()), (200, &"completed".into(), Some(0)), "{task}");
     assert!(asked.elapsed() < lease / 3 * 2, "it waited for the lease to end: {:?}", asked.elapsed());
     assert_eq!(llm.books().calls.len(), 3);
+}
+
+/// A node in this process, beside `server` on the same store and data, that runs one task at a time.
+async fn single_minded(server: &Server, llm: &FakeLlm, redis: &RedisServer) -> Bindery {
+    let options = LlmOptions { base_url: llm.url.clone(), api_key: None, model: Some("m".into()), prompt: None };
+    let lease = RedisOptions { lease: LEASE, ..RedisOptions::default() };
+    let node = Bindery::builder()
+        .store(RedisStore::connect(&redis.url(), lease).await.unwrap())
+        .blob(LocalBlob::open(server.data()).unwrap())
+        .processor(LlmProcessor::new(options).unwrap())
+        .options(SupervisorOptions { max_active: 1, ..SupervisorOptions::default() })
+        .start();
+    soon("the node to be the second one", async { while node.condition().await.unwrap().others != 1 {} }).await;
+    node
+}
+
+fn paper(title: &str) -> NewTask {
+    NewTask::from_bytes(book(title, 1))
+}
+
+#[actix::test]
+async fn a_dead_servers_task_is_taken_up_before_the_backlog_of_a_busy_one() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let mut first = one(&llm, &redis, fresh_data(), "2s").await;
+    let busy = single_minded(&first, &llm, &redis).await;
+    let orphan = first.accepted(book("Orphan", 1), "processor=llm").await;
+    llm.until(|books| books.held == 1).await;
+    let mut tasks = Vec::new();
+    for title in ["Running", "Waiting 1", "Waiting 2", "Waiting 3"] {
+        tasks.push(busy.submit(paper(title)).await.unwrap().id);
+    }
+    llm.until(|books| books.held == 2).await;
+    first.kill().await;
+    soon("the orphan to be noticed", async { while busy.condition().await.unwrap().waiting != 4 {} }).await;
+    llm.open();
+    let orphan = soon("the orphan", busy.wait(orphan.parse().unwrap())).await.unwrap();
+    assert_eq!(orphan.status, TaskStatus::Completed);
+    for (number, id) in tasks.into_iter().enumerate() {
+        let task = soon("a task", busy.wait(id)).await.unwrap();
+        assert_eq!(task.finished_at < orphan.finished_at, number == 0, "task {number}");
+    }
+    busy.stop(Duration::ZERO).await;
+}
+
+#[actix::test]
+async fn a_dead_servers_task_can_be_cancelled_through_a_busy_one() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let mut first = one(&llm, &redis, fresh_data(), "2s").await;
+    let busy = single_minded(&first, &llm, &redis).await;
+    let orphan = first.accepted(book("Orphan", 1), "processor=llm").await.parse().unwrap();
+    busy.submit(paper("Running")).await.unwrap();
+    llm.until(|books| books.held == 2).await;
+    first.kill().await;
+    let cancelled = soon("the cancel", busy.cancel(orphan)).await.unwrap();
+    assert_eq!(cancelled.status, TaskStatus::Cancelled);
+    assert!(matches!(busy.cancel(orphan).await, Err(RequestError::AlreadyFinal(_))));
+    llm.open();
+    busy.stop(Duration::ZERO).await;
+}
+
+#[actix::test]
+async fn who_waits_for_a_task_hears_that_it_was_deleted_elsewhere() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let first = one(&llm, &redis, fresh_data(), "2s").await;
+    let node = single_minded(&first, &llm, &redis).await;
+    let id = first.accepted(book("Deleted", 1), "processor=llm").await;
+    let mut watch = node.watch(id.parse().unwrap()).await.unwrap();
+    llm.until(|books| books.held == 1).await;
+    // From here on the node reads the record every now and then.
+    soon("the news of the start", async { while watch.next().await.unwrap().status != TaskStatus::Processing {} })
+        .await;
+    let path = format!("/v1/tasks/{id}");
+    let both = async { futures::join!(node.wait(id.parse().unwrap()), first.ask("DELETE", &path)) };
+    let (waited, (status, _)) = soon("the end of the wait", both).await;
+    assert_eq!(status, 204);
+    let cancelled_first = |task: &bindery::task::TaskRecord| task.status == TaskStatus::Cancelled;
+    assert!(matches!(&waited, Err(RequestError::NotFound)) || waited.as_ref().is_ok_and(cancelled_first), "{waited:?}");
+    llm.open();
+    node.stop(Duration::ZERO).await;
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ return {redis.call('DEL', KEYS[1]), 0, 0}
 ///
 /// KEYS: owners, then record and lease of each task.
 /// ARGV: owner, lease ms, then the epoch of each task.
-/// Returns: the number of other living owners, then for each task {`held` | `lost` | `missing`, epoch, version, 1 when
+/// Returns: the number of other living owners, the time in ms, then for each task {`held` | `lost` | `missing`, epoch, version, 1 when
 /// it is to be cancelled}.
 const RENEW: &str = r"#!lua flags=allow-oom
 local time = redis.call('TIME')
@@ -153,19 +153,19 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local owner, lease = ARGV[1], tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZADD', KEYS[1], now + lease, owner)
-local answer = {redis.call('ZCARD', KEYS[1]) - 1}
+local answer = {redis.call('ZCARD', KEYS[1]) - 1, now}
 for task = 1, #ARGV - 2 do
   local record, key = KEYS[2 * task], KEYS[2 * task + 1]
   local fields = redis.call('HMGET', record, 'epoch', 'version', 'owner', 'cancel_requested')
   local holder = redis.call('GET', key)
   if not fields[1] then
-    answer[task + 1] = {'missing', 0, 0, 0}
+    answer[task + 2] = {'missing', 0, 0, 0}
   elseif fields[1] ~= ARGV[task + 2] or fields[3] ~= owner or (holder and holder ~= owner) then
-    answer[task + 1] = {'lost', 0, 0, 0}
+    answer[task + 2] = {'lost', 0, 0, 0}
   else
     redis.call('SET', key, owner, 'PX', lease)
     local cancel = fields[4] == 'true' and 1 or 0
-    answer[task + 1] = {'held', tonumber(fields[1]), tonumber(fields[2]), cancel}
+    answer[task + 2] = {'held', tonumber(fields[1]), tonumber(fields[2]), cancel}
   end
 end
 return answer
