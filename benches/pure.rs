@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bindery::aggregate::MarkdownWriter;
 use bindery::job::{JobEvent, JobRuntime, RetryPolicy};
-use bindery::pool::{FairQueue, PageReceipt, Receipts};
+use bindery::pool::{Cut, FairQueue, PageReceipt, Receipts};
+use bindery::processor::WorkKind;
 use bindery::task::{PageOutput, PageUsage, PageView, TaskId, TaskOptions};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -39,7 +40,7 @@ fn planned() -> JobRuntime {
         TaskId::generate(),
         work_dir,
         output,
-        1,
+        Cut { pages: 1, kind: WorkKind::Call, call_pages: 1 },
         None,
         RetryPolicy::default(),
         std::collections::BTreeMap::new(),
@@ -59,7 +60,7 @@ fn job_runtime(c: &mut Criterion) {
                 for index in 0..SHARDS {
                     job.on(JobEvent::Started { index, attempt: 1 });
                     let receipts = Receipts::Done(vec![(index + 1, Ok(receipt))]);
-                    black_box(job.on(JobEvent::Outcome { index, attempt: 1, receipts }));
+                    black_box(job.on(JobEvent::Outcome { index, attempt: 1, receipts, spent: PageUsage::default() }));
                 }
             },
             BatchSize::LargeInput,

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::document::Readers;
 use crate::ledger::Ledger;
 use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
-use crate::processor::{LlmProcessor, Processor, TextProcessor};
+use crate::processor::{AutoProcessor, LlmProcessor, Processor, TextProcessor};
 use crate::store::TaskStore;
 use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions, SupervisorParts, flights_key};
 
@@ -133,7 +133,15 @@ impl Builder {
         let mut builder =
             Bindery::builder().pool(config.pool).options(config.supervisor.clone()).processor(TextProcessor);
         if let Some(llm) = &config.llm {
-            builder = builder.processor(LlmProcessor::new(llm.clone())?);
+            let llm = Arc::new(LlmProcessor::new(llm.clone())?);
+            let auto = Arc::new(AutoProcessor::new(Arc::clone(&llm)));
+            // Tasks that name no processor get the one that pays only where it must, unless it could not pay at all.
+            if config.llm.as_ref().is_some_and(|llm| llm.model.is_some()) {
+                builder.processors.add_first(auto);
+            } else {
+                builder.processors.add(auto);
+            }
+            builder.processors.add(llm);
         }
         Ok(builder)
     }

@@ -16,7 +16,7 @@ use crate::ledger::LedgerLimits;
 use crate::pool::PoolOptions;
 use crate::processor::LlmOptions;
 use crate::supervisor::SupervisorOptions;
-use crate::task::seconds;
+use crate::task::{PageInputKind, TaskOptions, names, seconds};
 
 /// What was given on the command line, in the environment, or in a file. Nothing given means the default.
 #[derive(Clone, Default, clap::Args, Deserialize)]
@@ -89,6 +89,18 @@ pub struct Settings {
     /// Instructions instead of the built-in prompt
     #[arg(long, env = "BINDERY_LLM_PROMPT", value_name = "TEXT")]
     pub llm_prompt: Option<String>,
+    /// What the model is given of a page: image, text or image+text [default: image]
+    #[arg(long, env = "BINDERY_LLM_INPUT", value_name = "KIND")]
+    pub llm_input: Option<String>,
+    /// The most pixels of the longer side of a page's picture [default: 1600]
+    #[arg(long, env = "BINDERY_LLM_IMAGE_SIDE", value_name = "PIXELS")]
+    pub llm_image_side: Option<u32>,
+    /// Models that read a page when the first has failed, in their order; text stands for the text layer
+    #[arg(long, env = "BINDERY_LLM_FALLBACK", value_name = "MODEL,…")]
+    pub llm_fallback: Option<String>,
+    /// Certificates (PEM) that the endpoint's may be signed by, besides the usual ones
+    #[arg(long, env = "BINDERY_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// The most calls in flight [default: 16]
     #[arg(long, env = "BINDERY_LLM_CONCURRENCY", value_name = "N")]
     pub llm_concurrency: Option<usize>,
@@ -192,6 +204,10 @@ impl Settings {
             llm_api_key: self.llm_api_key.or(under.llm_api_key),
             llm_model: self.llm_model.or(under.llm_model),
             llm_prompt: self.llm_prompt.or(under.llm_prompt),
+            llm_input: self.llm_input.or(under.llm_input),
+            llm_image_side: self.llm_image_side.or(under.llm_image_side),
+            llm_fallback: self.llm_fallback.or(under.llm_fallback),
+            ca_file: self.ca_file.or(under.ca_file),
             llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
             llm_timeout: self.llm_timeout.or(under.llm_timeout),
             llm_max_attempts: self.llm_max_attempts.or(under.llm_max_attempts),
@@ -259,6 +275,12 @@ impl Settings {
             page_time: secs(time("reader-timeout", self.reader_timeout.as_deref(), 20)?.max(1)),
             memory: bytes("reader-memory", self.reader_memory.as_deref().unwrap_or("1G"), 64 << 20)?,
         };
+        let input = self.llm_input.as_deref().unwrap_or("image").parse();
+        let input = input.map_err(|reason: String| ConfigError::new("llm-input", reason))?;
+        let image_side = self.llm_image_side.unwrap_or_else(|| LlmOptions::default().image_side);
+        if !TaskOptions::IMAGE_SIDES.contains(&image_side) {
+            return Err(ConfigError::new("llm-image-side", "must be 256 to 8192"));
+        }
         let base_url = self.llm_base_url.or_else(|| env("OPENAI_BASE_URL"));
         let api_key = self.llm_api_key.or_else(|| env("OPENAI_API_KEY"));
         let llm = base_url.filter(|url| !url.is_empty()).map(|base_url| LlmOptions {
@@ -266,6 +288,10 @@ impl Settings {
             api_key: api_key.filter(|key| !key.is_empty()),
             model: self.llm_model,
             prompt: self.llm_prompt,
+            fallback: self.llm_fallback.as_deref().map(names).unwrap_or_default(),
+            input,
+            image_side,
+            ca_file: self.ca_file,
         });
         Ok(Config {
             listen,
@@ -336,6 +362,15 @@ impl Config {
             lines.push(("llm_base_url", text(&redacted_url(&llm.base_url))));
             lines.extend(llm.api_key.as_ref().map(|_| ("llm_api_key", text("(redacted)"))));
             lines.extend(llm.model.as_ref().map(|model| ("llm_model", text(model))));
+            let input = match llm.input {
+                PageInputKind::Image => "image",
+                PageInputKind::Text => "text",
+                PageInputKind::Both => "image+text",
+            };
+            lines.push(("llm_input", text(input)));
+            lines.push(("llm_image_side", llm.image_side.to_string()));
+            lines.push(("llm_fallback", text(&llm.fallback.join(","))));
+            lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));
             lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));
         }
         lines.iter().fold(String::new(), |mut toml, (name, value)| {

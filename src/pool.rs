@@ -23,5 +23,5 @@ pub use fair_queue::FairQueue;
 pub use flights::{Flights, InFlight, read_flights};
 pub use lease::Lease;
 pub use work::{
-    Bind, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck, SourcePages, Work,
+    Bind, Cut, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck, SourcePages, Work,
 };

@@ -4,17 +4,20 @@
 //! at once; it may block its thread, holds no state of a task, and decides nothing about retries: it says what
 //! happened and the job decides.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::document::{Document, PageReader, Shard};
-use crate::task::{Failure, PageOutput, TaskOptions};
+use crate::task::{Failure, PageOutput, PageUsage, TaskOptions};
 
+mod auto;
 mod llm;
 mod scripted;
 mod text;
 
+pub use auto::AutoProcessor;
 pub use llm::{LlmOptions, LlmProcessor};
 pub use scripted::{Gate, ScriptedProcessor, Step};
 pub use text::TextProcessor;
@@ -44,8 +47,41 @@ pub struct ShardInput<'a> {
     pub deadline: Instant,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
+    /// Which workers call: where the processor began with others, those that it said the pages need.
+    pub kind: WorkKind,
+    /// The codes of the attempts at this shard that went wrong by what they read, in their order. What is asked
+    /// otherwise the next time can be decided by them.
+    pub earlier: &'a [Cow<'static, str>],
+    /// How many attempts the job makes with [`Processor::attempts`] left as it is.
+    pub max_attempts: u32,
     /// Told when the processor begins to wait for somebody else, and when it goes on; see [`Self::waiting`].
     pub on_waiting: &'a (dyn Fn(bool) + Sync),
+    /// Told of each call; see [`Self::called`].
+    pub on_call: &'a (dyn Fn(CallReport) + Sync),
+}
+
+/// One call of an endpoint, as seen by who made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallReport {
+    /// What it cost, also when its answer was of no use.
+    pub usage: PageUsage,
+    /// How long it took.
+    pub took: Duration,
+    /// How the endpoint took it.
+    pub verdict: CallVerdict,
+}
+
+/// How an endpoint took a call: what the next ones are to be held back by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallVerdict {
+    /// It did what was asked, or refused it as such.
+    Answered,
+    /// It is asked too often; perhaps it said when to come back.
+    Limited(Option<Duration>),
+    /// It took too long, or broke off: it may have too much to do.
+    Strained,
+    /// Nobody is there; perhaps a gateway said when to come back.
+    Away(Option<Duration>),
 }
 
 /// As long as it lives, the processor waits.
@@ -57,6 +93,12 @@ impl ShardInput<'_> {
     #[must_use]
     pub fn reader(&self) -> PageReader<'_> {
         self.document.reader().until(self.deadline, self.cancel)
+    }
+
+    /// Says what became of a call. Costs of an attempt that comes to nothing are known only by this; those of pages that
+    /// are done stand in their outputs.
+    pub fn called(&self, report: CallReport) {
+        (self.on_call)(report);
     }
 
     /// Says that until the answer is dropped this thread only waits for somebody else, for example for an endpoint. If
@@ -90,6 +132,14 @@ pub struct PageRead {
 pub enum ShardOutcome {
     /// Each page of the shard, with its output or its own failure.
     Done(Vec<PageRead>),
+    /// The same for some pages; the others need calls. They come back on the workers for calls, in shards of
+    /// as many pages as the task says, or one.
+    Divided {
+        /// Pages with their output or failure.
+        done: Vec<PageRead>,
+        /// All others of the shard.
+        calls: Vec<u32>,
+    },
     /// Nothing was done, and that is not the pages' fault (the endpoint is away, or asked too often): the same attempt
     /// may succeed later. Such attempts are not counted; they are limited by the time spent waiting.
     Retry {
@@ -100,6 +150,9 @@ pub enum ShardOutcome {
     },
     /// The shard as a whole cannot be read this way. Of several pages each is tried alone next.
     Failed(Failure),
+    /// No page of this task can be read by this processor, whatever is tried: a key that is not accepted, a model that
+    /// is not there. The task fails at once.
+    Fatal(Failure),
     /// Given up because [`ShardInput::cancel`] fired.
     Cancelled,
 }
@@ -125,10 +178,23 @@ pub trait Processor: Send + Sync + 'static {
     /// whenever outputs would differ, and let no output depend on other pages.
     fn recipe(&self, options: &TaskOptions) -> serde_json::Value;
 
-    /// Whether an output costs money or minutes. Such outputs are synced to the device before they count; others are
+    /// All recipes that a page may come out by, the first of them [`Self::recipe`]. A page is looked up under each, in
+    /// their order, and kept under the one that [`PageOutput::recipe`] names.
+    fn recipes(&self, options: &TaskOptions) -> Vec<serde_json::Value> {
+        vec![self.recipe(options)]
+    }
+
+    /// Whether outputs that took calls cost money or minutes. Those are synced to the device before they count; others are
     /// left to the page cache and would be made again after a power cut.
     fn is_paid(&self) -> bool {
         self.kind() == WorkKind::Call
+    }
+
+    /// How many attempts at one page are made that fail by what is read, where `usual` are made otherwise: more, when
+    /// there is another way to read it after the first one has failed so often.
+    fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
+        let _ = options;
+        usual
     }
 
     /// Writes into the options of a task that is being accepted what this processor would choose by itself, such as

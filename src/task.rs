@@ -10,9 +10,9 @@ mod selection;
 mod status;
 
 pub use failure::{Failure, code};
-pub(crate) use options::seconds;
-pub use options::{FailedPagesLimit, OptionError, TaskOptions};
-pub use page::{PageFailure, PageOutput, PageStatus, PageUsage, PageView};
+pub use options::{FailedPagesLimit, OptionError, PageInputKind, TaskOptions};
+pub(crate) use options::{names, seconds};
+pub use page::{PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};
 pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
 pub use selection::{PageRangeError, PageSelection};

@@ -48,7 +48,8 @@ struct TaskArgs {
     /// The PDF's password
     #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
     password: Option<String>,
-    /// Who reads the pages: text, or llm when an endpoint is configured [default: text]
+    /// Who reads the pages: text, llm, or auto, which has the model read those that have no sound text [default: auto
+    /// when an endpoint and a model are configured, else text]
     #[arg(long, env = "BINDERY_PROCESSOR")]
     processor: Option<String>,
     /// The model, for llm
@@ -57,6 +58,15 @@ struct TaskArgs {
     /// Instructions for the model
     #[arg(long, env = "BINDERY_PROMPT")]
     prompt: Option<String>,
+    /// What the model is given of a page: image, text or image+text [default: image]
+    #[arg(long, env = "BINDERY_INPUT")]
+    input: Option<String>,
+    /// The most pixels of the longer side of a page's picture [default: 1600]
+    #[arg(long, env = "BINDERY_IMAGE_SIDE")]
+    image_side: Option<String>,
+    /// Models that read a page when the first has failed, such as other-model,text; text is the text layer
+    #[arg(long, env = "BINDERY_FALLBACK")]
+    fallback: Option<String>,
     /// Pages read in one attempt [default: 16 for text, 1 for llm]
     #[arg(long, env = "BINDERY_SHARD_PAGES")]
     shard_pages: Option<String>,
@@ -83,6 +93,9 @@ impl TaskArgs {
             ("processor", &self.processor),
             ("model", &self.model),
             ("prompt", &self.prompt),
+            ("input", &self.input),
+            ("image_side", &self.image_side),
+            ("fallback", &self.fallback),
             ("shard_pages", &self.shard_pages),
             ("priority", &self.priority),
             ("max_failed_pages", &self.max_failed_pages),

@@ -19,6 +19,8 @@ pub struct PageFacts {
     pub rotation: u16,
     /// How many glyphs it shows, hidden ones included.
     pub glyphs: u32,
+    /// How many of them are hidden, as recognised text is behind the picture of a scan.
+    pub hidden_glyphs: u32,
     /// How many of them have no known meaning.
     pub unmapped_glyphs: u32,
     /// How much of it is covered by images, 0 to 1.

@@ -34,6 +34,8 @@ pub struct PageImage {
     pub width: u32,
     /// Pixels from top to bottom.
     pub height: u32,
+    /// Whether there is nothing to see: all of it is white.
+    pub blank: bool,
     /// The file.
     pub bytes: Vec<u8>,
 }
@@ -42,6 +44,8 @@ pub struct PageImage {
 const JPEG_QUALITY: u8 = 85;
 /// Channels this near to each other are gray: rounding makes such differences.
 const GRAY: u8 = 4;
+/// Not to be told from white.
+const WHITISH: u8 = 250;
 /// A page on which so many of 100 pixels are neither nearly white nor nearly black, in as many colours, has a photograph:
 /// the edges of letters are gray, too, but few, and areas of drawings have few colours.
 const PHOTOGRAPH: (usize, usize) = (15, 100);
@@ -97,6 +101,7 @@ fn encode(pixmap: &Pixmap) -> Option<PageImage> {
         // Gray is green: the channel that the eye goes by.
         pixels.extend_from_slice(if gray { &pixel[1..2] } else { &pixel[..3] });
     }
+    let blank = pixels.iter().all(|value| *value >= WHITISH);
     let photograph = is_photograph(&pixels, channels);
     let mut bytes = Vec::new();
     let media_type = if photograph {
@@ -124,7 +129,7 @@ fn encode(pixmap: &Pixmap) -> Option<PageImage> {
         png.write_header().ok()?.write_image_data(&pixels).ok()?;
         "image/png"
     };
-    Some(PageImage { media_type: media_type.to_owned(), width, height, bytes })
+    Some(PageImage { media_type: media_type.to_owned(), width, height, blank, bytes })
 }
 
 /// The nearest of sixteen levels: enough for the edges of letters.

@@ -157,6 +157,7 @@ impl<'a> PdfReader<'a> {
                 Rotation::FlippedHorizontal => 270,
             },
             glyphs: counts.glyphs,
+            hidden_glyphs: counts.hidden,
             unmapped_glyphs: counts.unmapped,
             image_coverage: coverage.min(1.0) as f32,
             content_hash: self.content_hash(number, shared).ok().map(|hash| hex(&hash)),

@@ -268,8 +268,8 @@ impl RemotePdf {
         patience: &Patience,
     ) -> Result<PageImage, Failure> {
         self.page(seat, page, &Request::Image { page, options }, patience, |answer| match answer {
-            (Answer::Image { media_type, width, height }, bytes) => {
-                Some(PageImage { media_type, width, height, bytes })
+            (Answer::Image { media_type, width, height, blank }, bytes) => {
+                Some(PageImage { media_type, width, height, blank, bytes })
             }
             _ => None,
         })

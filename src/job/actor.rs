@@ -11,8 +11,8 @@ use actix::{
 
 use super::runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
 use crate::document::Document;
-use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, ShardWork, Work};
-use crate::task::{PageFailure, TaskId};
+use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, Receipts, ShardWork, Work};
+use crate::task::{PageFailure, PageUsage, TaskId};
 
 /// Progress is told at most this often; what happens in between is told together.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -129,8 +129,16 @@ impl JobActor {
         let work = |index: &u32| {
             let subtask = self.runtime.sub_task(*index)?;
             let document = Arc::clone(&document);
-            let (attempt, shard, suspect) = (subtask.attempt, subtask.shard, subtask.suspect);
-            Some(Work::Shard(ShardWork { document, index: *index, attempt, shard, suspect }))
+            Some(Work::Shard(ShardWork {
+                document,
+                index: *index,
+                attempt: subtask.attempt,
+                shard: subtask.shard,
+                suspect: subtask.suspect,
+                earlier: subtask.errors.clone(),
+                spent: subtask.spent,
+                kind: subtask.kind,
+            }))
         };
         let work = indexes.iter().filter_map(work).collect();
         self.enqueue(work, false, ctx);
@@ -193,8 +201,12 @@ impl Handler<PoolEvent> for JobActor {
                 JobEvent::Planned { pages: plan.pages, known: plan.known }
             }
             PoolEvent::Ended(Ended::Planned(Err(why))) => JobEvent::PlanFailed(why),
-            PoolEvent::Ended(Ended::Shard { index, attempt, receipts }) => {
-                JobEvent::Outcome { index, attempt, receipts }
+            PoolEvent::Ended(Ended::Shard { index, attempt, receipts, calls }) => {
+                // What a page that is done has cost stands in its receipt.
+                let came_to_something = matches!(receipts, Receipts::Done(_) | Receipts::Divided { .. });
+                let calls = calls.iter().filter(|_| !came_to_something);
+                let spent = calls.fold(PageUsage::default(), |spent, call| spent.and(call.usage));
+                JobEvent::Outcome { index, attempt, receipts, spent }
             }
             PoolEvent::Ended(Ended::Bound(Ok(missing))) => JobEvent::Bound { missing },
             PoolEvent::Ended(Ended::Bound(Err(why))) => JobEvent::BindFailed(why),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::retry::{RetryPolicy, Tries};
 use super::subtask::{SubTask, SubTaskState, SubTaskStep};
 use crate::document::{Shard, plan};
-use crate::pool::{PageReceipt, Receipts};
-use crate::task::{Counts, FailedPagesLimit, Failure, PageFailure, TaskId, Usage, code};
+use crate::pool::{Cut, PageReceipt, Receipts};
+use crate::processor::WorkKind;
+use crate::task::{Counts, FailedPagesLimit, Failure, PageFailure, PageUsage, TaskId, Usage, code};
 
 /// What a job hears.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub enum JobEvent {
         attempt: u32,
         /// What became of it.
         receipts: Receipts,
+        /// What it cost, when it came to nothing.
+        spent: PageUsage,
     },
     /// The wait before the next attempt is over.
     RetryDue {
@@ -149,7 +152,7 @@ pub struct JobRuntime {
     task_id: TaskId,
     work_dir: String,
     output_path: String,
-    shard_pages: u32,
+    shards: Cut,
     limit: Option<FailedPagesLimit>,
     retry: RetryPolicy,
     phase: Phase,
@@ -177,7 +180,7 @@ impl JobRuntime {
         task_id: TaskId,
         work_dir: String,
         output_path: String,
-        shard_pages: u32,
+        shards: Cut,
         limit: Option<FailedPagesLimit>,
         retry: RetryPolicy,
         crashes: BTreeMap<u32, u32>,
@@ -186,7 +189,7 @@ impl JobRuntime {
             task_id,
             work_dir,
             output_path,
-            shard_pages,
+            shards,
             limit,
             retry,
             phase: Phase::Planning,
@@ -287,7 +290,10 @@ impl JobRuntime {
             (Phase::Planning, JobEvent::Planned { pages, known }) => self.planned(pages, &known),
             (Phase::Planning, JobEvent::PlanFailed(why)) => self.plan_failed(why),
             (Phase::Running, JobEvent::Started { index, attempt }) => self.started(index, attempt),
-            (Phase::Running, JobEvent::Outcome { index, attempt, receipts }) => self.outcome(index, attempt, receipts),
+            (Phase::Running, JobEvent::Outcome { index, attempt, receipts, spent }) => {
+                self.spend(index, attempt, spent);
+                self.outcome(index, attempt, receipts)
+            }
             (Phase::Running, JobEvent::RetryDue { index, attempt }) => self.retry_due(index, attempt),
             (Phase::Binding, JobEvent::Bound { missing }) if missing.is_empty() => self.end(JobEnd::Completed),
             (Phase::Binding, JobEvent::Bound { missing }) => self.read_again(&missing),
@@ -334,8 +340,10 @@ impl JobRuntime {
         let (suspects, sound): (Vec<u32>, Vec<u32>) =
             self.open_pages().into_iter().partition(|page| crashes.contains_key(page));
         let mut actions = vec![JobAction::Report];
-        let shards = plan(sound, self.shard_pages).into_iter().map(SubTask::new);
-        actions.extend(self.add_subtasks(suspects.into_iter().map(SubTask::suspect).chain(shards)));
+        let Cut { pages, kind, .. } = self.shards;
+        let shards = plan(sound, pages).into_iter().map(|shard| SubTask::new(shard, kind));
+        let suspects = suspects.into_iter().map(|page| SubTask::suspect(page, kind));
+        actions.extend(self.add_subtasks(suspects.chain(shards)));
         actions.extend(self.advance());
         actions
     }
@@ -352,15 +360,26 @@ impl JobRuntime {
         if std::mem::replace(&mut self.started, true) { Vec::new() } else { vec![JobAction::ReportStart] }
     }
 
+    /// What is paid for nothing is paid all the same.
+    fn spend(&mut self, index: u32, attempt: u32, spent: PageUsage) {
+        self.count(PageReceipt { usage: spent, reused: false });
+        if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
+            subtask.spent = subtask.spent.and(spent);
+        }
+    }
+
     fn outcome(&mut self, index: u32, attempt: u32, receipts: Receipts) -> Vec<JobAction> {
         let mut actions = self.began();
         let Some(subtask) = self.sub_tasks.get(index as usize) else { return actions };
         let several = subtask.shard.len() > 1;
-        let (errors, patient) = (subtask.errors + 1, subtask.waited < self.retry.patience);
+        let errors = u32::try_from(subtask.errors.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let patient = subtask.waited < self.retry.patience;
         actions.extend(match receipts {
-            Receipts::Done(pages) => self.done(index, attempt, pages),
+            Receipts::Done(pages) => self.done(index, attempt, pages, &[]),
+            Receipts::Divided { done, calls } => self.done(index, attempt, done, &calls),
             Receipts::NotNow(after) => self.wait(index, attempt, after),
             Receipts::Retry { after, why } if patient => self.wait_for_others(index, attempt, after, &why),
+            Receipts::Fatal(why) => self.give_up(why),
             // Of several pages one may be the cause; alone each has all its attempts.
             Receipts::Failed(_) if several => self.split(index, attempt),
             Receipts::Failed(why) if why.retryable && !self.retry.is_last(errors) => {
@@ -376,7 +395,14 @@ impl JobRuntime {
         actions
     }
 
-    fn done(&mut self, index: u32, attempt: u32, pages: Vec<(u32, Result<PageReceipt, Failure>)>) -> Vec<JobAction> {
+    /// Pages have their outcomes, but for some that need calls.
+    fn done(
+        &mut self,
+        index: u32,
+        attempt: u32,
+        pages: Vec<(u32, Result<PageReceipt, Failure>)>,
+        calls: &[u32],
+    ) -> Vec<JobAction> {
         let Some(shard) = self.take(index, SubTaskStep::Finish, attempt) else { return Vec::new() };
         self.completed_count += 1;
         for (page, result) in pages.into_iter().filter(|(page, _)| shard.pages().contains(page)) {
@@ -390,11 +416,16 @@ impl JobRuntime {
             }
         }
         // Whatever the answer left out would otherwise be waited for without end.
-        for page in shard.pages() {
+        let calls: Vec<u32> = calls.iter().copied().filter(|page| self.is_open(*page)).collect();
+        for page in shard.pages().filter(|page| !calls.contains(page)) {
             let silent = Failure::permanent(code::BAD_ANSWER, "the processor gave no answer for this page");
             self.fail_page(page, silent, attempt);
         }
         let mut actions = vec![JobAction::Report];
+        let suspect = self.sub_tasks.get(index as usize).is_some_and(|subtask| subtask.suspect);
+        let shards = plan(calls, self.shards.call_pages).into_iter();
+        actions
+            .extend(self.add_subtasks(shards.map(|shard| SubTask { suspect, ..SubTask::new(shard, WorkKind::Call) })));
         actions.extend(self.advance());
         actions
     }
@@ -420,7 +451,7 @@ impl JobRuntime {
     fn try_again(&mut self, index: u32, attempt: u32, errors: u32, why: &Failure) -> Vec<JobAction> {
         log::debug!(task:% = self.task_id, shard = index, attempt, code:% = why.code; "attempt failed, trying again");
         if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
-            subtask.errors = errors;
+            subtask.errors.push(why.code.clone());
         }
         self.wait(index, attempt, self.retry.delay(errors, None, self.salt(index)))
     }
@@ -441,7 +472,10 @@ impl JobRuntime {
     fn split(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
         let Some(shard) = self.take(index, SubTaskStep::Split, attempt) else { return Vec::new() };
         self.split_count += 1;
-        let mut actions = self.add_subtasks(shard.pages().map(Shard::single).map(SubTask::new));
+        let whole = self.sub_tasks.get(index as usize);
+        let (mut spent, kind) = whole.map_or_else(|| (PageUsage::default(), self.shards.kind), |w| (w.spent, w.kind));
+        let alone = |page| SubTask { spent: std::mem::take(&mut spent), ..SubTask::new(Shard::single(page), kind) };
+        let mut actions = self.add_subtasks(shard.pages().map(alone));
         actions.push(JobAction::Report);
         actions
     }
@@ -468,8 +502,9 @@ impl JobRuntime {
         }
         self.phase = Phase::Running;
         let mut actions = vec![JobAction::Report];
-        let shards = plan(missing.iter().copied(), self.shard_pages);
-        actions.extend(self.add_subtasks(shards.into_iter().map(SubTask::new)));
+        let Cut { pages, kind, .. } = self.shards;
+        let shards = plan(missing.iter().copied(), pages);
+        actions.extend(self.add_subtasks(shards.into_iter().map(|shard| SubTask::new(shard, kind))));
         actions
     }
 
@@ -484,11 +519,16 @@ impl JobRuntime {
         }
     }
 
+    /// The task cannot be read: what is there of it is kept.
+    fn give_up(&mut self, why: Failure) -> Vec<JobAction> {
+        self.phase = Phase::BindingPartial(why);
+        vec![JobAction::StopAttempts, JobAction::Bind { complete: false }]
+    }
+
     /// Ends the running phase when there is nothing left to wait for, or no point in going on.
     fn advance(&mut self) -> Vec<JobAction> {
         if let Some(why) = self.too_many_failed() {
-            self.phase = Phase::BindingPartial(why);
-            return vec![JobAction::StopAttempts, JobAction::Bind { complete: false }];
+            return self.give_up(why);
         }
         if self.done_pages as usize + self.failures.len() < self.pages.len() {
             return Vec::new();
@@ -559,6 +599,10 @@ impl JobRuntime {
 
     fn position(&self, page: u32) -> Option<usize> {
         self.pages.binary_search(&page).ok()
+    }
+
+    fn is_open(&self, page: u32) -> bool {
+        self.position(page).is_some_and(|position| self.states[position] == PageState::Open)
     }
 
     fn open_pages(&self) -> Vec<u32> {

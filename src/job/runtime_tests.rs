@@ -7,7 +7,8 @@ use super::*;
 fn runtime(shard_pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
     let retry = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
     let (folder, output) = ("tasks/x".to_owned(), "tasks/x/result-1.md".to_owned());
-    JobRuntime::new(TaskId::generate(), folder, output, shard_pages, limit, retry, BTreeMap::new())
+    let cut = Cut { pages: shard_pages, kind: WorkKind::Call, call_pages: 2 };
+    JobRuntime::new(TaskId::generate(), folder, output, cut, limit, retry, BTreeMap::new())
 }
 
 /// A job of `pages` pages in shards of four, after deaths of the process.
@@ -31,11 +32,11 @@ fn receipt() -> PageReceipt {
 fn ok(job: &JobRuntime, index: u32, attempt: u32) -> JobEvent {
     let pages = job.sub_task(index).unwrap().shard.pages();
     let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt()))).collect());
-    JobEvent::Outcome { index, attempt, receipts }
+    JobEvent::Outcome { index, attempt, receipts, spent: PageUsage::default() }
 }
 
 fn failed(index: u32, attempt: u32, why: Failure) -> JobEvent {
-    JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(why) }
+    JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(why), spent: PageUsage::default() }
 }
 
 fn damage() -> Failure {
@@ -73,17 +74,18 @@ fn nobody_is_waited_for_longer_than_the_patience() {
     let patience = RetryPolicy::default().patience;
     let away = |after| Receipts::Retry { after, why: Failure::passing(code::RATE_LIMITED, "come back next year") };
     let year = Some(Duration::from_hours(24 * 365));
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: away(year) });
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: away(year), spent: PageUsage::default() });
     assert!(matches!(actions[1], JobAction::RetryLater { after, .. } if after == patience), "{actions:?}");
     job.on(JobEvent::RetryDue { index: 0, attempt: 1 });
-    job.on(JobEvent::Outcome { index: 0, attempt: 2, receipts: away(year) });
+    job.on(JobEvent::Outcome { index: 0, attempt: 2, receipts: away(year), spent: PageUsage::default() });
     assert_eq!(job.failures().len(), 1);
 }
 
 #[test]
 fn a_processor_that_gives_up_by_itself_is_tried_again() {
     let mut job = planned(1, 1, None);
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: Receipts::Cancelled });
+    let actions =
+        job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: Receipts::Cancelled, spent: PageUsage::default() });
     assert!(matches!(actions[1], JobAction::RetryLater { attempt: 1, .. }), "{actions:?}");
 }
 
@@ -119,7 +121,7 @@ fn a_retry_after_is_obeyed() {
     let mut job = planned(1, 1, None);
     let after = Duration::from_secs(90);
     let receipts = Receipts::Retry { after: Some(after), why: Failure::passing(code::RATE_LIMITED, "slow down") };
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts });
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts, spent: PageUsage::default() });
     assert!(matches!(actions.last(), Some(JobAction::RetryLater { after: wait, .. }) if *wait >= after));
 }
 
@@ -128,7 +130,12 @@ fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
     let mut job = planned(1, 1, None);
     let away = |attempt| {
         let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "away");
-        JobEvent::Outcome { index: 0, attempt, receipts: Receipts::Retry { after: None, why } }
+        JobEvent::Outcome {
+            index: 0,
+            attempt,
+            receipts: Receipts::Retry { after: None, why },
+            spent: PageUsage::default(),
+        }
     };
     let mut waited = Duration::ZERO;
     let mut attempt = 1;
@@ -152,11 +159,50 @@ fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
 }
 
 #[test]
+fn pages_that_need_calls_come_back_as_subtasks_for_calls() {
+    let mut job = planned(6, 6, None);
+    let done = [1, 4].map(|page| (page, Ok(receipt()))).to_vec();
+    let receipts = Receipts::Divided { done, calls: vec![2, 3, 5, 6, 99] };
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts, spent: PageUsage::default() });
+    assert!(actions.contains(&JobAction::Run(vec![1, 2])), "{actions:?}");
+    let shards = [1, 2].map(|index| job.sub_task(index).unwrap()).map(|s| (s.shard.first, s.shard.last, s.kind));
+    assert_eq!(shards, [(2, 3, WorkKind::Call), (5, 6, WorkKind::Call)]);
+    assert!(job.on(ok(&job, 1, 1)).iter().all(|action| !matches!(action, JobAction::Bind { .. })));
+    assert!(job.on(ok(&job, 2, 1)).contains(&JobAction::Bind { complete: true }));
+}
+
+#[test]
+fn what_no_attempt_can_mend_ends_the_task_with_its_words() {
+    let mut job = planned(1, 3, None);
+    job.on(ok(&job, 0, 1));
+    let why = Failure::permanent(code::ENDPOINT_UNAUTHORIZED, "no such key");
+    let receipts = Receipts::Fatal(why.clone());
+    let actions = job.on(JobEvent::Outcome { index: 1, attempt: 1, receipts, spent: PageUsage::default() });
+    assert!(actions.contains(&JobAction::StopAttempts) && actions.contains(&JobAction::Bind { complete: false }));
+    let actions = job.on(JobEvent::Bound { missing: vec![2, 3] });
+    assert!(actions.contains(&JobAction::End(JobEnd::Failed { why, partial: true })), "{actions:?}");
+}
+
+#[test]
+fn what_attempts_cost_counts_also_when_they_came_to_nothing() {
+    let mut job = planned(2, 2, None);
+    let spent = PageUsage { calls: 1, prompt_tokens: 50, completion_tokens: 7 };
+    let lost = |index, attempt| JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(bad_answer()), spent };
+    job.on(lost(0, 1));
+    job.on(lost(1, 1));
+    // The page takes over what its shard had cost.
+    assert_eq!(job.sub_task(1).unwrap().spent, spent.and(spent));
+    assert_eq!(job.sub_task(2).unwrap().spent, PageUsage::default());
+    job.on(ok(&job, 2, 1));
+    assert_eq!((job.progress().usage.calls, job.progress().usage.prompt_tokens), (3, 105));
+}
+
+#[test]
 fn a_lost_lease_is_waited_for_without_end_and_at_an_even_pace() {
     let mut job = planned(1, 1, None);
     for attempt in 1..=10_000 {
         let receipts = Receipts::NotNow(Duration::from_secs(1));
-        let actions = job.on(JobEvent::Outcome { index: 0, attempt, receipts });
+        let actions = job.on(JobEvent::Outcome { index: 0, attempt, receipts, spent: PageUsage::default() });
         let wait = JobAction::RetryLater { index: 0, attempt, after: Duration::from_secs(1) };
         assert_eq!(actions.last(), Some(&wait));
         job.on(JobEvent::RetryDue { index: 0, attempt });
@@ -275,7 +321,7 @@ fn a_result_that_cannot_be_written_is_tried_again_then_fails() {
 fn a_processor_that_leaves_pages_out_leaves_no_gap() {
     let mut job = planned(3, 3, None);
     let receipts = Receipts::Done(vec![(2, Ok(receipt())), (99, Ok(receipt()))]);
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts });
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts, spent: PageUsage::default() });
     assert!(actions.contains(&JobAction::Bind { complete: true }));
     assert_eq!(job.failures().keys().copied().collect::<Vec<_>>(), [1, 3]);
 }
@@ -347,7 +393,8 @@ impl Play {
         }
         let (index, attempt) = self.open.swap_remove(choice % self.open.len());
         let Some(subtask) = self.job.sub_task(index) else { return };
-        let event = JobEvent::Outcome { index, attempt, receipts: receipts(subtask.shard) };
+        let event =
+            JobEvent::Outcome { index, attempt, receipts: receipts(subtask.shard), spent: PageUsage::default() };
         self.past.push(event.clone());
         self.tell(event);
     }

@@ -8,9 +8,12 @@
 //!    │  └───────────────┴──Split─▶ split   (its pages go on as subtasks of their own)
 //! ```
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::document::Shard;
+use crate::processor::WorkKind;
+use crate::task::PageUsage;
 
 /// Where a subtask stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,25 +82,38 @@ pub struct SubTask {
     pub state: SubTaskState,
     /// The attempt that runs or comes next, from 1. News of any other attempt is old.
     pub attempt: u32,
-    /// Attempts that went wrong by what they read; those that found nobody there are not among them.
-    pub errors: u32,
+    /// The codes of the attempts that went wrong by what they read; those that found nobody there are not among them.
+    pub errors: Vec<Cow<'static, str>>,
+    /// What attempts cost that came to nothing.
+    pub spent: PageUsage,
     /// How long it has waited for somebody who was not there.
     pub waited: Duration,
     /// Whether the process died while it read one of these pages.
     pub suspect: bool,
+    /// Which workers do it.
+    pub kind: WorkKind,
 }
 
 impl SubTask {
     /// A subtask before its first attempt.
     #[must_use]
-    pub const fn new(shard: Shard) -> Self {
-        Self { shard, state: SubTaskState::Queued, attempt: 1, errors: 0, waited: Duration::ZERO, suspect: false }
+    pub fn new(shard: Shard, kind: WorkKind) -> Self {
+        Self {
+            shard,
+            state: SubTaskState::Queued,
+            attempt: 1,
+            errors: Vec::new(),
+            spent: PageUsage::default(),
+            waited: Duration::ZERO,
+            suspect: false,
+            kind,
+        }
     }
 
     /// The same for a page that was being read when the process died.
     #[must_use]
-    pub const fn suspect(page: u32) -> Self {
-        Self { suspect: true, ..Self::new(Shard::single(page)) }
+    pub fn suspect(page: u32, kind: WorkKind) -> Self {
+        Self { suspect: true, ..Self::new(Shard::single(page), kind) }
     }
 
     /// Takes `step` on news of `attempt`; answers whether it did. Duplicates and late news do nothing.
@@ -139,7 +155,7 @@ mod tests {
 
     #[test]
     fn news_of_an_older_attempt_does_nothing() {
-        let mut subtask = SubTask::new(Shard::single(1));
+        let mut subtask = SubTask::new(Shard::single(1), WorkKind::Call);
         assert!(subtask.take(SubTaskStep::Wait, 1));
         assert!(subtask.take(SubTaskStep::Due, 1));
         assert!(!subtask.take(SubTaskStep::Finish, 1));

@@ -1,18 +1,18 @@
 //! Which content hash each page of one task's PDF has, as far as that is known.
 //!
 //! Hashing a page means reading it, so it happens when the page's turn comes and not while the caller waits for a plan.
-//! What is learnt stands in a file beside the source: 32 bytes a page, at its place, zeros while unknown, ones for none. A process
-//! that goes on with the task finds it there; nothing is lost without it but the time to hash again, so it is not
-//! synced.
+//! What is learnt stands in a file beside the source: 32 bytes a page, at its place, zeros while unknown, ones for none.
+//! A process that goes on with the task finds it there; nothing is lost without it but the time to hash again, so it is
+//! not synced.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use super::PageKey;
-use super::RecipeHash;
+use super::{Ledger, PageKey, RecipeHash};
 use crate::blob::LocalBlob;
+use crate::task::PageOutput;
 
 const HASH: usize = 32;
 /// Stands for a page that has no hash.
@@ -83,6 +83,19 @@ impl PageHashes {
             PageHash::Content(content) => PageKey::of_content(&content, recipe),
             PageHash::None | PageHash::Unknown => PageKey::of_place(&self.source_sha256, page, recipe),
         })
+    }
+
+    /// The page, as it was read by the first of these recipes that the ledger has it of.
+    ///
+    /// # Errors
+    /// As [`Ledger::get`] and [`Self::get`].
+    pub fn find(&self, ledger: &Ledger, page: u32, recipes: &[RecipeHash]) -> io::Result<Option<PageOutput>> {
+        for recipe in recipes {
+            if let Some(output) = ledger.get(self.page_key(page, *recipe)?)? {
+                return Ok(Some(output));
+            }
+        }
+        Ok(None)
     }
 
     fn file(&self, make: bool) -> io::Result<Option<&File>> {

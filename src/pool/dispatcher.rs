@@ -200,6 +200,7 @@ fn lost(work: &Work) -> Ended {
             index: shard.index,
             attempt: shard.attempt,
             receipts: super::work::Receipts::Failed(worker_lost()),
+            calls: Vec::new(),
         },
         Work::Bind(_) => Ended::Bound(Err(worker_lost())),
     }

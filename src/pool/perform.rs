@@ -6,6 +6,7 @@
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::flights::{Flights, InFlight};
@@ -15,7 +16,7 @@ use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, Readers, Shard, plan};
 use crate::failpoint;
 use crate::ledger::{Ledger, PageHash};
-use crate::processor::{PageRead, ShardInput, ShardOutcome};
+use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome};
 use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
@@ -43,8 +44,10 @@ impl Workshop {
                 Ended::Planned(self.plan(spec))
             }
             Work::Shard(work) => {
-                let receipts = self.attempt(spec, &work, slot);
-                Ended::Shard { index: work.index, attempt: work.attempt, receipts }
+                let (reports, reported) = std::sync::mpsc::channel();
+                let receipts = self.attempt(spec, &work, slot, &reports);
+                let calls = reported.try_iter().collect();
+                Ended::Shard { index: work.index, attempt: work.attempt, receipts, calls }
             }
             Work::Bind(bind) => Ended::Bound(self.bind(spec, &bind)),
         }
@@ -86,12 +89,12 @@ impl Workshop {
 
     /// A page, if it is in the ledger.
     fn known(&self, spec: &JobSpec, page: u32) -> io::Result<Option<PageOutput>> {
-        self.ledger.get(spec.page_key(page)?)
+        spec.hashes.find(&self.ledger, page, &spec.recipes)
     }
 
     /// One attempt. Pages that another task paid for are not read again.
-    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize) -> Receipts {
-        let mut receipts = Vec::new();
+    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, reports: &Sender<CallReport>) -> Receipts {
+        let (mut receipts, mut calls) = (Vec::new(), Vec::new());
         let mut missing = Vec::new();
         let flying = self.flights.begin(slot, spec.flight(work.shard.first, work.shard.last));
         let hashed = hash_pages(spec, work);
@@ -111,15 +114,26 @@ impl Workshop {
             }
         }
         for shard in plan(missing, u32::MAX) {
-            match self.read(spec, work, shard, slot) {
+            match self.read(spec, work, shard, slot, reports) {
                 Receipts::Done(read) => receipts.extend(read),
+                Receipts::Divided { done, calls: more } => {
+                    receipts.extend(done);
+                    calls.extend(more);
+                }
                 other => return other,
             }
         }
-        Receipts::Done(receipts)
+        if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } }
     }
 
-    fn read(&self, spec: &JobSpec, work: &ShardWork, shard: Shard, slot: usize) -> Receipts {
+    fn read(
+        &self,
+        spec: &JobSpec,
+        work: &ShardWork,
+        shard: Shard,
+        slot: usize,
+        reports: &Sender<CallReport>,
+    ) -> Receipts {
         if spec.cancel.is_cancelled() {
             return Receipts::Cancelled;
         }
@@ -132,6 +146,9 @@ impl Workshop {
         }
         let flying = self.flights.begin(slot, spec.flight(shard.first, shard.last));
         let waits = |waits: bool| flying.mark(!waits);
+        let called = |report| {
+            let _ = reports.send(report);
+        };
         let input = ShardInput {
             document: &work.document,
             shard,
@@ -140,7 +157,11 @@ impl Workshop {
             attempt: work.attempt,
             deadline: Instant::now() + spec.attempt_timeout,
             cancel: &spec.cancel,
+            kind: work.kind,
+            earlier: &work.earlier,
+            max_attempts: spec.max_attempts,
             on_waiting: &waits,
+            on_call: &called,
         };
         if let Err(error) = failpoint::pass("attempt.begin").and_then(|()| failpoint::pass_pages(shard.pages())) {
             return Receipts::Failed(storage_failed(&error));
@@ -151,31 +172,46 @@ impl Workshop {
             return Receipts::Failed(storage_failed(&error));
         }
         match outcome {
-            ShardOutcome::Done(pages) => self.keep(spec, shard, pages),
+            ShardOutcome::Done(pages) => self.keep(spec, work, shard, pages, Vec::new()),
+            ShardOutcome::Divided { done, calls } => self.keep(spec, work, shard, done, calls),
             ShardOutcome::Retry { after, why } => Receipts::Retry { after, why },
             ShardOutcome::Failed(why) if why.is_lack() => Receipts::Retry { after: None, why },
             ShardOutcome::Failed(why) => Receipts::Failed(why),
+            ShardOutcome::Fatal(why) => Receipts::Fatal(why),
             ShardOutcome::Cancelled => Receipts::Cancelled,
         }
     }
 
     /// Puts what was read into the ledger. A page that the processor forgot, or named twice, is its failure.
-    fn keep(&self, spec: &JobSpec, shard: Shard, mut pages: Vec<PageRead>) -> Receipts {
+    fn keep(
+        &self,
+        spec: &JobSpec,
+        work: &ShardWork,
+        shard: Shard,
+        mut pages: Vec<PageRead>,
+        calls: Vec<u32>,
+    ) -> Receipts {
         pages.sort_by_key(|read| read.page);
-        if pages.iter().map(|read| read.page).ne(shard.pages()) {
+        let mut named: Vec<u32> = pages.iter().map(|read| read.page).chain(calls.iter().copied()).collect();
+        named.sort_unstable();
+        if named.into_iter().ne(shard.pages()) {
             let message = format!("the processor {} did not answer for each page once", spec.processor.name());
             return Receipts::Failed(Failure::permanent(code::BAD_ANSWER, message));
         }
-        let durability = if spec.processor.is_paid() { Durability::Synced } else { Durability::Cached };
         let mut receipts = Vec::with_capacity(pages.len());
+        let mut spent = work.spent;
         for PageRead { page, result } in pages {
             let receipt = match result {
-                Ok(output) => match self.keep_page(spec, page, &output, durability) {
-                    Ok(()) => Ok(PageReceipt { usage: output.usage, reused: false }),
-                    // Reading it again would be paid again, so this is the page's failure and not tried again.
-                    Err(error) if spec.processor.is_paid() => Err(storage_failed(&error)),
-                    Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
-                },
+                Ok(output) => {
+                    let usage = output.usage;
+                    let output = with_spent(output, &mut spent);
+                    match self.keep_page(spec, page, &output) {
+                        Ok(()) => Ok(PageReceipt { usage, reused: false }),
+                        // Reading it again would be paid again, so this is the page's failure and not tried again.
+                        Err(error) if is_paid(spec, &output) => Err(storage_failed(&error)),
+                        Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
+                    }
+                }
                 Err(failure) => Err(failure),
             };
             receipts.push((page, receipt));
@@ -183,17 +219,19 @@ impl Workshop {
         if let Err(error) = failpoint::pass("attempt.kept") {
             return Receipts::Failed(storage_failed(&error));
         }
-        Receipts::Done(receipts)
+        if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } }
     }
 
     /// Puts a page into the ledger. One that was paid is held on to until there is room for it, and its worker with it:
     /// without room no other call should begin either.
-    fn keep_page(&self, spec: &JobSpec, page: u32, output: &PageOutput, durability: Durability) -> io::Result<()> {
+    fn keep_page(&self, spec: &JobSpec, page: u32, output: &PageOutput) -> io::Result<()> {
+        let paid = is_paid(spec, output);
+        let durability = if paid { Durability::Synced } else { Durability::Cached };
         let begun = Instant::now();
         loop {
-            let kept = spec.page_key(page).and_then(|key| self.ledger.put(key, output, durability));
+            let kept = spec.page_key(page, output).and_then(|key| self.ledger.put(key, output, durability));
             let Err(error) = &kept else { return kept };
-            let wait = spec.processor.is_paid() && !spec.cancel.is_cancelled() && begun.elapsed() < spec.patience;
+            let wait = paid && !spec.cancel.is_cancelled() && begun.elapsed() < spec.patience;
             if !wait {
                 return kept;
             }
@@ -269,6 +307,17 @@ impl JobSpec {
     fn flight(&self, first: u32, last: u32) -> InFlight {
         InFlight { task: self.task, epoch: self.epoch, first, last }
     }
+}
+
+/// Whether reading the page again would be paid again.
+fn is_paid(spec: &JobSpec, output: &PageOutput) -> bool {
+    spec.processor.is_paid() && output.usage.calls > 0
+}
+
+/// What earlier attempts cost stands with the first page that came of it.
+fn with_spent(mut output: PageOutput, spent: &mut PageUsage) -> PageOutput {
+    output.usage = output.usage.and(std::mem::take(spent));
+    output
 }
 
 enum Bound {

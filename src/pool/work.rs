@@ -1,5 +1,6 @@
 //! What is worked on, and what comes back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::lease::Lease;
 use crate::document::{Document, DocumentLimits, Shard};
 use crate::ledger::{PageHashes, PageKey, RecipeHash};
-use crate::processor::{Processor, WorkKind};
-use crate::task::{Failure, PageFailure, PageSelection, PageUsage, TaskId, TaskOptions};
+use crate::processor::{CallReport, Processor, WorkKind};
+use crate::task::{Failure, PageFailure, PageOutput, PageSelection, PageUsage, TaskId, TaskOptions};
 
 /// What every piece of work of one job has in common. Shared, never changed.
 pub struct JobSpec {
@@ -32,10 +33,12 @@ pub struct JobSpec {
     pub options: TaskOptions,
     /// Who reads the pages.
     pub processor: Arc<dyn Processor>,
-    /// The recipe's hash, for the ledger.
-    pub recipe: RecipeHash,
+    /// The hashes of its recipes, for the ledger.
+    pub recipes: Vec<RecipeHash>,
     /// What a document may be.
     pub limits: DocumentLimits,
+    /// How many attempts are usual.
+    pub max_attempts: u32,
     /// The longest that one attempt may take.
     pub attempt_timeout: Duration,
     /// The longest that something the machine lacks is waited for, such as room on the disk.
@@ -53,19 +56,34 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// The ledger key of one page.
+    /// The ledger key of one page that came out like this.
     ///
     /// # Errors
-    /// When it cannot be looked up what the page shows.
-    pub fn page_key(&self, page: u32) -> std::io::Result<PageKey> {
-        self.hashes.page_key(page, self.recipe)
+    /// When it cannot be looked up what the page shows, or there is no such recipe.
+    pub fn page_key(&self, page: u32, output: &PageOutput) -> std::io::Result<PageKey> {
+        let recipe = self.recipes.get(output.recipe).ok_or(std::io::ErrorKind::InvalidInput)?;
+        self.hashes.page_key(page, *recipe)
     }
 
-    /// Pages a shard.
+    /// How its pages are cut into shards.
     #[must_use]
-    pub fn shard_pages(&self) -> u32 {
-        self.options.shard_pages.unwrap_or_else(|| self.processor.shard_pages())
+    pub fn cut(&self) -> Cut {
+        let (kind, wanted) = (self.processor.kind(), self.options.shard_pages);
+        let pages = wanted.unwrap_or_else(|| self.processor.shard_pages());
+        // Where calls are the exception, what was wanted is meant for them.
+        Cut { pages, kind, call_pages: wanted.unwrap_or(1) }
     }
+}
+
+/// How the pages of a job are cut into shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Pages a shard.
+    pub pages: u32,
+    /// Which workers do it.
+    pub kind: WorkKind,
+    /// Pages a shard of those that turn out to need calls.
+    pub call_pages: u32,
 }
 
 /// One piece of work of a job.
@@ -93,6 +111,12 @@ pub struct ShardWork {
     /// Whether the process died while it read one of these pages. Such work is done one piece at a time, so that the
     /// next death, if one comes, says which page it was.
     pub suspect: bool,
+    /// The codes of the attempts that went wrong by what they read.
+    pub earlier: Vec<Cow<'static, str>>,
+    /// What they cost.
+    pub spent: PageUsage,
+    /// Which workers do it.
+    pub kind: WorkKind,
 }
 
 /// A result to be written.
@@ -123,7 +147,7 @@ impl Work {
             Self::Plan if spec.crashes > 0 => LaneName::Suspects,
             Self::Shard(shard) if shard.suspect => LaneName::Suspects,
             Self::Plan | Self::Bind(_) => LaneName::Cpu,
-            Self::Shard(_) => match spec.processor.kind() {
+            Self::Shard(shard) => match shard.kind {
                 WorkKind::Cpu => LaneName::Cpu,
                 WorkKind::Call => LaneName::Calls,
             },
@@ -144,7 +168,7 @@ pub struct Plan {
 /// What a job is told of a page that was read. Its Markdown is in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageReceipt {
-    /// What it cost now; nothing when it was found in the ledger.
+    /// What this attempt cost; nothing when it was found in the ledger.
     pub usage: PageUsage,
     /// Whether it was found in the ledger.
     pub reused: bool,
@@ -155,6 +179,13 @@ pub struct PageReceipt {
 pub enum Receipts {
     /// Each page with its receipt or its own failure.
     Done(Vec<(u32, Result<PageReceipt, Failure>)>),
+    /// The same for some pages; the others have to be asked for with calls.
+    Divided {
+        /// Pages with their receipts or their own failures.
+        done: Vec<(u32, Result<PageReceipt, Failure>)>,
+        /// All others.
+        calls: Vec<u32>,
+    },
     /// Try again later.
     Retry {
         /// Wait at least so long.
@@ -166,6 +197,8 @@ pub enum Receipts {
     NotNow(Duration),
     /// The shard cannot be read as a whole.
     Failed(Failure),
+    /// The task cannot be read.
+    Fatal(Failure),
     /// Given up.
     Cancelled,
 }
@@ -182,6 +215,8 @@ pub enum Ended {
         attempt: u32,
         /// What became of it.
         receipts: Receipts,
+        /// The calls that were made.
+        calls: Vec<CallReport>,
     },
     /// Of [`Work::Bind`]: bound, or the pages that are missing in the ledger.
     Bound(Result<Vec<u32>, Failure>),

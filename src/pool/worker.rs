@@ -65,7 +65,12 @@ fn crashed(spec: &JobSpec, work: &Work) -> Ended {
         Work::Shard(work) => {
             let message = format!("the processor {} crashed on this page", spec.processor.name());
             let why = Failure::passing(code::PROCESSOR_CRASHED, message);
-            Ended::Shard { index: work.index, attempt: work.attempt, receipts: Receipts::Failed(why) }
+            Ended::Shard {
+                index: work.index,
+                attempt: work.attempt,
+                receipts: Receipts::Failed(why),
+                calls: Vec::new(),
+            }
         }
         Work::Bind(_) => Ended::Bound(Err(Failure::passing(code::PROCESSOR_CRASHED, "writing the result crashed"))),
     }

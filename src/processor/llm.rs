@@ -1,32 +1,75 @@
 //! The processor that asks a language model behind any OpenAI-compatible endpoint.
 //!
+//! | module | job |
+//! |---|---|
+//! | `chain` | whose turn it is: model, fallback models, text layer |
+//! | `prompt` | the request |
+//! | `client` | the call |
+//! | `reply` | the answer, and whether it is pages at all |
+//! | `fidelity` | whether it is *these* pages |
+//!
 //! One shared HTTP client runs on a small runtime of its own; a worker thread waits for its call there, so that a call
-//! can be cut off when it is cancelled or out of time, and a thousand waiting workers share two threads of I/O.
+//! can be cut off when it is cancelled or out of time, and a thousand waiting workers share two threads of I/O. A page's
+//! picture is made by the reader processes, of which there are as many as cores, when its call has its turn: there are
+//! never more pictures than calls in flight.
 
+mod chain;
 mod client;
+mod fidelity;
 mod prompt;
 mod reply;
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use self::client::{CallError, Client};
-use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
-use crate::task::{Failure, PageOutput, PageUsage, TaskOptions, code};
+use self::chain::{TEXT, Turn, turn};
+use self::client::{CallError, Client, Dislike};
+use self::prompt::{Ask, PageInput};
+use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use crate::document::ImageOptions;
+use crate::task::{Failure, PageChecks, PageInputKind, PageOutput, PageUsage, TaskOptions, code};
 
 /// How to reach the endpoint and what to ask of it.
 #[derive(Clone)]
 pub struct LlmOptions {
-    /// The endpoint up to and without `/chat/completions`, for example `https://api.openai.com/v1`.
+    /// The endpoint up to and without `/chat/completions`, for example `https://api.openai.com/v1`. A query, such as
+    /// Azure's `?api-version=…`, is kept.
     pub base_url: String,
     /// Sent as a bearer token when given.
     pub api_key: Option<String>,
     /// The model of tasks that name none.
     pub model: Option<String>,
-    /// Instructions of tasks that bring none; the built-in prompt when absent.
+    /// Instructions of tasks that bring none; the built-in prompt when absent. `{page}` and `{file_name}` stand for what
+    /// they say.
     pub prompt: Option<String>,
+    /// The models that read a page after the first has failed, of tasks that name none; `text` stands for the text layer.
+    pub fallback: Vec<String>,
+    /// What the model is given of a page, of tasks that do not say.
+    pub input: PageInputKind,
+    /// The most pixels of the longer side of a picture, of tasks that do not say; 256 to 8192.
+    pub image_side: u32,
+    /// A file with certificates, in PEM form, that the endpoint's may be signed by besides the usual ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for LlmOptions {
+    /// No endpoint: the base URL is still to be given.
+    fn default() -> Self {
+        Self {
+            base_url: String::new(),
+            api_key: None,
+            model: None,
+            prompt: None,
+            fallback: Vec::new(),
+            input: PageInputKind::Image,
+            image_side: 1_600,
+            ca_file: None,
+        }
+    }
 }
 
 /// Written by hand so that the key cannot reach a log.
@@ -39,28 +82,50 @@ impl std::fmt::Debug for LlmOptions {
     }
 }
 
-/// Sends the text of each page to a model and takes its Markdown. Several pages of a shard go in one call.
+/// The most bytes of a picture: larger ones are made smaller.
+const MOST_BYTES: usize = 2 << 20;
+/// The token limit that is asked for after an answer was cut off; doubled with each further time.
+const FIRST_BUDGET: u32 = 8_192;
+/// How freely a model is asked that strayed when it was asked for the likeliest words.
+const FREER: f32 = 0.4;
+/// Recipes of a page, in the order of [`Processor::recipes`].
+const OWN: usize = 0;
+const BY_FALLBACK: usize = 1;
+
+/// Shows each page to a model and takes its Markdown. Several pages of a shard go in one call.
 pub struct LlmProcessor {
     options: LlmOptions,
     client: Client,
+    /// Whether the endpoint was found to refuse a temperature.
+    no_temperature: AtomicBool,
+    /// Whether the endpoint was found to know the token limit by its newer name only.
+    newer_name: AtomicBool,
     /// Taken out on drop: a runtime must not be waited for on an actor's thread.
     runtime: Option<Runtime>,
+}
+
+/// A page of a shard on its way.
+struct Page {
+    input: PageInput,
+    /// Its text layer, where that can be trusted.
+    text: Option<String>,
 }
 
 impl LlmProcessor {
     /// A processor for one endpoint.
     ///
     /// # Errors
-    /// A sentence saying what is wrong with the base URL or the key, or that no HTTP client can be made.
+    /// A sentence saying what is wrong with the base URL, the key or the CA file, or that no HTTP client can be made.
     pub fn new(options: LlmOptions) -> Result<Self, String> {
-        let client = Client::new(&options.base_url, options.api_key.as_deref())?;
+        let client = Client::new(&options.base_url, options.api_key.as_deref(), options.ca_file.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("bindery-llm")
             .enable_all()
             .build()
             .map_err(|error| format!("no threads for calls: {error}"))?;
-        Ok(Self { options, client, runtime: Some(runtime) })
+        let (no_temperature, newer_name) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { options, client, no_temperature, newer_name, runtime: Some(runtime) })
     }
 
     fn model<'a>(&'a self, options: &'a TaskOptions) -> Option<&'a str> {
@@ -71,54 +136,217 @@ impl LlmProcessor {
         options.prompt.as_deref().or(self.options.prompt.as_deref()).unwrap_or(prompt::DEFAULT)
     }
 
-    fn call(&self, input: &ShardInput<'_>, model: &str, pages: &[(u32, String)]) -> ShardOutcome {
+    fn input_kind(&self, options: &TaskOptions) -> PageInputKind {
+        options.input.unwrap_or(self.options.input)
+    }
+
+    fn image_side(&self, options: &TaskOptions) -> u32 {
+        options.image_side.unwrap_or(self.options.image_side)
+    }
+
+    fn fallback<'a>(&'a self, options: &'a TaskOptions) -> &'a [String] {
+        options.fallback.as_ref().unwrap_or(&self.options.fallback)
+    }
+
+    /// Everybody who may read a page of the task, in their order.
+    fn chain<'a>(&'a self, options: &'a TaskOptions) -> Vec<&'a str> {
+        let fallback = self.fallback(options).iter().map(String::as_str);
+        self.model(options).into_iter().chain(fallback).collect()
+    }
+
+    /// What the model is given of each page, and the pages that need no call: empty ones, and those that cannot be read.
+    fn look(&self, input: &ShardInput<'_>) -> Result<(Vec<Page>, Vec<PageRead>), Failure> {
+        let kind = self.input_kind(input.options);
+        let image_options = ImageOptions {
+            longest_side: self.image_side(input.options),
+            max_bytes: MOST_BYTES,
+            ..ImageOptions::default()
+        };
+        let mut reader = input.reader();
+        let (mut pages, mut read) = (Vec::new(), Vec::new());
+        for page in input.shard.pages() {
+            let mut look = || {
+                let sound = reader.facts(page)?.has_sound_text();
+                let text = if sound || kind != PageInputKind::Image { reader.markdown(page)? } else { String::new() };
+                let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
+                Ok::<_, Failure>((sound, text, image))
+            };
+            match look() {
+                Ok((sound, text, image)) => {
+                    let unseen = image.as_ref().is_none_or(|image| image.blank);
+                    // Nothing to transcribe: no call, and no invented text.
+                    if unseen && (text.is_empty() || kind == PageInputKind::Image) {
+                        read.push(PageRead { page, result: Ok(self.output(input, String::new())) });
+                        continue;
+                    }
+                    let given = (kind != PageInputKind::Image && !text.is_empty()).then(|| text.clone());
+                    let text = Some(text).filter(|_| sound);
+                    pages.push(Page { input: PageInput { page, text: given, image }, text });
+                }
+                Err(why) if why.retryable => return Err(why),
+                Err(why) => read.push(PageRead { page, result: Err(why) }),
+            }
+        }
+        Ok((pages, read))
+    }
+
+    fn output(&self, input: &ShardInput<'_>, markdown: String) -> PageOutput {
+        PageOutput { markdown, processor: self.name().to_owned(), attempts: input.attempt, ..PageOutput::default() }
+    }
+
+    fn call(&self, input: &ShardInput<'_>, model: &str, turn: Turn, pages: Vec<Page>) -> ShardOutcome {
         let Some(runtime) = &self.runtime else { return ShardOutcome::Cancelled };
-        let request = prompt::request(model, self.prompt(input.options), input.file_name, pages);
+        let temperature = if turn.strayed { FREER } else { 0.0 };
+        let ask = Ask {
+            model,
+            prompt: self.prompt(input.options),
+            file_name: input.file_name,
+            temperature: (!self.no_temperature.load(Ordering::Relaxed)).then_some(temperature),
+            max_tokens: (turn.truncated > 0).then(|| FIRST_BUDGET << (turn.truncated - 1).min(4)),
+            newer_name: self.newer_name.load(Ordering::Relaxed),
+        };
+        let (inputs, texts): (Vec<_>, Vec<_>) = pages.into_iter().map(|page| (page.input, page.text)).unzip();
+        let request = prompt::request(&ask, &inputs);
+        let numbers: Vec<u32> = inputs.iter().map(|page| page.page).collect();
+        // The request has its own copy of the pictures.
+        drop(inputs);
         let begun = Instant::now();
         let waiting = input.waiting();
         let answer = runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = input.cancel.cancelled() => None,
-                answer = self.client.complete(&request) => Some(answer),
+                answer = self.client.complete(request) => Some(answer),
                 () = tokio::time::sleep_until(input.deadline.into()) => Some(Err(CallError::timeout())),
             }
         });
         drop(waiting);
+        let took = begun.elapsed();
         match answer {
             None => ShardOutcome::Cancelled,
-            Some(Err(error)) => error.into_outcome(),
-            Some(Ok(reply)) => match reply::pages(&reply, pages) {
-                Ok(markdown) => self.done(input, model, &reply, markdown, begun.elapsed()),
-                Err(why) => ShardOutcome::Failed(why),
-            },
+            Some(Err(error)) => self.refused(input, error, turn, took),
+            Some(Ok(reply)) => {
+                let (prompt_tokens, completion_tokens) = (reply.prompt_tokens, reply.completion_tokens);
+                let usage = PageUsage { calls: 1, prompt_tokens, completion_tokens };
+                input.called(CallReport { usage, took, verdict: CallVerdict::Answered });
+                match reply::pages(&reply, &numbers) {
+                    Ok(markdown) => {
+                        let model = reply.model.as_deref().unwrap_or(model);
+                        self.judged(
+                            input,
+                            turn,
+                            markdown,
+                            &texts,
+                            PageOutput {
+                                model: Some(model.to_owned()),
+                                ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                                usage,
+                                recipe: if turn.reader == 0 { OWN } else { BY_FALLBACK },
+                                ..self.output(input, String::new())
+                            },
+                        )
+                    }
+                    Err(why) => failed(why, turn),
+                }
+            }
         }
     }
 
-    fn done(
+    fn refused(&self, input: &ShardInput<'_>, error: CallError, turn: Turn, took: Duration) -> ShardOutcome {
+        let CallError { why, verdict, paid, dislikes } = error;
+        let calls = u32::from(paid);
+        input.called(CallReport { usage: PageUsage { calls, ..PageUsage::default() }, took, verdict });
+        match (verdict, dislikes) {
+            (CallVerdict::Away(after) | CallVerdict::Limited(after), _) => ShardOutcome::Retry { after, why },
+            (_, Some(dislike)) => {
+                let found = match dislike {
+                    Dislike::Temperature => &self.no_temperature,
+                    Dislike::MaxTokens => &self.newer_name,
+                };
+                // The first to find out asks again without it; when it does not help, that is that.
+                let news = !found.swap(true, Ordering::Relaxed);
+                if news { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) }
+            }
+            _ if *why.code == *code::ENDPOINT_UNAUTHORIZED => ShardOutcome::Fatal(why),
+            _ if *why.code == *code::MODEL_NOT_FOUND && !turn.more_readers => ShardOutcome::Fatal(why),
+            _ => failed(why, turn),
+        }
+    }
+
+    /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ.
+    fn judged(
         &self,
         input: &ShardInput<'_>,
-        model: &str,
-        reply: &reply::Reply,
+        turn: Turn,
         markdown: Vec<(u32, String)>,
-        took: Duration,
+        texts: &[Option<String>],
+        first: PageOutput,
     ) -> ShardOutcome {
-        let mut usage =
-            PageUsage { calls: 1, prompt_tokens: reply.prompt_tokens, completion_tokens: reply.completion_tokens };
-        let read = |(page, markdown)| {
-            let output = PageOutput {
-                markdown,
-                processor: self.name().to_owned(),
-                model: Some(reply.model.clone().unwrap_or_else(|| model.to_owned())),
-                attempts: input.attempt,
-                ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                // The first page carries the call, so that sums come out right.
-                usage: std::mem::take(&mut usage),
-            };
-            PageRead { page, result: Ok(output) }
-        };
-        ShardOutcome::Done(markdown.into_iter().map(read).collect())
+        let faithful = self.prompt(input.options) == prompt::DEFAULT;
+        // A second answer that strays settles it, as far as this model goes.
+        let last = turn.strayed && !turn.more_readers;
+        let mut output = first;
+        let mut read = Vec::with_capacity(markdown.len());
+        for ((page, markdown), text) in markdown.into_iter().zip(texts) {
+            let known = text.as_deref().unwrap_or_default();
+            if fidelity::loops(&markdown) && !fidelity::loops(known) {
+                return failed(
+                    Failure::passing(code::ANSWER_REPETITIVE, "the answer repeats itself without end"),
+                    turn,
+                );
+            }
+            let measured = fidelity::fidelity(known, &markdown);
+            if measured.is_none() && faithful && fidelity::refuses(&markdown) && !fidelity::refuses(known) {
+                return failed(Failure::permanent(code::ANSWER_REFUSED, "the model refused"), turn);
+            }
+            let strays = faithful && measured.as_ref().is_some_and(|measured| !measured.holds());
+            if strays && !last {
+                let message = "the answer has too little of the page's text, or numbers that are not on the page";
+                return failed(Failure::passing(code::ANSWER_UNFAITHFUL, message), turn);
+            }
+            output.checks = measured.map(|measured| PageChecks {
+                recall: Some(measured.recall),
+                invented_numbers: Some(u32::try_from(measured.invented).unwrap_or(u32::MAX)),
+                unfaithful: strays,
+                route: None,
+            });
+            let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
+            // The first page carries the call, so that sums come out right.
+            let page_output = PageOutput { markdown, ..std::mem::replace(&mut output, rest) };
+            read.push(PageRead { page, result: Ok(page_output) });
+        }
+        ShardOutcome::Done(read)
     }
+
+    /// Takes the text layer of pages that no model could read.
+    fn text_layer(&self, input: &ShardInput<'_>) -> ShardOutcome {
+        let mut reader = input.reader();
+        let mut read = Vec::new();
+        for page in input.shard.pages() {
+            let result = match reader.markdown(page) {
+                Ok(markdown) if markdown.is_empty() => {
+                    let message = "no model could read the page, and it has no text layer";
+                    Err(Failure::permanent(code::BAD_ANSWER, message))
+                }
+                Ok(markdown) => {
+                    let why = input.earlier.last().map_or("", |code| code.as_ref());
+                    let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
+                    let output =
+                        PageOutput { checks: Some(checks), recipe: BY_FALLBACK, ..self.output(input, markdown) };
+                    Ok(PageOutput { processor: TEXT.to_owned(), ..output })
+                }
+                Err(why) if why.retryable => return ShardOutcome::Failed(why),
+                Err(why) => Err(why),
+            };
+            read.push(PageRead { page, result });
+        }
+        ShardOutcome::Done(read)
+    }
+}
+
+/// What is permanent for one reader is not for the next.
+fn failed(why: Failure, turn: Turn) -> ShardOutcome {
+    ShardOutcome::Failed(Failure { retryable: why.retryable || turn.more_readers, ..why })
 }
 
 impl Processor for LlmProcessor {
@@ -130,18 +358,39 @@ impl Processor for LlmProcessor {
         WorkKind::Call
     }
 
-    fn recipe(&self, options: &TaskOptions) -> serde_json::Value {
+    fn recipe(&self, options: &TaskOptions) -> Value {
         json!({
             "processor": self.name(),
             "version": prompt::VERSION,
             "model": self.model(options),
             "prompt": self.prompt(options),
+            "input": self.input_kind(options),
+            "image_side": self.image_side(options),
         })
+    }
+
+    /// A page that a fallback read is nobody's who does not want the same fallbacks.
+    fn recipes(&self, options: &TaskOptions) -> Vec<Value> {
+        let own = self.recipe(options);
+        let mut by_fallback = own.clone();
+        by_fallback["fallback"] = json!(self.fallback(options));
+        vec![own, by_fallback]
+    }
+
+    fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
+        let readers = self.chain(options);
+        let models = readers.iter().filter(|reader| **reader != TEXT).count();
+        let texts = readers.len() - models;
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        usual.saturating_mul(count(models)).saturating_add(count(texts))
     }
 
     fn settle(&self, options: &mut TaskOptions) {
         options.model = self.model(options).map(str::to_owned);
         options.prompt = Some(self.prompt(options).to_owned());
+        options.input = Some(self.input_kind(options));
+        options.image_side = Some(self.image_side(options));
+        options.fallback = Some(self.fallback(options).to_vec());
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
@@ -153,32 +402,22 @@ impl Processor for LlmProcessor {
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let Some(model) = self.model(input.options) else {
+        let readers = self.chain(input.options);
+        let turn = turn(readers.len(), input.max_attempts, input.earlier);
+        let Some(model) = readers.get(turn.reader) else {
             return ShardOutcome::Failed(Failure::permanent(code::BAD_OPTION, "no model is configured"));
         };
-        let mut reader = input.reader();
-        let (mut pages, mut read) = (Vec::new(), Vec::new());
-        for page in input.shard.pages() {
-            match reader.markdown(page) {
-                // Nothing to transcribe: no call, and no invented text.
-                Ok(text) if text.is_empty() => {
-                    let output = PageOutput {
-                        processor: self.name().to_owned(),
-                        attempts: input.attempt,
-                        ..PageOutput::default()
-                    };
-                    read.push(PageRead { page, result: Ok(output) });
-                }
-                Ok(text) => pages.push((page, text)),
-                Err(why) if why.retryable => return ShardOutcome::Failed(why),
-                Err(why) => read.push(PageRead { page, result: Err(why) }),
-            }
+        if *model == TEXT {
+            return self.text_layer(input);
         }
-        drop(reader);
+        let (pages, mut read) = match self.look(input) {
+            Ok(looked) => looked,
+            Err(why) => return ShardOutcome::Failed(why),
+        };
         if pages.is_empty() {
             return ShardOutcome::Done(read);
         }
-        match self.call(input, model, &pages) {
+        match self.call(input, model, turn, pages) {
             ShardOutcome::Done(called) => {
                 read.extend(called);
                 ShardOutcome::Done(read)

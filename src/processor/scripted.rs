@@ -159,10 +159,9 @@ fn output(page: u32, attempt: u32) -> PageOutput {
     PageOutput {
         markdown: ScriptedProcessor::markdown(page),
         processor: "scripted".into(),
-        model: None,
         attempts: attempt,
-        ms: 0,
         usage: PageUsage { calls: 1, prompt_tokens: 10, completion_tokens: 2 },
+        ..PageOutput::default()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use crate::document::PageReader;
 use crate::task::{Failure, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
@@ -28,7 +29,13 @@ impl Processor for TextProcessor {
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
-        let useless = [("model", options.model.is_some()), ("prompt", options.prompt.is_some())];
+        let useless = [
+            ("model", options.model.is_some()),
+            ("prompt", options.prompt.is_some()),
+            ("input", options.input.is_some()),
+            ("image_side", options.image_side.is_some()),
+            ("fallback", options.fallback.is_some()),
+        ];
         match useless.into_iter().find(|(_, given)| *given) {
             Some((name, _)) => {
                 let message = format!("option {name}: the text processor uses no model; choose processor=llm");
@@ -39,9 +46,20 @@ impl Processor for TextProcessor {
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let mut reader = input.reader();
+        self.read(input, &mut input.reader(), input.shard.pages())
+    }
+}
+
+impl TextProcessor {
+    /// Reads some pages of a shard.
+    pub(super) fn read(
+        self,
+        input: &ShardInput<'_>,
+        reader: &mut PageReader<'_>,
+        numbers: impl IntoIterator<Item = u32>,
+    ) -> ShardOutcome {
         let mut pages = Vec::new();
-        for page in input.shard.pages() {
+        for page in numbers {
             if input.cancel.is_cancelled() {
                 return ShardOutcome::Cancelled;
             }

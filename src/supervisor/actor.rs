@@ -14,11 +14,12 @@ use super::options::SupervisorOptions;
 use super::registry::Processors;
 use crate::blob::LocalBlob;
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
-use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, StopJob};
+use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, RetryPolicy, StopJob};
 use crate::ledger::{Ledger, PageHashes, RecipeHash};
 use crate::pool::{Dispatcher, JobSpec, Lease};
+use crate::processor::Processor;
 use crate::store::TaskStore;
-use crate::task::{Failure, TaskId, TaskRecord, TaskStatus, TaskStep, Usage, code};
+use crate::task::{Failure, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code};
 
 /// Progress goes to the store at most this often; a step goes at once.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -193,13 +194,16 @@ impl Supervisor {
         match spec {
             Ok(spec) => {
                 let record = running.draft.record();
+                let usual = self.options.retry.max_attempts;
+                let max_attempts = spec.processor.attempts(&record.options, usual);
+                let retry = RetryPolicy { max_attempts, ..self.options.retry };
                 let runtime = JobRuntime::new(
                     id,
                     record.work_dir.clone(),
                     spec.markdown_key.clone(),
-                    spec.shard_pages(),
+                    spec.cut(),
                     record.options.max_failed_pages,
-                    self.options.retry,
+                    retry,
                     record.crashes.clone(),
                 );
                 log::info!(task:% = id, epoch = record.epoch, pages = record.total_pages.unwrap_or(0); "job starts");
@@ -230,9 +234,10 @@ impl Supervisor {
             hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256),
             file_name: record.file_name.clone(),
             options: record.options.clone(),
-            recipe: RecipeHash::of(&processor.recipe(&record.options)),
+            recipes: recipe_hashes(processor.as_ref(), &record.options),
             processor: Arc::clone(processor),
             limits: self.options.limits,
+            max_attempts: self.options.retry.max_attempts,
             attempt_timeout: record.options.timeout_or(self.options.attempt_timeout),
             patience: self.options.retry.patience,
             markdown_key: record.markdown_key(),
@@ -396,6 +401,11 @@ impl Handler<JobReport> for Supervisor {
             }
         }
     }
+}
+
+/// The names under which the ledger may have the pages of a task.
+pub(super) fn recipe_hashes(processor: &dyn Processor, options: &TaskOptions) -> Vec<RecipeHash> {
+    processor.recipes(options).iter().map(|recipe| RecipeHash::of(recipe)).collect()
 }
 
 fn sum(a: Usage, b: Usage) -> Usage {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Addr, MailboxError};
 
-use super::actor::Supervisor;
+use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
     Accepted, CancelTask, CheckReady, Condition, DeleteTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask,
     SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
@@ -17,7 +17,7 @@ use super::submit::storage_failure;
 use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::DocumentLimits;
 use crate::job::{GetPages, JobPages};
-use crate::ledger::{Ledger, RecipeHash};
+use crate::ledger::Ledger;
 use crate::pool::Load;
 use crate::store::{ListPage, ListQuery};
 use crate::task::{Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, code};
@@ -265,11 +265,11 @@ impl Handle {
             Some(job) => job.send(GetPages).await.unwrap_or_default(),
             None => JobPages::default(),
         };
-        let recipe = self.processors.get(&record.processor).map(|processor| processor.recipe(&record.options));
-        let recipe = RecipeHash::of(&recipe.unwrap_or_default());
+        let recipes = self.processors.get(&record.processor);
+        let recipes = recipes.map_or_else(Vec::new, |processor| recipe_hashes(processor.as_ref(), &record.options));
         let (blob, ledger) = (self.blob.clone(), self.ledger.clone());
         let read = tokio::task::spawn_blocking(move || {
-            read_pages(&blob, &ledger, &record, &live, recipe, window).map(|views| (record, views))
+            read_pages(&blob, &ledger, &record, &live, &recipes, window).map(|views| (record, views))
         });
         read.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
     }

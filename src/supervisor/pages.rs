@@ -31,7 +31,7 @@ pub(super) fn read_pages(
     ledger: &Ledger,
     record: &TaskRecord,
     live: &JobPages,
-    recipe: RecipeHash,
+    recipes: &[RecipeHash],
     window: PageWindow,
 ) -> io::Result<Vec<PageView>> {
     let wanted = |view: &PageView| window.status.is_none_or(|status| status == view.status);
@@ -57,7 +57,7 @@ pub(super) fn read_pages(
         }
         let view = match live.failed.get(&page) {
             Some(failed) => PageView::failed(page, failed.clone()),
-            None => match ledger.get(hashes.page_key(page, recipe)?)? {
+            None => match hashes.find(ledger, page, recipes)? {
                 Some(output) => PageView::done(page, output),
                 None if live.running.contains(&page) => PageView::unfinished(page, PageStatus::Processing),
                 None => PageView::unfinished(page, PageStatus::Pending),

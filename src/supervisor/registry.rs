@@ -18,6 +18,12 @@ impl Processors {
         }
     }
 
+    /// Adds one as the default.
+    pub fn add_first(&mut self, processor: Arc<dyn Processor>) {
+        self.0.retain(|known| known.name() != processor.name());
+        self.0.insert(0, processor);
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -73,8 +73,20 @@ pub mod code {
     pub const ENDPOINT_UNAVAILABLE: &str = "endpoint_unavailable";
     /// The endpoint refused the request.
     pub const ENDPOINT_REFUSED: &str = "endpoint_refused";
+    /// The endpoint does not accept the key.
+    pub const ENDPOINT_UNAUTHORIZED: &str = "endpoint_unauthorized";
+    /// The endpoint does not have the model.
+    pub const MODEL_NOT_FOUND: &str = "model_not_found";
     /// The answer is not a usable page.
     pub const BAD_ANSWER: &str = "bad_answer";
+    /// The answer ends at a token limit.
+    pub const ANSWER_TRUNCATED: &str = "answer_truncated";
+    /// The model says the same again and again.
+    pub const ANSWER_REPETITIVE: &str = "answer_repetitive";
+    /// The answer has too little of the page's text, or numbers that the page does not have.
+    pub const ANSWER_UNFAITHFUL: &str = "answer_unfaithful";
+    /// The model, or a content filter before it, will not answer.
+    pub const ANSWER_REFUSED: &str = "answer_refused";
     /// The processor panicked on this page.
     pub const PROCESSOR_CRASHED: &str = "processor_crashed";
     /// Its reader died whenever it read this page, or opened this document.

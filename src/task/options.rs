@@ -26,6 +26,12 @@ pub struct TaskOptions {
     pub model: Option<String>,
     /// Instructions that replace the default prompt.
     pub prompt: Option<String>,
+    /// What a model is given of a page; the picture when absent.
+    pub input: Option<PageInputKind>,
+    /// The most pixels of the longer side of a picture.
+    pub image_side: Option<u32>,
+    /// The models that read a page after the first has failed, in their order; `text` stands for the text layer.
+    pub fallback: Option<Vec<String>>,
     /// Pages a shard, 1 to [`Self::MAX_SHARD_PAGES`].
     pub shard_pages: Option<u32>,
     /// −10 (last) to 10 (first); each step of 2 halves or doubles the task's share.
@@ -72,15 +78,20 @@ impl TaskOptions {
     pub const DEFAULT_SEPARATOR: &'static str = "<!-- page {page} -->";
     /// The most pages a shard can have.
     pub const MAX_SHARD_PAGES: u32 = 256;
+    /// The pixels that the longer side of a picture can have.
+    pub const IMAGE_SIDES: std::ops::RangeInclusive<u32> = 256..=8_192;
     /// The most bytes a text option can have.
     pub const MAX_TEXT: usize = 64 * 1024;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 16] = [
         "pages",
         "password",
         "processor",
         "model",
         "prompt",
+        "input",
+        "image_side",
+        "fallback",
         "shard_pages",
         "priority",
         "max_failed_pages",
@@ -117,6 +128,9 @@ impl TaskOptions {
             "processor" => self.processor = given(),
             "model" => self.model = given(),
             "prompt" => self.prompt = given(),
+            "input" => self.input = Some(value.trim().parse().map_err(refuse)?),
+            "image_side" => self.image_side = Some(number(value, &Self::IMAGE_SIDES).map_err(refuse)?),
+            "fallback" => self.fallback = Some(names(value)),
             "shard_pages" => {
                 let range = 1..=Self::MAX_SHARD_PAGES;
                 self.shard_pages = Some(number(value, &range).map_err(refuse)?);
@@ -173,6 +187,9 @@ impl fmt::Debug for TaskOptions {
             .field("pages", &self.pages)
             .field("processor", &self.processor)
             .field("model", &self.model)
+            .field("input", &self.input)
+            .field("image_side", &self.image_side)
+            .field("fallback", &self.fallback)
             .field("shard_pages", &self.shard_pages)
             .field("priority", &self.priority)
             .field("max_failed_pages", &self.max_failed_pages)
@@ -196,6 +213,12 @@ where
     parsed.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
+/// Names between commas; `none` is none.
+pub(crate) fn names(text: &str) -> Vec<String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
+    names.map(str::to_owned).collect()
+}
+
 /// Reads `90`, `90s`, `15m`, `12h` or `7d` as seconds.
 pub(crate) fn seconds(text: &str, least: u32, most: u32) -> Result<u32, String> {
     let text = text.trim();
@@ -212,6 +235,35 @@ pub(crate) fn seconds(text: &str, least: u32, most: u32) -> Result<u32, String> 
         .and_then(|n| n.checked_mul(factor))
         .filter(|n| (least..=most).contains(n))
         .ok_or_else(|| format!("must be {least} to {most} seconds, written as 90, 90s, 15m, 12h or 7d"))
+}
+
+/// What a model is given of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PageInputKind {
+    /// Its picture.
+    #[default]
+    #[serde(rename = "image")]
+    Image,
+    /// The text of its text layer.
+    #[serde(rename = "text")]
+    Text,
+    /// Both.
+    #[serde(rename = "image+text")]
+    Both,
+}
+
+impl FromStr for PageInputKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "image" => Ok(Self::Image),
+            "text" => Ok(Self::Text),
+            // In a query a plus stands for a space.
+            "image+text" | "image text" => Ok(Self::Both),
+            _ => Err("must be image, text or image+text".to_owned()),
+        }
+    }
 }
 
 /// How many failed pages a task bears before it fails as a whole.
@@ -277,6 +329,9 @@ mod tests {
             ("processor", "llm"),
             ("model", "m"),
             ("prompt", "read"),
+            ("input", "image+text"),
+            ("image_side", "1024"),
+            ("fallback", "n, text"),
             ("shard_pages", "4"),
             ("priority", "-3"),
             ("max_failed_pages", "5%"),
@@ -300,7 +355,7 @@ mod tests {
     fn every_known_name_is_carried_out() {
         for name in TaskOptions::NAMES {
             let before = TaskOptions::default();
-            let changed = ["1", "5%", "{}"].into_iter().any(|value| {
+            let changed = ["1", "300", "5%", "text", "{}"].into_iter().any(|value| {
                 let mut options = TaskOptions::default();
                 options.set(name, value).is_ok() && options != before
             });
@@ -313,6 +368,8 @@ mod tests {
         for (name, value) in [
             ("page", "1"),
             ("pages", "0"),
+            ("input", "audio"),
+            ("image_side", "16"),
             ("shard_pages", "0"),
             ("shard_pages", "257"),
             ("priority", "11"),

@@ -20,9 +20,33 @@ pub struct PageOutput {
     /// How long the good attempt took, milliseconds, shared by the pages of its shard.
     #[serde(default)]
     pub ms: u64,
-    /// What it cost.
+    /// What it cost, attempts that came to nothing included.
     #[serde(default)]
     pub usage: PageUsage,
+    /// What was found when the answer was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<PageChecks>,
+    /// Under which of [`Processor::recipes`](crate::processor::Processor::recipes) it is kept.
+    #[serde(skip)]
+    pub recipe: usize,
+}
+
+/// How far a page can be trusted, and why it was read the way it was.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageChecks {
+    /// The share of the words and numbers of the page's own text that its Markdown has, 0 to 1; absent where the page
+    /// has no text that could be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<f32>,
+    /// How many numbers its Markdown has that the page's own text has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invented_numbers: Option<u32>,
+    /// Whether the answer was taken although it differs too much from the page's text: there was no better one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfaithful: bool,
+    /// Why it was read by this processor and not by another, where there was a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
 }
 
 /// What reading one page took from an endpoint.
@@ -34,6 +58,18 @@ pub struct PageUsage {
     pub prompt_tokens: u64,
     /// Tokens received.
     pub completion_tokens: u64,
+}
+
+impl PageUsage {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
+            completion_tokens: self.completion_tokens + other.completion_tokens,
+        }
+    }
 }
 
 /// A page that is declared failed, after so many attempts.
@@ -96,6 +132,9 @@ pub struct PageView {
     pub ms: u64,
     /// What it cost.
     pub usage: PageUsage,
+    /// What was found when the answer was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<PageChecks>,
 }
 
 impl PageView {
@@ -112,6 +151,7 @@ impl PageView {
             attempts: output.attempts,
             ms: output.ms,
             usage: output.usage,
+            checks: output.checks,
         }
     }
 
@@ -134,6 +174,7 @@ impl PageView {
             attempts: 0,
             ms: 0,
             usage: PageUsage::default(),
+            checks: None,
         }
     }
 }

@@ -17,7 +17,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("processor", &["document"]),
     ("aggregate", &[]),
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
-    ("job", &["document", "pool"]),
+    ("job", &["document", "pool", "processor"]),
     ("supervisor", &["job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
     ("http", &["supervisor", "store", "blob", "document", "aggregate"]),
     ("config", &["supervisor", "job", "pool", "ledger", "processor", "document"]),

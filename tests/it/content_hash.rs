@@ -230,7 +230,8 @@ async fn an_edited_pdf_pays_for_the_pages_that_changed() {
     let llm = FakeLlm::start(Script::default());
     let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
     let original = std::fs::read(sample()).unwrap();
-    let id = server.accepted(original, "processor=llm").await;
+    // With a prompt of their own the answers are not measured against the page.
+    let id = server.accepted(original, "processor=llm&prompt=Read").await;
     let first = server.finished(&id).await;
     let paid = llm.books().calls.len();
     let edited = changed(dir.path(), |pdf| {
@@ -239,7 +240,7 @@ async fn an_edited_pdf_pays_for_the_pages_that_changed() {
         content.extend(b"\nBT ET");
         pdf.change_page_content(id, content).unwrap();
     });
-    let id = server.accepted(std::fs::read(edited).unwrap(), "processor=llm").await;
+    let id = server.accepted(std::fs::read(edited).unwrap(), "processor=llm&prompt=Read").await;
     let task = server.finished(&id).await;
     assert_eq!((&task["status"], &task["pages"]), (&"completed".into(), &first["pages"]), "{task}");
     assert_eq!(llm.books().calls.len(), paid + 1, "one page was changed");

@@ -168,7 +168,7 @@ async fn a_server_that_stops_in_order_hands_its_tasks_over_and_a_wait_elsewhere_
 
 /// A node in this process, beside `server` on the same store and data, that runs one task at a time.
 async fn single_minded(server: &Server, llm: &FakeLlm, redis: &RedisServer) -> Bindery {
-    let options = LlmOptions { base_url: llm.url.clone(), api_key: None, model: Some("m".into()), prompt: None };
+    let options = LlmOptions { base_url: llm.url.clone(), model: Some("m".into()), ..LlmOptions::default() };
     let lease = RedisOptions { lease: LEASE, ..RedisOptions::default() };
     let node = Bindery::builder()
         .store(RedisStore::connect(&redis.url(), lease).await.unwrap())

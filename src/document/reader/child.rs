@@ -81,8 +81,8 @@ fn serve_pages(
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     Request::Image { page, options } => match reader.image(page, &options) {
-                        Ok(PageImage { media_type, width, height, bytes }) => {
-                            (Answer::Image { media_type, width, height }, bytes)
+                        Ok(PageImage { media_type, width, height, blank, bytes }) => {
+                            (Answer::Image { media_type, width, height, blank }, bytes)
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },

@@ -52,7 +52,7 @@ pub(super) enum Answer {
     /// To [`Request::Facts`].
     Facts(PageFacts),
     /// To [`Request::Image`]; the file is in the frame's bytes.
-    Image { media_type: String, width: u32, height: u32 },
+    Image { media_type: String, width: u32, height: u32, blank: bool },
     /// To [`Request::Markdown`]; the text is in the frame's bytes.
     Markdown,
     /// Instead of any other.

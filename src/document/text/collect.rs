@@ -42,6 +42,7 @@ pub(super) struct Collector {
 pub(in super::super) struct Counts {
     pub(in super::super) glyphs: u32,
     pub(in super::super) unmapped: u32,
+    pub(in super::super) hidden: u32,
     /// The area of its images, square points; what lies over another counts twice.
     pub(in super::super) images: f64,
 }
@@ -121,9 +122,13 @@ impl Collector {
 }
 
 impl<'a> Device<'a> for Collector {
-    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, _: &DrawMode) {
+    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
+        let before = self.counts.glyphs;
         for glyph in run.glyphs() {
             self.add(glyph, props.transform * glyph.transform());
+        }
+        if matches!(mode, DrawMode::Invisible) {
+            self.counts.hidden = self.counts.hidden.saturating_add(self.counts.glyphs - before);
         }
     }
 

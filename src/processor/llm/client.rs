@@ -1,21 +1,19 @@
 //! A thin typed client for `POST {base}/chat/completions`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
-use serde_json::Value;
 
-use super::super::ShardOutcome;
-use super::reply::{self, Reply};
+use super::reply::{self, Reply, quoted};
 use crate::clock::Timestamp;
+use crate::processor::CallVerdict;
 use crate::task::{Failure, code};
 
 /// An answer longer than this is no page.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
-/// How much of a refusal is passed on.
-const MAX_QUOTE: usize = 300;
 
 pub(super) struct Client {
     http: reqwest::Client,
@@ -25,55 +23,74 @@ pub(super) struct Client {
 /// A call without a usable answer.
 #[derive(Debug)]
 pub(super) struct CallError {
-    why: Failure,
-    /// Whether nobody was there to do what was asked: nothing is to be said against the page.
-    away: bool,
-    after: Option<Duration>,
+    pub(super) why: Failure,
+    pub(super) verdict: CallVerdict,
+    /// Whether it may have been paid: an answer was on its way.
+    pub(super) paid: bool,
+    /// What of the request the endpoint does not take.
+    pub(super) dislikes: Option<Dislike>,
+}
+
+/// Parameters that newer models refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dislike {
+    Temperature,
+    MaxTokens,
 }
 
 impl CallError {
     pub(super) fn timeout() -> Self {
         let why = Failure::passing(code::TIMEOUT, "the endpoint did not answer in time");
-        Self { why, away: false, after: None }
+        Self { why, verdict: CallVerdict::Strained, paid: true, dislikes: None }
     }
 
-    pub(super) fn into_outcome(self) -> ShardOutcome {
-        if self.away {
-            ShardOutcome::Retry { after: self.after, why: self.why }
-        } else {
-            ShardOutcome::Failed(self.why)
-        }
+    const fn unpaid(why: Failure, verdict: CallVerdict) -> Self {
+        Self { why, verdict, paid: false, dislikes: None }
     }
 }
 
 impl Client {
-    pub(super) fn new(base_url: &str, api_key: Option<&str>) -> Result<Self, String> {
-        let url = format!("{}/chat/completions", base_url.trim_end_matches('/'));
-        let url: Url = url.parse().map_err(|_| format!("the LLM base URL {base_url:?} is not a URL"))?;
+    pub(super) fn new(base_url: &str, api_key: Option<&str>, ca_file: Option<&Path>) -> Result<Self, String> {
+        let mut url: Url = base_url.parse().map_err(|_| format!("the LLM base URL {base_url:?} is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("the LLM base URL {base_url:?} must begin with http:// or https://"));
         }
+        // What stands in its query, such as the api-version of Azure, stays there.
+        let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
+        url.set_path(&path);
         let mut headers = HeaderMap::new();
         if let Some(key) = api_key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-                .map_err(|_| "the LLM API key has characters that a header cannot carry".to_owned())?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            let sensitive = |text: &str| {
+                let mut value = HeaderValue::from_str(text)
+                    .map_err(|_| "the LLM API key has characters that a header cannot carry".to_owned())?;
+                value.set_sensitive(true);
+                Ok::<_, String>(value)
+            };
+            headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {key}"))?);
+            // Azure looks for it under its own name; nobody else minds.
+            if url.host_str().is_some_and(|host| host.ends_with(".azure.com")) {
+                headers.insert("api-key", sensitive(key)?);
+            }
         }
         // Installing it twice is refused, which is fine: somebody else's provider serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(10))
-            .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| format!("no HTTP client: {error}"))?;
+            .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = ca_file {
+            let pem = std::fs::read(path).map_err(|error| format!("the CA file cannot be read: {}", error.kind()))?;
+            let roots = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|roots| !roots.is_empty());
+            http = http.tls_certs_merge(roots.ok_or("the CA file holds no certificate in PEM form")?);
+        }
+        let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
         Ok(Self { http, url })
     }
 
     /// One call. The caller bounds its time.
-    pub(super) async fn complete(&self, request: &Value) -> Result<Reply, CallError> {
-        let response = self.http.post(self.url.clone()).json(request).send().await.map_err(|e| unreachable(&e))?;
+    pub(super) async fn complete(&self, request: Vec<u8>) -> Result<Reply, CallError> {
+        let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(request);
+        let response = call.send().await.map_err(|e| unreachable(&e))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
@@ -81,12 +98,12 @@ impl Client {
             body.extend_from_slice(&chunk.map_err(|e| unreachable(&e))?);
             if body.len() > MAX_ANSWER {
                 let why = Failure::passing(code::BAD_ANSWER, format!("the answer is longer than {MAX_ANSWER} bytes"));
-                return Err(CallError { why, away: false, after: None });
+                return Err(CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
             }
         }
         if status.is_success() {
-            let bad = |why| CallError { why, away: false, after: None };
-            return reply::parse(&body).map_err(bad);
+            return reply::parse(&body)
+                .map_err(|why| CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
         }
         Err(refused(status, retry_after(&headers, Timestamp::now()), &body))
     }
@@ -96,33 +113,47 @@ impl Client {
 fn unreachable(error: &reqwest::Error) -> CallError {
     let away = error.is_connect();
     let what = if away { "cannot be reached" } else { "broke off its answer" };
-    CallError { why: Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}")), away, after: None }
+    let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}"));
+    let verdict = if away { CallVerdict::Away(None) } else { CallVerdict::Strained };
+    CallError { why, verdict, paid: !away, dislikes: None }
 }
 
 fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallError {
     let number = status.as_u16();
+    let text = String::from_utf8_lossy(body);
+    let permanent = |code, what: &str| Failure::permanent(code, format!("{what} ({number}): {}", quoted(&text)));
+    let unavailable = || Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}"));
     match number {
-        429 => CallError {
-            why: Failure::passing(code::RATE_LIMITED, "the endpoint is asked too often (429)"),
-            away: true,
-            after,
-        },
+        429 => {
+            let why = Failure::passing(code::RATE_LIMITED, "the endpoint is asked too often (429)");
+            CallError::unpaid(why, CallVerdict::Limited(after))
+        }
         // A gateway says these when there is nobody behind it; any other trouble may lie in what was asked.
-        408 | 409 | 425 | 500..=599 => CallError {
-            why: Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}")),
-            away: matches!(number, 502..=504),
-            after,
-        },
+        502..=504 => CallError::unpaid(unavailable(), CallVerdict::Away(after)),
+        408 | 409 | 425 | 500..=599 => CallError::unpaid(unavailable(), CallVerdict::Strained),
+        401 | 403 => {
+            let why = permanent(code::ENDPOINT_UNAUTHORIZED, "the endpoint does not accept the key");
+            CallError::unpaid(why, CallVerdict::Answered)
+        }
+        404 => {
+            let why = permanent(code::MODEL_NOT_FOUND, "the endpoint does not have the model, or is not at this URL");
+            CallError::unpaid(why, CallVerdict::Answered)
+        }
         _ => {
-            let quote: String = String::from_utf8_lossy(body)
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .take(MAX_QUOTE)
-                .collect();
-            let message = format!("the endpoint refused the call with {number}: {}", quote.trim());
-            CallError { why: Failure::permanent(code::ENDPOINT_REFUSED, message), away: false, after: None }
+            let dislikes = if number == 400 { dislike(&text) } else { None };
+            let why = permanent(code::ENDPOINT_REFUSED, "the endpoint refused the call");
+            CallError { dislikes, ..CallError::unpaid(why, CallVerdict::Answered) }
         }
     }
+}
+
+/// Which parameter a refusal is about.
+fn dislike(text: &str) -> Option<Dislike> {
+    let about = |name: &str| text.contains(&format!("'{name}'")) || text.contains(&format!("\"{name}\""));
+    if about("max_completion_tokens") && about("max_tokens") {
+        return Some(Dislike::MaxTokens);
+    }
+    about("temperature").then_some(Dislike::Temperature)
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
@@ -159,19 +190,42 @@ mod tests {
 
     #[test]
     fn what_is_tried_again_and_what_counts_as_an_attempt() {
-        for (status, away, retryable) in
-            [(429, true, true), (500, false, true), (503, true, true), (400, false, false), (401, false, false)]
-        {
+        use CallVerdict::{Answered, Away, Limited, Strained};
+        for (status, verdict, retryable, code) in [
+            (429, Limited(None), true, code::RATE_LIMITED),
+            (500, Strained, true, code::ENDPOINT_UNAVAILABLE),
+            (503, Away(None), true, code::ENDPOINT_UNAVAILABLE),
+            (400, Answered, false, code::ENDPOINT_REFUSED),
+            (401, Answered, false, code::ENDPOINT_UNAUTHORIZED),
+            (404, Answered, false, code::MODEL_NOT_FOUND),
+        ] {
             let error = refused(StatusCode::from_u16(status).unwrap(), None, b"no\nway");
-            assert_eq!((error.away, error.why.retryable), (away, retryable), "{status}");
+            assert_eq!((error.verdict, error.why.retryable, &*error.why.code), (verdict, retryable, code), "{status}");
+        }
+    }
+
+    #[test]
+    fn parameters_that_are_not_taken_are_known_by_the_refusal() {
+        for (text, expected) in [
+            ("Unsupported value: 'temperature' does not support 0.2", Some(Dislike::Temperature)),
+            ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", Some(Dislike::MaxTokens)),
+            ("the temperature of the sea", None),
+        ] {
+            let error = refused(StatusCode::BAD_REQUEST, None, text.as_bytes());
+            assert_eq!(error.dislikes, expected, "{text}");
         }
     }
 
     #[test]
     fn base_urls() {
-        assert_eq!(Client::new("http://h/v1/", None).unwrap().url.as_str(), "http://h/v1/chat/completions");
-        assert!(Client::new("h/v1", None).is_err());
-        assert!(Client::new("ftp://h", None).is_err());
-        assert!(Client::new("http://h", Some("a\nb")).is_err());
+        let url = |base| Client::new(base, None, None).map(|client| client.url.to_string());
+        assert_eq!(url("http://h/v1/").unwrap(), "http://h/v1/chat/completions");
+        let azure = "https://x.openai.azure.com/openai/deployments/d?api-version=1";
+        let expected = "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1";
+        assert_eq!(url(azure).unwrap(), expected);
+        assert!(url("h/v1").is_err());
+        assert!(url("ftp://h").is_err());
+        assert!(Client::new("http://h", Some("a\nb"), None).is_err());
+        assert!(Client::new("http://h", None, Some(Path::new("/nowhere.pem"))).is_err());
     }
 }

@@ -1,65 +1,209 @@
 //! What the model is asked.
 
-use serde_json::{Value, json};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
+
+use crate::document::PageImage;
 
 /// Part of the ledger's key: raise it whenever a request would be made differently.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
-pub(super) const DEFAULT: &str = "You turn the raw text of a PDF page into clean Markdown. Keep every word and number; \
-change only layout: join broken lines, restore headings, lists, tables and formulas. Do not translate, summarise, \
-comment or add anything. Answer with the Markdown alone.";
+pub(super) const DEFAULT: &str = "You transcribe pages of a PDF as Markdown. You are given a page as a picture, as the \
+raw text of its text layer, or as both; the picture is right where they differ. Keep every word, number and sign \
+exactly as it stands, in reading order, in its language. Write headings with #, lists as lists, tables as Markdown \
+tables, formulas as LaTeX between $ or $$, footnotes where they stand. Leave out page numbers and headers and footers \
+that repeat on every page. For a picture or diagram write one line ![what it shows](). Add nothing of your own: no \
+comment, no summary, no translation, no code fence around the whole. Where something cannot be read, write [illegible]. \
+For a page without anything on it answer [empty page].";
+
+/// What a model answers for a page without anything on it.
+pub(super) const EMPTY: &str = "[empty page]";
 
 const SEVERAL: &str = "There are several pages. Begin each page of your answer with its own marker line exactly as \
 given, and keep the order.";
+
+/// What is given of one page.
+#[derive(Debug)]
+pub(super) struct PageInput {
+    pub(super) page: u32,
+    pub(super) text: Option<String>,
+    pub(super) image: Option<PageImage>,
+}
+
+/// How it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) model: &'a str,
+    pub(super) prompt: &'a str,
+    pub(super) file_name: Option<&'a str>,
+    /// Absent where the endpoint refuses it.
+    pub(super) temperature: Option<f32>,
+    /// The most tokens of the answer, when it is not left to the endpoint.
+    pub(super) max_tokens: Option<u32>,
+    /// Whether the endpoint knows that by its newer name only.
+    pub(super) newer_name: bool,
+}
 
 /// The line that stands before each page when a call has several.
 pub(super) fn marker(page: u32) -> String {
     format!("<<<page {page}>>>")
 }
 
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    messages: [Message<'a>; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: Content<'a>,
+}
+
+/// Plain text where that is enough: every endpoint takes it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(String),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { text: String },
+    ImageUrl { image_url: ImageUrl<'a> },
+}
+
+#[derive(Serialize)]
+struct ImageUrl<'a> {
+    url: DataUrl<'a>,
+}
+
+/// Written straight into the request: with a thousand calls in flight each copy of a picture counts.
+struct DataUrl<'a>(&'a PageImage);
+
+impl Serialize for DataUrl<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let data = Base64Display::new(&self.0.bytes, &STANDARD);
+        serializer.collect_str(&format_args!("data:{};base64,{data}", self.0.media_type))
+    }
+}
+
 /// The body of a chat/completions request for `pages`.
-pub(super) fn request(model: &str, prompt: &str, file_name: Option<&str>, pages: &[(u32, String)]) -> Value {
-    let mut system = prompt.to_owned();
-    let user = match pages {
-        [(_, text)] => text.clone(),
-        several => {
-            system = format!("{system}\n\n{SEVERAL}");
-            let parts: Vec<String> = several.iter().map(|(page, text)| format!("{}\n{text}", marker(*page))).collect();
-            parts.join("\n\n")
+pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
+    let numbers = pages.iter().map(|page| page.page.to_string()).collect::<Vec<_>>().join(", ");
+    let several = pages.len() > 1;
+    let mut system = ask.prompt.replace("{page}", &numbers).replace("{file_name}", ask.file_name.unwrap_or("the file"));
+    if several {
+        system = format!("{system}\n\n{SEVERAL}");
+    }
+    let about = match ask.file_name {
+        Some(name) => format!("Page {numbers} of {name}:"),
+        None => format!("Page {numbers}:"),
+    };
+    let mut parts = vec![Part::Text { text: about }];
+    for page in pages {
+        let mut text = if several { marker(page.page) } else { String::new() };
+        if let Some(layer) = &page.text {
+            let break_after = if text.is_empty() { "" } else { "\n" };
+            text = format!("{text}{break_after}{layer}");
         }
-    };
-    let numbers: Vec<String> = pages.iter().map(|(page, _)| page.to_string()).collect();
-    let about = match file_name {
-        Some(name) => format!("Page {} of {name}:\n\n", numbers.join(", ")),
-        None => format!("Page {}:\n\n", numbers.join(", ")),
-    };
-    json!({
-        "model": model,
-        "temperature": 0,
-        "messages": [
-            { "role": "system", "content": system },
-            { "role": "user", "content": format!("{about}{user}") },
+        parts.extend((!text.is_empty()).then_some(Part::Text { text }));
+        parts.extend(page.image.as_ref().map(|image| Part::ImageUrl { image_url: ImageUrl { url: DataUrl(image) } }));
+    }
+    let request = Request {
+        model: ask.model,
+        messages: [
+            Message { role: "system", content: Content::Text(system) },
+            Message { role: "user", content: joined(parts) },
         ],
-    })
+        temperature: ask.temperature,
+        max_tokens: ask.max_tokens.filter(|_| !ask.newer_name),
+        max_completion_tokens: ask.max_tokens.filter(|_| ask.newer_name),
+    };
+    // Strings and numbers only: nothing that could fail.
+    serde_json::to_vec(&request).unwrap_or_default()
+}
+
+fn joined(parts: Vec<Part<'_>>) -> Content<'_> {
+    let texts: Option<Vec<&str>> = parts
+        .iter()
+        .map(|part| match part {
+            Part::Text { text } => Some(text.as_str()),
+            Part::ImageUrl { .. } => None,
+        })
+        .collect();
+    match texts {
+        Some(texts) => Content::Text(texts.join("\n\n")),
+        None => Content::Parts(parts),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    const ASK: Ask<'static> = Ask {
+        model: "m",
+        prompt: "P {page}",
+        file_name: Some("a.pdf"),
+        temperature: Some(0.0),
+        max_tokens: None,
+        newer_name: false,
+    };
+
+    fn asked(ask: &Ask<'_>, pages: &[PageInput]) -> Value {
+        serde_json::from_slice(&request(ask, pages)).unwrap()
+    }
+
+    fn text(page: u32, text: &str) -> PageInput {
+        PageInput { page, text: Some(text.into()), image: None }
+    }
 
     #[test]
     fn several_pages_are_told_apart_by_markers() {
-        let pages = [(3, "drei".to_owned()), (4, "vier".to_owned())];
-        let request = request("m", "P", Some("a.pdf"), &pages);
-        let user = request["messages"][1]["content"].as_str().unwrap();
-        assert_eq!(user, "Page 3, 4 of a.pdf:\n\n<<<page 3>>>\ndrei\n\n<<<page 4>>>\nvier");
+        let request = asked(&ASK, &[text(3, "drei"), text(4, "vier")]);
+        assert_eq!(
+            request["messages"][1]["content"],
+            "Page 3, 4 of a.pdf:\n\n<<<page 3>>>\ndrei\n\n<<<page 4>>>\nvier"
+        );
         assert!(request["messages"][0]["content"].as_str().unwrap().contains("marker line"));
     }
 
     #[test]
     fn one_page_needs_no_marker() {
-        let request = request("m", "P", None, &[(3, "drei".to_owned())]);
-        assert_eq!(request["messages"][0]["content"], "P");
+        let request = asked(&Ask { file_name: None, ..ASK }, &[text(3, "drei")]);
+        assert_eq!(request["messages"][0]["content"], "P 3");
         assert_eq!(request["messages"][1]["content"], "Page 3:\n\ndrei");
+        assert_eq!(request["temperature"], 0.0);
+        assert!(request.get("max_tokens").is_none());
+    }
+
+    #[test]
+    fn pictures_go_as_data_urls() {
+        let image =
+            PageImage { media_type: "image/png".into(), width: 1, height: 1, blank: false, bytes: vec![1, 2, 3] };
+        let both = PageInput { page: 3, text: Some("drei".into()), image: Some(image) };
+        let ask = Ask { max_tokens: Some(9), newer_name: true, temperature: None, ..ASK };
+        let request = asked(&ask, &[both]);
+        let expected = json!([
+            { "type": "text", "text": "Page 3 of a.pdf:" },
+            { "type": "text", "text": "drei" },
+            { "type": "image_url", "image_url": { "url": "data:image/png;base64,AQID" } },
+        ]);
+        assert_eq!(request["messages"][1]["content"], expected);
+        assert_eq!(request["max_completion_tokens"], 9);
+        assert!(request.get("temperature").is_none());
     }
 }

@@ -239,7 +239,10 @@ impl Drop for Held {
 
 async fn complete(state: &State, body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).expect("a request is JSON");
-    let pages = asked_pages(body["messages"][1]["content"].as_str().unwrap_or_default());
+    let content = &body["messages"][1]["content"];
+    // Plain text, or parts of which the first is text.
+    let about = content.as_str().or(content[0]["text"].as_str()).unwrap_or_default();
+    let pages = asked_pages(about);
     let first = pages.first().copied().unwrap_or(0);
     let (mut nth, mut total) = (0, 0);
     state.books.send_modify(|books| {

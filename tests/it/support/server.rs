@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -66,7 +67,9 @@ impl Server {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let (process, url) = spawn(data.path(), &arguments, variables).await;
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { url, process, data, arguments, client: reqwest::Client::new() }
+        // Sooner than the server gives an idle connection up: it may do so in the moment of the next request.
+        let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(2)).build().unwrap();
+        Self { url, process, data, arguments, client }
     }
 
     pub fn data(&self) -> &Path {
