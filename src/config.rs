@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::document::{DocumentLimits, ReaderLimits};
 use crate::job::RetryPolicy;
 use crate::ledger::LedgerLimits;
-use crate::pool::PoolOptions;
+use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
 use crate::supervisor::SupervisorOptions;
 use crate::task::{PageInputKind, TaskOptions, names, seconds};
@@ -104,6 +104,12 @@ pub struct Settings {
     /// The most calls in flight [default: 16]
     #[arg(long, env = "BINDERY_LLM_CONCURRENCY", value_name = "N")]
     pub llm_concurrency: Option<usize>,
+    /// The most calls a minute, of each model; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_LLM_RPM", value_name = "N")]
+    pub llm_rpm: Option<u32>,
+    /// The most tokens a minute, both ways, of each model; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_LLM_TPM", value_name = "N")]
+    pub llm_tpm: Option<u64>,
     /// The longest one attempt may take when the task does not say [default: 5m]
     #[arg(long, env = "BINDERY_LLM_TIMEOUT", value_name = "TIME")]
     pub llm_timeout: Option<String>,
@@ -209,6 +215,8 @@ impl Settings {
             llm_fallback: self.llm_fallback.or(under.llm_fallback),
             ca_file: self.ca_file.or(under.ca_file),
             llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
+            llm_rpm: self.llm_rpm.or(under.llm_rpm),
+            llm_tpm: self.llm_tpm.or(under.llm_tpm),
             llm_timeout: self.llm_timeout.or(under.llm_timeout),
             llm_max_attempts: self.llm_max_attempts.or(under.llm_max_attempts),
             llm_patience: self.llm_patience.or(under.llm_patience),
@@ -270,6 +278,7 @@ impl Settings {
         let pool = PoolOptions {
             cpu_workers: at_least_one("workers", self.workers, PoolOptions::default().cpu_workers)?,
             call_workers: at_least_one("llm-concurrency", self.llm_concurrency, 16)?,
+            rates: Rates { calls: self.llm_rpm.filter(|n| *n > 0), tokens: self.llm_tpm.filter(|n| *n > 0) },
         };
         let reader = ReaderLimits {
             page_time: secs(time("reader-timeout", self.reader_timeout.as_deref(), 20)?.max(1)),
@@ -354,6 +363,8 @@ impl Config {
             ("max_queued", self.supervisor.max_queued.to_string()),
             ("drain", time(self.drain)),
             ("llm_concurrency", self.pool.call_workers.to_string()),
+            ("llm_rpm", self.pool.rates.calls.unwrap_or(0).to_string()),
+            ("llm_tpm", self.pool.rates.tokens.unwrap_or(0).to_string()),
             ("llm_timeout", time(self.supervisor.attempt_timeout)),
             ("llm_max_attempts", self.supervisor.retry.max_attempts.to_string()),
             ("llm_patience", time(self.supervisor.retry.patience)),

@@ -11,17 +11,21 @@
 //! where it can be ordered, counted and taken back.
 
 mod dispatcher;
+mod endpoints;
 mod fair_queue;
 mod flights;
 mod lease;
+mod limiter;
 mod perform;
 mod work;
 mod worker;
 
-pub use dispatcher::{CheckSource, Dispatcher, Drain, Enqueue, Forget, GetLoad, Load, PoolOptions};
+pub use dispatcher::{CheckSource, Dispatcher, Drain, Enqueue, Forget, GetEndpoints, GetLoad, Load, PoolOptions};
+pub use endpoints::EndpointLoad;
 pub use fair_queue::FairQueue;
 pub use flights::{Flights, InFlight, read_flights};
 pub use lease::Lease;
+pub use limiter::Rates;
 pub use work::{
     Bind, Cut, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck, SourcePages, Work,
 };

@@ -190,6 +190,13 @@ pub trait Processor: Send + Sync + 'static {
         self.kind() == WorkKind::Call
     }
 
+    /// What the limits of calls belong to: the endpoint and the model that it is asked for. Calls of the same name share
+    /// them, also those of other processors.
+    fn endpoint(&self, options: &TaskOptions) -> String {
+        let _ = options;
+        self.name().to_owned()
+    }
+
     /// How many attempts at one page are made that fail by what is read, where `usual` are made otherwise: more, when
     /// there is another way to read it after the first one has failed so often.
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::ApiState;
 use super::error::ApiError;
+use crate::pool::EndpointLoad;
 
 /// Whether the process lives.
 pub(super) async fn healthz() -> HttpResponse {
@@ -26,6 +27,16 @@ pub(super) async fn readyz(
         answer["node"] = json!(condition.owner);
         answer["other_nodes"] = json!(condition.others);
         answer["tasks"] = json!({ "running": condition.running, "waiting": condition.waiting });
+        let endpoint = |load: &EndpointLoad| {
+            json!({
+                "name": load.name,
+                "queued": load.queued,
+                "in_flight": load.in_flight,
+                "window": load.window,
+                "away_seconds": load.away_for.map(|away| away.as_secs()),
+            })
+        };
+        answer["endpoints"] = condition.endpoints.iter().map(endpoint).collect();
         answer["warnings"] = json!(condition.warnings);
     }
     Ok(HttpResponse::Ok().json(answer))

@@ -385,7 +385,9 @@ impl JobRuntime {
             Receipts::Failed(why) if why.retryable && !self.retry.is_last(errors) => {
                 self.try_again(index, attempt, errors, &why)
             }
-            Receipts::Retry { why, .. } | Receipts::Failed(why) => self.fail(index, attempt, &why),
+            Receipts::Retry { why, .. } | Receipts::GaveUp(why) | Receipts::Failed(why) => {
+                self.fail(index, attempt, &why)
+            }
             // A stopped job is over and does not get here: the processor gave up on its own account.
             Receipts::Cancelled => {
                 let why = Failure::passing(code::BAD_ANSWER, "the processor gave up although nobody asked it to");

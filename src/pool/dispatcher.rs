@@ -1,21 +1,25 @@
 //! Picks the next piece of work over all jobs and keeps at most as many in flight as there are workers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult, Recipient, ResponseFuture,
-    SyncArbiter, WrapFuture,
+    SpawnHandle, SyncArbiter, WrapFuture,
 };
 use tokio::sync::{oneshot, watch};
 
+use super::endpoints::{EndpointLoad, Endpoints, Next};
 use super::fair_queue::FairQueue;
 use super::flights::Flights;
+use super::limiter::Rates;
 use super::perform::Workshop;
-use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, SourceCheck, SourcePages, Work};
+use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, Receipts, SourceCheck, SourcePages, Work};
 use super::worker::{Perform, PerformCheck, WorkerActor};
 use crate::blob::LocalBlob;
 use crate::document::Readers;
 use crate::ledger::Ledger;
+use crate::processor::CallReport;
 use crate::task::{Failure, TaskId, code};
 
 /// How many workers there are.
@@ -25,19 +29,21 @@ pub struct PoolOptions {
     pub cpu_workers: usize,
     /// Threads for work that waits for an endpoint: the most calls in flight.
     pub call_workers: usize,
+    /// What each model of an endpoint may get.
+    pub rates: Rates,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cpu_workers: cores, call_workers: 16 }
+        Self { cpu_workers: cores, call_workers: 16, rates: Rates::default() }
     }
 }
 
 /// The actor. Work comes in as [`Enqueue`]; news goes out as [`PoolEvent`].
 pub struct Dispatcher {
     cpu: Lane,
-    calls: Lane,
+    calls: Calls,
     suspects: Lane,
     draining: bool,
     /// How many pieces of work are with workers; watched by who waits for the drain.
@@ -48,6 +54,14 @@ struct Lane {
     queue: FairQueue<TaskId, Item>,
     workers: Addr<WorkerActor>,
     free: usize,
+}
+
+struct Calls {
+    endpoints: Endpoints<JobWork>,
+    workers: Addr<WorkerActor>,
+    free: usize,
+    /// Goes off when a call may begin that may not yet.
+    timer: Option<(Instant, SpawnHandle)>,
 }
 
 enum Item {
@@ -98,6 +112,11 @@ pub struct Drain;
 #[rtype(result = "Load")]
 pub struct GetLoad;
 
+/// Asks how the endpoints do that are called.
+#[derive(Message)]
+#[rtype(result = "Vec<EndpointLoad>")]
+pub struct GetEndpoints;
+
 /// How busy the pool is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
@@ -127,65 +146,121 @@ impl Dispatcher {
                 SyncArbiter::start_with_thread_builder(threads, thread, move || WorkerActor::new(workshop.clone()));
             Lane { queue: FairQueue::new(), workers, free: threads }
         };
+        let most = options.call_workers.max(1);
+        let Lane { workers, free, .. } = lane("call", most);
         Self {
             cpu: lane("cpu", options.cpu_workers.max(1)),
-            calls: lane("call", options.call_workers.max(1)),
+            calls: Calls { endpoints: Endpoints::new(most, options.rates), workers, free, timer: None },
             suspects: lane("suspect", 1),
             draining: false,
             in_flight,
         }
     }
 
-    fn lane(&mut self, name: LaneName) -> &mut Lane {
-        match name {
-            LaneName::Cpu => &mut self.cpu,
-            LaneName::Calls => &mut self.calls,
-            LaneName::Suspects => &mut self.suspects,
-        }
-    }
-
-    fn lanes(&mut self) -> [&mut Lane; 3] {
-        [&mut self.cpu, &mut self.calls, &mut self.suspects]
-    }
-
     fn forget(&mut self, task: TaskId) {
-        self.lanes().into_iter().for_each(|lane| drop(lane.queue.remove(task)));
+        [&mut self.cpu, &mut self.suspects].into_iter().for_each(|lane| drop(lane.queue.remove(task)));
+        self.calls.endpoints.remove(task);
+    }
+
+    fn plain(&mut self, suspects: bool) -> &mut Lane {
+        if suspects { &mut self.suspects } else { &mut self.cpu }
     }
 
     /// Gives every free worker of a lane the work whose turn it is.
-    fn pump(&mut self, kind: LaneName, ctx: &mut Context<Self>) {
-        while !self.draining && self.lane(kind).free > 0 {
-            let Some((_, item)) = self.lane(kind).queue.pop() else { return };
-            self.lane(kind).free -= 1;
+    fn pump(&mut self, suspects: bool, ctx: &mut Context<Self>) {
+        while !self.draining && self.plain(suspects).free > 0 {
+            let Some((_, item)) = self.plain(suspects).queue.pop() else { return };
+            self.plain(suspects).free -= 1;
             self.in_flight.send_modify(|count| *count += 1);
-            let workers = self.lane(kind).workers.clone();
+            let workers = self.plain(suspects).workers.clone();
             let done = async move {
                 match item {
-                    Item::Job(work) => perform(&workers, work).await,
+                    Item::Job(work) => drop(perform(&workers, work).await),
                     // Who asked may have gone; then nobody needs the answer.
                     Item::Check(check, answer) => drop(answer.send(perform_check(&workers, check).await)),
                 }
             };
             ctx.spawn(done.into_actor(self).map(move |(), this, ctx| {
-                this.lane(kind).free += 1;
+                this.plain(suspects).free += 1;
                 this.in_flight.send_modify(|count| *count -= 1);
-                this.pump(kind, ctx);
+                this.pump(suspects, ctx);
             }));
+        }
+    }
+
+    /// Gives every free worker a call that its endpoint bears, and comes back when another one may begin.
+    fn pump_calls(&mut self, ctx: &mut Context<Self>) {
+        while !self.draining && self.calls.free > 0 {
+            let (name, ticket, work) = match self.calls.endpoints.pop(Instant::now()) {
+                Next::Go(name, ticket, work) => (name, ticket, work),
+                Next::Wait(at) => return self.pump_calls_at(at, ctx),
+            };
+            self.calls.free -= 1;
+            self.in_flight.send_modify(|count| *count += 1);
+            let workers = self.calls.workers.clone();
+            let done = async move { perform(&workers, work).await };
+            ctx.spawn(done.into_actor(self).map(move |reports, this, ctx| {
+                this.calls.free += 1;
+                this.in_flight.send_modify(|count| *count -= 1);
+                this.calls.endpoints.ended(&name, ticket, &reports, Instant::now());
+                this.give_up(&name, ctx);
+                this.pump_calls(ctx);
+            }));
+        }
+    }
+
+    fn pump_calls_at(&mut self, at: Option<Instant>, ctx: &mut Context<Self>) {
+        let Some(at) = at else { return };
+        if let Some((earlier, timer)) = self.calls.timer.take() {
+            if earlier <= at && earlier > Instant::now() {
+                self.calls.timer = Some((earlier, timer));
+                return;
+            }
+            ctx.cancel_future(timer);
+        }
+        let wait = at.saturating_duration_since(Instant::now());
+        let timer = ctx.run_later(wait, |this, ctx| {
+            this.calls.timer = None;
+            this.pump_calls(ctx);
+        });
+        self.calls.timer = Some((at, timer));
+    }
+
+    /// Ends the waiting for an endpoint where nobody has been for longer than a task bears.
+    fn give_up(&mut self, name: &str, ctx: &mut Context<Self>) {
+        let again = |queue: &mut FairQueue<TaskId, JobWork>, work: JobWork| {
+            let spec = Arc::clone(&work.spec);
+            queue.push(&spec.tenant, spec.task, spec.options.priority, work);
+        };
+        let over = self.calls.endpoints.give_up(name, Instant::now(), |work| work.spec.patience, again);
+        for JobWork { work, events, .. } in over {
+            let Work::Shard(shard) = work else { continue };
+            let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "the endpoint has been away for too long");
+            let (index, attempt, receipts) = (shard.index, shard.attempt, Receipts::GaveUp(why));
+            let told = events.send(PoolEvent::Ended(Ended::Shard { index, attempt, receipts, calls: Vec::new() }));
+            ctx.spawn(
+                async move {
+                    let _ = told.await;
+                }
+                .into_actor(self),
+            );
         }
     }
 }
 
 /// Has a worker do it and tells the job. The credit comes home only after the job has the news, so a job that cannot
-/// keep up holds back its own work and nothing piles up.
-async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events }: JobWork) {
+/// keep up holds back its own work and nothing piles up. Answers the calls that were made.
+async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events }: JobWork) -> Vec<CallReport> {
     if let Work::Shard(shard) = &work {
         // Only a status; a job that is too busy to hear it hears the end.
         let _ = events.try_send(PoolEvent::Started { index: shard.index, attempt: shard.attempt });
     }
     let lost = lost(&work);
     let ended = workers.send(Perform { spec, work }).await.unwrap_or(lost);
+    let calls = if let Ended::Shard { calls, .. } = &ended { calls.clone() } else { Vec::new() };
     // A job that is gone has been cancelled; what was paid is in the ledger.
     let _ = events.send(PoolEvent::Ended(ended)).await;
+    calls
 }
 
 async fn perform_check(workers: &Addr<WorkerActor>, check: SourceCheck) -> Result<SourcePages, Failure> {
@@ -199,7 +274,7 @@ fn lost(work: &Work) -> Ended {
         Work::Shard(shard) => Ended::Shard {
             index: shard.index,
             attempt: shard.attempt,
-            receipts: super::work::Receipts::Failed(worker_lost()),
+            receipts: Receipts::Failed(worker_lost()),
             calls: Vec::new(),
         },
         Work::Bind(_) => Ended::Bound(Err(worker_lost())),
@@ -222,13 +297,19 @@ impl Handler<Enqueue> for Dispatcher {
             self.forget(spec.task);
         }
         for work in work {
-            let kind = work.lane(&spec);
-            let item = Item::Job(JobWork { spec: Arc::clone(&spec), work, events: events.clone() });
-            self.lane(kind).queue.push(&spec.tenant, spec.task, spec.options.priority, item);
+            let lane = work.lane(&spec);
+            let work = JobWork { spec: Arc::clone(&spec), work, events: events.clone() };
+            let (tenant, task, priority) = (&spec.tenant, spec.task, spec.options.priority);
+            if lane == LaneName::Calls {
+                let name = spec.processor.endpoint(&spec.options);
+                self.calls.endpoints.push(&name, Instant::now(), |queue| queue.push(tenant, task, priority, work));
+            } else {
+                self.plain(lane == LaneName::Suspects).queue.push(tenant, task, priority, Item::Job(work));
+            }
         }
-        for lane in [LaneName::Cpu, LaneName::Calls, LaneName::Suspects] {
-            self.pump(lane, ctx);
-        }
+        self.pump(false, ctx);
+        self.pump(true, ctx);
+        self.pump_calls(ctx);
     }
 }
 
@@ -241,7 +322,7 @@ impl Handler<CheckSource> for Dispatcher {
             return Box::pin(async { Err(worker_lost()) });
         }
         self.cpu.queue.push(&tenant, task, 0, Item::Check(check, answer));
-        self.pump(LaneName::Cpu, ctx);
+        self.pump(false, ctx);
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
     }
 }
@@ -260,7 +341,8 @@ impl Handler<Drain> for Dispatcher {
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
         self.draining = true;
         // Jobs resume from the ledger at the next start; who waits for a check is told that there will be none.
-        self.lanes().into_iter().for_each(|lane| lane.queue = FairQueue::new());
+        [&mut self.cpu, &mut self.suspects].into_iter().for_each(|lane| lane.queue = FairQueue::new());
+        self.calls.endpoints.clear();
         let mut in_flight = self.in_flight.subscribe();
         Box::pin(async move { drop(in_flight.wait_for(|count| *count == 0).await) })
     }
@@ -270,7 +352,15 @@ impl Handler<GetLoad> for Dispatcher {
     type Result = MessageResult<GetLoad>;
 
     fn handle(&mut self, _: GetLoad, _: &mut Context<Self>) -> Self::Result {
-        let queued = self.lanes().into_iter().map(|lane| lane.queue.len()).sum();
+        let queued = self.cpu.queue.len() + self.suspects.queue.len() + self.calls.endpoints.len();
         MessageResult(Load { queued, in_flight: *self.in_flight.borrow() })
+    }
+}
+
+impl Handler<GetEndpoints> for Dispatcher {
+    type Result = MessageResult<GetEndpoints>;
+
+    fn handle(&mut self, _: GetEndpoints, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.calls.endpoints.loads(Instant::now()))
     }
 }

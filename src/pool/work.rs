@@ -199,6 +199,8 @@ pub enum Receipts {
     Failed(Failure),
     /// The task cannot be read.
     Fatal(Failure),
+    /// It was waited for too long for somebody to be there.
+    GaveUp(Failure),
     /// Given up.
     Cancelled,
 }

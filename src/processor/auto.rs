@@ -43,7 +43,7 @@ impl AutoProcessor {
     }
 
     /// Reads what can be read as text, and says which pages cannot.
-    fn divide(&self, input: &ShardInput<'_>) -> ShardOutcome {
+    fn divide(input: &ShardInput<'_>) -> ShardOutcome {
         let mut reader = input.reader();
         let (mut text, mut calls, mut done) = (Vec::new(), Vec::new(), Vec::new());
         for page in input.shard.pages() {
@@ -59,7 +59,7 @@ impl AutoProcessor {
             other => return other,
         }
         for output in done.iter_mut().filter_map(|read| read.result.as_mut().ok()) {
-            output.checks = because("text layer", output.checks.take());
+            output.checks = Some(because("text layer", output.checks.take()));
         }
         if calls.is_empty() { ShardOutcome::Done(done) } else { ShardOutcome::Divided { done, calls } }
     }
@@ -76,15 +76,15 @@ impl AutoProcessor {
             let fallback = output.checks.as_ref().is_some_and(|checks| checks.route.is_some());
             let reason = reader.facts(*page).ok().and_then(|facts| route(&facts));
             if let Some(reason) = reason.filter(|_| !fallback) {
-                output.checks = because(reason, output.checks.take());
+                output.checks = Some(because(reason, output.checks.take()));
             }
         }
         outcome
     }
 }
 
-fn because(reason: &str, checks: Option<PageChecks>) -> Option<PageChecks> {
-    Some(PageChecks { route: Some(reason.to_owned()), ..checks.unwrap_or_default() })
+fn because(reason: &str, checks: Option<PageChecks>) -> PageChecks {
+    PageChecks { route: Some(reason.to_owned()), ..checks.unwrap_or_default() }
 }
 
 impl Processor for AutoProcessor {
@@ -110,6 +110,10 @@ impl Processor for AutoProcessor {
         true
     }
 
+    fn endpoint(&self, options: &TaskOptions) -> String {
+        self.llm.endpoint(options)
+    }
+
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
         self.llm.attempts(options, usual)
     }
@@ -124,7 +128,7 @@ impl Processor for AutoProcessor {
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         match input.kind {
-            WorkKind::Cpu => self.divide(input),
+            WorkKind::Cpu => Self::divide(input),
             WorkKind::Call => self.look(input),
         }
     }

@@ -377,6 +377,10 @@ impl Processor for LlmProcessor {
         vec![own, by_fallback]
     }
 
+    fn endpoint(&self, options: &TaskOptions) -> String {
+        format!("{} {}", self.client.host(), self.model(options).unwrap_or_default())
+    }
+
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
         let readers = self.chain(options);
         let models = readers.iter().filter(|reader| **reader != TEXT).count();

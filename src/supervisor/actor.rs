@@ -405,7 +405,7 @@ impl Handler<JobReport> for Supervisor {
 
 /// The names under which the ledger may have the pages of a task.
 pub(super) fn recipe_hashes(processor: &dyn Processor, options: &TaskOptions) -> Vec<RecipeHash> {
-    processor.recipes(options).iter().map(|recipe| RecipeHash::of(recipe)).collect()
+    processor.recipes(options).iter().map(RecipeHash::of).collect()
 }
 
 fn sum(a: Usage, b: Usage) -> Usage {

@@ -18,7 +18,7 @@ use crate::blob::{Durability, LocalBlob};
 use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::failpoint;
 use crate::job::StopJob;
-use crate::pool::{GetLoad, Load};
+use crate::pool::{GetEndpoints, GetLoad, Load};
 use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
@@ -143,6 +143,7 @@ impl Handler<GetCondition> for Supervisor {
 
     fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
+        let endpoints = self.dispatcher.send(GetEndpoints);
         let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
         let mut homeless = std::collections::BTreeMap::<String, usize>::new();
         self.homeless.values().for_each(|name| *homeless.entry(name.clone()).or_default() += 1);
@@ -154,7 +155,8 @@ impl Handler<GetCondition> for Supervisor {
                 )
             }));
             let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
-            Ok(Condition { load, owner, others, running, waiting, warnings })
+            let endpoints = endpoints.await.unwrap_or_default();
+            Ok(Condition { load, owner, others, running, waiting, endpoints, warnings })
         })
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use crate::blob::Staged;
 use crate::job::JobActor;
-use crate::pool::Load;
+use crate::pool::{EndpointLoad, Load};
 use crate::store::{ListPage, ListQuery, StoreError};
 use crate::task::{Failure, TaskId, TaskOptions, TaskRecord};
 
@@ -177,6 +177,8 @@ pub struct Condition {
     pub running: usize,
     /// Tasks known here that wait for a place.
     pub waiting: usize,
+    /// How the endpoints do that are called.
+    pub endpoints: Vec<EndpointLoad>,
     /// What about the database puts tasks at risk.
     pub warnings: Vec<String>,
 }

@@ -19,7 +19,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
     ("job", &["document", "pool", "processor"]),
     ("supervisor", &["job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
-    ("http", &["supervisor", "store", "blob", "document", "aggregate"]),
+    ("http", &["supervisor", "pool", "store", "blob", "document", "aggregate"]),
     ("config", &["supervisor", "job", "pool", "ledger", "processor", "document"]),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
     ("lib", &["app", "supervisor"]),

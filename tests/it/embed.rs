@@ -34,7 +34,7 @@ fn start(processor: ScriptedProcessor, workers: usize, options: SupervisorOption
         .store(EmbeddedStore::in_memory().unwrap())
         .blob(LocalBlob::open(dir.path()).unwrap())
         .processor(processor)
-        .pool(PoolOptions { cpu_workers: 2, call_workers: workers })
+        .pool(PoolOptions { cpu_workers: 2, call_workers: workers, ..PoolOptions::default() })
         .options(options)
         .start();
     TestBindery { bindery, dir }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
-use crate::support::pdf::book;
+use crate::support::pdf::{book, mixed};
 use crate::support::server::Server;
 
 async fn read(script: Script, pages: u32, query: &str) -> (FakeLlm, Server, Value, String) {
@@ -61,6 +61,163 @@ async fn several_pages_go_in_one_call_and_one_by_one_when_that_fails() {
     assert_eq!(calls, [1, 5, 5, 6, 7, 8]);
     assert_eq!(task["usage"]["calls"], 6);
     assert_eq!(text.matches("Read by the fake.").count(), 8);
+}
+
+fn page(task: &Value, pages: &Value, number: usize) -> Value {
+    assert_eq!(task["status"], "completed", "{task}");
+    pages["pages"][number - 1].clone()
+}
+
+/// A page of the sample with plenty of text.
+const LONG: u32 = 3;
+
+#[tokio::test]
+async fn a_model_is_shown_the_page_its_text_or_both() {
+    for (input, pictures, text) in [("image", 1, false), ("text", 0, true), ("image%2Btext", 1, true)] {
+        let llm = FakeLlm::start(Script::default());
+        let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+        let query = format!("processor=llm&input={input}&prompt=Page+%7Bpage%7D");
+        let id = server.accepted(book("Seen", 1), &query).await;
+        assert_eq!(server.finished(&id).await["status"], "completed");
+        let asked = llm.books().asked.remove(0);
+        assert_eq!((asked.pictures.len(), asked.text.contains("Seen")), (pictures, text), "{input}: {asked:?}");
+        assert!(asked.pictures.iter().all(|bytes| (1_000..200_000).contains(bytes)), "{asked:?}");
+        assert_eq!(asked.system, "Page 1");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_true_to_the_page_is_asked_for_anew_and_then_marked() {
+    let sample = std::fs::read("tests/data/sample.pdf").unwrap();
+    let other = Answer::Text("# Something else\n\nNothing that stands on this page.", "stop");
+    let llm = FakeLlm::start(Script::default().otherwise(other));
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let id = server.accepted(sample.clone(), &format!("processor=llm&pages={LONG}")).await;
+    let task = server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    let page = page(&task, &pages, 1);
+    assert_eq!((&page["checks"]["unfaithful"], &page["usage"]["calls"]), (&true.into(), &2.into()), "{page}");
+    assert!(page["checks"]["recall"].as_f64().unwrap() < 0.5);
+    let temperatures: Vec<_> = llm.books().asked.iter().map(|asked| asked.temperature.unwrap() > 0.0).collect();
+    assert_eq!(temperatures, [false, true], "asked otherwise the second time");
+
+    let id = server.accepted(sample, &format!("processor=llm&pages={LONG}&fallback=text")).await;
+    let pages = {
+        server.finished(&id).await;
+        server.get(&format!("/v1/tasks/{id}/pages")).await
+    };
+    let page = &pages["pages"][0];
+    // The marked page was paid and is kept; nobody reads it again for the fallback's sake.
+    assert_eq!((&page["processor"], &page["checks"]["unfaithful"]), (&"llm".into(), &true.into()), "{page}");
+}
+
+#[tokio::test]
+async fn a_model_that_will_not_hands_the_page_on() {
+    let sample = std::fs::read("tests/data/sample.pdf").unwrap();
+    let script = Script::default()
+        .model("m", Answer::Refuse(400, "content policy"))
+        .model("liar", Answer::Text("# Something else\n\nNothing that stands on this page.", "stop"));
+    let llm = FakeLlm::start(script);
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-fallback", "liar, text"]).await;
+    let id = server.accepted(sample.clone(), &format!("processor=llm&pages={LONG}")).await;
+    let task = server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    let page = page(&task, &pages, 1);
+    assert_eq!((&page["processor"], &page["attempts"]), (&"text".into(), &4.into()), "{page}");
+    assert_eq!(page["checks"]["route"], "fallback: answer_unfaithful");
+    assert_eq!(page["usage"]["calls"], 2, "what the liar was paid for: {page}");
+    let models: Vec<_> = llm.books().asked.into_iter().map(|asked| asked.model).collect();
+    assert_eq!(models, ["m", "liar", "liar"]);
+
+    let again = server.accepted(sample.clone(), &format!("processor=llm&pages={LONG}&reuse=false")).await;
+    assert_eq!(server.finished(&again).await["usage"]["reused"], 1, "who has the same fallbacks takes it over");
+    let alone = server.accepted(sample, &format!("processor=llm&pages={LONG}&fallback=none")).await;
+    assert_eq!(server.finished(&alone).await["status"], "failed", "who has none does not");
+}
+
+#[tokio::test]
+async fn a_key_or_a_model_that_is_not_there_fails_the_task_at_once() {
+    for (status, code, words) in
+        [(401, "endpoint_unauthorized", "no such key"), (404, "model_not_found", "model \"m\" is unknown")]
+    {
+        let refusal = Answer::Refuse(status, words);
+        let llm = FakeLlm::start(Script::default().otherwise(refusal));
+        let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2"]).await;
+        let id = server.accepted(book("Key", 40), "processor=llm").await;
+        let task = server.finished(&id).await;
+        assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &code.into()), "{task}");
+        assert!(task["error"]["message"].as_str().unwrap().contains(&words[..7]), "{task}");
+        assert!(llm.books().calls.len() <= 4, "{:?}", llm.books().calls);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_gets_a_larger_budget_and_refused_parameters_are_left_out() {
+    let script = Script::default()
+        .page(1, [Answer::Text("# Half a", "length"), Answer::Text("# Half a", "length"), Answer::Ok])
+        .page(2, [Answer::Refuse(400, "Unsupported value: 'temperature' does not support 0"), Answer::Ok]);
+    let (llm, _server, task, _) = read(script, 2, "").await;
+    assert_eq!(task["pages"]["done"], 2, "{task}");
+    let books = llm.books();
+    let budgets: Vec<_> = books.asked.iter().filter(|asked| asked.page == 1).map(|asked| asked.max_tokens).collect();
+    assert_eq!(budgets, [None, Some(8_192), Some(16_384)]);
+    let of_two: Vec<_> = books.asked.iter().filter(|asked| asked.page == 2).map(|asked| asked.temperature).collect();
+    assert_eq!(of_two, [Some(0.0), None]);
+}
+
+#[tokio::test]
+async fn a_model_that_repeats_itself_is_not_believed() {
+    let round = Box::leak("and so on and ".repeat(400).into_boxed_str());
+    let script = Script::default().page(1, [Answer::Text(round, "stop"), Answer::Ok]);
+    let (llm, _server, task, text) = read(script, 1, "").await;
+    assert_eq!((&task["pages"]["done"], llm.calls_for(1)), (&1.into(), 2), "{task}");
+    assert!(text.contains("Read by the fake."));
+}
+
+#[tokio::test]
+async fn an_endpoint_is_not_asked_for_more_than_it_bears() {
+    const PAGES: u32 = 400;
+    let script = Script { cap: Some(8), delay: std::time::Duration::from_millis(20), ..Script::default() };
+    let llm = FakeLlm::start(script);
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "32"]).await;
+    let id = server.accepted(book("Cap", PAGES), "processor=llm&input=text").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &PAGES.into()), "{task}");
+    let books = llm.books();
+    assert_eq!(books.paid.len(), PAGES as usize);
+    // Of the first burst all but eight, then one now and then.
+    assert!(books.refused <= 24 + PAGES as usize / 20, "{} refused", books.refused);
+    let endpoints = server.get("/readyz?verbose").await["endpoints"].clone();
+    let window = endpoints[0]["window"].as_u64().unwrap();
+    assert!((6..=10).contains(&window), "{endpoints}");
+    assert!(endpoints[0]["name"].as_str().unwrap().ends_with(" m"), "{endpoints}");
+}
+
+#[tokio::test]
+async fn auto_pays_only_for_pages_that_need_it() {
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    // Two pages of text, one scanned, one empty.
+    let id = server.accepted(mixed(), "").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["processor"], &task["pages"]["done"]), (&"auto".into(), &4.into()), "{task}");
+    assert_eq!(llm.books().calls, [2]);
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    let seen: Vec<_> = pages["pages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|page| (page["processor"].as_str().unwrap(), page["checks"]["route"].as_str().unwrap_or_default()))
+        .collect();
+    let expected = [("text", "text layer"), ("llm", "no text layer"), ("text", "text layer"), ("llm", "no text layer")];
+    assert_eq!(seen, expected, "{pages}");
+    // What auto has paid for is paid for llm, too; text pages are not.
+    let id = server.accepted(mixed(), "processor=llm&pages=2").await;
+    assert_eq!(server.finished(&id).await["usage"]["reused"], 1);
+    assert_eq!(llm.books().calls, [2]);
+    for id in [server.accepted(mixed(), "reuse=false").await] {
+        assert_eq!(server.finished(&id).await["usage"]["reused"], 4);
+    }
 }
 
 #[tokio::test]

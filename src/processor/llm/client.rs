@@ -87,6 +87,12 @@ impl Client {
         Ok(Self { http, url })
     }
 
+    /// Where it is, without what may be secret.
+    pub(super) fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// One call. The caller bounds its time.
     pub(super) async fn complete(&self, request: Vec<u8>) -> Result<Reply, CallError> {
         let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(request);
@@ -121,7 +127,8 @@ fn unreachable(error: &reqwest::Error) -> CallError {
 fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallError {
     let number = status.as_u16();
     let text = String::from_utf8_lossy(body);
-    let permanent = |code, what: &str| Failure::permanent(code, format!("{what} ({number}): {}", quoted(&text)));
+    let said = quoted(&words(body).unwrap_or_else(|| text.to_string()));
+    let permanent = |code, what: &str| Failure::permanent(code, format!("{what} ({number}): {said}"));
     let unavailable = || Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}"));
     match number {
         429 => {
@@ -145,6 +152,13 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
             CallError { dislikes, ..CallError::unpaid(why, CallVerdict::Answered) }
         }
     }
+}
+
+/// What a refusal says, where it is JSON of one of the usual forms.
+fn words(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let places = ["/error/message", "/message", "/detail", "/error"];
+    places.iter().find_map(|place| json.pointer(place)?.as_str()).map(str::to_owned)
 }
 
 /// Which parameter a refusal is about.

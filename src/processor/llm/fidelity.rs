@@ -44,7 +44,7 @@ pub(super) fn fidelity(text: &str, answer: &str) -> Option<Fidelity> {
     let found = words(answer);
     let mut left: HashMap<&str, usize> = HashMap::new();
     found.iter().for_each(|word| *left.entry(word).or_default() += 1);
-    let kept = expected.iter().filter(|word| left.get_mut(word.as_str()).is_some_and(|n| take_one(n))).count();
+    let kept = expected.iter().filter(|word| left.get_mut(word.as_str()).is_some_and(take_one)).count();
     // A number that is grouped or broken otherwise is still there.
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let numbers: Vec<String> = found.iter().filter_map(|word| number(word)).collect();
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn loops_are_found_and_tables_are_none() {
-        let rows: String = (0..60).map(|row| format!("| {row} | 0.00 | 0.00 |\n")).collect();
+        let rows: String = (0..60).map(|row| format!("| {row} | 0.00 | 0.00 |")).collect::<Vec<_>>().join("\n");
         for (answer, expected) in [
             (format!("# A page\n\n{}", "and so on ".repeat(200)), true),
             (format!("text {}", "x".repeat(2_000)), true),

@@ -22,6 +22,8 @@ pub enum Answer {
     Body(&'static str),
     /// Answers with a completion of this text and `finish_reason`.
     Text(&'static str, &'static str),
+    /// Refuses with a status and a message.
+    Refuse(u16, &'static str),
     /// Never answers.
     Hang,
     /// Breaks the connection off.
@@ -32,15 +34,26 @@ pub enum Answer {
 #[derive(Clone, Debug)]
 pub struct Script {
     pub pages: HashMap<u32, Vec<Answer>>,
+    /// What some models answer to whatever is asked.
+    pub models: HashMap<&'static str, Answer>,
     pub otherwise: Answer,
     pub delay: Duration,
+    /// More calls in flight than this are refused with 429.
+    pub cap: Option<usize>,
     /// When set, every twelfth call or so goes wrong, which and how by this seed.
     pub trouble: Option<u64>,
 }
 
 impl Default for Script {
     fn default() -> Self {
-        Self { pages: HashMap::new(), otherwise: Answer::Ok, delay: Duration::ZERO, trouble: None }
+        Self {
+            pages: HashMap::new(),
+            models: HashMap::new(),
+            otherwise: Answer::Ok,
+            delay: Duration::ZERO,
+            cap: None,
+            trouble: None,
+        }
     }
 }
 
@@ -48,6 +61,12 @@ impl Script {
     /// The answers to the calls for one page, in turn; the last one repeats.
     pub fn page(mut self, page: u32, answers: impl Into<Vec<Answer>>) -> Self {
         self.pages.insert(page, answers.into());
+        self
+    }
+
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn model(mut self, model: &'static str, answer: Answer) -> Self {
+        self.models.insert(model, answer);
         self
     }
 
@@ -63,6 +82,8 @@ pub struct Books {
     /// The pages of every call, in the order in which they came.
     pub calls: Vec<u32>,
     pub calls_by_page: HashMap<u32, usize>,
+    /// What was asked for, call by call.
+    pub asked: Vec<Asked>,
     /// Calls answered with a page.
     pub paid: Vec<u32>,
     /// Calls that came and are not answered yet, and the most there ever were.
@@ -70,8 +91,24 @@ pub struct Books {
     pub most_in_flight: usize,
     /// Calls in flight that wait for the gate.
     pub held: usize,
+    /// Calls that were too many at once.
+    pub refused: usize,
     /// Calls that went wrong by the endpoint's own doing.
     pub troubled: usize,
+}
+
+/// What one call asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    pub page: u32,
+    pub model: String,
+    pub system: String,
+    /// The text of the page that came along.
+    pub text: String,
+    /// Bytes of the pictures.
+    pub pictures: Vec<usize>,
+    pub temperature: Option<f64>,
+    pub max_tokens: Option<u64>,
 }
 
 pub struct FakeLlm {
@@ -249,15 +286,22 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
         total = books.calls.len();
         nth = *books.calls_by_page.entry(first).and_modify(|calls| *calls += 1).or_insert(1) - 1;
         books.calls.push(first);
+        books.asked.push(asked(first, &body));
         books.in_flight += 1;
         books.most_in_flight = books.most_in_flight.max(books.in_flight);
     });
     let _in_flight = InFlight(Arc::clone(&state.books));
+    if state.script.cap.is_some_and(|cap| state.books.borrow().in_flight > cap) {
+        state.books.send_modify(|books| books.refused += 1);
+        return Some(response(429, "", "{}"));
+    }
     if !state.script.delay.is_zero() {
         tokio::time::sleep(state.script.delay).await;
     }
     let steps = state.script.pages.get(&first);
-    let step = steps.and_then(|steps| steps.get(nth).or(steps.last())).unwrap_or(&state.script.otherwise);
+    let of_model = body["model"].as_str().and_then(|model| state.script.models.get(model));
+    let of_page = steps.and_then(|steps| steps.get(nth).or(steps.last()));
+    let step = of_model.or(of_page).unwrap_or(&state.script.otherwise);
     let wrong = state.script.trouble.and_then(|seed| trouble(seed, total));
     if wrong.is_some() {
         state.books.send_modify(|books| books.troubled += 1);
@@ -281,9 +325,28 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
             let header = after.map(|after| format!("retry-after: {after}\r\n")).unwrap_or_default();
             response(*status, &header, r#"{"error":{"message":"scripted refusal"}}"#)
         }
+        Answer::Refuse(status, message) => {
+            response(*status, "", &json!({ "error": { "message": message } }).to_string())
+        }
         Answer::Body(body) => response(200, "", body),
         Answer::Text(text, reason) => completion(text, reason),
     })
+}
+
+fn asked(page: u32, body: &Value) -> Asked {
+    let content = &body["messages"][1]["content"];
+    let parts = content.as_array().cloned().unwrap_or_else(|| vec![json!({ "text": content })]);
+    let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    let pictures = parts.iter().filter_map(|part| part["image_url"]["url"].as_str());
+    Asked {
+        page,
+        model: body["model"].as_str().unwrap_or_default().to_owned(),
+        system: body["messages"][0]["content"].as_str().unwrap_or_default().to_owned(),
+        text: texts.join("\n"),
+        pictures: pictures.map(|url| url.len() / 4 * 3).collect(),
+        temperature: body["temperature"].as_f64(),
+        max_tokens: body["max_tokens"].as_u64(),
+    }
 }
 
 fn completion(text: &str, finish_reason: &str) -> String {

@@ -107,3 +107,15 @@ pub fn locked(title: &str, pages: u32, password: &str) -> Vec<u8> {
     document.save_to(&mut bytes).unwrap();
     bytes
 }
+
+/// Two pages of text, between them one that is a picture, at the end one without anything.
+pub fn mixed() -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book("Mixed", 4)).unwrap();
+    let pages = document.get_pages();
+    let scan = b"q 595 0 0 842 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G ID \x10\x80\x90\x20 EI Q";
+    document.change_page_content(pages[&2], scan.to_vec()).unwrap();
+    document.change_page_content(pages[&4], Vec::new()).unwrap();
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}

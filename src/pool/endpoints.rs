@@ -1,0 +1,198 @@
+//! Calls that wait, by the endpoint and model that they are for: each has its own queue and its own limiter. Pure.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::fair_queue::FairQueue;
+use super::limiter::{Admission, Limiter, Rates, Ticket};
+use crate::processor::CallReport;
+use crate::task::TaskId;
+
+/// More than these are kept only while there is something to them: callers may name any model.
+const KEPT: usize = 64;
+
+/// All queues of calls.
+pub(super) struct Endpoints<T> {
+    most: usize,
+    rates: Rates,
+    known: BTreeMap<String, Endpoint<T>>,
+    /// Who was served last; the next one after it is first in turn.
+    last: String,
+}
+
+struct Endpoint<T> {
+    queue: FairQueue<TaskId, T>,
+    limiter: Limiter,
+}
+
+/// What is to be done next.
+pub(super) enum Next<T> {
+    /// A call, for this endpoint.
+    Go(String, Ticket, T),
+    /// Nothing before this moment, if there is one; until then only when something comes or ends.
+    Wait(Option<Instant>),
+}
+
+/// How one model at one endpoint does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointLoad {
+    /// The endpoint's name and the model.
+    pub name: String,
+    /// Shards that wait.
+    pub queued: usize,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// The most calls in flight that it bears at present.
+    pub window: usize,
+    /// How long nobody has been there, when that is so.
+    pub away_for: Option<Duration>,
+}
+
+impl<T> Endpoints<T> {
+    pub(super) const fn new(most: usize, rates: Rates) -> Self {
+        Self { most, rates, known: BTreeMap::new(), last: String::new() }
+    }
+
+    pub(super) fn push(&mut self, name: &str, now: Instant, add: impl FnOnce(&mut FairQueue<TaskId, T>)) {
+        if !self.known.contains_key(name) {
+            if self.known.len() >= KEPT {
+                self.known.retain(|_, endpoint| !endpoint.queue.is_empty() || endpoint.limiter.in_flight() > 0);
+            }
+            let limiter = Limiter::new(self.most, self.rates, now);
+            self.known.insert(name.to_owned(), Endpoint { queue: FairQueue::new(), limiter });
+        }
+        if let Some(endpoint) = self.known.get_mut(name) {
+            add(&mut endpoint.queue);
+        }
+    }
+
+    /// The next call, round robin over the endpoints that bear one.
+    pub(super) fn pop(&mut self, now: Instant) -> Next<T> {
+        let mut soonest: Option<Instant> = None;
+        let (served, mut names): (Vec<String>, Vec<String>) =
+            self.known.keys().cloned().partition(|name| *name <= self.last);
+        names.extend(served);
+        for name in names {
+            let Some(endpoint) = self.known.get_mut(&name).filter(|endpoint| !endpoint.queue.is_empty()) else {
+                continue;
+            };
+            match endpoint.limiter.admit(now) {
+                Admission::Go(ticket) => {
+                    if let Some((_, item)) = endpoint.queue.pop() {
+                        self.last.clone_from(&name);
+                        return Next::Go(name, ticket, item);
+                    }
+                }
+                Admission::Wait(at) => soonest = soonest.into_iter().chain(at).min(),
+            }
+        }
+        Next::Wait(soonest)
+    }
+
+    /// Takes in what became of a call.
+    pub(super) fn ended(&mut self, name: &str, ticket: Ticket, reports: &[CallReport], now: Instant) {
+        if let Some(endpoint) = self.known.get_mut(name) {
+            endpoint.limiter.ended(ticket, reports, now);
+        }
+    }
+
+    /// Takes out what has waited for longer than `bears` says for an endpoint where nobody is; `again` puts back the rest.
+    pub(super) fn give_up(
+        &mut self,
+        name: &str,
+        now: Instant,
+        bears: impl Fn(&T) -> Duration,
+        again: impl Fn(&mut FairQueue<TaskId, T>, T),
+    ) -> Vec<T> {
+        let Some(endpoint) = self.known.get_mut(name) else { return Vec::new() };
+        let Some(since) = endpoint.limiter.away_since() else { return Vec::new() };
+        let away = now.saturating_duration_since(since);
+        let waiting = std::iter::from_fn(|| endpoint.queue.pop().map(|(_, item)| item));
+        let (over, rest): (Vec<T>, Vec<T>) = waiting.partition(|item| bears(item) <= away);
+        rest.into_iter().for_each(|item| again(&mut endpoint.queue, item));
+        over
+    }
+
+    pub(super) fn remove(&mut self, task: TaskId) {
+        self.known.values_mut().for_each(|endpoint| drop(endpoint.queue.remove(task)));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.known.values_mut().for_each(|endpoint| endpoint.queue = FairQueue::new());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.known.values().map(|endpoint| endpoint.queue.len()).sum()
+    }
+
+    pub(super) fn loads(&self, now: Instant) -> Vec<EndpointLoad> {
+        let load = |(name, endpoint): (&String, &Endpoint<T>)| EndpointLoad {
+            name: name.clone(),
+            queued: endpoint.queue.len(),
+            in_flight: endpoint.limiter.in_flight(),
+            window: endpoint.limiter.window(),
+            away_for: endpoint.limiter.away_since().map(|since| now.saturating_duration_since(since)),
+        };
+        self.known.iter().map(load).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processor::CallVerdict;
+    use crate::task::PageUsage;
+
+    fn away() -> CallReport {
+        let usage = PageUsage::default();
+        CallReport { usage, took: Duration::ZERO, verdict: CallVerdict::Away(None) }
+    }
+
+    fn go(endpoints: &mut Endpoints<u32>, now: Instant) -> (String, Ticket, u32) {
+        match endpoints.pop(now) {
+            Next::Go(name, ticket, item) => (name, ticket, item),
+            Next::Wait(at) => panic!("waits until {at:?}"),
+        }
+    }
+
+    #[test]
+    fn a_model_that_is_away_stands_in_nobodys_way_and_is_given_up_in_time() {
+        let mut now = Instant::now();
+        let mut endpoints = Endpoints::new(4, Rates::default());
+        let task = TaskId::generate();
+        for item in 0..6 {
+            endpoints.push("a", now, |queue| queue.push("", task, 0, item));
+            endpoints.push("b", now, |queue| queue.push("", task, 0, 10 + item));
+        }
+        for _ in 0..3 {
+            let (name, ticket, _) = go(&mut endpoints, now);
+            let (other, _, _) = go(&mut endpoints, now);
+            assert_eq!((name.as_str(), other.as_str()), ("a", "b"), "in turns");
+            endpoints.ended(&name, ticket, &[away()], now);
+        }
+        assert_eq!(go(&mut endpoints, now).0, "b", "a is away");
+        let Next::Wait(Some(at)) = endpoints.pop(now) else { panic!("b is full, a is away") };
+        assert_eq!(at, now + Duration::from_secs(1));
+        now += Duration::from_secs(10);
+        let patience = |item: &u32| Duration::from_secs(if *item == 4 { 5 } else { 60 });
+        let again = |queue: &mut FairQueue<TaskId, u32>, item| queue.push("", task, 0, item);
+        assert_eq!(endpoints.give_up("a", now, patience, again), [4]);
+        assert_eq!(endpoints.give_up("b", now, patience, again), Vec::<u32>::new());
+        let loads = endpoints.loads(now);
+        assert_eq!((loads[0].queued, loads[0].window), (2, 1));
+        assert_eq!(loads[0].away_for, Some(Duration::from_secs(10)));
+        assert_eq!((loads[1].queued, loads[1].in_flight, loads[1].window), (2, 4, 4));
+    }
+
+    #[test]
+    fn names_that_nobody_uses_are_forgotten() {
+        let now = Instant::now();
+        let mut endpoints = Endpoints::new(4, Rates::default());
+        for name in 0..1_000 {
+            endpoints.push(&format!("model {name}"), now, |queue| queue.push("", TaskId::generate(), 0, name));
+            let (name, ticket, _) = go(&mut endpoints, now);
+            endpoints.ended(&name, ticket, &[], now);
+        }
+        assert!(endpoints.loads(now).len() <= KEPT);
+    }
+}

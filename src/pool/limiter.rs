@@ -1,0 +1,439 @@
+//! How many calls an endpoint gets, and when: adapts to what it bears. Pure; whoever asks says what time it is.
+//!
+//! *Concurrency* is a window below the configured most. A refusal (429) tells how many were too many, and the window goes
+//! there at once; refusals without an answer in between, of calls that were sent after that, shrink it by a quarter each.
+//! It grows by one with every round of answers, slowly near the last ceiling, since each try costs a refusal there, and
+//! ever faster beyond it. Timeouts and server errors shrink it; slow answers stop its growth.
+//!
+//! *Rates* are token buckets over five seconds. What a call takes of the tokens is known afterwards, so it is estimated by
+//! the mean and corrected.
+//!
+//! *The circuit* opens when nobody was there several times in a row; then one call at a time probes, ever more seldom,
+//! until somebody is there again.
+
+use std::time::{Duration, Instant};
+
+use crate::processor::{CallReport, CallVerdict};
+
+/// Calls in a row that found nobody before the circuit opens.
+const AWAY: u32 = 3;
+/// The first and the longest wait before a probe.
+const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Rounds of answers before the window grows by one near its ceiling, and what is near.
+const CAREFUL: (f64, f64) = (10.0, 0.9);
+/// What is left of a window after a second refusal in a row, and after a call that strained the endpoint.
+const SHRINK: f64 = 0.75;
+/// Answers that take so much longer than the quickest usual ones stop the growth.
+const SLOW: f64 = 3.0;
+/// The share that a new figure has in a mean.
+const SHARE: f64 = 0.1;
+/// The stretch of time that a bucket evens out.
+const BURST: f64 = 5.0;
+
+/// What an endpoint may get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Calls a minute.
+    pub calls: Option<u32>,
+    /// Tokens a minute, both ways.
+    pub tokens: Option<u64>,
+}
+
+/// The calls of one model at one endpoint.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    most: f64,
+    window: f64,
+    ceiling: f64,
+    growth: f64,
+    credit: f64,
+    in_flight: usize,
+    sent: u64,
+    /// The number of the last call before the window shrank.
+    shrunk_at: u64,
+    refused_in_a_row: u32,
+    paused_until: Option<Instant>,
+    away_in_a_row: u32,
+    away_since: Option<Instant>,
+    probes: u32,
+    calls: Option<Bucket>,
+    tokens: Option<Bucket>,
+    usual_tokens: f64,
+    latency: f64,
+    usual_latency: f64,
+}
+
+/// A call on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    number: u64,
+    /// Calls in flight with it.
+    in_flight: usize,
+    tokens: f64,
+}
+
+/// Whether a call may begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Admission {
+    Go(Ticket),
+    /// Not before this moment; or when one in flight has ended.
+    Wait(Option<Instant>),
+}
+
+impl Limiter {
+    #[allow(clippy::cast_precision_loss, reason = "counts of calls")]
+    pub(super) fn new(most: usize, rates: Rates, now: Instant) -> Self {
+        Self {
+            most: most as f64,
+            window: most as f64,
+            ceiling: most as f64,
+            growth: 1.0,
+            credit: 0.0,
+            in_flight: 0,
+            sent: 0,
+            shrunk_at: 0,
+            refused_in_a_row: 0,
+            paused_until: None,
+            away_in_a_row: 0,
+            away_since: None,
+            probes: 0,
+            calls: rates.calls.map(|calls| Bucket::new(f64::from(calls), now)),
+            tokens: rates.tokens.map(|tokens| Bucket::new(tokens as f64, now)),
+            usual_tokens: 1_000.0,
+            latency: 0.0,
+            usual_latency: 0.0,
+        }
+    }
+
+    /// Asks for a call.
+    pub(super) fn admit(&mut self, now: Instant) -> Admission {
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return Admission::Wait(Some(until));
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
+        let full = self.in_flight as f64 + 1.0 > self.window.max(1.0);
+        if full || self.is_open() && self.in_flight > 0 {
+            return Admission::Wait(None);
+        }
+        let tokens = self.usual_tokens;
+        let call_at = self.calls.as_mut().and_then(|bucket| bucket.ready_at(1.0, now));
+        let tokens_at = self.tokens.as_mut().and_then(|bucket| bucket.ready_at(tokens, now));
+        if let Some(at) = call_at.max(tokens_at) {
+            return Admission::Wait(Some(at));
+        }
+        self.calls.iter_mut().for_each(|bucket| bucket.take(1.0));
+        self.tokens.iter_mut().for_each(|bucket| bucket.take(tokens));
+        self.in_flight += 1;
+        self.sent += 1;
+        Admission::Go(Ticket { number: self.sent, in_flight: self.in_flight, tokens })
+    }
+
+    /// Takes in what became of what was admitted; it may have come to no call at all, or to several.
+    pub(super) fn ended(&mut self, ticket: Ticket, reports: &[CallReport], now: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some(last) = reports.last() else {
+            self.calls.iter_mut().for_each(|bucket| bucket.take(-1.0));
+            self.tokens.iter_mut().for_each(|bucket| bucket.take(-ticket.tokens));
+            return;
+        };
+        #[allow(clippy::cast_precision_loss, reason = "counts of tokens")]
+        let used: f64 =
+            reports.iter().map(|report| (report.usage.prompt_tokens + report.usage.completion_tokens) as f64).sum();
+        if used > 0.0 {
+            self.tokens.iter_mut().for_each(|bucket| bucket.take(used - ticket.tokens));
+            self.usual_tokens = mean(self.usual_tokens, used);
+        }
+        match last.verdict {
+            CallVerdict::Away(after) => return self.away(ticket, after, now),
+            CallVerdict::Answered => self.answered(ticket, last.took),
+            CallVerdict::Limited(after) => self.refused(ticket, after, now),
+            CallVerdict::Strained => self.strained(ticket),
+        }
+        (self.away_in_a_row, self.away_since, self.probes) = (0, None, 0);
+    }
+
+    /// Since when nobody has been there, while that is so.
+    pub(super) fn away_since(&self) -> Option<Instant> {
+        self.away_since.filter(|_| self.is_open())
+    }
+
+    /// The most calls in flight at present, and whether anybody is there.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls, at least 1")]
+    pub(super) fn window(&self) -> usize {
+        if self.is_open() { 1 } else { self.window.max(1.0) as usize }
+    }
+
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    const fn is_open(&self) -> bool {
+        self.away_in_a_row >= AWAY
+    }
+
+    fn away(&mut self, ticket: Ticket, after: Option<Duration>, now: Instant) {
+        self.away_in_a_row = self.away_in_a_row.saturating_add(1);
+        self.away_since.get_or_insert(now);
+        if !self.is_open() {
+            return self.strained(ticket);
+        }
+        let (first, longest) = PROBE;
+        let wait = (first * (1 << self.probes.min(10))).min(longest);
+        let until = now + after.map_or(wait, |after| after.clamp(first, longest));
+        // Of calls that were in flight together each says the same; the waits grow with the probes alone.
+        if self.paused_until.is_none_or(|paused| paused <= now) {
+            self.probes += 1;
+            self.paused_until = Some(until);
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
+    fn answered(&mut self, ticket: Ticket, took: Duration) {
+        if self.is_open() {
+            // Who comes back is not to be overrun.
+            (self.window, self.growth, self.credit) = (1.0, 1.0, 0.0);
+            self.ceiling = 1.0;
+        }
+        let took = took.as_secs_f64();
+        self.latency = if self.latency == 0.0 { took } else { mean(self.latency, took) };
+        // Quicker ones count at once, slower ones little by little.
+        let slowly = self.usual_latency + (took - self.usual_latency) * SHARE / 10.0;
+        self.usual_latency = if self.usual_latency == 0.0 { took } else { slowly.min(self.latency.max(took)) };
+        if ticket.number <= self.shrunk_at {
+            return;
+        }
+        self.refused_in_a_row = 0;
+        let wanted = self.in_flight as f64 + 2.0 > self.window;
+        if self.window >= self.most || !wanted || self.latency > SLOW * self.usual_latency {
+            return;
+        }
+        self.credit += 1.0;
+        let (rounds, near) = CAREFUL;
+        let careful = self.window >= near * self.ceiling && self.window <= self.ceiling + 1.0;
+        if self.credit >= self.window * if careful { rounds } else { 1.0 } {
+            self.credit = 0.0;
+            self.window = (self.window + self.growth).min(self.most);
+            self.growth = if self.window > self.ceiling + 1.0 { self.growth * 2.0 } else { 1.0 };
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
+    fn refused(&mut self, ticket: Ticket, after: Option<Duration>, now: Instant) {
+        if let Some(after) = after.filter(|after| !after.is_zero()) {
+            let (_, longest) = PROBE;
+            self.paused_until = self.paused_until.max(Some(now + after.min(longest)));
+        }
+        if ticket.number <= self.shrunk_at {
+            // Sent before the window was what it is; but fewer in flight were too many as well.
+            self.window = self.window.min((ticket.in_flight as f64 - 1.0).max(1.0));
+            self.ceiling = self.ceiling.min(self.window);
+            return;
+        }
+        self.refused_in_a_row += 1;
+        let below = (ticket.in_flight as f64 - 1.0).max(1.0);
+        self.shrink(if self.refused_in_a_row == 1 { below } else { (self.window * SHRINK).floor().min(below) });
+        self.ceiling = self.window;
+    }
+
+    fn strained(&mut self, ticket: Ticket) {
+        if ticket.number > self.shrunk_at {
+            self.shrink((self.window * SHRINK).floor());
+        }
+    }
+
+    fn shrink(&mut self, to: f64) {
+        self.window = self.window.min(to).max(1.0);
+        (self.growth, self.credit, self.shrunk_at) = (1.0, 0.0, self.sent);
+    }
+}
+
+fn mean(mean: f64, new: f64) -> f64 {
+    mean + (new - mean) * SHARE
+}
+
+/// What flows in evenly and may be taken as long as there is some.
+#[derive(Debug)]
+struct Bucket {
+    a_second: f64,
+    content: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(a_minute: f64, now: Instant) -> Self {
+        let a_second = (a_minute / 60.0).max(1e-9);
+        Self { a_second, content: (a_second * BURST).max(1.0), at: now }
+    }
+
+    /// When there will be enough; `None` when there is now. What is more than the bucket holds needs it full.
+    fn ready_at(&mut self, amount: f64, now: Instant) -> Option<Instant> {
+        let most = (self.a_second * BURST).max(1.0);
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.content = (self.content + since * self.a_second).min(most);
+        self.at = now;
+        let lacks = amount.min(most) - self.content;
+        // Less than a thousandth of a second is the error of the clock.
+        let wait = lacks / self.a_second;
+        (wait > 1e-3).then(|| now + Duration::from_secs_f64(wait.min(3_600.0)))
+    }
+
+    fn take(&mut self, amount: f64) {
+        self.content -= amount;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::task::PageUsage;
+
+    /// An endpoint that takes `cap` calls at once and answers each after a second, and a client that always has more.
+    struct World {
+        limiter: Limiter,
+        now: Instant,
+        begun: Instant,
+        /// By the moment they end, in microseconds.
+        calls: BTreeMap<(u64, u64), (Ticket, CallVerdict)>,
+        inside: usize,
+        answered: usize,
+        refused: usize,
+        number: u64,
+    }
+
+    impl World {
+        fn new(most: usize) -> Self {
+            let now = Instant::now();
+            let limiter = Limiter::new(most, Rates::default(), now);
+            let calls = BTreeMap::new();
+            Self { limiter, now, begun: now, calls, inside: 0, answered: 0, refused: 0, number: 0 }
+        }
+
+        fn at(&self) -> u64 {
+            u64::try_from(self.now.duration_since(self.begun).as_micros()).unwrap()
+        }
+
+        /// So many seconds with this cap; answers how many calls were answered and refused.
+        fn run(&mut self, seconds: u64, cap: usize) -> (usize, usize) {
+            (self.answered, self.refused) = (0, 0);
+            let end = self.at() + seconds * 1_000_000;
+            loop {
+                while let Admission::Go(ticket) = self.limiter.admit(self.now) {
+                    self.number += 1;
+                    let taken = self.inside < cap;
+                    self.inside += usize::from(taken);
+                    // Each takes a little more or less, or all would end together for ever.
+                    let duration = if taken { 950_000 + self.number * 7_919 % 100_000 } else { 5_000 };
+                    let verdict = if taken { CallVerdict::Answered } else { CallVerdict::Limited(None) };
+                    self.calls.insert((self.at() + duration, self.number), (ticket, verdict));
+                }
+                let Some(((at, _), (ticket, verdict))) = self.calls.pop_first() else { break };
+                self.now = self.begun + Duration::from_micros(at);
+                let answered = verdict == CallVerdict::Answered;
+                self.inside -= usize::from(answered);
+                self.answered += usize::from(answered);
+                self.refused += usize::from(!answered);
+                let took = Duration::from_secs(1);
+                self.limiter.ended(ticket, &[CallReport { usage: PageUsage::default(), took, verdict }], self.now);
+                if at >= end {
+                    break;
+                }
+            }
+            (self.answered, self.refused)
+        }
+    }
+
+    #[test]
+    fn finds_what_an_endpoint_bears_and_follows_it() {
+        let mut world = World::new(256);
+        for cap in [64, 16, 128, 3, 1, 64] {
+            world.run(30, cap);
+            let (answered, refused) = world.run(60, cap);
+            assert!(answered >= 60 * cap * 95 / 100, "cap {cap}: {answered} answered, {refused} refused");
+            // Of the smallest windows every tenth round is one too many.
+            assert!(refused * 50 <= answered || refused <= 7, "cap {cap}: {answered} answered, {refused} refused");
+        }
+    }
+
+    #[test]
+    fn uses_what_it_may_from_the_first_call_on() {
+        let mut world = World::new(1_000);
+        assert_eq!(world.run(5, usize::MAX).1, 0);
+        assert!(world.number >= 5_000, "five full rounds: {}", world.number);
+    }
+
+    #[test]
+    fn a_pause_that_is_asked_for_is_made() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(8, Rates::default(), now);
+        let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
+        let verdict = CallVerdict::Limited(Some(Duration::from_secs(7)));
+        limiter.ended(ticket, &[CallReport { usage: PageUsage::default(), took: Duration::ZERO, verdict }], now);
+        let until = now + Duration::from_secs(7);
+        assert!(matches!(limiter.admit(now), Admission::Wait(Some(at)) if at == until));
+        assert!(matches!(limiter.admit(until), Admission::Go(_)));
+    }
+
+    #[test]
+    fn one_call_at_a_time_probes_an_endpoint_that_is_away() {
+        let mut now = Instant::now();
+        let mut limiter = Limiter::new(8, Rates::default(), now);
+        let away = CallReport { usage: PageUsage::default(), took: Duration::ZERO, verdict: CallVerdict::Away(None) };
+        let tickets: Vec<Ticket> = (0..3)
+            .map(|_| match limiter.admit(now) {
+                Admission::Go(ticket) => ticket,
+                Admission::Wait(_) => panic!(),
+            })
+            .collect();
+        tickets.into_iter().for_each(|ticket| limiter.ended(ticket, &[away], now));
+        assert!(limiter.away_since().is_some());
+        for wait in [1, 2, 4, 8, 16, 30, 30] {
+            assert!(matches!(limiter.admit(now), Admission::Wait(Some(at)) if at == now + Duration::from_secs(wait)));
+            now += Duration::from_secs(wait);
+            let Admission::Go(probe) = limiter.admit(now) else { panic!("a probe after {wait} s") };
+            assert!(matches!(limiter.admit(now), Admission::Wait(None)), "only one");
+            limiter.ended(probe, &[away], now);
+        }
+        now += Duration::from_secs(30);
+        let Admission::Go(probe) = limiter.admit(now) else { panic!() };
+        limiter.ended(probe, &[CallReport { verdict: CallVerdict::Answered, ..away }], now);
+        assert!(limiter.away_since().is_none() && matches!(limiter.admit(now), Admission::Go(_)));
+    }
+
+    #[test]
+    fn rates_hold_over_minutes() {
+        let begun = Instant::now();
+        let rates = Rates { calls: Some(120), tokens: Some(60_000) };
+        for (tokens, expected) in [(0, 120), (1_000, 60)] {
+            let mut limiter = Limiter::new(1_000, rates, begun);
+            let (mut now, mut calls) = (begun, 0);
+            while now < begun + Duration::from_mins(10) {
+                match limiter.admit(now) {
+                    Admission::Go(ticket) => {
+                        calls += 1;
+                        let usage = PageUsage { calls: 1, prompt_tokens: tokens, completion_tokens: 0 };
+                        let report = CallReport { usage, took: Duration::ZERO, verdict: CallVerdict::Answered };
+                        limiter.ended(ticket, &[report], now);
+                    }
+                    Admission::Wait(at) => now = at.unwrap(),
+                }
+            }
+            let most = 10 * expected + 12;
+            // Without a figure the usual thousand is assumed to be right.
+            let least = if tokens == 0 { 10 * 60 - 1 } else { 10 * expected - 1 };
+            assert!((least..=most).contains(&calls), "{tokens}: {calls}");
+        }
+    }
+
+    #[test]
+    fn what_came_to_no_call_takes_nothing() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(4, Rates { calls: Some(60), tokens: None }, now);
+        for _ in 0..1_000 {
+            let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
+            limiter.ended(ticket, &[], now);
+        }
+        assert_eq!((limiter.in_flight(), limiter.window()), (0, 4));
+    }
+}
