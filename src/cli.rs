@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod convert;
+mod estimate;
 mod inspect;
 mod output;
 mod progress;
@@ -44,6 +45,8 @@ pub struct Cli {
 enum Command {
     /// Convert PDFs here and now; needs no server. The same command again resumes after an interruption
     Convert(Box<convert::Convert>),
+    /// Say how many pages, calls and tokens, and how much money, a conversion would take; spends nothing
+    Estimate(Box<estimate::EstimateFiles>),
     /// Serve the HTTP API
     Serve(Box<SettingsOnly>),
     /// Show what is known of the pages of a PDF
@@ -87,10 +90,10 @@ impl Cli {
         let hide = |convert: clap::Command| {
             SERVER_ONLY.iter().fold(convert, |convert, id| convert.mut_arg(id, |argument| argument.hide(true)))
         };
-        let mut command = Self::command().mut_subcommand("convert", hide);
+        let mut command = Self::command().mut_subcommand("convert", hide).mut_subcommand("estimate", hide);
         let matches = command.get_matches_mut();
-        let convert = matches.subcommand_matches("convert");
-        let given = |id: &&str| convert.and_then(|found| found.value_source(id)) == Some(ValueSource::CommandLine);
+        let local = matches.subcommand_matches("convert").or(matches.subcommand_matches("estimate"));
+        let given = |id: &&str| local.and_then(|found| found.value_source(id)) == Some(ValueSource::CommandLine);
         if let Some(id) = SERVER_ONLY.iter().find(|id| given(id)) {
             let message = format!("--{} is an option of serve", id.replace('_', "-"));
             command.error(ErrorKind::UnknownArgument, message).exit();
@@ -118,6 +121,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Convert(command) => {
             let config = config(command.settings.clone())?;
             convert::run(&command, &config)
+        }
+        Command::Estimate(command) => {
+            let config = config(command.settings.clone())?;
+            estimate::run(&command, &config)
         }
         Command::Serve(command) => serve::run(config(command.settings)?),
         Command::Inspect(command) => {

@@ -3,6 +3,7 @@
 //! [`Settings`] is what someone gave, in any of the three places; every field has a flag, a variable and a key in the
 //! file of the same name. [`Config`] is what holds in the end.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::ledger::LedgerLimits;
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
 use crate::supervisor::SupervisorOptions;
-use crate::task::{PageInputKind, TaskOptions, names, seconds};
+use crate::task::{PageInputKind, Price, TaskOptions, names, seconds};
 
 /// What was given on the command line, in the environment, or in a file. Nothing given means the default.
 #[derive(Clone, Default, clap::Args, Deserialize)]
@@ -98,6 +99,9 @@ pub struct Settings {
     /// Models that read a page when the first has failed, in their order; text stands for the text layer
     #[arg(long, env = "BINDERY_LLM_FALLBACK", value_name = "MODEL,…")]
     pub llm_fallback: Option<String>,
+    /// What models cost per million tokens, sent and received, such as m=0.15/0.60,n=1/4; * stands for all others
+    #[arg(long, env = "BINDERY_LLM_PRICES", value_name = "MODEL=PRICE,…")]
+    pub llm_prices: Option<String>,
     /// Certificates (PEM) that the endpoint's may be signed by, besides the usual ones
     #[arg(long, env = "BINDERY_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -213,6 +217,7 @@ impl Settings {
             llm_input: self.llm_input.or(under.llm_input),
             llm_image_side: self.llm_image_side.or(under.llm_image_side),
             llm_fallback: self.llm_fallback.or(under.llm_fallback),
+            llm_prices: self.llm_prices.or(under.llm_prices),
             ca_file: self.ca_file.or(under.ca_file),
             llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
             llm_rpm: self.llm_rpm.or(under.llm_rpm),
@@ -290,6 +295,7 @@ impl Settings {
         if !TaskOptions::IMAGE_SIDES.contains(&image_side) {
             return Err(ConfigError::new("llm-image-side", "must be 256 to 8192"));
         }
+        let prices = prices(self.llm_prices.as_deref().unwrap_or_default())?;
         let base_url = self.llm_base_url.or_else(|| env("OPENAI_BASE_URL"));
         let api_key = self.llm_api_key.or_else(|| env("OPENAI_API_KEY"));
         let llm = base_url.filter(|url| !url.is_empty()).map(|base_url| LlmOptions {
@@ -300,6 +306,7 @@ impl Settings {
             fallback: self.llm_fallback.as_deref().map(names).unwrap_or_default(),
             input,
             image_side,
+            prices,
             ca_file: self.ca_file,
         });
         Ok(Config {
@@ -381,6 +388,8 @@ impl Config {
             lines.push(("llm_input", text(input)));
             lines.push(("llm_image_side", llm.image_side.to_string()));
             lines.push(("llm_fallback", text(&llm.fallback.join(","))));
+            let prices: Vec<String> = llm.prices.iter().map(|(model, price)| format!("{model}={price}")).collect();
+            lines.push(("llm_prices", text(&prices.join(","))));
             lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));
             lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));
         }
@@ -389,6 +398,18 @@ impl Config {
             toml
         })
     }
+}
+
+fn prices(text: &str) -> Result<BTreeMap<String, Price>, ConfigError> {
+    let bad = |reason: String| ConfigError::new("llm-prices", reason);
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let entry = |entry: &str| {
+        // Names of models may hold what stands between a name and its price.
+        let (model, price) =
+            entry.rsplit_once('=').ok_or_else(|| bad(format!("{entry:?}: write MODEL=PROMPT/COMPLETION")))?;
+        Ok((model.trim().to_owned(), price.parse().map_err(bad)?))
+    };
+    entries.map(entry).collect()
 }
 
 fn default_data_dir(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {

@@ -37,6 +37,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/pages").route(web::get().to(result::pages)))
         .service(at("/v1/tasks/{id}/cancel").route(web::post().to(tasks::cancel)))
         .service(at("/v1/tasks/{id}/retry").route(web::post().to(tasks::retry)))
+        .service(at("/v1/estimate").route(web::post().to(submit::estimate)))
         .service(at("/healthz").route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz)))
         .service(at("/readyz").route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz)));
 }

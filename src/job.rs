@@ -4,6 +4,7 @@
 //! the job until its [`JobReport`] with an end has been heard.
 
 mod actor;
+mod budget;
 mod retry;
 mod runtime;
 mod subtask;

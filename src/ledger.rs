@@ -120,6 +120,12 @@ impl Ledger {
         Ok(serde_json::from_slice(&bytes).ok())
     }
 
+    /// Whether a page is there under `key`, without reading it or making it look used.
+    #[must_use]
+    pub fn has(&self, key: PageKey) -> bool {
+        self.blob.modified_and_size(&key.blob_key()).is_ok_and(|found| found.is_some())
+    }
+
     /// Keeps a page. On return it survives the death of this process, and with [`Durability::Synced`] of the machine.
     ///
     /// # Errors

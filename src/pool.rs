@@ -12,6 +12,7 @@
 
 mod dispatcher;
 mod endpoints;
+mod estimate;
 mod fair_queue;
 mod flights;
 mod lease;
@@ -20,8 +21,11 @@ mod perform;
 mod work;
 mod worker;
 
-pub use dispatcher::{CheckSource, Dispatcher, Drain, Enqueue, Forget, GetEndpoints, GetLoad, Load, PoolOptions};
+pub use dispatcher::{
+    CheckSource, Dispatcher, Drain, Enqueue, Forget, GetEndpoints, GetEstimate, GetLoad, Load, PoolOptions,
+};
 pub use endpoints::EndpointLoad;
+pub use estimate::{Estimate, EstimateSource};
 pub use fair_queue::FairQueue;
 pub use flights::{Flights, InFlight, read_flights};
 pub use lease::Lease;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::document::{Document, PageReader, Shard};
-use crate::task::{Failure, PageOutput, PageUsage, TaskOptions};
+use crate::document::{Document, PageFacts, PageReader, Shard};
+use crate::task::{Amount, Failure, PageOutput, PageUsage, TaskOptions};
 
 mod auto;
 mod llm;
@@ -195,6 +195,12 @@ pub trait Processor: Send + Sync + 'static {
     fn endpoint(&self, options: &TaskOptions) -> String {
         let _ = options;
         self.name().to_owned()
+    }
+
+    /// What reading this page would take, and by which of its ways; of pages that it reads by itself, nothing.
+    fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
+        let _ = (facts, options);
+        (self.name().to_owned(), Amount::default())
     }
 
     /// How many attempts at one page are made that fail by what is read, where `usual` are made otherwise: more, when

@@ -2,6 +2,7 @@
 //!
 //! These are the words every other module speaks; nothing here does I/O and nothing here knows an actor.
 
+mod cost;
 mod failure;
 mod options;
 mod page;
@@ -9,6 +10,7 @@ mod record;
 mod selection;
 mod status;
 
+pub use cost::{Amount, Cost, Price};
 pub use failure::{Failure, code};
 pub use options::{FailedPagesLimit, OptionError, PageInputKind, TaskOptions};
 pub(crate) use options::{names, seconds};

@@ -41,7 +41,7 @@ pub struct Convert {
 /// The options of a task, under the names that the API has for them. They are read by [`TaskOptions::set`].
 #[derive(Args)]
 #[command(next_help_heading = "Task")]
-struct TaskArgs {
+pub struct TaskArgs {
     /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
     #[arg(long, env = "BINDERY_PAGES")]
     pages: Option<String>,
@@ -67,6 +67,9 @@ struct TaskArgs {
     /// Models that read a page when the first has failed, such as other-model,text; text is the text layer
     #[arg(long, env = "BINDERY_FALLBACK")]
     fallback: Option<String>,
+    /// The most that one file may cost; needs a price for each of its models, see --llm-prices
+    #[arg(long, env = "BINDERY_MAX_COST")]
+    max_cost: Option<String>,
     /// Pages read in one attempt [default: 16 for text, 1 for llm]
     #[arg(long, env = "BINDERY_SHARD_PAGES")]
     shard_pages: Option<String>,
@@ -85,7 +88,7 @@ struct TaskArgs {
 }
 
 impl TaskArgs {
-    fn options(&self) -> anyhow::Result<TaskOptions> {
+    pub fn options(&self) -> anyhow::Result<TaskOptions> {
         let mut options = TaskOptions::default();
         for (name, value) in [
             ("pages", &self.pages),
@@ -96,6 +99,7 @@ impl TaskArgs {
             ("input", &self.input),
             ("image_side", &self.image_side),
             ("fallback", &self.fallback),
+            ("max_cost", &self.max_cost),
             ("shard_pages", &self.shard_pages),
             ("priority", &self.priority),
             ("max_failed_pages", &self.max_failed_pages),
@@ -154,31 +158,45 @@ enum Worst {
     Failed,
 }
 
+/// The actors on a store in memory, over the pages of the data directory.
+pub struct Local {
+    pub bindery: Bindery,
+    /// Goes with it.
+    _scratch: Scratch,
+}
+
+impl Local {
+    pub fn start(config: &Config) -> anyhow::Result<Self> {
+        let scratch = Scratch::create(&config.data_dir.join("convert"))
+            .with_context(|| format!("cannot write to the data directory {}", config.data_dir.display()))?;
+        let shared = LocalBlob::open(&config.blob)
+            .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
+        // Limits of a server mean nothing to one command: its tasks neither expire nor are too many.
+        let mut config = config.clone();
+        config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);
+        config.supervisor.max_queued = usize::MAX;
+        // A command cannot know which pages a server's tasks need.
+        config.supervisor.ledger = LedgerLimits { bytes: None, age: None };
+        // Somebody waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
+        config.supervisor.retry.patience = config.supervisor.retry.patience.min(PATIENCE);
+        let bindery = Builder::configured(&config)
+            .map_err(anyhow::Error::msg)?
+            .store(EmbeddedStore::in_memory()?)
+            .blob(LocalBlob::open(scratch.path())?)
+            .ledger(Ledger::new(shared))
+            .readers(super::readers(&config)?)
+            .start();
+        Ok(Self { bindery, _scratch: scratch })
+    }
+}
+
 async fn convert(
     files: &[PathBuf],
     options: &TaskOptions,
     output: &Output,
     config: &Config,
 ) -> anyhow::Result<ExitCode> {
-    let scratch = Scratch::create(&config.data_dir.join("convert"))
-        .with_context(|| format!("cannot write to the data directory {}", config.data_dir.display()))?;
-    let shared = LocalBlob::open(&config.blob)
-        .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
-    // Limits of a server mean nothing to one command: its tasks neither expire nor are too many.
-    let mut config = config.clone();
-    config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);
-    config.supervisor.max_queued = usize::MAX;
-    // A command cannot know which pages a server's tasks need.
-    config.supervisor.ledger = LedgerLimits { bytes: None, age: None };
-    // Somebody waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
-    config.supervisor.retry.patience = config.supervisor.retry.patience.min(PATIENCE);
-    let bindery = Builder::configured(&config)
-        .map_err(anyhow::Error::msg)?
-        .store(EmbeddedStore::in_memory()?)
-        .blob(LocalBlob::open(scratch.path())?)
-        .ledger(Ledger::new(shared))
-        .readers(super::readers(&config)?)
-        .start();
+    let Local { bindery, _scratch: scratch } = Local::start(config)?;
     let progress = Progress::new();
     let outcome = tokio::select! {
         worst = convert_all(files, options, output, &bindery, &progress) => Some(worst),

@@ -27,17 +27,36 @@ pub(super) async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
-    refuse_known_excess(handle, &request)?;
     let idempotency_key = idempotency_key(&request)?;
+    let (source, Form { options, file_name }) = upload(handle, &request, payload).await?;
+    let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key }).await?;
+    let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = format!("/v1/tasks/{}", submitted.record.id);
+    let view = TaskView::from(submitted.record).reused(submitted.reused);
+    Ok(HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view))
+}
+
+pub(super) async fn estimate(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let (source, form) = upload(&state.handle, &request, payload).await?;
+    Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options).await?))
+}
+
+/// Takes in a PDF and what came with it.
+async fn upload(handle: &Handle, request: &HttpRequest, payload: web::Payload) -> Result<(Staged, Form), ApiError> {
+    refuse_known_excess(handle, request)?;
     let mut form = Form::default();
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
     for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
         form.set(&name, &value)?;
     }
-    let content_type = content_type(&request);
+    let content_type = content_type(request);
     let source = match content_type.as_str() {
         "multipart/form-data" => {
-            let multipart = Multipart::from_request(&request, &mut payload.into_inner()).await;
+            let multipart = Multipart::from_request(request, &mut payload.into_inner()).await;
             read_form(handle, multipart.map_err(|error| broken_upload(&error))?, &mut form).await?
         }
         "application/pdf" | "application/octet-stream" | "" => receive(handle, payload).await?,
@@ -47,12 +66,7 @@ pub(super) async fn submit(
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
     };
-    let Form { options, file_name } = form;
-    let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key }).await?;
-    let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = format!("/v1/tasks/{}", submitted.record.id);
-    let view = TaskView::from(submitted.record).reused(submitted.reused);
-    Ok(HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view))
+    Ok((source, form))
 }
 
 /// The caller's key (draft-ietf-httpapi-idempotency-key-header, without the quotes that it may have).

@@ -10,7 +10,7 @@ use super::ApiState;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::store::ListQuery;
-use crate::task::{TaskId, TaskRecord, code};
+use crate::task::{Cost, TaskId, TaskRecord, code};
 
 /// The longest that a request waits for a task.
 const LONGEST_WAIT: f64 = 300.0;
@@ -77,8 +77,24 @@ pub(super) async fn cancel(state: web::Data<ApiState>, id: web::Path<TaskId>) ->
     answer(StatusCode::OK, *id, within(state.handle.cancel(*id)).await)
 }
 
-pub(super) async fn retry(state: web::Data<ApiState>, id: web::Path<TaskId>) -> Result<HttpResponse, ApiError> {
-    answer(StatusCode::ACCEPTED, *id, within(state.handle.retry(*id)).await)
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryQuery {
+    max_cost: Option<String>,
+}
+
+pub(super) async fn retry(
+    state: web::Data<ApiState>,
+    id: web::Path<TaskId>,
+    query: web::Query<RetryQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let max_cost = query.into_inner().max_cost.map(|text| text.parse::<Cost>()).transpose();
+    let max_cost = max_cost.map_err(|reason| ApiError::bad_option(&format!("option max_cost: {reason}")))?;
+    let retried = match max_cost {
+        Some(max_cost) => within(state.handle.retry_for(*id, max_cost)).await,
+        None => within(state.handle.retry(*id)).await,
+    };
+    answer(StatusCode::ACCEPTED, *id, retried)
 }
 
 pub(super) async fn delete(state: web::Data<ApiState>, id: web::Path<TaskId>) -> Result<HttpResponse, ApiError> {

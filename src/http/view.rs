@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::task::{Failure, TaskId, TaskRecord, TaskStatus};
+use crate::task::{Cost, Failure, TaskId, TaskRecord, TaskStatus};
 
 /// What every answer about a task holds.
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ impl From<TaskRecord> for TaskView {
                 reused: record.usage.reused,
                 prompt_tokens: record.usage.prompt_tokens,
                 completion_tokens: record.usage.completion_tokens,
-                cost: None,
+                cost: record.usage.cost.map(Cost::amount),
             },
             created_at: record.created_at,
             started_at: record.started_at,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::Budget;
 use super::retry::{RetryPolicy, Tries};
 use super::subtask::{SubTask, SubTaskState, SubTaskStep};
 use crate::document::{Shard, plan};
 use crate::pool::{Cut, PageReceipt, Receipts};
 use crate::processor::WorkKind;
-use crate::task::{Counts, FailedPagesLimit, Failure, PageFailure, PageUsage, TaskId, Usage, code};
+use crate::task::{Cost, Counts, FailedPagesLimit, Failure, PageFailure, PageUsage, TaskId, Usage, code};
 
 /// What a job hears.
 #[derive(Clone, Debug)]
@@ -170,6 +171,7 @@ pub struct JobRuntime {
     plan_tries: Tries,
     bind_tries: Tries,
     crashes: BTreeMap<u32, u32>,
+    budget: Option<Budget>,
 }
 
 impl JobRuntime {
@@ -207,7 +209,14 @@ impl JobRuntime {
             plan_tries: Tries::default(),
             bind_tries: Tries::default(),
             crashes,
+            budget: None,
         }
+    }
+
+    /// The same job with at most so much money, where the task has cost `before` already.
+    #[must_use]
+    pub fn with_budget(self, most: Cost, before: Usage) -> Self {
+        Self { budget: Some(Budget::new(most, before.cost.unwrap_or_default(), before.calls)), ..self }
     }
 
     /// The task this job runs.
@@ -291,8 +300,14 @@ impl JobRuntime {
             (Phase::Planning, JobEvent::PlanFailed(why)) => self.plan_failed(why),
             (Phase::Running, JobEvent::Started { index, attempt }) => self.started(index, attempt),
             (Phase::Running, JobEvent::Outcome { index, attempt, receipts, spent }) => {
+                let begun = self.sub_tasks.get(index as usize).is_some_and(|subtask| subtask.is_out(attempt));
+                let before = self.usage.cost.unwrap_or_default();
                 self.spend(index, attempt, spent);
-                self.outcome(index, attempt, receipts)
+                let mut actions = self.outcome(index, attempt, receipts);
+                if begun {
+                    actions.extend(self.settle_up(index, before));
+                }
+                actions
             }
             (Phase::Running, JobEvent::RetryDue { index, attempt }) => self.retry_due(index, attempt),
             (Phase::Binding, JobEvent::Bound { missing }) if missing.is_empty() => self.end(JobEnd::Completed),
@@ -366,6 +381,45 @@ impl JobRuntime {
         if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
             subtask.spent = subtask.spent.and(spent);
         }
+    }
+
+    /// Goes on with what there is money for, or ends the job when there is not enough for anything.
+    fn settle_up(&mut self, index: u32, before: Cost) -> Vec<JobAction> {
+        let calls = self.sub_tasks.get(index as usize).is_some_and(|subtask| subtask.kind == WorkKind::Call);
+        let Some(budget) = self.budget.as_mut().filter(|_| calls && self.phase == Phase::Running) else {
+            return Vec::new();
+        };
+        budget.ended(self.usage.cost.unwrap_or_default().without(before));
+        self.go_on()
+    }
+
+    /// Begins what there is money for.
+    fn go_on(&mut self) -> Vec<JobAction> {
+        let Some(budget) = &mut self.budget else { return Vec::new() };
+        let released = budget.release();
+        if !released.is_empty() {
+            return vec![JobAction::Run(released)];
+        }
+        let Some(spent) = budget.exhausted() else { return Vec::new() };
+        let open = self.open_pages().len();
+        let message =
+            format!("{spent} are spent and {open} pages are not read: retry the task with a higher max_cost to go on");
+        self.give_up(Failure::permanent(code::BUDGET_EXHAUSTED, message))
+    }
+
+    /// Has subtasks begun, as far as the money goes.
+    fn run(&mut self, indexes: Vec<u32>) -> Vec<JobAction> {
+        let (calls, free): (Vec<u32>, Vec<u32>) = indexes.into_iter().partition(|index| {
+            self.sub_tasks.get(*index as usize).is_some_and(|subtask| subtask.kind == WorkKind::Call)
+        });
+        let Some(budget) = &mut self.budget else {
+            let run = [free, calls].concat();
+            return if run.is_empty() { Vec::new() } else { vec![JobAction::Run(run)] };
+        };
+        budget.hold(calls);
+        let mut actions = if free.is_empty() { Vec::new() } else { vec![JobAction::Run(free)] };
+        actions.extend(self.go_on());
+        actions
     }
 
     fn outcome(&mut self, index: u32, attempt: u32, receipts: Receipts) -> Vec<JobAction> {
@@ -466,7 +520,7 @@ impl JobRuntime {
 
     fn retry_due(&mut self, index: u32, attempt: u32) -> Vec<JobAction> {
         match self.take(index, SubTaskStep::Due, attempt) {
-            Some(_) => vec![JobAction::Run(vec![index])],
+            Some(_) => self.run(vec![index]),
             None => Vec::new(),
         }
     }
@@ -566,7 +620,7 @@ impl JobRuntime {
         let first = u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX);
         self.sub_tasks.extend(subtasks);
         let end = u32::try_from(self.sub_tasks.len()).unwrap_or(u32::MAX);
-        if first == end { Vec::new() } else { vec![JobAction::Run((first..end).collect())] }
+        self.run((first..end).collect())
     }
 
     fn take(&mut self, index: u32, step: SubTaskStep, attempt: u32) -> Option<Shard> {
@@ -597,6 +651,7 @@ impl JobRuntime {
         self.usage.reused += u64::from(receipt.reused);
         self.usage.prompt_tokens += receipt.usage.prompt_tokens;
         self.usage.completion_tokens += receipt.usage.completion_tokens;
+        self.usage.cost = Cost::sum(self.usage.cost, receipt.usage.cost);
     }
 
     fn position(&self, page: u32) -> Option<usize> {

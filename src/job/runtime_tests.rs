@@ -25,7 +25,7 @@ fn planned(shard_pages: u32, pages: u32, limit: Option<FailedPagesLimit>) -> Job
 }
 
 fn receipt() -> PageReceipt {
-    let usage = crate::task::PageUsage { calls: 1, prompt_tokens: 5, completion_tokens: 3 };
+    let usage = crate::task::PageUsage { calls: 1, prompt_tokens: 5, completion_tokens: 3, cost: None };
     PageReceipt { usage, reused: false }
 }
 
@@ -186,7 +186,7 @@ fn what_no_attempt_can_mend_ends_the_task_with_its_words() {
 #[test]
 fn what_attempts_cost_counts_also_when_they_came_to_nothing() {
     let mut job = planned(2, 2, None);
-    let spent = PageUsage { calls: 1, prompt_tokens: 50, completion_tokens: 7 };
+    let spent = PageUsage { calls: 1, prompt_tokens: 50, completion_tokens: 7, cost: None };
     let lost = |index, attempt| JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(bad_answer()), spent };
     job.on(lost(0, 1));
     job.on(lost(1, 1));

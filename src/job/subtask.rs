@@ -116,6 +116,12 @@ impl SubTask {
         Self { suspect: true, ..Self::new(Shard::single(page), kind) }
     }
 
+    /// Whether this attempt of it is with the dispatcher or a worker.
+    #[must_use]
+    pub fn is_out(&self, attempt: u32) -> bool {
+        attempt == self.attempt && matches!(self.state, SubTaskState::Queued | SubTaskState::Running)
+    }
+
     /// Takes `step` on news of `attempt`; answers whether it did. Duplicates and late news do nothing.
     pub fn take(&mut self, step: SubTaskStep, attempt: u32) -> bool {
         let next = self.state.next(step).filter(|_| attempt == self.attempt);

@@ -10,12 +10,13 @@ use actix::{
 use tokio::sync::{oneshot, watch};
 
 use super::endpoints::{EndpointLoad, Endpoints, Next};
+use super::estimate::{Estimate, EstimateSource};
 use super::fair_queue::FairQueue;
 use super::flights::Flights;
 use super::limiter::Rates;
 use super::perform::Workshop;
 use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, Receipts, SourceCheck, SourcePages, Work};
-use super::worker::{Perform, PerformCheck, WorkerActor};
+use super::worker::{Perform, PerformCheck, PerformEstimate, WorkerActor};
 use crate::blob::LocalBlob;
 use crate::document::Readers;
 use crate::ledger::Ledger;
@@ -67,6 +68,7 @@ struct Calls {
 enum Item {
     Job(JobWork),
     Check(SourceCheck, oneshot::Sender<Result<SourcePages, Failure>>),
+    Estimate(Box<EstimateSource>, oneshot::Sender<Result<Estimate, Failure>>),
 }
 
 /// Work on a task, queued behind what the task has queued already.
@@ -94,6 +96,18 @@ pub struct CheckSource {
     pub tenant: String,
     /// What to check.
     pub check: SourceCheck,
+}
+
+/// Asks what a file would take, as a task of its own would be asked for its turn.
+#[derive(Message)]
+#[rtype(result = "Result<Estimate, Failure>")]
+pub struct GetEstimate {
+    /// An id that no task has.
+    pub task: TaskId,
+    /// Whose turn it takes.
+    pub tenant: String,
+    /// The question.
+    pub question: EstimateSource,
 }
 
 /// Drops what a task has waiting. What runs is the business of its cancellation token. Answered when done, and from
@@ -178,6 +192,10 @@ impl Dispatcher {
                     Item::Job(work) => drop(perform(&workers, work).await),
                     // Who asked may have gone; then nobody needs the answer.
                     Item::Check(check, answer) => drop(answer.send(perform_check(&workers, check).await)),
+                    Item::Estimate(question, answer) => {
+                        let estimate = workers.send(PerformEstimate(*question)).await;
+                        drop(answer.send(estimate.unwrap_or_else(|_| Err(worker_lost()))));
+                    }
                 }
             };
             ctx.spawn(done.into_actor(self).map(move |(), this, ctx| {
@@ -322,6 +340,20 @@ impl Handler<CheckSource> for Dispatcher {
             return Box::pin(async { Err(worker_lost()) });
         }
         self.cpu.queue.push(&tenant, task, 0, Item::Check(check, answer));
+        self.pump(false, ctx);
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
+    }
+}
+
+impl Handler<GetEstimate> for Dispatcher {
+    type Result = ResponseFuture<Result<Estimate, Failure>>;
+
+    fn handle(&mut self, asked: GetEstimate, ctx: &mut Context<Self>) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        if self.draining {
+            return Box::pin(async { Err(worker_lost()) });
+        }
+        self.cpu.queue.push(&asked.tenant, asked.task, 0, Item::Estimate(Box::new(asked.question), answer));
         self.pump(false, ctx);
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
     }

@@ -412,7 +412,7 @@ mod tests {
                 match limiter.admit(now) {
                     Admission::Go(ticket) => {
                         calls += 1;
-                        let usage = PageUsage { calls: 1, prompt_tokens: tokens, completion_tokens: 0 };
+                        let usage = PageUsage { calls: 1, prompt_tokens: tokens, completion_tokens: 0, cost: None };
                         let report = CallReport { usage, took: Duration::ZERO, verdict: CallVerdict::Answered };
                         limiter.ended(ticket, &[report], now);
                     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Handler, Message, SyncContext};
 
+use super::estimate::{Estimate, EstimateSource};
 use super::perform::Workshop;
 use super::work::{Ended, JobSpec, Receipts, SourceCheck, SourcePages, Work};
 use crate::task::{Failure, code};
@@ -37,6 +38,10 @@ pub(super) struct Perform {
 #[rtype(result = "Result<SourcePages, Failure>")]
 pub(super) struct PerformCheck(pub(super) SourceCheck);
 
+#[derive(Message)]
+#[rtype(result = "Result<Estimate, Failure>")]
+pub(super) struct PerformEstimate(pub(super) EstimateSource);
+
 /// A panic would end the worker's thread for good, so it ends here, as a failed attempt.
 impl Handler<Perform> for WorkerActor {
     type Result = actix::MessageResult<Perform>;
@@ -56,6 +61,14 @@ impl Handler<PerformCheck> for WorkerActor {
         let (document, pages) = opened.map_err(|_| unreadable())??;
         let selected = u32::try_from(pages.len()).unwrap_or(u32::MAX);
         Ok(SourcePages { all: document.page_count(), selected })
+    }
+}
+
+impl Handler<PerformEstimate> for WorkerActor {
+    type Result = Result<Estimate, Failure>;
+
+    fn handle(&mut self, PerformEstimate(question): PerformEstimate, _: &mut Self::Context) -> Self::Result {
+        catch_unwind(AssertUnwindSafe(|| self.workshop.estimate(&question))).map_err(|_| unreadable())?
     }
 }
 

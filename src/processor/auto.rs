@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{LlmProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::PageFacts;
-use crate::task::{Failure, PageChecks, TaskOptions};
+use crate::task::{Amount, Failure, PageChecks, TaskOptions};
 
 /// Reads pages with a sound text layer as text, for free, and has a model look at the others.
 pub struct AutoProcessor {
@@ -112,6 +112,13 @@ impl Processor for AutoProcessor {
 
     fn endpoint(&self, options: &TaskOptions) -> String {
         self.llm.endpoint(options)
+    }
+
+    fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
+        match route(facts) {
+            None => ("text: text layer".to_owned(), Amount::default()),
+            Some(why) => (format!("llm: {why}"), self.llm.estimate(facts, options).1),
+        }
     }
 
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {

@@ -19,6 +19,7 @@ mod fidelity;
 mod prompt;
 mod reply;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,8 +31,8 @@ use self::chain::{TEXT, Turn, turn};
 use self::client::{CallError, Client, Dislike};
 use self::prompt::{Ask, PageInput};
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
-use crate::document::ImageOptions;
-use crate::task::{Failure, PageChecks, PageInputKind, PageOutput, PageUsage, TaskOptions, code};
+use crate::document::{ImageOptions, PageFacts};
+use crate::task::{Amount, Failure, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code};
 
 /// How to reach the endpoint and what to ask of it.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub struct LlmOptions {
     pub input: PageInputKind,
     /// The most pixels of the longer side of a picture, of tasks that do not say; 256 to 8192.
     pub image_side: u32,
+    /// What models cost; `*` stands for all others.
+    pub prices: BTreeMap<String, Price>,
     /// A file with certificates, in PEM form, that the endpoint's may be signed by besides the usual ones.
     pub ca_file: Option<PathBuf>,
 }
@@ -67,6 +70,7 @@ impl Default for LlmOptions {
             fallback: Vec::new(),
             input: PageInputKind::Image,
             image_side: 1_600,
+            prices: BTreeMap::new(),
             ca_file: None,
         }
     }
@@ -88,6 +92,8 @@ const MOST_BYTES: usize = 2 << 20;
 const FIRST_BUDGET: u32 = 8_192;
 /// How freely a model is asked that strayed when it was asked for the likeliest words.
 const FREER: f32 = 0.4;
+/// Tokens of the answer for a page of which nothing else is known.
+const USUAL_ANSWER: u64 = 700;
 /// Recipes of a page, in the order of [`Processor::recipes`].
 const OWN: usize = 0;
 const BY_FALLBACK: usize = 1;
@@ -146,6 +152,10 @@ impl LlmProcessor {
 
     fn fallback<'a>(&'a self, options: &'a TaskOptions) -> &'a [String] {
         options.fallback.as_ref().unwrap_or(&self.options.fallback)
+    }
+
+    fn price(&self, model: &str) -> Option<Price> {
+        self.options.prices.get(model).or_else(|| self.options.prices.get("*")).copied()
     }
 
     /// Everybody who may read a page of the task, in their order.
@@ -227,7 +237,8 @@ impl LlmProcessor {
             Some(Err(error)) => self.refused(input, error, turn, took),
             Some(Ok(reply)) => {
                 let (prompt_tokens, completion_tokens) = (reply.prompt_tokens, reply.completion_tokens);
-                let usage = PageUsage { calls: 1, prompt_tokens, completion_tokens };
+                let cost = self.price(model).map(|price| price.of(prompt_tokens, completion_tokens));
+                let usage = PageUsage { calls: 1, prompt_tokens, completion_tokens, cost };
                 input.called(CallReport { usage, took, verdict: CallVerdict::Answered });
                 match reply::pages(&reply, &numbers) {
                     Ok(markdown) => {
@@ -381,6 +392,36 @@ impl Processor for LlmProcessor {
         format!("{} {}", self.client.host(), self.model(options).unwrap_or_default())
     }
 
+    /// Tokens as they usually come out: one for every three and a half characters, and for every 750 pixels.
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
+        let model = self.model(options).unwrap_or_default();
+        let route = self.name().to_owned();
+        if facts.glyphs == 0 && self.input_kind(options) == PageInputKind::Text {
+            return (route, Amount::default());
+        }
+        let (long, short) = (facts.width.max(facts.height), facts.width.min(facts.height));
+        let scale = (self.image_side(options) as f32 / long.max(1.0)).min(ImageOptions::default().dpi / 72.0);
+        let tokens_of = |characters: f32| characters / 3.5;
+        let text = tokens_of(facts.glyphs as f32);
+        let (image, given) = match self.input_kind(options) {
+            PageInputKind::Image => (long * short * scale * scale / 750.0, 0.0),
+            PageInputKind::Text => (0.0, text),
+            PageInputKind::Both => (long * short * scale * scale / 750.0, text),
+        };
+        let prompt = tokens_of(self.prompt(options).len() as f32) + 20.0;
+        let prompt_tokens = (prompt + image + given) as u64;
+        // A scan has as much text as other pages.
+        let completion_tokens = if facts.glyphs == 0 { USUAL_ANSWER } else { text as u64 + 20 };
+        let cost = self.price(model).map(|price| price.of(prompt_tokens, completion_tokens));
+        (route, Amount { calls: 1, prompt_tokens, completion_tokens, cost, ..Amount::default() })
+    }
+
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
         let readers = self.chain(options);
         let models = readers.iter().filter(|reader| **reader != TEXT).count();
@@ -398,11 +439,18 @@ impl Processor for LlmProcessor {
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
-        if self.model(options).is_some() {
-            return Ok(());
+        let refuse = |message: String| Err(Failure::permanent(code::BAD_OPTION, message));
+        if self.model(options).is_none() {
+            let message = "option model: none is configured; name one, or set BINDERY_LLM_MODEL on the server";
+            return refuse(message.to_owned());
         }
-        let message = "option model: none is configured; name one, or set BINDERY_LLM_MODEL on the server";
-        Err(Failure::permanent(code::BAD_OPTION, message))
+        let models = self.chain(options).into_iter().filter(|reader| *reader != TEXT);
+        match models.into_iter().find(|model| self.price(model).is_none()) {
+            Some(model) if options.max_cost.is_some() => refuse(format!(
+                "option max_cost: the price of {model} is not known; set BINDERY_LLM_PRICES on the server"
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {

@@ -160,7 +160,7 @@ fn output(page: u32, attempt: u32) -> PageOutput {
         markdown: ScriptedProcessor::markdown(page),
         processor: "scripted".into(),
         attempts: attempt,
-        usage: PageUsage { calls: 1, prompt_tokens: 10, completion_tokens: 2 },
+        usage: PageUsage { calls: 1, prompt_tokens: 10, completion_tokens: 2, cost: None },
         ..PageOutput::default()
     }
 }

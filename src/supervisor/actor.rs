@@ -19,7 +19,7 @@ use crate::ledger::{Ledger, PageHashes, RecipeHash};
 use crate::pool::{Dispatcher, JobSpec, Lease};
 use crate::processor::Processor;
 use crate::store::TaskStore;
-use crate::task::{Failure, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code};
+use crate::task::{Cost, Failure, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code};
 
 /// Progress goes to the store at most this often; a step goes at once.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -206,6 +206,10 @@ impl Supervisor {
                     retry,
                     record.crashes.clone(),
                 );
+                let runtime = match record.options.max_cost {
+                    Some(most) => runtime.with_budget(most, record.usage),
+                    None => runtime,
+                };
                 log::info!(task:% = id, epoch = record.epoch, pages = record.total_pages.unwrap_or(0); "job starts");
                 let reports = ctx.address().recipient();
                 let job = JobActor::new(Arc::new(spec), runtime, self.dispatcher.clone(), reports);
@@ -414,5 +418,6 @@ fn sum(a: Usage, b: Usage) -> Usage {
         reused: a.reused + b.reused,
         prompt_tokens: a.prompt_tokens + b.prompt_tokens,
         completion_tokens: a.completion_tokens + b.completion_tokens,
+        cost: Cost::sum(a.cost, b.cost),
     }
 }

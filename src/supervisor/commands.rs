@@ -325,7 +325,7 @@ fn ending(current: &TaskRecord, now: Timestamp, ttl: Duration) -> Option<Update>
 impl Handler<RetryTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<TaskRecord, RequestError>>;
 
-    fn handle(&mut self, RetryTask(id): RetryTask, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, RetryTask { id, max_cost }: RetryTask, _: &mut Context<Self>) -> Self::Result {
         let refused = if self.draining {
             Some(RequestError::Stopping)
         } else if self.active.contains_key(&id) {
@@ -346,7 +346,11 @@ impl Handler<RetryTask> for Supervisor {
         let at = (self.clock.now(), self.options.ttl);
         let (read, reserved, processors) = (self.read(id), owner.is_some(), self.processors.clone());
         let changed = async move {
-            let record = read.await?;
+            let mut record = read.await?;
+            record.options.max_cost = max_cost.or(record.options.max_cost);
+            if let Some(processor) = processors.get(&record.processor) {
+                processor.check(&record.options).map_err(RequestError::Rejected)?;
+            }
             let owner = owner.filter(|_| processors.get(&record.processor).is_some());
             retry_record(record, store, blob, at, owner).await
         };

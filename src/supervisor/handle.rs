@@ -8,8 +8,8 @@ use actix::{Addr, MailboxError};
 
 use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
-    Accepted, CancelTask, CheckReady, Condition, DeleteTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask,
-    SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckReady, Condition, DeleteTask, EstimateTask, GetCondition, GetTask, ListTasks,
+    RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
@@ -18,9 +18,9 @@ use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::DocumentLimits;
 use crate::job::{GetPages, JobPages};
 use crate::ledger::Ledger;
-use crate::pool::Load;
+use crate::pool::{Estimate, Load};
 use crate::store::{ListPage, ListQuery};
-use crate::task::{Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, code};
+use crate::task::{Cost, Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, code};
 
 /// A PDF to be submitted, from Rust.
 #[derive(Debug)]
@@ -218,7 +218,33 @@ impl Handle {
     /// # Errors
     /// [`RequestError::NotFinal`], and as [`Self::get`].
     pub async fn retry(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
-        self.supervisor.send(RetryTask(id)).await.map_err(gone)?
+        self.supervisor.send(RetryTask { id, max_cost: None }).await.map_err(gone)?
+    }
+
+    /// The same with another limit of what the task may cost, what it has cost already included.
+    ///
+    /// # Errors
+    /// As [`Self::retry`].
+    pub async fn retry_for(&self, id: TaskId, max_cost: Cost) -> Result<TaskRecord, RequestError> {
+        self.supervisor.send(RetryTask { id, max_cost: Some(max_cost) }).await.map_err(gone)?
+    }
+
+    /// What a task would take: pages, calls, tokens and money, without spending any. Each page is looked at.
+    ///
+    /// # Errors
+    /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable.
+    pub async fn estimate(&self, source: Staged, options: TaskOptions) -> Result<Estimate, RequestError> {
+        self.supervisor.send(EstimateTask { source, options }).await.map_err(gone)?
+    }
+
+    /// [`Self::estimate`] of a file.
+    ///
+    /// # Errors
+    /// As [`Self::estimate`].
+    pub async fn estimate_file(&self, path: PathBuf, options: TaskOptions) -> Result<Estimate, RequestError> {
+        let (staging, limit) = (self.stage()?, self.limits.max_bytes);
+        let staged = tokio::task::spawn_blocking(move || copy(staging, &NewSource::Path(path), limit)).await;
+        self.estimate(staged.map_err(|_| RequestError::Stopping)??, options).await
     }
 
     /// Removes the task and its files.

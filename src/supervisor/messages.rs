@@ -5,9 +5,9 @@ use tokio::sync::watch;
 
 use crate::blob::Staged;
 use crate::job::JobActor;
-use crate::pool::{EndpointLoad, Load};
+use crate::pool::{EndpointLoad, Estimate, Load};
 use crate::store::{ListPage, ListQuery, StoreError};
-use crate::task::{Failure, TaskId, TaskOptions, TaskRecord};
+use crate::task::{Cost, Failure, TaskId, TaskOptions, TaskRecord};
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,22 @@ pub struct CancelTask(pub TaskId);
 /// Runs the pages of a final task that have no output again, in a new epoch.
 #[derive(Message)]
 #[rtype(result = "Result<TaskRecord, RequestError>")]
-pub struct RetryTask(pub TaskId);
+pub struct RetryTask {
+    /// The task.
+    pub id: TaskId,
+    /// What it may cost from now on, what it has cost included; as before when absent.
+    pub max_cost: Option<Cost>,
+}
+
+/// Asks what a task would take, without making one.
+#[derive(Message)]
+#[rtype(result = "Result<Estimate, RequestError>")]
+pub struct EstimateTask {
+    /// The PDF.
+    pub source: Staged,
+    /// What the caller chooses.
+    pub options: TaskOptions,
+}
 
 /// Cancels a task if needed and removes its record and files. What was read stays in the ledger.
 #[derive(Message)]

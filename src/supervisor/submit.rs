@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use actix::{ActorFutureExt, Addr, Context, Handler, ResponseActFuture, WrapFuture};
+use actix::{ActorFutureExt, Addr, Context, Handler, ResponseActFuture, ResponseFuture, WrapFuture};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::actor::{Slot, Supervisor};
 use super::manifest;
-use super::messages::{Accepted, RequestError, SubmitTask};
+use super::messages::{Accepted, EstimateTask, RequestError, SubmitTask};
 use crate::blob::{LocalBlob, Staged};
 use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::failpoint;
 use crate::ledger::RecipeHash;
-use crate::pool::{CheckSource, Dispatcher, SourceCheck, SourcePages};
+use crate::pool::{CheckSource, Dispatcher, Estimate, EstimateSource, GetEstimate, SourceCheck, SourcePages};
 use crate::store::{Create, Created, StoreError, TaskStore};
 use crate::task::{Counts, Failure, Source, TaskId, TaskOptions, TaskRecord, TaskStatus, Usage, code};
 
@@ -88,6 +88,39 @@ impl Handler<SubmitTask> for Supervisor {
     }
 }
 
+impl Handler<EstimateTask> for Supervisor {
+    type Result = ResponseFuture<Result<Estimate, RequestError>>;
+
+    fn handle(&mut self, asked: EstimateTask, _: &mut Context<Self>) -> Self::Result {
+        let EstimateTask { source, mut options } = asked;
+        let processor = self.processors.choose(&options).map(|processor| {
+            processor.settle(&mut options);
+            Arc::clone(processor)
+        });
+        let (dispatcher, limits) = (self.dispatcher.clone(), self.options.limits);
+        Box::pin(async move {
+            let check = source_check(&source, &options, limits);
+            let question = EstimateSource { check, processor: processor.map_err(RequestError::Rejected)?, options };
+            let asked = GetEstimate { task: TaskId::generate(), tenant: String::new(), question };
+            let estimate = dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?;
+            // The file goes when it has been looked at, and not before.
+            drop(source);
+            estimate.map_err(
+                |why| if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) },
+            )
+        })
+    }
+}
+
+fn source_check(source: &Staged, options: &TaskOptions, limits: DocumentLimits) -> SourceCheck {
+    SourceCheck {
+        path: source.path().to_owned(),
+        password: options.password.clone(),
+        selection: options.pages.clone(),
+        limits,
+    }
+}
+
 #[derive(Clone)]
 struct Acceptance {
     store: Arc<dyn TaskStore>,
@@ -109,12 +142,7 @@ impl Acceptance {
         let check = CheckSource {
             task: id,
             tenant: String::new(),
-            check: SourceCheck {
-                path: submit.source.path().to_owned(),
-                password: submit.options.password.clone(),
-                selection: submit.options.pages.clone(),
-                limits,
-            },
+            check: source_check(&submit.source, &submit.options, limits),
         };
         let checked = dispatcher.send(check).await.map_err(|_| RequestError::Stopping)?;
         let pages = checked.map_err(|why| {

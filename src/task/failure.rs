@@ -77,6 +77,8 @@ pub mod code {
     pub const ENDPOINT_UNAUTHORIZED: &str = "endpoint_unauthorized";
     /// The endpoint does not have the model.
     pub const MODEL_NOT_FOUND: &str = "model_not_found";
+    /// What the task may cost is used up.
+    pub const BUDGET_EXHAUSTED: &str = "budget_exhausted";
     /// The answer is not a usable page.
     pub const BAD_ANSWER: &str = "bad_answer";
     /// The answer ends at a token limit.

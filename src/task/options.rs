@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::PageSelection;
+use super::{Cost, PageSelection};
 
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct TaskOptions {
     pub image_side: Option<u32>,
     /// The models that read a page after the first has failed, in their order; `text` stands for the text layer.
     pub fallback: Option<Vec<String>>,
+    /// The most that the task may cost, over all its jobs.
+    pub max_cost: Option<Cost>,
     /// Pages a shard, 1 to [`Self::MAX_SHARD_PAGES`].
     pub shard_pages: Option<u32>,
     /// −10 (last) to 10 (first); each step of 2 halves or doubles the task's share.
@@ -83,7 +85,7 @@ impl TaskOptions {
     /// The most bytes a text option can have.
     pub const MAX_TEXT: usize = 64 * 1024;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "pages",
         "password",
         "processor",
@@ -92,6 +94,7 @@ impl TaskOptions {
         "input",
         "image_side",
         "fallback",
+        "max_cost",
         "shard_pages",
         "priority",
         "max_failed_pages",
@@ -131,6 +134,7 @@ impl TaskOptions {
             "input" => self.input = Some(value.trim().parse().map_err(refuse)?),
             "image_side" => self.image_side = Some(number(value, &Self::IMAGE_SIDES).map_err(refuse)?),
             "fallback" => self.fallback = Some(names(value)),
+            "max_cost" => self.max_cost = Some(value.parse().map_err(refuse)?),
             "shard_pages" => {
                 let range = 1..=Self::MAX_SHARD_PAGES;
                 self.shard_pages = Some(number(value, &range).map_err(refuse)?);
@@ -190,6 +194,7 @@ impl fmt::Debug for TaskOptions {
             .field("input", &self.input)
             .field("image_side", &self.image_side)
             .field("fallback", &self.fallback)
+            .field("max_cost", &self.max_cost)
             .field("shard_pages", &self.shard_pages)
             .field("priority", &self.priority)
             .field("max_failed_pages", &self.max_failed_pages)
@@ -332,6 +337,7 @@ mod tests {
             ("input", "image+text"),
             ("image_side", "1024"),
             ("fallback", "n, text"),
+            ("max_cost", "2.50"),
             ("shard_pages", "4"),
             ("priority", "-3"),
             ("max_failed_pages", "5%"),
@@ -370,6 +376,7 @@ mod tests {
             ("pages", "0"),
             ("input", "audio"),
             ("image_side", "16"),
+            ("max_cost", "-1"),
             ("shard_pages", "0"),
             ("shard_pages", "257"),
             ("priority", "11"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep};
+use super::{Cost, Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep};
 use crate::clock::Timestamp;
 
 /// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
@@ -86,7 +86,7 @@ pub struct Counts {
 /// What a task took from endpoints, over all its jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Calls that were answered with a page.
+    /// Calls that were answered, also those whose answers came to nothing.
     pub calls: u64,
     /// Pages that came from the ledger and cost nothing.
     pub reused: u64,
@@ -94,6 +94,9 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// Tokens received.
     pub completion_tokens: u64,
+    /// What that cost, as far as prices are known.
+    #[serde(default)]
+    pub cost: Option<Cost>,
 }
 
 /// One submitted PDF with its options; durable; outlives every process.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
 use crate::support::pdf::{book, mixed};
-use crate::support::server::Server;
+use crate::support::server::{Server, answer, files};
 
 async fn read(script: Script, pages: u32, query: &str) -> (FakeLlm, Server, Value, String) {
     let llm = FakeLlm::start(script);
@@ -191,6 +191,57 @@ async fn an_endpoint_is_not_asked_for_more_than_it_bears() {
     let window = endpoints[0]["window"].as_u64().unwrap();
     assert!((6..=10).contains(&window), "{endpoints}");
     assert!(endpoints[0]["name"].as_str().unwrap().ends_with(" m"), "{endpoints}");
+}
+
+#[tokio::test]
+async fn a_task_costs_no_more_than_it_may_and_goes_on_with_more() {
+    let llm = FakeLlm::start(Script::default());
+    // Each page takes 100 and 20 tokens: 0.12.
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-prices", "m=1000/1000"];
+    let server = Server::start(&arguments).await;
+    let id = server.accepted(book("Money", 10), "processor=llm&max_cost=0.5").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &"budget_exhausted".into()), "{task}");
+    assert_eq!((&task["usage"]["cost"], &task["pages"]["done"], llm.books().calls.len()), (&0.48.into(), &4.into(), 4));
+    let partial = server.request("GET", &format!("/v1/tasks/{id}/result?partial=true")).send().await.unwrap();
+    assert_eq!(partial.text().await.unwrap().matches("Read by the fake.").count(), 4);
+
+    let retry = async |query: &str| server.ask("POST", &format!("/v1/tasks/{id}/retry{query}")).await;
+    assert_eq!(retry("?max_cost=lots").await.1["code"], "bad_option");
+    assert_eq!(retry("").await.0, 202);
+    assert_eq!(server.finished(&id).await["error"]["code"], "budget_exhausted", "what it may cost is for all its jobs");
+    assert_eq!(llm.books().calls.len(), 4);
+    assert_eq!(retry("?max_cost=1.2").await.0, 202);
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["usage"]["cost"]), (&"completed".into(), &1.2.into()), "{task}");
+    assert_eq!(llm.books().calls.len(), 10, "nothing was paid twice");
+
+    let (status, problem) = server.submit(book("Unknown", 1), "processor=llm&model=n&max_cost=1").await;
+    assert_eq!((status, &problem["code"]), (422, &"bad_option".into()));
+    assert!(problem["detail"].as_str().unwrap().contains("the price of n is not known"), "{problem}");
+}
+
+#[tokio::test]
+async fn an_estimate_spends_nothing_and_knows_what_is_paid() {
+    let llm = FakeLlm::start(Script::default());
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-prices", "*=1/10"];
+    let server = Server::start(&arguments).await;
+    let estimate = async || {
+        let request = server.request("POST", "/v1/estimate?pages=1-3").header("content-type", "application/pdf");
+        answer(request.body(mixed())).await
+    };
+    let (status, before) = estimate().await;
+    assert_eq!((status, &before["pages"], &before["calls"], &before["reused"]), (200, &3.into(), &1.into(), &0.into()));
+    let tokens = ["prompt_tokens", "completion_tokens"].map(|name| before[name].as_f64().unwrap());
+    assert!((before["cost"].as_f64().unwrap() - (tokens[0] + 10.0 * tokens[1]) / 1e6).abs() < 1e-8, "{before}");
+    assert_eq!(before["routes"]["text: text layer"]["pages"], 2);
+    assert_eq!((llm.books().calls.len(), server.get("/v1/tasks").await["tasks"].as_array().unwrap().len()), (0, 0));
+    let id = server.accepted(mixed(), "").await;
+    server.finished(&id).await;
+    let after = estimate().await.1;
+    assert_eq!((&after["reused"], &after["calls"], &after["cost"]), (&3.into(), &0.into(), &Value::Null), "{after}");
+    let left: Vec<_> = files(server.data()).into_iter().filter(|file| file.starts_with("tmp/")).collect();
+    assert!(left.is_empty(), "the file that was looked at is gone: {left:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,63 @@
+//! What a task would take, before anything is spent on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::perform::Workshop;
+use super::work::SourceCheck;
+use crate::ledger::{PageKey, RecipeHash};
+use crate::processor::Processor;
+use crate::task::{Amount, Failure, TaskOptions};
+
+/// A question about a file: what would it take?
+pub struct EstimateSource {
+    /// The file and its pages.
+    pub check: SourceCheck,
+    /// Who would read it.
+    pub processor: Arc<dyn Processor>,
+    /// What the caller chose.
+    pub options: TaskOptions,
+}
+
+/// What a task would take.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// All pages.
+    #[serde(flatten)]
+    pub total: Amount,
+    /// Pages that cannot be read.
+    pub failed: u32,
+    /// By who would read them and why.
+    pub routes: BTreeMap<String, Amount>,
+}
+
+impl Workshop {
+    /// Looks at every page and reads none.
+    pub(super) fn estimate(&self, question: &EstimateSource) -> Result<Estimate, Failure> {
+        let EstimateSource { check, processor, options } = question;
+        let (document, pages) = self.open(check)?;
+        let recipes: Vec<RecipeHash> = processor.recipes(options).iter().map(RecipeHash::of).collect();
+        let mut reader = document.reader();
+        let mut estimate = Estimate::default();
+        for page in pages {
+            let Ok(facts) = reader.facts(page) else {
+                estimate.failed += 1;
+                estimate.total.pages += 1;
+                continue;
+            };
+            let content = reader.content_hash(page).ok();
+            let key = |recipe: &RecipeHash| content.map(|content| PageKey::of_content(&content, *recipe));
+            let known = recipes.iter().filter_map(key).any(|key| self.ledger.has(key));
+            let (route, mut amount) = processor.estimate(&facts, options);
+            if known {
+                amount = Amount { reused: 1, ..Amount::default() };
+            }
+            amount.pages = 1;
+            estimate.total.add(&amount);
+            estimate.routes.entry(route).or_default().add(&amount);
+        }
+        Ok(estimate)
+    }
+}

@@ -1,0 +1,178 @@
+//! Money.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An amount in the currency that the prices are configured in, to a billionth: a single token may cost less than a
+/// millionth. Written as a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cost(u64);
+
+const UNIT: f64 = 1e9;
+
+impl Cost {
+    /// The nearest amount to `amount`; nothing for what is negative or no number.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, and that is meant")]
+    pub fn of(amount: f64) -> Self {
+        Self((amount * UNIT).round() as u64)
+    }
+
+    /// The amount.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "sums of money below nine million are exact")]
+    pub fn amount(self) -> f64 {
+        self.0 as f64 / UNIT
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of this without `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// So many times this.
+    #[must_use]
+    pub const fn times(self, count: u64) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
+    /// Both together, where one or both may be unknown.
+    #[must_use]
+    pub fn sum(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(one.and(other)),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = self.amount();
+        // Cents, and of less than a unit what is left of it.
+        if amount >= 1.0 || amount == 0.0 { write!(f, "{amount:.2}") } else { write!(f, "{amount:.5}") }
+    }
+}
+
+impl FromStr for Cost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let amount: Option<f64> = text.trim().parse().ok();
+        let amount = amount.filter(|amount| amount.is_finite() && (0.0..=1e9).contains(amount));
+        amount.map(Self::of).ok_or_else(|| "must be an amount of money, such as 2.50".to_owned())
+    }
+}
+
+impl Serialize for Cost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.amount())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(Self::of)
+    }
+}
+
+/// What a model costs, per million tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Price {
+    /// Tokens sent.
+    pub prompt: f64,
+    /// Tokens received.
+    pub completion: f64,
+}
+
+impl Price {
+    /// What so many tokens cost.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "counts of tokens")]
+    pub fn of(self, prompt_tokens: u64, completion_tokens: u64) -> Cost {
+        let millionths = self.prompt * prompt_tokens as f64 + self.completion * completion_tokens as f64;
+        Cost::of(millionths / 1e6)
+    }
+}
+
+impl FromStr for Price {
+    type Err = String;
+
+    /// Reads `0.15/0.60`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let amount = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && (0.0..=1e6).contains(n));
+        let parts = text.split_once('/').and_then(|(prompt, rest)| Some((amount(prompt)?, amount(rest)?)));
+        let (prompt, completion) = parts.ok_or("a price is PROMPT/COMPLETION per million tokens, such as 0.15/0.60")?;
+        Ok(Self { prompt, completion })
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.prompt, self.completion)
+    }
+}
+
+/// What some pages would take. Tokens and money are what calls of this kind usually take, not a promise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Amount {
+    /// Pages.
+    pub pages: u32,
+    /// Those of them that are in the ledger already and cost nothing.
+    pub reused: u32,
+    /// Calls.
+    pub calls: u32,
+    /// Tokens sent.
+    pub prompt_tokens: u64,
+    /// Tokens received.
+    pub completion_tokens: u64,
+    /// Money, as far as prices are known.
+    pub cost: Option<Cost>,
+}
+
+impl Amount {
+    /// Adds other pages.
+    pub fn add(&mut self, other: &Self) {
+        self.pages += other.pages;
+        self.reused += other.reused;
+        self.calls += other.calls;
+        self.prompt_tokens += other.prompt_tokens;
+        self.completion_tokens += other.completion_tokens;
+        self.cost = Cost::sum(self.cost, other.cost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_exact_where_it_matters_and_reads_back() {
+        let price: Price = "0.15/0.60".parse().unwrap();
+        let page = price.of(1_500, 800);
+        assert_eq!(page, Cost::of(0.000_705));
+        let thousand = (0..1_000).fold(Cost::default(), |sum, _| sum.and(page));
+        assert_eq!((thousand, thousand), (page.times(1_000), Cost::of(0.705)));
+        assert_eq!(serde_json::to_string(&thousand).unwrap(), "0.705");
+        assert_eq!(serde_json::from_str::<Cost>("0.705").unwrap(), thousand);
+        assert_eq!((thousand.to_string(), page.to_string()), ("0.70500".into(), "0.00071".into()));
+        assert_eq!("2.5".parse::<Cost>().unwrap().to_string(), "2.50");
+        for bad in ["-1", "NaN", "inf", "1e12", "two", ""] {
+            assert!(bad.parse::<Cost>().is_err(), "{bad}");
+        }
+        for bad in ["1", "1/", "/1", "-1/1", "a/b"] {
+            assert!(bad.parse::<Price>().is_err(), "{bad}");
+        }
+        assert_eq!(Cost::sum(None, Some(page)), Some(page));
+        assert_eq!(Cost::of(-1.0), Cost::default());
+    }
+}
