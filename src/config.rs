@@ -102,6 +102,9 @@ pub struct Settings {
     /// What models cost per million tokens, sent and received, such as m=0.15/0.60,n=1/4; * stands for all others
     #[arg(long, env = "BINDERY_LLM_PRICES", value_name = "MODEL=PRICE,…")]
     pub llm_prices: Option<String>,
+    /// Ask a second time when a call takes longer than 95 of 100; the first good answer counts, both are paid
+    #[arg(long, env = "BINDERY_LLM_HEDGE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub llm_hedge: Option<bool>,
     /// Certificates (PEM) that the endpoint's may be signed by, besides the usual ones
     #[arg(long, env = "BINDERY_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -217,6 +220,7 @@ impl Settings {
             llm_input: self.llm_input.or(under.llm_input),
             llm_image_side: self.llm_image_side.or(under.llm_image_side),
             llm_fallback: self.llm_fallback.or(under.llm_fallback),
+            llm_hedge: self.llm_hedge.or(under.llm_hedge),
             llm_prices: self.llm_prices.or(under.llm_prices),
             ca_file: self.ca_file.or(under.ca_file),
             llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
@@ -307,6 +311,7 @@ impl Settings {
             input,
             image_side,
             prices,
+            hedge: self.llm_hedge.unwrap_or(false),
             ca_file: self.ca_file,
         });
         Ok(Config {
@@ -389,6 +394,7 @@ impl Config {
             lines.push(("llm_image_side", llm.image_side.to_string()));
             lines.push(("llm_fallback", text(&llm.fallback.join(","))));
             let prices: Vec<String> = llm.prices.iter().map(|(model, price)| format!("{model}={price}")).collect();
+            lines.push(("llm_hedge", llm.hedge.to_string()));
             lines.push(("llm_prices", text(&prices.join(","))));
             lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));
             lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));

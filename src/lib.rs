@@ -8,7 +8,7 @@
 //!      │ SubmitTask · GetTask · ListTasks · CancelTask · RetryTask · DeleteTask · WatchTask
 //!      ▼
 //!  Supervisor ──spawn──▶ JobActor ──Enqueue──▶ Dispatcher ──Perform──▶ WorkerActor × N ──▶ Processor
-//!   owns the store        owns JobRuntime       owns FairQueue, credits  SyncArbiter threads
+//!   owns the store        owns JobRuntime       owns queues, limiters    SyncArbiter threads
 //!      ▲                   ▲                     │      ▲                   │
 //!      │ JobReport         │ PoolEvent           │      └── Ended (reply) ──┘
 //!      └───────────────────┴─────────────────────┘
@@ -24,9 +24,9 @@
 //! | [`document`] | the PDF as input: facts, hash, text, picture, parts, in processes that may die; the only user of hayro and lopdf |
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
-//! | [`processor`] | [`Processor`](processor::Processor): text, LLM, and a scripted one for tests |
+//! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
 //! | [`aggregate`] | joins pages in page order |
-//! | [`pool`] | whose turn it is, and the workers |
+//! | [`pool`] | whose turn it is, what endpoints bear, and the workers |
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
 //! | [`http`] | the API; the only user of actix-web |
@@ -41,10 +41,13 @@
 //! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again; pages that are known
 //!    to be in the ledger are done at once, and the rest is cut into shards of consecutive pages.
 //! 3. **Dispatch.** The shards wait in the [`FairQueue`](pool::FairQueue), beside those of all other jobs. Whenever a
-//!    worker is free, the dispatcher gives it the shard whose turn it is. With the first one the task is `processing`.
+//!    worker is free, the dispatcher gives it the shard whose turn it is; calls wait until their endpoint bears one more,
+//!    and until the task has the money. With the first one the task is `processing`.
 //! 4. **Read.** The worker finds out what the pages show, as a hash, and looks them up in the ledger by that. The rest it
-//!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job. A failure that may pass is tried again after a while; a shard of several
-//!    pages that fails goes on page by page; a page that stays bad is declared failed.
+//!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job.
+//!    Pages that turn out to need a call come back as shards for calls. A failure that may pass is tried again after
+//!    a while, and the processor knows what went wrong before; a shard of several pages that fails goes on page by page;
+//!    a page that stays bad is declared failed.
 //! 5. **Bind.** When every page has its outcome, a worker joins them into `result-<epoch>.json` and `….md`, temporary
 //!    file, sync, rename. Then the record says `completed`, and the supervisor drops the job.
 //! 6. **Afterwards** the record answers for itself until its time to live is over. The ledger stays: the same page is

@@ -6,6 +6,7 @@
 //! | `prompt` | the request |
 //! | `client` | the call |
 //! | `reply` | the answer, and whether it is pages at all |
+//! | `latency` | how long calls take, for those that are slow |
 //! | `fidelity` | whether it is *these* pages |
 //!
 //! One shared HTTP client runs on a small runtime of its own; a worker thread waits for its call there, so that a call
@@ -16,6 +17,7 @@
 mod chain;
 mod client;
 mod fidelity;
+mod latency;
 mod prompt;
 mod reply;
 
@@ -24,12 +26,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures::future::Either;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use self::chain::{TEXT, Turn, turn};
 use self::client::{CallError, Client, Dislike};
+use self::latency::Latencies;
 use self::prompt::{Ask, PageInput};
+use self::reply::Reply;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::{ImageOptions, PageFacts};
 use crate::task::{Amount, Failure, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code};
@@ -55,6 +61,9 @@ pub struct LlmOptions {
     pub image_side: u32,
     /// What models cost; `*` stands for all others.
     pub prices: BTreeMap<String, Price>,
+    /// Whether a call that takes longer than 95 of 100 of the last ones is made a second time, and the first good answer
+    /// of both is taken. Both are paid.
+    pub hedge: bool,
     /// A file with certificates, in PEM form, that the endpoint's may be signed by besides the usual ones.
     pub ca_file: Option<PathBuf>,
 }
@@ -71,6 +80,7 @@ impl Default for LlmOptions {
             input: PageInputKind::Image,
             image_side: 1_600,
             prices: BTreeMap::new(),
+            hedge: false,
             ca_file: None,
         }
     }
@@ -106,6 +116,7 @@ pub struct LlmProcessor {
     no_temperature: AtomicBool,
     /// Whether the endpoint was found to know the token limit by its newer name only.
     newer_name: AtomicBool,
+    latencies: Latencies,
     /// Taken out on drop: a runtime must not be waited for on an actor's thread.
     runtime: Option<Runtime>,
 }
@@ -131,7 +142,14 @@ impl LlmProcessor {
             .build()
             .map_err(|error| format!("no threads for calls: {error}"))?;
         let (no_temperature, newer_name) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { options, client, no_temperature, newer_name, runtime: Some(runtime) })
+        Ok(Self {
+            options,
+            client,
+            no_temperature,
+            newer_name,
+            latencies: Latencies::default(),
+            runtime: Some(runtime),
+        })
     }
 
     fn model<'a>(&'a self, options: &'a TaskOptions) -> Option<&'a str> {
@@ -226,19 +244,22 @@ impl LlmProcessor {
             tokio::select! {
                 biased;
                 () = input.cancel.cancelled() => None,
-                answer = self.client.complete(request) => Some(answer),
-                () = tokio::time::sleep_until(input.deadline.into()) => Some(Err(CallError::timeout())),
+                answer = self.ask(request.into()) => Some(answer),
+                () = tokio::time::sleep_until(input.deadline.into()) => Some((Err(CallError::timeout()), 1)),
             }
         });
         drop(waiting);
         let took = begun.elapsed();
         match answer {
             None => ShardOutcome::Cancelled,
-            Some(Err(error)) => self.refused(input, error, turn, took),
-            Some(Ok(reply)) => {
-                let (prompt_tokens, completion_tokens) = (reply.prompt_tokens, reply.completion_tokens);
+            Some((Err(error), calls)) => self.refused(input, error, turn, (took, calls)),
+            Some((Ok(reply), calls)) => {
+                self.latencies.add(took);
+                // Of a second call nothing comes back but its bill, which is like the first one's.
+                let (sent, received) = (reply.prompt_tokens, reply.completion_tokens);
+                let (prompt_tokens, completion_tokens) = (sent * u64::from(calls), received * u64::from(calls));
                 let cost = self.price(model).map(|price| price.of(prompt_tokens, completion_tokens));
-                let usage = PageUsage { calls: 1, prompt_tokens, completion_tokens, cost };
+                let usage = PageUsage { calls, prompt_tokens, completion_tokens, cost };
                 input.called(CallReport { usage, took, verdict: CallVerdict::Answered });
                 match reply::pages(&reply, &numbers) {
                     Ok(markdown) => {
@@ -263,9 +284,31 @@ impl LlmProcessor {
         }
     }
 
-    fn refused(&self, input: &ShardInput<'_>, error: CallError, turn: Turn, took: Duration) -> ShardOutcome {
+    /// One call, or two where the first is slow and that is wanted; answers how many.
+    async fn ask(&self, request: Bytes) -> (Result<Reply, CallError>, u32) {
+        let mut first = std::pin::pin!(self.client.complete(request.clone()));
+        let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else { return (first.await, 1) };
+        if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
+            return (answer, 1);
+        }
+        let second = std::pin::pin!(self.client.complete(request));
+        let answer = match futures::future::select(first, second).await {
+            Either::Left((Err(_), other)) => other.await,
+            Either::Right((Err(_), other)) => other.await,
+            Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
+        };
+        (answer, 2)
+    }
+
+    fn refused(
+        &self,
+        input: &ShardInput<'_>,
+        error: CallError,
+        turn: Turn,
+        (took, calls): (Duration, u32),
+    ) -> ShardOutcome {
         let CallError { why, verdict, paid, dislikes } = error;
-        let calls = u32::from(paid);
+        let calls = if paid { calls } else { 0 };
         input.called(CallReport { usage: PageUsage { calls, ..PageUsage::default() }, took, verdict });
         match (verdict, dislikes) {
             (CallVerdict::Away(after) | CallVerdict::Limited(after), _) => ShardOutcome::Retry { after, why },

@@ -24,3 +24,4 @@ mod nodes;
 mod recovery;
 mod redis;
 mod split;
+mod wire;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
@@ -18,6 +19,8 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
+    /// Endpoints like to repeat what they do not accept.
+    secret: Option<String>,
 }
 
 /// A call without a usable answer.
@@ -84,7 +87,12 @@ impl Client {
             http = http.tls_certs_merge(roots.ok_or("the CA file holds no certificate in PEM form")?);
         }
         let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
-        Ok(Self { http, url })
+        Ok(Self { http, url, secret: api_key.map(str::to_owned) })
+    }
+
+    /// The text without the key.
+    fn redacted(&self, text: &str) -> String {
+        self.secret.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(the key)"))
     }
 
     /// Where it is, without what may be secret.
@@ -94,7 +102,7 @@ impl Client {
     }
 
     /// One call. The caller bounds its time.
-    pub(super) async fn complete(&self, request: Vec<u8>) -> Result<Reply, CallError> {
+    pub(super) async fn complete(&self, request: Bytes) -> Result<Reply, CallError> {
         let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(request);
         let response = call.send().await.map_err(|e| unreachable(&e))?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -108,10 +116,14 @@ impl Client {
             }
         }
         if status.is_success() {
+            let redact = |why: Failure| Failure { message: self.redacted(&why.message), ..why };
             return reply::parse(&body)
+                .map_err(redact)
                 .map_err(|why| CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
         }
-        Err(refused(status, retry_after(&headers, Timestamp::now()), &body))
+        let mut error = refused(status, retry_after(&headers, Timestamp::now()), &body);
+        error.why.message = self.redacted(&error.why.message);
+        Err(error)
     }
 }
 
@@ -119,7 +131,10 @@ impl Client {
 fn unreachable(error: &reqwest::Error) -> CallError {
     let away = error.is_connect();
     let what = if away { "cannot be reached" } else { "broke off its answer" };
-    let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}"));
+    // The last cause says most: connection refused, no such name, a certificate that nobody vouches for.
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let cause = causes.last().map(|cause| format!(": {}", quoted(&cause.to_string()))).unwrap_or_default();
+    let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}{cause}"));
     let verdict = if away { CallVerdict::Away(None) } else { CallVerdict::Strained };
     CallError { why, verdict, paid: !away, dislikes: None }
 }

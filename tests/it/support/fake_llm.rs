@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 
 /// What the endpoint does with one call.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub enum Answer {
     Ok,
     /// Answers with [`markdown`] once [`FakeLlm::open`] was called.
     Hold,
+    /// Answers with these events, as a stream would.
+    Stream(&'static str),
     /// Refuses with a status, and perhaps a `Retry-After`.
     Status(u16, Option<&'static str>),
     /// Answers 200 with this body.
@@ -127,6 +130,27 @@ pub fn markdown(page: u32) -> String {
 impl FakeLlm {
     /// Serves on a free loopback port, on a thread of its own.
     pub fn start(script: Script) -> Self {
+        Self::start_with(script, None)
+    }
+
+    /// The same behind TLS; answers the certificate, too, which signs itself.
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn start_tls(script: Script) -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .expect("a key that fits");
+        let tls = TlsAcceptor::from(Arc::new(config));
+        (Self::start_with(script, Some(tls)), made.cert.pem())
+    }
+
+    fn start_with(script: Script, tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let books = Arc::new(watch::Sender::new(Books::default()));
         let gate = Arc::new(watch::Sender::new(false));
         let state = Arc::new(State { script, books: Arc::clone(&books), gate: Arc::clone(&gate) });
@@ -141,13 +165,23 @@ impl FakeLlm {
                 started.send(listener.local_addr().expect("an address")).expect("someone waits");
                 let serving = async {
                     while let Ok((stream, _)) = listener.accept().await {
-                        tokio::spawn(serve(stream, Arc::clone(&state)));
+                        let (state, tls) = (Arc::clone(&state), tls.clone());
+                        tokio::spawn(async move {
+                            match tls {
+                                None => serve(stream, state).await,
+                                Some(tls) => {
+                                    if let Ok(stream) = tls.accept(stream).await {
+                                        serve(stream, state).await;
+                                    }
+                                }
+                            }
+                        });
                     }
                 };
                 tokio::select! { () = serving => {}, _ = stopped => {} }
             });
         });
-        let url = format!("http://{}/v1", url.recv().expect("the fake starts"));
+        let url = format!("{scheme}://{}/v1", url.recv().expect("the fake starts"));
         Self { url, books, gate, _stop: stop }
     }
 
@@ -197,7 +231,7 @@ impl Drop for InFlight {
 
 /// HTTP/1.1 as far as a client of one endpoint needs it. It is written out because a server library would hide that a
 /// caller has hung up, which is what tells that a call was cut off.
-async fn serve(stream: TcpStream, state: Arc<State>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
     while let Some((path, body)) = read_request(&mut stream).await {
         let response = tokio::select! {
@@ -214,7 +248,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<(String, Vec<u8>)> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
     let path = line.split(' ').nth(1)?.to_owned();
@@ -235,6 +269,8 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<
 
 /// `None` breaks the connection off.
 async fn respond(state: &State, path: &str, body: &[u8]) -> Option<String> {
+    // To a proxy the whole URL is said.
+    let path = path.strip_prefix("http://").map_or(path, |rest| &rest[rest.find('/').unwrap_or(0)..]);
     match path {
         "/v1/chat/completions" => complete(state, body).await,
         "/books" => Some(show_books(state)),
@@ -329,6 +365,7 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
             response(*status, "", &json!({ "error": { "message": message } }).to_string())
         }
         Answer::Body(body) => response(200, "", body),
+        Answer::Stream(events) => response(200, "", events),
         Answer::Text(text, reason) => completion(text, reason),
     })
 }

@@ -34,6 +34,9 @@ pub async fn run(data: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsS
     soon("the command to end", bindery(data).args(arguments).output()).await.unwrap()
 }
 
+/// The variable that tells [`spawn`] where the log goes.
+const LOG: &str = "TEST_LOG";
+
 pub struct Server {
     pub url: String,
     process: Child,
@@ -70,6 +73,12 @@ impl Server {
         // Sooner than the server gives an idle connection up: it may do so in the moment of the next request.
         let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(2)).build().unwrap();
         Self { url, process, data, arguments, client }
+    }
+
+    /// The same with what it says in a file.
+    pub async fn start_logging(data: Data, arguments: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
+        let log = log.to_str().unwrap();
+        Self::start_on(data, arguments, &[variables, &[(LOG, log)]].concat()).await
     }
 
     pub fn data(&self) -> &Path {
@@ -183,7 +192,9 @@ pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
 }
 
 async fn spawn(data: &Path, arguments: &[String], variables: &[(&str, &str)]) -> (Child, String) {
+    let log = variables.iter().find(|(name, _)| *name == LOG).map(|(_, path)| std::fs::File::create(path).unwrap());
     let mut process = bindery(data)
+        .stderr(log.map_or_else(Stdio::inherit, Stdio::from))
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(arguments)
         .envs(variables.iter().copied())
