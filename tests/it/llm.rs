@@ -227,7 +227,7 @@ async fn an_estimate_spends_nothing_and_knows_what_is_paid() {
     let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-prices", "*=1/10"];
     let server = Server::start(&arguments).await;
     let estimate = async || {
-        let request = server.request("POST", "/v1/estimate?pages=1-3").header("content-type", "application/pdf");
+        let request = server.request("POST", "/v1/estimate?pages=1-3&input=image").header("content-type", "application/pdf");
         answer(request.body(mixed())).await
     };
     let (status, before) = estimate().await;
@@ -236,7 +236,7 @@ async fn an_estimate_spends_nothing_and_knows_what_is_paid() {
     assert!((before["cost"].as_f64().unwrap() - (tokens[0] + 10.0 * tokens[1]) / 1e6).abs() < 1e-8, "{before}");
     assert_eq!(before["routes"]["text: text layer"]["pages"], 2);
     assert_eq!((llm.books().calls.len(), server.get("/v1/tasks").await["tasks"].as_array().unwrap().len()), (0, 0));
-    let id = server.accepted(mixed(), "").await;
+    let id = server.accepted(mixed(), "input=image").await;
     server.finished(&id).await;
     let after = estimate().await.1;
     assert_eq!((&after["reused"], &after["calls"], &after["cost"]), (&3.into(), &0.into(), &Value::Null), "{after}");
@@ -249,7 +249,7 @@ async fn auto_pays_only_for_pages_that_need_it() {
     let llm = FakeLlm::start(Script::default());
     let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
     // Two pages of text, one scanned, one empty.
-    let id = server.accepted(mixed(), "").await;
+    let id = server.accepted(mixed(), "input=image").await;
     let task = server.finished(&id).await;
     assert_eq!((&task["processor"], &task["pages"]["done"]), (&"auto".into(), &4.into()), "{task}");
     assert_eq!(llm.books().calls, [2]);
@@ -263,10 +263,10 @@ async fn auto_pays_only_for_pages_that_need_it() {
     let expected = [("text", "text layer"), ("llm", "no text layer"), ("text", "text layer"), ("llm", "no text layer")];
     assert_eq!(seen, expected, "{pages}");
     // What auto has paid for is paid for llm, too; text pages are not.
-    let id = server.accepted(mixed(), "processor=llm&pages=2").await;
+    let id = server.accepted(mixed(), "processor=llm&input=image&pages=2").await;
     assert_eq!(server.finished(&id).await["usage"]["reused"], 1);
     assert_eq!(llm.books().calls, [2]);
-    for id in [server.accepted(mixed(), "reuse=false").await] {
+    for id in [server.accepted(mixed(), "input=image&reuse=false").await] {
         assert_eq!(server.finished(&id).await["usage"]["reused"], 4);
     }
 }
