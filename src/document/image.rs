@@ -46,11 +46,22 @@ const JPEG_QUALITY: u8 = 85;
 const GRAY: u8 = 4;
 /// Not to be told from white.
 const WHITISH: u8 = 250;
-/// A page on which so many of 100 pixels are neither nearly white nor nearly black, in as many colours, has a photograph:
-/// the edges of letters are gray, too, but few, and areas of drawings have few colours.
+/// Of the bytes of a pixel, the channel that the eye goes by.
+const GREEN: usize = 1;
+/// A page on which so many of 100 pixels are neither nearly white nor nearly black, in so many colours, has a photograph:
+/// the edges of letters are gray, too, but few.
 const PHOTOGRAPH: (usize, usize) = (15, 100);
+/// So many of the most frequent colours do not count for that: they fill a background or the rows of a table. Paper that
+/// was scanned has more.
+const FILLS: usize = 4;
 /// Every so many-th pixel is looked at for that; no divisor of usual widths.
-const SAMPLE: usize = 37;
+const SAMPLE: usize = 97;
+/// Bytes of 16 pixels, which are looked at together.
+const BLOCK: usize = 64;
+/// White among the colours at sixteen levels a channel.
+const WHITE_PLACE: usize = 0xfff;
+/// Of 9: what is smaller by a twentieth takes twice the time.
+const DEFLATE_LEVEL: u8 = 2;
 /// How often a picture is made smaller before it is given as it is.
 const SHRINKS: usize = 4;
 
@@ -63,7 +74,7 @@ pub(super) fn image<'a>(
 ) -> Option<PageImage> {
     let (width, height) = page.render_dimensions();
     let longer = width.max(height);
-    if !(width.is_finite() && height.is_finite() && longer > 0.0) {
+    if !(longer.is_finite() && width > 0.0 && height > 0.0) {
         return None;
     }
     #[allow(clippy::cast_precision_loss, reason = "at most 8192")]
@@ -88,88 +99,151 @@ pub(super) fn image<'a>(
     made
 }
 
-/// The smallest of the usual encodings that keeps what one can see: PNG for drawings and text, JPEG for photographs,
-/// gray where there is no colour.
+/// The smallest of the usual encodings that keeps what one can see: PNG for drawings and text, JPEG for photographs and
+/// for many shades, gray where there is no colour.
 fn encode(pixmap: &Pixmap) -> Option<PageImage> {
-    let (width, height) = (u32::from(pixmap.width()), u32::from(pixmap.height()));
+    let (width, height) = (pixmap.width(), pixmap.height());
     let rgba = pixmap.data_as_u8_slice();
-    let is_gray = |pixel: &[u8]| pixel[0].abs_diff(pixel[1]) <= GRAY && pixel[1].abs_diff(pixel[2]) <= GRAY;
-    let gray = rgba.chunks_exact(4).all(is_gray);
-    let channels = if gray { 1 } else { 3 };
-    let mut pixels = Vec::with_capacity(rgba.len() / 4 * channels);
-    for pixel in rgba.chunks_exact(4) {
-        // Gray is green: the channel that the eye goes by.
-        pixels.extend_from_slice(if gray { &pixel[1..2] } else { &pixel[..3] });
-    }
-    let blank = pixels.iter().all(|value| *value >= WHITISH);
-    let photograph = is_photograph(&pixels, channels);
-    let mut bytes = Vec::new();
-    let media_type = if photograph {
-        let (side_x, side_y) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
-        let color = if gray { JpegColor::Luma } else { JpegColor::Rgb };
-        JpegEncoder::new(&mut bytes, JPEG_QUALITY).encode(&pixels, side_x, side_y, color).ok()?;
-        "image/jpeg"
-    } else {
-        let mut png = png::Encoder::new(&mut bytes, width, height);
-        if gray {
-            png.set_color(png::ColorType::Grayscale);
-            png.set_depth(png::BitDepth::Four);
-            let levels = pixels.iter().map(|value| level(*value));
-            pixels = packed(&levels.collect::<Vec<u8>>(), width);
-        } else if let Some((palette, indexes)) = palette(&pixels) {
-            png.set_color(png::ColorType::Indexed);
-            png.set_palette(palette);
-            pixels = indexes;
-        } else {
-            png.set_color(png::ColorType::Rgb);
-        }
-        png.set_compression(png::Compression::Balanced);
-        // Filters help photographs; even white and the same letters again and again are best left as they are.
-        png.set_filter(png::Filter::NoFilter);
-        png.write_header().ok()?.write_image_data(&pixels).ok()?;
-        "image/png"
+    let blank = rgba.iter().all(|value| *value >= WHITISH);
+    let drawing = if is_photograph(rgba) { None } else { png(rgba, width, height) };
+    let (media_type, bytes) = match drawing {
+        Some(bytes) => ("image/png", bytes),
+        None => ("image/jpeg", jpeg(rgba, width, height)?),
     };
-    Some(PageImage { media_type: media_type.to_owned(), width, height, blank, bytes })
+    Some(PageImage { media_type: media_type.to_owned(), width: width.into(), height: height.into(), blank, bytes })
 }
 
-/// The nearest of sixteen levels: enough for the edges of letters.
+/// `None` when there are too many colours.
+fn png(rgba: &[u8], width: u16, height: u16) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut png = png::Encoder::new(&mut bytes, width.into(), height.into());
+    let pixels = if let Some(levels) = gray(rgba, width.into()) {
+        png.set_color(png::ColorType::Grayscale);
+        png.set_depth(png::BitDepth::Four);
+        levels
+    } else {
+        let (palette, indexes) = palette(rgba)?;
+        png.set_color(png::ColorType::Indexed);
+        png.set_palette(palette);
+        indexes
+    };
+    png.set_deflate_compression(png::DeflateCompression::Level(DEFLATE_LEVEL));
+    // Filters help photographs; even white and the same letters again and again are best left as they are.
+    png.set_filter(png::Filter::NoFilter);
+    png.write_header().ok()?.write_image_data(&pixels).ok()?;
+    Some(bytes)
+}
+
+fn jpeg(rgba: &[u8], width: u16, height: u16) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut jpeg = JpegEncoder::new(&mut bytes, JPEG_QUALITY);
+    jpeg.set_optimized_huffman_tables(true);
+    if rgba.chunks_exact(4).all(is_gray) {
+        let gray: Vec<u8> = rgba.iter().skip(GREEN).step_by(4).copied().collect();
+        jpeg.encode(&gray, width, height, JpegColor::Luma).ok()?;
+    } else {
+        jpeg.encode(rgba, width, height, JpegColor::Rgba).ok()?;
+    }
+    Some(bytes)
+}
+
+fn is_gray(pixel: &[u8]) -> bool {
+    pixel[0].abs_diff(pixel[1]) <= GRAY && pixel[1].abs_diff(pixel[2]) <= GRAY
+}
+
+/// Most of a page is white: what is made of that need not be found out again and again.
+fn is_white(pixels: &[u8]) -> bool {
+    pixels.iter().fold(u8::MAX, |all, value| all & value) == u8::MAX
+}
+
+/// The nearest of sixteen levels: enough for the edges of letters. It is (value + 8) / 17, without dividing.
+#[allow(clippy::cast_possible_truncation, reason = "at most 15")]
 fn level(value: u8) -> u8 {
-    u8::try_from((u16::from(value) + 8) / 17).unwrap_or(15)
+    ((u16::from(value) * 15 + 135) >> 8) as u8
 }
 
-/// Two levels a byte; each row begins with a byte of its own.
-fn packed(levels: &[u8], width: u32) -> Vec<u8> {
-    let pair = |two: &[u8]| two[0] << 4 | two.get(1).copied().unwrap_or(0);
-    levels.chunks(width.max(1) as usize).flat_map(|row| row.chunks(2).map(pair)).collect()
+/// The levels of a page without colour, two a byte; each row begins with a byte of its own. `None` when it has colour.
+fn gray(rgba: &[u8], width: usize) -> Option<Vec<u8>> {
+    let row_bytes = width.div_ceil(2);
+    let mut packed = vec![u8::MAX; rgba.len() / 4 / width * row_bytes];
+    for (row, packed) in rgba.chunks_exact(width * 4).zip(packed.chunks_exact_mut(row_bytes)) {
+        for (block, packed) in row.chunks(BLOCK).zip(packed.chunks_mut(BLOCK / 8)) {
+            if is_white(block) {
+                continue;
+            }
+            if !block.chunks_exact(4).all(is_gray) {
+                return None;
+            }
+            for (two, byte) in block.chunks(8).zip(packed) {
+                *byte = level(two[GREEN]) << 4 | two.get(4 + GREEN).map_or(0, |value| level(*value));
+            }
+        }
+    }
+    Some(packed)
 }
 
 /// The colours, at sixteen levels a channel, and which of them each pixel has; `None` when there are more than 256.
-fn palette(pixels: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let mut known = vec![None; 1 << 12];
-    let mut colours = Vec::new();
-    let mut indexes = Vec::with_capacity(pixels.len() / 3);
-    for pixel in pixels.chunks_exact(3) {
-        let levels = [level(pixel[0]), level(pixel[1]), level(pixel[2])];
-        let place = levels.iter().fold(0, |place, level| place << 4 | usize::from(*level));
-        if known[place].is_none() {
-            known[place] = Some(u8::try_from(colours.len() / 3).ok()?);
-            colours.extend(levels.map(|level| level * 17));
+fn palette(rgba: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut colours = vec![u8::MAX; 3];
+    let mut known = [None; 1 << 12];
+    known[WHITE_PLACE] = Some(0);
+    let mut indexes = vec![0; rgba.len() / 4];
+    for (block, indexes) in rgba.chunks(BLOCK).zip(indexes.chunks_mut(BLOCK / 4)) {
+        if is_white(block) {
+            continue;
         }
-        indexes.extend(known[place]);
+        for (pixel, index) in block.chunks_exact(4).zip(indexes) {
+            let levels = [level(pixel[0]), level(pixel[1]), level(pixel[2])];
+            let place = levels.iter().fold(0, |place, level| place << 4 | usize::from(*level));
+            if known[place].is_none() {
+                known[place] = Some(u8::try_from(colours.len() / 3).ok()?);
+                colours.extend(levels.map(|level| level * 17));
+            }
+            *index = known[place]?;
+        }
     }
     Some((colours, indexes))
 }
 
-fn is_photograph(pixels: &[u8], channels: usize) -> bool {
+fn is_photograph(rgba: &[u8]) -> bool {
     let (share, colours) = PHOTOGRAPH;
-    let looked_at = pixels.chunks_exact(channels).step_by(SAMPLE);
-    let all = looked_at.len();
+    let looked_at = rgba.chunks_exact(4).step_by(SAMPLE);
+    let least = looked_at.len() * share / 100;
     let between = |pixel: &&[u8]| pixel.iter().any(|value| (24..232).contains(value));
     let mut between: Vec<&[u8]> = looked_at.filter(between).collect();
-    if between.len() * 100 < all * share {
+    if between.len() < least {
         return false;
     }
     between.sort_unstable();
-    between.dedup();
-    between.len() >= colours
+    let mut counts: Vec<usize> = between.chunk_by(PartialEq::eq).map(<[_]>::len).collect();
+    counts.sort_unstable();
+    let many = counts.len().saturating_sub(FILLS);
+    many >= colours && counts[..many].iter().sum::<usize>() >= least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_the_nearest() {
+        assert!((0..=u8::MAX).all(|value| u16::from(level(value)) == (u16::from(value) + 8) / 17));
+    }
+
+    #[test]
+    fn gray_rows_begin_with_a_byte_of_their_own() {
+        let row = |values: &[u8]| values.iter().flat_map(|value| [*value, *value, *value, 255]).collect::<Vec<u8>>();
+        let rows = [row(&[0, 255, 17]), row(&[255; 3]), row(&[34, 0, 255])].concat();
+        assert_eq!(gray(&rows, 3).unwrap(), [0x0f, 0x10, 0xff, 0xff, 0x20, 0xf0]);
+        assert_eq!(gray(&[row(&[0; 20]), vec![9, 0, 0, 255]].concat(), 21), None);
+    }
+
+    #[test]
+    fn a_palette_has_white_and_at_most_256_colours() {
+        let shades = |count: u8| (0..count).flat_map(|n| [(n % 16) * 17, (n / 16) * 17, 0, 255]).collect::<Vec<u8>>();
+        let (colours, indexes) = palette(&[255, 255, 255, 255, 9, 0, 200, 255]).unwrap();
+        assert_eq!((&colours[..], &indexes[..]), (&[255, 255, 255, 17, 0, 204][..], &[0, 1][..]));
+        assert_eq!(palette(&shades(255)).unwrap().0.len(), 256 * 3);
+        assert!(palette(&[shades(255), vec![0, 0, 99, 255]].concat()).is_none());
+    }
 }

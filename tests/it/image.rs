@@ -78,6 +78,14 @@ fn colour_stays_and_a_photograph_is_a_jpeg() {
 }
 
 #[test]
+fn a_tinted_page_with_many_colours_here_and_there_is_no_photograph() {
+    let dir = tempfile::tempdir().unwrap();
+    let byte = |value: i64| u8::try_from(value & 255).unwrap();
+    let tinted = picture(dir.path(), 200, |x, y| if x < 20 { [byte(y), 0, 0] } else { [255, 250, 225] });
+    assert_eq!(png(&image(&tinted, 1, ImageOptions::default())).2, 3, "a palette");
+}
+
+#[test]
 fn the_crop_box_and_the_rotation_are_respected() {
     let dir = tempfile::tempdir().unwrap();
     let mut pdf = lopdf::Document::load(sample()).unwrap();

@@ -227,7 +227,8 @@ async fn an_estimate_spends_nothing_and_knows_what_is_paid() {
     let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-prices", "*=1/10"];
     let server = Server::start(&arguments).await;
     let estimate = async || {
-        let request = server.request("POST", "/v1/estimate?pages=1-3&input=image").header("content-type", "application/pdf");
+        let request =
+            server.request("POST", "/v1/estimate?pages=1-3&input=image").header("content-type", "application/pdf");
         answer(request.body(mixed())).await
     };
     let (status, before) = estimate().await;
