@@ -2,7 +2,7 @@
 """Measures Bindery's reading and splitting of PDFs against other tools, on the same files in the same run.
 
     tests/compare.py                          everything, with target/release/bindery
-    tests/compare.py text tables              only these parts; headings, speed and split are the others
+    tests/compare.py text tables              only these parts; headings, pictures, speed and split are the others
     tests/compare.py text --worst 15 --only octave --bindery target/debug/bindery
 
 Documents: the corpus (the folder BINDERY_CORPUS, default ../shared/corpus, with its MANIFEST.csv, without the hostile
@@ -18,6 +18,8 @@ headings  Recall: bookmarks that are a Markdown heading on the page they point t
           bookmark anywhere in the document. Numbering does not count.
 tables    On pages made for this. Cell F1: overlap of (row, column, text) after aligning the Markdown table that matches
           best; a table not found, or one too many, is all wrong. Found: with half of its cells. False: too many.
+pictures  SSIM of gray pictures at 150 dpi to those of pdfium, in windows of 7 x 7 pixels; two pages of each document of
+          the corpus, five of the others. Needs cargo build --release --example pictures.
 speed     Pages a second and their ratios, medians of --runs interleaved runs, pdfium without its interpreter's start.
 split     Into parts of ten pages. Perfect: parts of which pdftotext reads what it reads of those pages of the source.
 
@@ -33,6 +35,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(tempfile.gettempdir()) / "bindery-peers"
 PYTHON = CACHE / "venv" / "bin" / "python"
+PEERS = ["pypdfium2", "pymupdf", "pymupdf4llm", "reportlab", "numpy", "pillow"]
 MANUALS = {  # long ones with bookmarks: Debian package -> which of its PDFs
     "asymptote-doc": "doc/asymptote/asymptote.pdf", "debian-policy": "policy.pdf", "debian-reference-ja": "*.ja.pdf",
     "gap-doc": "ref/manual.pdf", "gnuplot-doc": "gnuplot.pdf", "octave-doc": "octave.pdf", "pari-doc": "libpari.pdf",
@@ -85,6 +88,8 @@ def in_venv(name, path, password, pages):
     stdout, sys.stdout = sys.stdout, sys.stderr
     if name == "tables":
         answer = {"pages": make_tables(path)}
+    elif name == "pictures":
+        answer = {"scores": picture_scores(path, password, json.loads(pages))}
     elif name == "pdfium":
         import pypdfium2
         begun = time.perf_counter()
@@ -110,7 +115,7 @@ def install():
         call(["apt-get", "update", "-qq"])
         call(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "poppler-utils", "qpdf"])
         call([sys.executable, "-m", "venv", CACHE / "venv"], check=True)
-        call([PYTHON, "-m", "pip", "install", "-q", "pypdfium2", "pymupdf", "pymupdf4llm", "reportlab"], check=True)
+        call([PYTHON, "-m", "pip", "install", "-q", *PEERS], check=True)
         (CACHE / "complete").touch()
 
 def from_debian(packages, group):
@@ -361,6 +366,76 @@ def tables():
     head = ["kind", "tables", "bindery cell F1", "found", "false", "pymupdf4llm cell F1", "found", "false"]
     show("Tables", head, rows)
 
+def picture_of(page, width, height):
+    """As pdfium draws it, in gray, at 150 dpi, and not stretched to whole pixels, as it would do by itself."""
+    import numpy, pypdfium2, pypdfium2.raw as raw
+    bitmap = pypdfium2.PdfBitmap.new_native(width, height, raw.FPDFBitmap_BGRx)
+    bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
+    scale = min(150 / 72, 2048 / max(page.get_size()))
+    matrix, clip = raw.FS_MATRIX(scale, 0, 0, scale, 0, 0), raw.FS_RECTF(0, 0, width, height)
+    raw.FPDF_RenderPageBitmapWithMatrix(bitmap, page, matrix, clip, raw.FPDF_ANNOT)
+    if page.formenv:
+        raw.FPDF_FFLDraw(page.formenv, bitmap, page, 0, 0, width, height, 0, raw.FPDF_ANNOT)
+    return numpy.asarray(bitmap.to_pil().convert("L"), float)
+
+def ssim(left, right):
+    """Structural similarity (Wang 2004) of gray pictures, with even windows of 7 x 7."""
+    import numpy
+    def window(values):
+        for axis in (0, 1):
+            sums = numpy.cumsum(values, axis)
+            sums = numpy.concatenate([numpy.zeros_like(sums.take([0], axis)), sums], axis)
+            values = (sums.take(range(7, sums.shape[axis]), axis) - sums.take(range(sums.shape[axis] - 7), axis)) / 7
+        return values
+    x, y = window(left), window(right)
+    xx, yy, xy = window(left * left) - x * x, window(right * right) - y * y, window(left * right) - x * y
+    steady, small = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    scores = (2 * x * y + steady) * (2 * xy + small) / ((x * x + y * y + steady) * (xx + yy + small))
+    return float(scores.mean())
+
+def picture_scores(path, password, pages):
+    """Of each page: its number, SSIM, the kind of Bindery's picture and its kB. Bindery's are in the folder."""
+    import numpy, PIL.Image, pypdfium2
+    folder, numbers = pages
+    document, scores = pypdfium2.PdfDocument(path, password or None), []
+    document.init_forms()
+    for number in numbers:
+        file = Path(folder, str(number))
+        if not file.exists():
+            scores.append([number, 0, "none", 0])
+            continue
+        picture = PIL.Image.open(file)
+        gray = numpy.asarray(picture.convert("RGB").convert("L"), float)
+        if min(picture.size) >= 7:
+            score = ssim(gray, picture_of(document[number - 1], *picture.size))
+            scores.append([number, score, f"{picture.format} {picture.mode}", file.stat().st_size / 1000])
+    return scores
+
+def pictures():
+    example, scores, rows = Path(options.bindery).parent / "examples" / "pictures", [], []
+    if not example.exists():
+        return log("pictures: there is no program", example)
+    for doc in corpus() + manuals() + from_debian(SAMPLES, "sample") + extras():
+        log("pictures", doc.name)
+        numbers = spread(len(ask("pdfium", doc)["pages"]))
+        numbers = numbers[:2] if doc.group == "corpus" else numbers[::6]
+        if not numbers:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            run("bindery", [example, doc.path, folder, doc.password, *numbers])
+            answer = ask("pictures", doc, [folder, numbers], fresh=True)
+        scores += [(score, doc.group, kind, size, page, doc.name) for page, score, kind, size in answer["scores"]]
+    for group in ("corpus", "manual", "sample", "extra", "all"):
+        chosen = sorted(score for score in scores if group in (score[1], "all"))
+        if chosen:
+            values, sizes = [score[0] for score in chosen], [score[3] for score in chosen]
+            share = values[len(values) // 20], values[len(values) // 2]
+            rows.append([group, len(chosen), statistics.fmean(values), *share, statistics.median(sizes)])
+    show("Pictures", ["documents", "pages", "mean SSIM", "5th percentile", "median", "median kB"], rows)
+    if options.worst:
+        head = ["SSIM", "documents", "kind", "kB", "page", "file"]
+        show("Pictures least like pdfium's", head, sorted(scores)[:options.worst])
+
 def speed():
     rows = []
     for doc in manuals():
@@ -426,7 +501,7 @@ def show(name, head, rows):
         print("\ntrouble: " + ", ".join(f"{tool} {what} {count}" for (tool, what), count in sorted(trouble.items())))
         trouble.clear()
 
-PARTS = {"text": text, "headings": headings, "tables": tables, "speed": speed, "split": split}
+PARTS = {"text": text, "headings": headings, "tables": tables, "pictures": pictures, "speed": speed, "split": split}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -434,7 +509,7 @@ def main():
     parser.add_argument("--bindery", type=os.path.abspath, default=ROOT / "target/release/bindery", metavar="PATH")
     parser.add_argument("--extra", type=Path, metavar="DIR", help="a folder with more PDFs")
     parser.add_argument("--only", default="", metavar="TEXT", help="only documents with this in their name")
-    parser.add_argument("--worst", type=int, default=0, metavar="N", help="list the N worst pages of text")
+    parser.add_argument("--worst", type=int, default=0, metavar="N", help="list the N worst pages of text and pictures")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="of which the median is taken")
     parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="for one tool on one file")
     parser.parse_args(namespace=options)
