@@ -6,12 +6,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+#[allow(dead_code, reason = "shared with other benchmarks")]
+mod stage;
 
 #[path = "../tests/it/support"]
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
@@ -30,6 +29,7 @@ mod support {
     }
 }
 
+use stage::{Process, Room, median, percentile};
 use support::fake_llm::{FakeLlm, Script};
 use support::pdf::book;
 use support::redis_server::RedisServer;
@@ -69,141 +69,6 @@ fn main() {
     }
     if wanted("status") {
         status(&room, &redis.url());
-    }
-}
-
-/// Folders for data. They go together at the end: ext4 makes files slowly for some seconds after many were removed.
-struct Room {
-    folder: tempfile::TempDir,
-    used: std::cell::Cell<u32>,
-}
-
-impl Room {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), used: std::cell::Cell::new(0) }
-    }
-
-    fn next(&self) -> std::path::PathBuf {
-        self.used.set(self.used.get() + 1);
-        let folder = self.folder.path().join(self.used.get().to_string());
-        std::fs::create_dir(&folder).unwrap();
-        folder
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn percentile(values: &mut [Duration], percent: usize) -> Duration {
-    values.sort();
-    values[(values.len() * percent / 100).min(values.len() - 1)]
-}
-
-/// Another process, ended when it is dropped. Its first line says where it listens.
-struct Process {
-    child: Child,
-    url: String,
-}
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().rsplit(' ').next().unwrap().to_owned();
-        Self { child, url }
-    }
-
-    /// This very benchmark in another role.
-    fn role(arguments: &[&str]) -> Self {
-        Self::start(Command::new(std::env::current_exe().unwrap()).args(arguments))
-    }
-
-    fn server(data: &std::path::Path, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(arguments);
-        Self::start(command.env("RUST_LOG", "error"))
-    }
-
-    /// Peak resident memory, MB.
-    fn peak_mb(&self) -> f64 {
-        self.memory("VmHWM")
-    }
-
-    fn memory(&self, field: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-    }
-
-    fn client(&self) -> Client {
-        let address = self.url.trim_start_matches("http://").trim_end_matches("/v1").to_owned();
-        let stream = TcpStream::connect(&address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client { stream: BufReader::new(stream) }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A connection kept alive. Written out, because on few cores the client's work counts as much as the server's.
-struct Client {
-    stream: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
-        let length = body.len();
-        let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/pdf\r\ncontent-length: {length}\r\n\r\n"
-        )
-        .into_bytes();
-        request.extend_from_slice(body);
-        self.stream.get_mut().write_all(&request).unwrap();
-        let (mut status, mut length, mut line) = (0, 0, String::new());
-        loop {
-            line.clear();
-            self.stream.read_line(&mut line).unwrap();
-            let text = line.trim();
-            if let Some(rest) = text.strip_prefix("HTTP/1.1 ") {
-                status = rest[..3].parse().unwrap();
-            } else if let Some(value) = text.to_ascii_lowercase().strip_prefix("content-length: ") {
-                length = value.parse().unwrap();
-            } else if text.is_empty() {
-                break;
-            }
-        }
-        let mut answer = vec![0; length];
-        self.stream.read_exact(&mut answer).unwrap();
-        (status, answer)
-    }
-
-    fn json(&mut self, method: &str, path: &str, body: &[u8]) -> Value {
-        let (status, answer) = self.ask(method, path, body);
-        assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&answer));
-        serde_json::from_slice(&answer).unwrap()
-    }
-
-    fn submit(&mut self, pdf: &[u8], query: &str) -> String {
-        self.json("POST", &format!("/v1/tasks?{query}"), pdf)["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Waits until the task is final.
-    fn finished(&mut self, id: &str) -> Value {
-        loop {
-            let task = self.json("GET", &format!("/v1/tasks/{id}?wait=300"), b"");
-            if task["finished_at"].is_string() {
-                assert_eq!(task["status"], "completed", "{task}");
-                return task;
-            }
-        }
     }
 }
 

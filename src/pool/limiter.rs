@@ -2,8 +2,8 @@
 //!
 //! *Concurrency* is a window below the configured most. A refusal (429) tells how many were too many, and the window goes
 //! there at once; refusals without an answer in between, of calls that were sent after that, shrink it by a quarter each.
-//! It grows by one with every round of answers, slowly near the last ceiling, since each try costs a refusal there, and
-//! ever faster beyond it. Timeouts and server errors shrink it; slow answers stop its growth.
+//! It grows by one with every round of answers; near a ceiling that was confirmed again and again ever more seldom, since
+//! each try costs a refusal there, and beyond it ever faster. Timeouts and server errors shrink it; slow answers stop its growth.
 //!
 //! *Rates* are token buckets over five seconds. What a call takes of the tokens is known afterwards, so it is estimated by
 //! the mean and corrected.
@@ -19,8 +19,14 @@ use crate::processor::{CallReport, CallVerdict};
 const AWAY: u32 = 3;
 /// The first and the longest wait before a probe.
 const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// Rounds of answers before the window grows by one near its ceiling, and what is near.
-const CAREFUL: (f64, f64) = (10.0, 0.9);
+/// The most rounds of answers before the window grows by one near its ceiling; and what is near, as a share.
+const CAREFUL: (f64, f64) = (16.0, 0.9);
+/// A refusal so near to the last ceiling confirms it.
+const SAME: f64 = 2.0;
+/// So many marks among 32 calls are more than chance.
+const MANY: u32 = 8;
+/// So many refusals are remembered.
+const KEPT: usize = 32;
 /// What is left of a window after a second refusal in a row, and after a call that strained the endpoint.
 const SHRINK: f64 = 0.75;
 /// Answers that take so much longer than the quickest usual ones stop the growth.
@@ -46,12 +52,20 @@ pub(super) struct Limiter {
     window: f64,
     ceiling: f64,
     growth: f64,
+    /// Rounds of answers before the next try near the ceiling.
+    care: f64,
     credit: f64,
     in_flight: usize,
     sent: u64,
     /// The number of the last call before the window shrank.
     shrunk_at: u64,
     refused_in_a_row: u32,
+    /// The numbers of the last calls that were refused since the window shrank, ascending.
+    refused: Vec<u64>,
+    /// Which of the last calls to end strained the endpoint.
+    strained: u32,
+    /// The fewest calls in flight with which one of them was refused.
+    lowest: f64,
     paused_until: Option<Instant>,
     away_in_a_row: u32,
     away_since: Option<Instant>,
@@ -88,11 +102,15 @@ impl Limiter {
             window: most as f64,
             ceiling: most as f64,
             growth: 1.0,
+            care: 1.0,
             credit: 0.0,
             in_flight: 0,
             sent: 0,
             shrunk_at: 0,
             refused_in_a_row: 0,
+            refused: Vec::new(),
+            strained: 0,
+            lowest: f64::INFINITY,
             paused_until: None,
             away_in_a_row: 0,
             away_since: None,
@@ -143,6 +161,8 @@ impl Limiter {
             self.tokens.iter_mut().for_each(|bucket| bucket.take(used - ticket.tokens));
             self.usual_tokens = mean(self.usual_tokens, used);
         }
+        let strained = matches!(last.verdict, CallVerdict::Strained | CallVerdict::Away(_));
+        self.strained = self.strained << 1 | u32::from(strained);
         match last.verdict {
             CallVerdict::Away(after) => return self.away(ticket, after, now),
             CallVerdict::Answered => self.answered(ticket, last.took),
@@ -208,12 +228,13 @@ impl Limiter {
             return;
         }
         self.credit += 1.0;
-        let (rounds, near) = CAREFUL;
-        let careful = self.window >= near * self.ceiling && self.window <= self.ceiling + 1.0;
-        if self.credit >= self.window * if careful { rounds } else { 1.0 } {
+        let (_, near) = CAREFUL;
+        let careful = self.window >= near * self.ceiling && self.window <= self.ceiling;
+        if self.credit >= self.window * if careful { self.care } else { 1.0 } {
             self.credit = 0.0;
             self.window = (self.window + self.growth).min(self.most);
-            self.growth = if self.window > self.ceiling + 1.0 { self.growth * 2.0 } else { 1.0 };
+            let far = self.window > self.ceiling + 1.0 || self.window < near * self.ceiling;
+            self.growth = if far { self.growth * 2.0 } else { 1.0 };
         }
     }
 
@@ -224,19 +245,27 @@ impl Limiter {
             self.paused_until = self.paused_until.max(Some(now + after.min(longest)));
         }
         if ticket.number <= self.shrunk_at {
-            // Sent before the window was what it is; but fewer in flight were too many as well.
-            self.window = self.window.min((ticket.in_flight as f64 - 1.0).max(1.0));
-            self.ceiling = self.ceiling.min(self.window);
+            return;
+        }
+        self.lowest = self.lowest.min(ticket.in_flight as f64);
+        let at = self.refused.partition_point(|number| *number < ticket.number);
+        self.refused.insert(at, ticket.number);
+        if !are_refused(&self.refused) {
+            let oldest = usize::from(self.refused.len() > KEPT);
+            self.refused.drain(..oldest);
             return;
         }
         self.refused_in_a_row += 1;
-        let below = (ticket.in_flight as f64 - 1.0).max(1.0);
+        let below = (self.lowest - 1.0).max(1.0);
+        let (most, _) = CAREFUL;
+        let confirmed = self.refused_in_a_row == 1 && (below - self.ceiling).abs() <= SAME;
+        self.care = if confirmed { (self.care * 2.0).min(most) } else { 1.0 };
         self.shrink(if self.refused_in_a_row == 1 { below } else { (self.window * SHRINK).floor().min(below) });
         self.ceiling = self.window;
     }
 
     fn strained(&mut self, ticket: Ticket) {
-        if ticket.number > self.shrunk_at {
+        if ticket.number > self.shrunk_at && self.strained.count_ones() >= MANY {
             self.shrink((self.window * SHRINK).floor());
         }
     }
@@ -244,7 +273,16 @@ impl Limiter {
     fn shrink(&mut self, to: f64) {
         self.window = self.window.min(to).max(1.0);
         (self.growth, self.credit, self.shrunk_at) = (1.0, 0.0, self.sent);
+        self.refused.clear();
+        (self.strained, self.lowest) = (0, f64::INFINITY);
     }
+}
+
+/// Whether calls of these numbers are more than chance: some endpoints refuse one now and then, whatever is in flight.
+/// One that has enough refuses those that are sent one after the other.
+fn are_refused(numbers: &[u64]) -> bool {
+    let within = |count: usize, span: u64| numbers.windows(count).any(|some| some[count - 1] - some[0] < span);
+    within(3, 3) || within(MANY as usize, 32)
 }
 
 fn mean(mean: f64, new: f64) -> f64 {
@@ -314,23 +352,34 @@ mod tests {
             u64::try_from(self.now.duration_since(self.begun).as_micros()).unwrap()
         }
 
-        /// So many seconds with this cap; answers how many calls were answered and refused.
+        /// The same, with so many of a hundred calls lost by chance, and as many refused; answers how many calls were
+        /// answered and refused.
+        /// So many seconds with this cap and nothing by chance.
         fn run(&mut self, seconds: u64, cap: usize) -> (usize, usize) {
+            self.run_with(seconds, cap, 0)
+        }
+
+        fn run_with(&mut self, seconds: u64, cap: usize, lost: u64) -> (usize, usize) {
             (self.answered, self.refused) = (0, 0);
             let end = self.at() + seconds * 1_000_000;
             loop {
                 while let Admission::Go(ticket) = self.limiter.admit(self.now) {
                     self.number += 1;
-                    let taken = self.inside < cap;
+                    let roll = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                    let (chance, taken) = (roll % 100, self.inside < cap && roll % 100 >= lost);
                     self.inside += usize::from(taken);
                     // Each takes a little more or less, or all would end together for ever.
                     let duration = if taken { 950_000 + self.number * 7_919 % 100_000 } else { 5_000 };
-                    let verdict = if taken { CallVerdict::Answered } else { CallVerdict::Limited(None) };
+                    let verdict = match chance {
+                        _ if !taken => CallVerdict::Limited(None),
+                        chance if chance >= 100 - lost => CallVerdict::Strained,
+                        _ => CallVerdict::Answered,
+                    };
                     self.calls.insert((self.at() + duration, self.number), (ticket, verdict));
                 }
                 let Some(((at, _), (ticket, verdict))) = self.calls.pop_first() else { break };
                 self.now = self.begun + Duration::from_micros(at);
-                let answered = verdict == CallVerdict::Answered;
+                let answered = !matches!(verdict, CallVerdict::Limited(_));
                 self.inside -= usize::from(answered);
                 self.answered += usize::from(answered);
                 self.refused += usize::from(!answered);
@@ -352,8 +401,16 @@ mod tests {
             let (answered, refused) = world.run(60, cap);
             assert!(answered >= 60 * cap * 95 / 100, "cap {cap}: {answered} answered, {refused} refused");
             // Of the smallest windows every tenth round is one too many.
-            assert!(refused * 50 <= answered || refused <= 7, "cap {cap}: {answered} answered, {refused} refused");
+            assert!(refused * 50 <= answered || refused <= 15, "cap {cap}: {answered} answered, {refused} refused");
         }
+    }
+
+    #[test]
+    fn what_goes_wrong_by_chance_is_not_put_down_to_the_number_of_calls() {
+        let mut world = World::new(64);
+        world.run_with(60, usize::MAX, 5);
+        let (answered, _) = world.run_with(60, usize::MAX, 5);
+        assert!(answered >= 60 * 64 * 85 / 100, "{answered} of {}", 60 * 64);
     }
 
     #[test]

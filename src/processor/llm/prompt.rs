@@ -1,5 +1,7 @@
 //! What the model is asked.
 
+use std::borrow::Cow;
+
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
@@ -72,7 +74,7 @@ struct Message<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
-    Text(String),
+    Text(Cow<'a, str>),
     Parts(Vec<Part<'a>>),
 }
 
@@ -102,9 +104,14 @@ impl Serialize for DataUrl<'_> {
 pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
     let numbers = pages.iter().map(|page| page.page.to_string()).collect::<Vec<_>>().join(", ");
     let several = pages.len() > 1;
-    let mut system = ask.prompt.replace("{page}", &numbers).replace("{file_name}", ask.file_name.unwrap_or("the file"));
+    let mut system = Cow::Borrowed(ask.prompt);
+    for (name, value) in [("{page}", numbers.as_str()), ("{file_name}", ask.file_name.unwrap_or("the file"))] {
+        if system.contains(name) {
+            system = Cow::Owned(system.replace(name, value));
+        }
+    }
     if several {
-        system = format!("{system}\n\n{SEVERAL}");
+        system = Cow::Owned(format!("{system}\n\n{SEVERAL}"));
     }
     let about = match ask.file_name {
         Some(name) => format!("Page {numbers} of {name}:"),
@@ -143,7 +150,7 @@ fn joined(parts: Vec<Part<'_>>) -> Content<'_> {
         })
         .collect();
     match texts {
-        Some(texts) => Content::Text(texts.join("\n\n")),
+        Some(texts) => Content::Text(Cow::Owned(texts.join("\n\n"))),
         None => Content::Parts(parts),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,6 +44,10 @@ pub struct Script {
     pub delay: Duration,
     /// More calls in flight than this are refused with 429.
     pub cap: Option<usize>,
+    /// When set, calls take this many times as long or short as a lognormal spread of such a sigma says, by the seed.
+    pub spread: Option<(u64, f64)>,
+    /// When set, of a hundred calls five are refused with 429, three with 500, two never end and one is cut off.
+    pub mishaps: Option<u64>,
     /// When set, every twelfth call or so goes wrong, which and how by this seed.
     pub trouble: Option<u64>,
 }
@@ -55,6 +60,8 @@ impl Default for Script {
             otherwise: Answer::Ok,
             delay: Duration::ZERO,
             cap: None,
+            spread: None,
+            mishaps: None,
             trouble: None,
         }
     }
@@ -99,6 +106,9 @@ pub struct Books {
     /// Calls that went wrong by the endpoint's own doing.
     pub troubled: usize,
 }
+
+/// So much of a text is kept.
+const MOST_KEPT: usize = 2_000;
 
 /// What one call asked for.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +163,8 @@ impl FakeLlm {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let books = Arc::new(watch::Sender::new(Books::default()));
         let gate = Arc::new(watch::Sender::new(false));
-        let state = Arc::new(State { script, books: Arc::clone(&books), gate: Arc::clone(&gate) });
+        let cap = AtomicUsize::new(script.cap.unwrap_or(usize::MAX));
+        let state = Arc::new(State { cap, script, books: Arc::clone(&books), gate: Arc::clone(&gate) });
         let (stop, stopped) = oneshot::channel();
         let (started, url) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -215,6 +226,7 @@ impl FakeLlm {
 }
 
 struct State {
+    cap: AtomicUsize,
     script: Script,
     books: Arc<watch::Sender<Books>>,
     gate: Arc<watch::Sender<bool>>,
@@ -273,6 +285,10 @@ async fn respond(state: &State, path: &str, body: &[u8]) -> Option<String> {
     let path = path.strip_prefix("http://").map_or(path, |rest| &rest[rest.find('/').unwrap_or(0)..]);
     match path {
         "/v1/chat/completions" => complete(state, body).await,
+        cap if cap.starts_with("/cap/") => {
+            state.cap.store(cap[5..].parse().unwrap_or(usize::MAX), Ordering::Relaxed);
+            Some(response(200, "", "{}"))
+        }
         "/books" => Some(show_books(state)),
         _ => Some(response(404, "", "{}")),
     }
@@ -292,6 +308,26 @@ fn trouble(seed: u64, nth: usize) -> Option<Answer> {
         4 => Answer::Reset,
         _ => Answer::Hang,
     })
+}
+
+fn mishap(seed: u64, nth: usize) -> Option<Answer> {
+    match super::mix(seed ^ super::mix(nth as u64)) >> 32 {
+        roll if roll % 100 < 5 => Some(Answer::Status(429, None)),
+        roll if roll % 100 < 8 => Some(Answer::Status(500, None)),
+        roll if roll % 100 < 10 => Some(Answer::Hang),
+        roll if roll % 100 < 11 => Some(Answer::Text("# Half a pa", "length")),
+        _ => None,
+    }
+}
+
+/// How long the nth call takes.
+#[allow(clippy::cast_precision_loss, reason = "numbers by chance")]
+pub fn duration(script: &Script, nth: usize) -> Duration {
+    let Some((seed, sigma)) = script.spread else { return script.delay };
+    // Two even numbers make a normal one (Box and Muller).
+    let even = |salt: u64| (super::mix(super::mix(seed ^ salt) ^ nth as u64) >> 11) as f64 / (1_u64 << 53) as f64;
+    let normal = (-2.0 * (1.0 - even(1)).ln()).sqrt() * (std::f64::consts::TAU * even(2)).cos();
+    script.delay.mul_f64((sigma * normal).exp())
 }
 
 /// Counts a call as held for as long as it lives.
@@ -327,12 +363,14 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
         books.most_in_flight = books.most_in_flight.max(books.in_flight);
     });
     let _in_flight = InFlight(Arc::clone(&state.books));
-    if state.script.cap.is_some_and(|cap| state.books.borrow().in_flight > cap) {
+    let cap = state.cap.load(Ordering::Relaxed);
+    if state.books.borrow().in_flight > cap {
         state.books.send_modify(|books| books.refused += 1);
         return Some(response(429, "", "{}"));
     }
-    if !state.script.delay.is_zero() {
-        tokio::time::sleep(state.script.delay).await;
+    let takes = duration(&state.script, total);
+    if !takes.is_zero() {
+        tokio::time::sleep(takes).await;
     }
     let steps = state.script.pages.get(&first);
     let of_model = body["model"].as_str().and_then(|model| state.script.models.get(model));
@@ -342,6 +380,7 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
     if wrong.is_some() {
         state.books.send_modify(|books| books.troubled += 1);
     }
+    let wrong = wrong.or_else(|| state.script.mishaps.and_then(|seed| mishap(seed, total)));
     let step = wrong.as_ref().unwrap_or(step);
     if let Answer::Hold = step {
         let _held = Held::new(&state.books);
@@ -378,8 +417,8 @@ fn asked(page: u32, body: &Value) -> Asked {
     Asked {
         page,
         model: body["model"].as_str().unwrap_or_default().to_owned(),
-        system: body["messages"][0]["content"].as_str().unwrap_or_default().to_owned(),
-        text: texts.join("\n"),
+        system: body["messages"][0]["content"].as_str().unwrap_or_default().chars().take(MOST_KEPT).collect(),
+        text: texts.join("\n").chars().take(MOST_KEPT).collect(),
         pictures: pictures.map(|url| url.len() / 4 * 3).collect(),
         temperature: body["temperature"].as_f64(),
         max_tokens: body["max_tokens"].as_u64(),
@@ -407,7 +446,11 @@ fn response(status: u16, headers: &str, body: &str) -> String {
 fn show_books(state: &State) -> String {
     let books = state.books.borrow();
     let (calls, paid, most) = (books.calls.len(), books.paid.len(), books.most_in_flight);
-    response(200, "", &json!({ "calls": calls, "paid": paid, "most_in_flight": most }).to_string())
+    response(
+        200,
+        "",
+        &json!({ "calls": calls, "paid": paid, "most_in_flight": most, "refused": books.refused }).to_string(),
+    )
 }
 
 /// Reads the numbers of "Page 3, 4 of x.pdf:".
