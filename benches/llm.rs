@@ -188,8 +188,7 @@ fn tail(room: &Room) {
     }
 }
 
-/// Which pages of a mixed set need no call, and whether that was right: a page that is read as text should have text, and
-/// one that is sent to the model should have none that can be trusted, or hardly any beside its picture.
+/// Which pages of a mixed set need no call.
 fn auto(_: &Room) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = std::env::var_os("BINDERY_CORPUS").map_or_else(|| root.join("../shared/corpus"), Into::into);
@@ -200,7 +199,7 @@ fn auto(_: &Room) {
     let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).filter(|path| is_pdf(path)).collect();
     files.sort();
     let mut command = Command::new(env!("CARGO_BIN_EXE_bindery"));
-    command.args(["estimate", "--json", "--processor", "auto", "--pages", "1-20"]).args(&files);
+    command.args(["estimate", "--json", "--processor", "auto"]).args(&files);
     command.env("BINDERY_LLM_BASE_URL", "http://127.0.0.1:9/v1").env("BINDERY_LLM_MODEL", "m");
     let dir = tempfile::tempdir().unwrap();
     let out = command.env("BINDERY_DATA_DIR", dir.path()).output().unwrap();
