@@ -185,8 +185,8 @@ async fn an_endpoint_is_not_asked_for_more_than_it_bears() {
     assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &PAGES.into()), "{task}");
     let books = llm.books();
     assert_eq!(books.paid.len(), PAGES as usize);
-    // Of the first burst all but eight, then one now and then.
-    assert!(books.refused <= 24 + PAGES as usize / 20, "{} refused", books.refused);
+    // Of the first burst all but eight, then a few now and then; who takes no notice is refused hundreds of times.
+    assert!(books.refused <= 24 + PAGES as usize / 4, "{} refused", books.refused);
     let endpoints = server.get("/readyz?verbose").await["endpoints"].clone();
     let window = endpoints[0]["window"].as_u64().unwrap();
     assert!((6..=10).contains(&window), "{endpoints}");
