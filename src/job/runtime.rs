@@ -583,6 +583,9 @@ impl JobRuntime {
 
     /// Ends the running phase when there is nothing left to wait for, or no point in going on.
     fn advance(&mut self) -> Vec<JobAction> {
+        if self.phase != Phase::Running {
+            return Vec::new();
+        }
         if let Some(why) = self.too_many_failed() {
             return self.give_up(why);
         }

@@ -198,6 +198,36 @@ fn what_attempts_cost_counts_also_when_they_came_to_nothing() {
 }
 
 #[test]
+fn a_budget_lets_calls_begin_as_far_as_it_goes() {
+    let mut job = runtime(8, None).with_budget(Cost::of(1.0), Usage::default());
+    job.on(JobEvent::Planned { pages: (1..=8).collect(), known: Vec::new() });
+    // The first shard goes alone, and turns out to be two calls, of which one begins.
+    let divided = Receipts::Divided { done: Vec::new(), calls: (1..=8).collect() };
+    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: divided, spent: PageUsage::default() });
+    let run = |actions: &[JobAction]| -> Vec<u32> {
+        let runs =
+            actions.iter().filter_map(|action| if let JobAction::Run(run) = action { Some(run.clone()) } else { None });
+        runs.flatten().collect()
+    };
+    assert_eq!(run(&actions), [1]);
+    let paid = |job: &JobRuntime, index, cost| {
+        let usage = PageUsage { calls: 1, cost: Some(Cost::of(cost)), ..PageUsage::default() };
+        let pages = job.sub_task(index).unwrap().shard.pages();
+        let first = |page| usize::from(page == job.sub_task(index).unwrap().shard.first);
+        let receipt = |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], reused: false };
+        let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt(page)))).collect());
+        JobEvent::Outcome { index, attempt: 1, receipts, spent: PageUsage::default() }
+    };
+    let actions = job.on(paid(&job, 1, 0.4));
+    assert_eq!(run(&actions), [2], "a third call could be one too many");
+    assert_eq!(job.on(paid(&job, 2, 0.4)).len(), 3, "report, stop, bind, and no more");
+    let end = job.on(JobEvent::Bound { missing: Vec::new() });
+    assert!(
+        matches!(&end[..], [_, JobAction::End(JobEnd::Failed { why, partial: true })] if why.code == "budget_exhausted")
+    );
+}
+
+#[test]
 fn a_lost_lease_is_waited_for_without_end_and_at_an_even_pace() {
     let mut job = planned(1, 1, None);
     for attempt in 1..=10_000 {
