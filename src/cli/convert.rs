@@ -240,14 +240,19 @@ async fn convert_all(
             Err(error) => Err(error.into()),
         };
         worst = worst.max(went.unwrap_or_else(|error| {
-            let name = file.display().to_string();
-            let text = format!("{error:#}");
-            let place = if text.starts_with(&name) { String::new() } else { format!("{name}: ") };
-            progress.say(&format!("bindery: {place}{text}"));
+            progress.say(&complaint(file, &error));
             Worst::Failed
         }));
     }
     worst
+}
+
+/// One line about a file that names it once.
+pub fn complaint(file: &Path, error: &anyhow::Error) -> String {
+    let name = file.display().to_string();
+    let text = format!("{error:#}");
+    let place = if text.starts_with(&name) { String::new() } else { format!("{name}: ") };
+    format!("bindery: {place}{text}")
 }
 
 async fn finish(

@@ -11,7 +11,7 @@ use bindery::task::{Amount, TaskOptions};
 use clap::Args;
 use serde_json::json;
 
-use super::convert::{Local, TaskArgs};
+use super::convert::{Local, TaskArgs, complaint};
 use super::exit;
 
 #[derive(Args)]
@@ -52,7 +52,7 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
                 show(file, &estimate, command.json)?;
             }
             Err(error) => {
-                eprintln!("bindery: {}: {error}", file.display());
+                eprintln!("{}", complaint(file, &error.into()));
                 code = ExitCode::from(exit::FAILED);
             }
         }
