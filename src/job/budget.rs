@@ -6,14 +6,16 @@ use crate::task::Cost;
 
 /// Holds subtasks back that the rest of the money may not be enough for.
 ///
-/// What is in flight is counted as if each of it cost as much as the dearest so far; as long as nothing is known one
-/// goes alone.
+/// What is in flight is counted as if each of it cost as much as the dearest so far. No more may be in flight than one
+/// beside as many as have told their cost, so that a cheap first page does not let a whole book begin.
 #[derive(Debug)]
 pub(super) struct Budget {
     most: Cost,
     spent: Cost,
     dearest: Option<Cost>,
     in_flight: u64,
+    /// Calls whose costs are known.
+    known: u64,
     held: VecDeque<u32>,
 }
 
@@ -23,7 +25,7 @@ impl Budget {
         #[allow(clippy::cast_precision_loss, reason = "a mean")]
         let usual = Cost::of(spent.amount() / calls.max(1) as f64);
         let dearest = Some(usual).filter(|usual| *usual > Cost::default());
-        Self { most, spent, dearest, in_flight: 0, held: VecDeque::new() }
+        Self { most, spent, dearest, in_flight: 0, known: 0, held: VecDeque::new() }
     }
 
     /// Takes subtasks that wait to be begun.
@@ -36,6 +38,7 @@ impl Budget {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.spent = self.spent.and(cost);
         if cost > Cost::default() {
+            self.known += 1;
             self.dearest = self.dearest.max(Some(cost));
         }
     }
@@ -46,7 +49,7 @@ impl Budget {
         while !self.held.is_empty() {
             let most_after = self.dearest.map(|dearest| self.spent.and(dearest.times(self.in_flight + 1)));
             let enough = match most_after {
-                Some(after) => after <= self.most,
+                Some(after) => after <= self.most && self.in_flight <= self.known,
                 None => self.in_flight == 0 && self.spent < self.most,
             };
             if !enough {

@@ -309,6 +309,17 @@ impl JobRuntime {
                 }
                 actions
             }
+            (Phase::BindingPartial(_), JobEvent::Outcome { index, attempt, receipts, spent }) => {
+                // Too late for the result, but it was paid, and is in the ledger.
+                if self.take(index, SubTaskStep::Finish, attempt).is_none() {
+                    return Vec::new();
+                }
+                self.count(PageReceipt { usage: spent, reused: false });
+                if let Receipts::Done(pages) = receipts {
+                    pages.into_iter().filter_map(|(_, result)| result.ok()).for_each(|receipt| self.count(receipt));
+                }
+                Vec::new()
+            }
             (Phase::Running, JobEvent::RetryDue { index, attempt }) => self.retry_due(index, attempt),
             (Phase::Binding, JobEvent::Bound { missing }) if missing.is_empty() => self.end(JobEnd::Completed),
             (Phase::Binding, JobEvent::Bound { missing }) => self.read_again(&missing),
@@ -386,11 +397,12 @@ impl JobRuntime {
     /// Goes on with what there is money for, or ends the job when there is not enough for anything.
     fn settle_up(&mut self, index: u32, before: Cost) -> Vec<JobAction> {
         let calls = self.sub_tasks.get(index as usize).is_some_and(|subtask| subtask.kind == WorkKind::Call);
-        let Some(budget) = self.budget.as_mut().filter(|_| calls && self.phase == Phase::Running) else {
-            return Vec::new();
-        };
-        budget.ended(self.usage.cost.unwrap_or_default().without(before));
-        self.go_on()
+        let cost = self.usage.cost.unwrap_or_default().without(before);
+        let Some(budget) = &mut self.budget else { return Vec::new() };
+        if calls {
+            budget.ended(cost);
+        }
+        if self.phase == Phase::Running { self.go_on() } else { Vec::new() }
     }
 
     /// Begins what there is money for.
@@ -401,6 +413,10 @@ impl JobRuntime {
             return vec![JobAction::Run(released)];
         }
         let Some(spent) = budget.exhausted() else { return Vec::new() };
+        // What costs nothing is read to its end.
+        if self.sub_tasks.iter().any(|subtask| subtask.kind == WorkKind::Cpu && !subtask.state.is_final()) {
+            return Vec::new();
+        }
         let open = self.open_pages().len();
         let message =
             format!("{spent} are spent and {open} pages are not read: retry the task with a higher max_cost to go on");

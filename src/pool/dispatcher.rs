@@ -250,7 +250,7 @@ impl Dispatcher {
             let spec = Arc::clone(&work.spec);
             queue.push(&spec.tenant, spec.task, spec.options.priority, work);
         };
-        let over = self.calls.endpoints.give_up(name, Instant::now(), |work| work.spec.patience, again);
+        let over = self.calls.endpoints.give_up(name, Instant::now(), |work| (work.spec.patience, work.queued), again);
         for JobWork { work, events, .. } in over {
             let Work::Shard(shard) = work else { continue };
             let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "the endpoint has been away for too long");
@@ -268,7 +268,7 @@ impl Dispatcher {
 
 /// Has a worker do it and tells the job. The credit comes home only after the job has the news, so a job that cannot
 /// keep up holds back its own work and nothing piles up. Answers the calls that were made.
-async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events }: JobWork) -> Vec<CallReport> {
+async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events, .. }: JobWork) -> Vec<CallReport> {
     if let Work::Shard(shard) = &work {
         // Only a status; a job that is too busy to hear it hears the end.
         let _ = events.try_send(PoolEvent::Started { index: shard.index, attempt: shard.attempt });
@@ -316,7 +316,7 @@ impl Handler<Enqueue> for Dispatcher {
         }
         for work in work {
             let lane = work.lane(&spec);
-            let work = JobWork { spec: Arc::clone(&spec), work, events: events.clone() };
+            let work = JobWork { spec: Arc::clone(&spec), work, events: events.clone(), queued: Instant::now() };
             let (tenant, task, priority) = (&spec.tenant, spec.task, spec.options.priority);
             if lane == LaneName::Calls {
                 let name = spec.processor.endpoint(&spec.options);

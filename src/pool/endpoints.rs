@@ -96,19 +96,21 @@ impl<T> Endpoints<T> {
         }
     }
 
-    /// Takes out what has waited for longer than `bears` says for an endpoint where nobody is; `again` puts back the rest.
+    /// Takes out what has waited for longer than `bears` says, with the moment since when it waits, for an endpoint where nobody is; `again` puts back the rest.
     pub(super) fn give_up(
         &mut self,
         name: &str,
         now: Instant,
-        bears: impl Fn(&T) -> Duration,
+        bears: impl Fn(&T) -> (Duration, Instant),
         again: impl Fn(&mut FairQueue<TaskId, T>, T),
     ) -> Vec<T> {
         let Some(endpoint) = self.known.get_mut(name) else { return Vec::new() };
         let Some(since) = endpoint.limiter.away_since() else { return Vec::new() };
-        let away = now.saturating_duration_since(since);
         let waiting = std::iter::from_fn(|| endpoint.queue.pop().map(|(_, item)| item));
-        let (over, rest): (Vec<T>, Vec<T>) = waiting.partition(|item| bears(item) <= away);
+        let (over, rest): (Vec<T>, Vec<T>) = waiting.partition(|item| {
+            let (patience, queued) = bears(item);
+            now.saturating_duration_since(since.max(queued)) >= patience
+        });
         rest.into_iter().for_each(|item| again(&mut endpoint.queue, item));
         over
     }
@@ -174,7 +176,13 @@ mod tests {
         let Next::Wait(Some(at)) = endpoints.pop(now) else { panic!("b is full, a is away") };
         assert_eq!(at, now + Duration::from_secs(1));
         now += Duration::from_secs(10);
-        let patience = |item: &u32| Duration::from_secs(if *item == 4 { 5 } else { 60 });
+        let begun = now.checked_sub(Duration::from_secs(10)).unwrap();
+        let patience = |item: &u32| match item {
+            4 => (Duration::from_secs(5), begun),
+            // It came but now.
+            5 => (Duration::from_secs(5), now),
+            _ => (Duration::from_secs(60), begun),
+        };
         let again = |queue: &mut FairQueue<TaskId, u32>, item| queue.push("", task, 0, item);
         assert_eq!(endpoints.give_up("a", now, patience, again), [4]);
         assert_eq!(endpoints.give_up("b", now, patience, again), Vec::<u32>::new());

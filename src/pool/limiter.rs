@@ -154,6 +154,8 @@ impl Limiter {
             self.tokens.iter_mut().for_each(|bucket| bucket.take(-ticket.tokens));
             return;
         };
+        let more = reports.iter().map(|report| f64::from(report.usage.calls.max(1))).sum::<f64>() - 1.0;
+        self.calls.iter_mut().for_each(|bucket| bucket.take(more));
         #[allow(clippy::cast_precision_loss, reason = "counts of tokens")]
         let used: f64 =
             reports.iter().map(|report| (report.usage.prompt_tokens + report.usage.completion_tokens) as f64).sum();

@@ -200,15 +200,18 @@ impl Workshop {
         }
         let mut receipts = Vec::with_capacity(pages.len());
         let mut spent = work.spent;
+        // One call may stand for all of them.
+        let called = pages.iter().any(|read| read.result.as_ref().is_ok_and(|output| output.usage.calls > 0));
+        let paid = spec.processor.is_paid() && called;
         for PageRead { page, result } in pages {
             let receipt = match result {
                 Ok(output) => {
                     let usage = output.usage;
                     let output = with_spent(output, &mut spent);
-                    match self.keep_page(spec, page, &output) {
+                    match self.keep_page(spec, page, &output, paid) {
                         Ok(()) => Ok(PageReceipt { usage, reused: false }),
                         // Reading it again would be paid again, so this is the page's failure and not tried again.
-                        Err(error) if is_paid(spec, &output) => Err(storage_failed(&error)),
+                        Err(error) if paid => Err(storage_failed(&error)),
                         Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
                     }
                 }
@@ -224,8 +227,7 @@ impl Workshop {
 
     /// Puts a page into the ledger. One that was paid is held on to until there is room for it, and its worker with it:
     /// without room no other call should begin either.
-    fn keep_page(&self, spec: &JobSpec, page: u32, output: &PageOutput) -> io::Result<()> {
-        let paid = is_paid(spec, output);
+    fn keep_page(&self, spec: &JobSpec, page: u32, output: &PageOutput, paid: bool) -> io::Result<()> {
         let durability = if paid { Durability::Synced } else { Durability::Cached };
         let begun = Instant::now();
         loop {
@@ -307,11 +309,6 @@ impl JobSpec {
     fn flight(&self, first: u32, last: u32) -> InFlight {
         InFlight { task: self.task, epoch: self.epoch, first, last }
     }
-}
-
-/// Whether reading the page again would be paid again.
-fn is_paid(spec: &JobSpec, output: &PageOutput) -> bool {
-    spec.processor.is_paid() && output.usage.calls > 0
 }
 
 /// What earlier attempts cost stands with the first page that came of it.

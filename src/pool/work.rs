@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Message, Recipient};
 use tokio_util::sync::CancellationToken;
@@ -244,6 +244,8 @@ pub(super) struct JobWork {
     pub(super) spec: Arc<JobSpec>,
     pub(super) work: Work,
     pub(super) events: Recipient<PoolEvent>,
+    /// Since when it waits.
+    pub(super) queued: Instant,
 }
 
 /// A question about a file that is not a task yet.

@@ -121,6 +121,20 @@ pub struct LlmProcessor {
     runtime: Option<Runtime>,
 }
 
+/// What matters of a request once it is gone.
+#[derive(Clone, Copy)]
+struct Sent {
+    temperature: bool,
+    max_tokens: bool,
+    /// About how many tokens it has.
+    guess: u64,
+    price: Option<Price>,
+}
+
+fn sent_tokens(sent: &Sent, calls: u32) -> u64 {
+    sent.guess * u64::from(calls)
+}
+
 /// A page of a shard on its way.
 struct Page {
     input: PageInput,
@@ -194,20 +208,24 @@ impl LlmProcessor {
         let (mut pages, mut read) = (Vec::new(), Vec::new());
         for page in input.shard.pages() {
             let mut look = || {
-                let sound = reader.facts(page)?.has_sound_text();
+                let facts = reader.facts(page)?;
+                let sound = facts.has_sound_text();
                 let text = if sound || kind != PageInputKind::Image { reader.markdown(page)? } else { String::new() };
                 let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
-                Ok::<_, Failure>((sound, text, image))
+                let empty = facts.glyphs == 0 && facts.image_coverage == 0.0;
+                Ok::<_, Failure>((sound, empty, text, image))
             };
             match look() {
-                Ok((sound, text, image)) => {
+                Ok((sound, empty, text, image)) => {
                     let unseen = image.as_ref().is_none_or(|image| image.blank);
-                    // Nothing to transcribe: no call, and no invented text.
-                    if unseen && (text.is_empty() || kind == PageInputKind::Image) {
+                    // Nothing to transcribe: no call, and no invented text. But a picture that is white although
+                    // something should be on it proves nothing.
+                    let nothing = if kind == PageInputKind::Text { text.is_empty() } else { unseen && empty };
+                    if nothing {
                         read.push(PageRead { page, result: Ok(self.output(input, String::new())) });
                         continue;
                     }
-                    let given = (kind != PageInputKind::Image && !text.is_empty()).then(|| text.clone());
+                    let given = ((kind != PageInputKind::Image || unseen) && !text.is_empty()).then(|| text.clone());
                     let text = Some(text).filter(|_| sound);
                     pages.push(Page { input: PageInput { page, text: given, image }, text });
                 }
@@ -235,6 +253,12 @@ impl LlmProcessor {
         };
         let (inputs, texts): (Vec<_>, Vec<_>) = pages.into_iter().map(|page| (page.input, page.text)).unzip();
         let request = prompt::request(&ask, &inputs);
+        let sent = Sent {
+            temperature: ask.temperature.is_some(),
+            max_tokens: ask.max_tokens.is_some() && !ask.newer_name,
+            guess: prompt::tokens(&ask, &inputs),
+            price: self.price(model),
+        };
         let numbers: Vec<u32> = inputs.iter().map(|page| page.page).collect();
         // The request has its own copy of the pictures.
         drop(inputs);
@@ -252,13 +276,18 @@ impl LlmProcessor {
         let took = begun.elapsed();
         match answer {
             None => ShardOutcome::Cancelled,
-            Some((Err(error), calls)) => self.refused(input, error, turn, (took, calls)),
+            Some((Err(error), calls)) => self.refused(input, error, turn, sent, (took, calls)),
             Some((Ok(reply), calls)) => {
                 self.latencies.add(took);
                 // Of a second call nothing comes back but its bill, which is like the first one's.
-                let (sent, received) = (reply.prompt_tokens, reply.completion_tokens);
-                let (prompt_tokens, completion_tokens) = (sent * u64::from(calls), received * u64::from(calls));
-                let cost = self.price(model).map(|price| price.of(prompt_tokens, completion_tokens));
+                let [prompt_tokens, completion_tokens] =
+                    [reply.prompt_tokens, reply.completion_tokens].map(|tokens| tokens * u64::from(calls));
+                // Who tells no figures is paid all the same.
+                let billed = match prompt_tokens + completion_tokens {
+                    0 => (sent_tokens(&sent, calls), prompt::tokens_of(&reply.text)),
+                    _ => (prompt_tokens, completion_tokens),
+                };
+                let cost = sent.price.map(|price| price.of(billed.0, billed.1));
                 let usage = PageUsage { calls, prompt_tokens, completion_tokens, cost };
                 input.called(CallReport { usage, took, verdict: CallVerdict::Answered });
                 match reply::pages(&reply, &numbers) {
@@ -305,24 +334,29 @@ impl LlmProcessor {
         input: &ShardInput<'_>,
         error: CallError,
         turn: Turn,
+        sent: Sent,
         (took, calls): (Duration, u32),
     ) -> ShardOutcome {
         let CallError { why, verdict, paid, dislikes } = error;
         let calls = if paid { calls } else { 0 };
-        input.called(CallReport { usage: PageUsage { calls, ..PageUsage::default() }, took, verdict });
+        let cost = sent.price.filter(|_| paid).map(|price| price.of(sent_tokens(&sent, calls), 0));
+        input.called(CallReport { usage: PageUsage { calls, cost, ..PageUsage::default() }, took, verdict });
         match (verdict, dislikes) {
             (CallVerdict::Away(after) | CallVerdict::Limited(after), _) => ShardOutcome::Retry { after, why },
             (_, Some(dislike)) => {
-                let found = match dislike {
-                    Dislike::Temperature => &self.no_temperature,
-                    Dislike::MaxTokens => &self.newer_name,
+                let (found, had) = match dislike {
+                    Dislike::Temperature => (&self.no_temperature, sent.temperature),
+                    Dislike::MaxTokens => (&self.newer_name, sent.max_tokens),
                 };
-                // The first to find out asks again without it; when it does not help, that is that.
-                let news = !found.swap(true, Ordering::Relaxed);
-                if news { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) }
+                found.store(true, Ordering::Relaxed);
+                // Whoever sent it asks again without it; when that does not help, that is that.
+                if had { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) }
             }
             _ if *why.code == *code::ENDPOINT_UNAUTHORIZED => ShardOutcome::Fatal(why),
-            _ if *why.code == *code::MODEL_NOT_FOUND && !turn.more_readers => ShardOutcome::Fatal(why),
+            // A fallback that is not there costs the pages that need it, and no others.
+            _ if *why.code == *code::MODEL_NOT_FOUND && turn.reader == 0 && !turn.more_readers => {
+                ShardOutcome::Fatal(why)
+            }
             _ => failed(why, turn),
         }
     }
@@ -357,6 +391,10 @@ impl LlmProcessor {
             if strays && !last {
                 let message = "the answer has too little of the page's text, or numbers that are not on the page";
                 return failed(Failure::passing(code::ANSWER_UNFAITHFUL, message), turn);
+            }
+            if strays {
+                // Whoever has other fallbacks shall not be served with it.
+                output.recipe = BY_FALLBACK;
             }
             output.checks = measured.map(|measured| PageChecks {
                 recall: Some(measured.recall),

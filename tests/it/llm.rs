@@ -107,8 +107,8 @@ async fn an_answer_that_is_not_true_to_the_page_is_asked_for_anew_and_then_marke
         server.get(&format!("/v1/tasks/{id}/pages")).await
     };
     let page = &pages["pages"][0];
-    // The marked page was paid and is kept; nobody reads it again for the fallback's sake.
-    assert_eq!((&page["processor"], &page["checks"]["unfaithful"]), (&"llm".into(), &true.into()), "{page}");
+    // Who has a fallback is not served with what was taken for want of one.
+    assert_eq!((&page["processor"], &page["checks"]["route"]), (&"text".into(), &"fallback: answer_unfaithful".into()));
 }
 
 #[tokio::test]
@@ -163,6 +163,17 @@ async fn an_answer_that_is_cut_off_gets_a_larger_budget_and_refused_parameters_a
     assert_eq!(budgets, [None, Some(8_192), Some(16_384)]);
     let of_two: Vec<_> = books.asked.iter().filter(|asked| asked.page == 2).map(|asked| asked.temperature).collect();
     assert_eq!(of_two, [Some(0.0), None]);
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_model_does_not_take_costs_no_page_however_many_ask_at_once() {
+    let script = Script { delay: std::time::Duration::from_millis(50), ..Script::default() };
+    let llm = FakeLlm::start(script.otherwise(Answer::NoTemperature));
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "16"]).await;
+    let id = server.accepted(book("Temperature", 32), "processor=llm").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &32.into()), "{task}");
+    assert!(llm.books().calls.len() <= 32 + 16, "{:?}", llm.books().calls);
 }
 
 #[tokio::test]

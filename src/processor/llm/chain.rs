@@ -43,7 +43,7 @@ pub(super) fn turn(readers: usize, each: u32, earlier: &[impl AsRef<str>]) -> Tu
 
 /// Codes after which the same reader would answer the same again.
 pub(super) fn refuses(code: &str) -> bool {
-    [code::ENDPOINT_REFUSED, code::ANSWER_REFUSED].contains(&code)
+    [code::ENDPOINT_REFUSED, code::ANSWER_REFUSED, code::MODEL_NOT_FOUND].contains(&code)
 }
 
 /// Codes of answers that were not true to the page. A second one of the same model settles it.

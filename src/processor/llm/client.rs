@@ -151,9 +151,11 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
             CallError::unpaid(why, CallVerdict::Limited(after))
         }
         // A gateway says these when there is nobody behind it; any other trouble may lie in what was asked.
-        502..=504 => CallError::unpaid(unavailable(), CallVerdict::Away(after)),
+        502 | 503 => CallError::unpaid(unavailable(), CallVerdict::Away(after)),
+        // Somebody was there and took too long for the gateway; that is paid, and may be the page's fault.
+        504 => CallError { paid: true, ..CallError::unpaid(unavailable(), CallVerdict::Strained) },
         408 | 409 | 425 | 500..=599 => CallError::unpaid(unavailable(), CallVerdict::Strained),
-        401 | 403 => {
+        401 | 402 => {
             let why = permanent(code::ENDPOINT_UNAUTHORIZED, "the endpoint does not accept the key");
             CallError::unpaid(why, CallVerdict::Answered)
         }
@@ -226,6 +228,8 @@ mod tests {
             (503, Away(None), true, code::ENDPOINT_UNAVAILABLE),
             (400, Answered, false, code::ENDPOINT_REFUSED),
             (401, Answered, false, code::ENDPOINT_UNAUTHORIZED),
+            (403, Answered, false, code::ENDPOINT_REFUSED),
+            (504, Strained, true, code::ENDPOINT_UNAVAILABLE),
             (404, Answered, false, code::MODEL_NOT_FOUND),
         ] {
             let error = refused(StatusCode::from_u16(status).unwrap(), None, b"no\nway");

@@ -106,7 +106,9 @@ pub(super) fn loops(answer: &str) -> bool {
     };
     (1..=LONGEST_PERIOD.min(tail.len() / 2)).any(|period| {
         let same = tail.iter().rev().zip(tail.iter().rev().skip(period)).take_while(|(a, b)| a == b).count();
-        same + period >= least.max(period * rounds)
+        // Rows of an empty form are no loop.
+        let says = tail[tail.len() - period..].iter().any(|c| c.is_alphanumeric());
+        says && same + period >= least.max(period * rounds)
     })
 }
 
@@ -161,6 +163,7 @@ mod tests {
             (format!("# A page\n\n{}", "and so on ".repeat(200)), true),
             (format!("text {}", "x".repeat(2_000)), true),
             ("| a | b |\n".repeat(150), true),
+            ("|      |      |\n".repeat(150), false),
             (rows, false),
             (TEXT.repeat(3), false),
             (String::new(), false),

@@ -100,6 +100,18 @@ impl Serialize for DataUrl<'_> {
     }
 }
 
+/// About how many tokens a text has.
+pub(super) const fn tokens_of(text: &str) -> u64 {
+    (text.len() / 4 + 1) as u64
+}
+
+/// About how many tokens a request has, for endpoints that do not say.
+pub(super) fn tokens(ask: &Ask<'_>, pages: &[PageInput]) -> u64 {
+    let text = |page: &PageInput| page.text.as_deref().map_or(0, tokens_of);
+    let image = |page: &PageInput| page.image.as_ref().map_or(0, |i| u64::from(i.width) * u64::from(i.height) / 750);
+    tokens_of(ask.prompt) + pages.iter().map(|page| text(page) + image(page)).sum::<u64>()
+}
+
 /// The body of a chat/completions request for `pages`.
 pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
     let numbers = pages.iter().map(|page| page.page.to_string()).collect::<Vec<_>>().join(", ");

@@ -28,6 +28,8 @@ pub enum Answer {
     Text(&'static str, &'static str),
     /// Refuses with a status and a message.
     Refuse(u16, &'static str),
+    /// Refuses a call that names a temperature, as some models do, and reads the page otherwise.
+    NoTemperature,
     /// Never answers.
     Hang,
     /// Breaks the connection off.
@@ -382,6 +384,12 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
     }
     let wrong = wrong.or_else(|| state.script.mishaps.and_then(|seed| mishap(seed, total)));
     let step = wrong.as_ref().unwrap_or(step);
+    let refusal = Answer::Refuse(400, "Unsupported value: 'temperature' does not support 0");
+    let step = match step {
+        Answer::NoTemperature if body.get("temperature").is_some() => &refusal,
+        Answer::NoTemperature => &Answer::Ok,
+        step => step,
+    };
     if let Answer::Hold = step {
         let _held = Held::new(&state.books);
         let _ = state.gate.subscribe().wait_for(|open| *open).await;
@@ -404,6 +412,8 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
             response(*status, "", &json!({ "error": { "message": message } }).to_string())
         }
         Answer::Body(body) => response(200, "", body),
+        // Told apart above.
+        Answer::NoTemperature => return None,
         Answer::Stream(events) => response(200, "", events),
         Answer::Text(text, reason) => completion(text, reason),
     })
