@@ -228,6 +228,10 @@ impl Supervisor {
             let message = format!("the processor {:?} is not there any more", record.processor);
             Failure::permanent(code::BAD_OPTION, message)
         })?;
+        if record.options.max_cost.is_some() {
+            // A server that was started without the prices cannot keep within it.
+            processor.check(&record.options)?;
+        }
         let path = self.blob.path(&record.pdf_path);
         Ok(JobSpec {
             task: record.id,

@@ -104,6 +104,20 @@ async fn a_task_means_the_same_after_a_restart_with_another_model() {
 }
 
 #[tokio::test]
+async fn a_task_that_may_not_cost_more_does_not_go_on_without_prices() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let (data, arguments) = (fresh_data(), ["--llm-base-url", &llm.url, "--llm-model", "m"]);
+    let mut server = Server::start_on(data.clone(), &[&arguments[..], &["--llm-prices", "*=1/1"]].concat(), &[]).await;
+    let id = server.accepted(book("Priceless", 3), "processor=llm&max_cost=1").await;
+    let calls = llm.until(|books| books.held == 1).await.calls.len();
+    server.kill().await;
+    let server = Server::start_on(data, &arguments, &[]).await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &"bad_option".into()), "{task}");
+    assert_eq!(llm.books().calls.len(), calls, "nothing more was spent");
+}
+
+#[tokio::test]
 async fn a_task_whose_processor_is_not_configured_waits_for_it() {
     let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
     let data = fresh_data();
