@@ -15,22 +15,10 @@ use serde_json::Value;
 
 #[allow(dead_code, reason = "shared with other benchmarks")]
 mod stage;
-#[path = "../tests/it/support"]
-#[allow(dead_code, reason = "shared with the tests, which use more of it")]
-mod support {
-    pub mod fake_llm;
-    pub mod pdf;
 
-    pub const fn mix(z: u64) -> u64 {
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
+use stage::support::fake_llm::{FakeLlm, Script};
+use stage::support::pdf::book;
 use stage::{Client, Process, Room, median};
-use support::fake_llm::{FakeLlm, Script};
-use support::pdf::book;
 
 const RUNS: usize = 3;
 
@@ -176,7 +164,7 @@ fn tail(room: &Room) {
             let mut ends = vec![0.0_f64; PLACES];
             for nth in 0..PAGES as usize {
                 let first = ends.iter_mut().min_by(|a, b| a.total_cmp(b)).unwrap();
-                *first += support::fake_llm::duration(&script, nth).as_secs_f64();
+                *first += stage::support::fake_llm::duration(&script, nth).as_secs_f64();
             }
             let bound = ends.into_iter().fold(0.0, f64::max);
             rows.push([makespan / bound, task["usage"]["calls"].as_f64().unwrap() / f64::from(PAGES), 0.0]);

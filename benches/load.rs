@@ -12,27 +12,10 @@ use std::time::{Duration, Instant};
 #[allow(dead_code, reason = "shared with other benchmarks")]
 mod stage;
 
-#[path = "../tests/it/support"]
-#[allow(dead_code, reason = "shared with the tests, which use more of it")]
-mod support {
-    pub mod fake_llm;
-    pub mod pdf;
-    pub mod redis_server;
-    pub mod server;
-
-    pub const fn mix(z: u64) -> u64 {
-        z.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    pub async fn soon<T>(_: &str, future: impl Future<Output = T>) -> T {
-        future.await
-    }
-}
-
+use stage::support::fake_llm::{FakeLlm, Script};
+use stage::support::pdf::book;
+use stage::support::redis_server::RedisServer;
 use stage::{Process, Room, median, percentile};
-use support::fake_llm::{FakeLlm, Script};
-use support::pdf::book;
-use support::redis_server::RedisServer;
 
 /// Every figure is the median of so many runs.
 const RUNS: usize = 3;
