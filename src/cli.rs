@@ -70,8 +70,13 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 11] = [
+const SERVER_ONLY: [&str; 16] = [
     "listen",
+    "api_key",
+    "api_key_file",
+    "tenant_running",
+    "tenant_tasks",
+    "tenant_pages",
     "insecure",
     "store",
     "node",

@@ -13,10 +13,11 @@ use serde::Deserialize;
 
 use crate::document::{DocumentLimits, ReaderLimits};
 use crate::job::RetryPolicy;
+use crate::keys::Keys;
 use crate::ledger::LedgerLimits;
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
-use crate::supervisor::SupervisorOptions;
+use crate::supervisor::{SupervisorOptions, TenantLimits};
 use crate::task::{PageInputKind, Price, TaskOptions, names, seconds};
 
 /// What was given on the command line, in the environment, or in a file. Nothing given means the default.
@@ -27,6 +28,21 @@ pub struct Settings {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
     pub listen: Option<String>,
+    /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times
+    #[arg(long, env = "BINDERY_API_KEYS", value_name = "NAME=KEY", value_delimiter = ',', hide_env_values = true)]
+    pub api_key: Option<Vec<String>>,
+    /// A file with more keys, one NAME=KEY a line
+    #[arg(long, env = "BINDERY_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// The most tasks that one key's caller has running [default: 64]
+    #[arg(long, env = "BINDERY_TENANT_RUNNING", value_name = "N")]
+    pub tenant_running: Option<usize>,
+    /// The most unfinished tasks of one key's caller; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_TENANT_TASKS", value_name = "N")]
+    pub tenant_tasks: Option<usize>,
+    /// The most pages of one key's unfinished tasks; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_TENANT_PAGES", value_name = "N")]
+    pub tenant_pages: Option<u64>,
     /// Serve beyond loopback although there are no keys: anyone who reaches the port can use it
     #[arg(long, env = "BINDERY_INSECURE", num_args = 0..=1, default_missing_value = "true")]
     pub insecure: Option<bool>,
@@ -144,6 +160,8 @@ pub enum StoreChoice {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Who is let in.
+    pub keys: Keys,
     /// Whether listening beyond loopback without keys is wanted.
     pub insecure: bool,
     /// Where everything durable lives.
@@ -196,6 +214,11 @@ impl Settings {
     pub fn over(self, under: Self) -> Self {
         Self {
             listen: self.listen.or(under.listen),
+            api_key: self.api_key.or(under.api_key),
+            api_key_file: self.api_key_file.or(under.api_key_file),
+            tenant_running: self.tenant_running.or(under.tenant_running),
+            tenant_tasks: self.tenant_tasks.or(under.tenant_tasks),
+            tenant_pages: self.tenant_pages.or(under.tenant_pages),
             insecure: self.insecure.or(under.insecure),
             data_dir: self.data_dir.or(under.data_dir),
             store: self.store.or(under.store),
@@ -243,6 +266,7 @@ impl Settings {
         let listen: SocketAddr =
             listen.parse().map_err(|_| ConfigError::new("listen", "write ADDRESS:PORT, such as 127.0.0.1:8080"))?;
         let insecure = self.insecure.unwrap_or(false);
+        let keys = keys(self.api_key.as_deref().unwrap_or_default(), self.api_key_file.as_deref())?;
         let data_dir = match self.data_dir {
             Some(dir) => dir,
             None => {
@@ -263,6 +287,11 @@ impl Settings {
         let supervisor = SupervisorOptions {
             node: self.node.unwrap_or_else(|| "bindery".into()),
             max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
+            tenant: TenantLimits {
+                running: at_least_one("tenant-running", self.tenant_running, TenantLimits::default().running)?,
+                tasks: self.tenant_tasks.filter(|n| *n > 0).unwrap_or(usize::MAX),
+                pages: self.tenant_pages.filter(|n| *n > 0).unwrap_or(u64::MAX),
+            },
             ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
             limits: DocumentLimits {
                 max_bytes: match self.max_upload.as_deref() {
@@ -316,6 +345,7 @@ impl Settings {
         });
         Ok(Config {
             listen,
+            keys,
             insecure,
             blob: self.blob.unwrap_or_else(|| data_dir.clone()),
             data_dir,
@@ -336,10 +366,13 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] that names the word it takes.
     pub fn refuse_open_door(&self) -> Result<(), ConfigError> {
-        if self.listen.ip().is_loopback() || self.insecure {
+        if self.listen.ip().is_loopback() || self.insecure || !self.keys.is_empty() {
             return Ok(());
         }
-        let reason = format!("{} is not loopback and there are no keys: add --insecure if that is meant", self.listen);
+        let reason = format!(
+            "{} is not loopback and there are no keys: give --api-key NAME=KEY, or --insecure if that is meant",
+            self.listen
+        );
         Err(ConfigError::new("listen", reason))
     }
 
@@ -354,9 +387,14 @@ impl Config {
             StoreChoice::Memory => "memory".to_owned(),
             StoreChoice::Redis(url) => redacted_url(url),
         };
-        let limits = self.supervisor.limits;
+        let (limits, tenant) = (self.supervisor.limits, self.supervisor.tenant);
+        let keys: Vec<String> = self.keys.names().map(|name| text(&format!("{name}=(redacted-{name})"))).collect();
         let mut lines = vec![
             ("listen", text(&self.listen.to_string())),
+            ("api_key", format!("[{}]", keys.join(", "))),
+            ("tenant_running", tenant.running.to_string()),
+            ("tenant_tasks", if tenant.tasks == usize::MAX { 0 } else { tenant.tasks }.to_string()),
+            ("tenant_pages", if tenant.pages == u64::MAX { 0 } else { tenant.pages }.to_string()),
             ("insecure", self.insecure.to_string()),
             ("data_dir", path(&self.data_dir)),
             ("store", text(&store)),
@@ -404,6 +442,24 @@ impl Config {
             toml
         })
     }
+}
+
+fn keys(given: &[String], file: Option<&Path>) -> Result<Keys, ConfigError> {
+    let mut keys = Keys::default();
+    for key in given {
+        let added = key.parse().and_then(|key| keys.add(key));
+        added.map_err(|reason| ConfigError::new("api-key", reason))?;
+    }
+    if let Some(file) = file {
+        let bad = |reason: String| ConfigError::new("api-key-file", format!("{}: {reason}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
+        keys.add_lines(&text).map_err(bad)?;
+        if keys.is_empty() {
+            // An empty file must not open the door.
+            return Err(bad("there is no key in it".into()));
+        }
+    }
+    Ok(keys)
 }
 
 fn prices(text: &str) -> Result<BTreeMap<String, Price>, ConfigError> {
@@ -520,6 +576,7 @@ mod tests {
     fn what_is_printed_reads_back_the_same_and_holds_no_secret() {
         let given: Settings = toml::from_str(
             "store = 'redis://u:geheim@h:1/2'\nllm_base_url = 'http://h/v1'\nllm_api_key = 'geheim'\n\
+             api_key = ['ann=geheim-geheim', 'bob=geheim-geheimer']\n\
              llm_model = 'a\"b'\nmax_upload = '2G'\ntask_ttl = '1h'",
         )
         .unwrap();

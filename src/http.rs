@@ -1,29 +1,41 @@
 //! The HTTP API: thin routes over [`Handle`]. Nothing else touches actix-web.
 
+mod caller;
 mod error;
 mod ops;
+mod request_id;
 mod result;
 mod submit;
 mod tasks;
 mod view;
 
+use actix_web::dev::HttpServiceFactory;
+use actix_web::middleware::from_fn;
 use actix_web::{Resource, Route, web};
 use tokio_util::sync::CancellationToken;
 
+use crate::keys::Keys;
 use crate::supervisor::Handle;
 
 /// What the routes share.
 #[derive(Clone)]
 pub struct ApiState {
     handle: Handle,
+    keys: Keys,
     stopping: CancellationToken,
 }
 
 impl ApiState {
-    /// State over `handle`. When `stopping` fires, requests that wait for something answer at once.
+    /// State over `handle`, open to everyone. When `stopping` fires, requests that wait for something answer at once.
     #[must_use]
-    pub const fn new(handle: Handle, stopping: CancellationToken) -> Self {
-        Self { handle, stopping }
+    pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
+        Self { handle, keys: Keys::default(), stopping }
+    }
+
+    /// The same for callers with one of these keys alone, each of whom sees its own tasks. Without any it stays open.
+    #[must_use]
+    pub fn keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 }
 
@@ -31,15 +43,19 @@ impl ApiState {
 /// `App::new().configure(|app| http::configure(app, state.clone()))`.
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
     app.app_data(web::Data::new(state))
-        .service(at("/v1/tasks").route(web::post().to(submit::submit)).route(web::get().to(tasks::list)))
-        .service(at("/v1/tasks/{id}").route(web::get().to(tasks::get)).route(web::delete().to(tasks::delete)))
-        .service(at("/v1/tasks/{id}/result").route(web::get().to(result::result)).route(web::head().to(result::result)))
-        .service(at("/v1/tasks/{id}/pages").route(web::get().to(result::pages)))
-        .service(at("/v1/tasks/{id}/cancel").route(web::post().to(tasks::cancel)))
-        .service(at("/v1/tasks/{id}/retry").route(web::post().to(tasks::retry)))
-        .service(at("/v1/estimate").route(web::post().to(submit::estimate)))
-        .service(at("/healthz").route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz)))
-        .service(at("/readyz").route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz)));
+        .service(at("/v1/tasks", |tasks| tasks.route(web::post().to(submit::submit)).route(web::get().to(tasks::list))))
+        .service(at("/v1/tasks/{id}", |task| {
+            task.route(web::get().to(tasks::get)).route(web::delete().to(tasks::delete))
+        }))
+        .service(at("/v1/tasks/{id}/result", |result| {
+            result.route(web::get().to(result::result)).route(web::head().to(result::result))
+        }))
+        .service(at("/v1/tasks/{id}/pages", |pages| pages.route(web::get().to(result::pages))))
+        .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
+        .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))
+        .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))
+        .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))
+        .service(at("/readyz", |ready| ready.route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz))));
 }
 
 /// The answer to paths that do not exist, for an app that has none of its own:
@@ -49,10 +65,12 @@ pub fn no_such_route() -> Route {
     web::to(error::no_such_route)
 }
 
-/// A path whose errors come in our own form. It is set here and not for the app, whose other paths are not ours.
-fn at(path: &str) -> Resource {
-    web::resource(path)
+/// A path whose requests have names and whose errors come in our own form. That is set here and not for the app, whose
+/// other paths are not ours.
+fn at(path: &str, routes: impl FnOnce(Resource) -> Resource) -> impl HttpServiceFactory + 'static {
+    let resource = web::resource(path)
         .app_data(web::QueryConfig::default().error_handler(|e, _| error::bad_query(&e).into()))
         .app_data(web::PathConfig::default().error_handler(|_, _| error::ApiError::task_not_found().into()))
-        .default_service(web::to(error::method_not_allowed))
+        .default_service(web::to(error::method_not_allowed));
+    routes(resource).wrap(from_fn(request_id::name_requests))
 }

@@ -31,6 +31,7 @@
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
 //! | [`http`] | the API; the only user of actix-web |
 //! | `failpoint` | places where tests make things go wrong; nothing without its feature |
+//! | [`keys`] | API keys: who a caller is |
 //! | [`config`], `app` | one configuration; [`Bindery`], where everything is put together |
 //!
 //! # Life of a PDF
@@ -113,6 +114,7 @@ pub mod failpoint;
 mod failpoint;
 pub mod http;
 pub mod job;
+pub mod keys;
 pub mod ledger;
 pub mod pool;
 pub mod processor;

@@ -104,6 +104,8 @@ pub struct Renewed {
 /// A window on the tasks, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
+    /// Only tasks of this tenant.
+    pub tenant: Option<String>,
     /// Only tasks of this status.
     pub status: Option<TaskStatus>,
     /// Only tasks strictly older than this place; where the last window ended.

@@ -34,15 +34,17 @@ mod pages;
 mod records;
 mod registry;
 mod submit;
+mod tenants;
 
 pub use actor::{Supervisor, SupervisorParts};
 pub use handle::{Handle, NewTask};
 pub(crate) use leases::flights_key;
 pub use messages::{
-    Accepted, CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, EstimateTask, GetCondition, GetTask,
-    ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrainTasks, EstimateTask, GetCondition,
+    GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 pub use options::SupervisorOptions;
 pub use pages::PageWindow;
 pub use registry::Processors;
 pub(crate) use submit::storage_failure;
+pub use tenants::TenantLimits;

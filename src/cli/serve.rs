@@ -31,7 +31,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let bindery = start(&config).await?;
     let stopping = CancellationToken::new();
-    let state = ApiState::new(bindery.handle(), stopping.clone());
+    let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone());
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
         App::new().configure(routes).default_service(http::no_such_route())

@@ -12,6 +12,8 @@ use crate::task::{Failure, TaskId, code};
 
 /// How long a client should wait when the service cannot say better.
 const COME_BACK: Duration = Duration::from_secs(2);
+/// How long a client should wait that has too much already.
+const QUOTA_COME_BACK: Duration = Duration::from_secs(10);
 
 /// An error on its way to a client.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ struct Problem<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<TaskId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 impl ApiError {
@@ -45,6 +49,16 @@ impl ApiError {
 
     pub(super) fn task_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "task_not_found", "there is no such task, or it has expired")
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let detail = "send one of the server's keys as Authorization: Bearer KEY, or as X-Api-Key";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// The app was put together without [`configure`](super::configure).
+    pub(super) fn no_state() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the routes have no state")
     }
 
     /// Refuses what was submitted.
@@ -77,6 +91,10 @@ impl From<RequestError> for ApiError {
             RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, "task_final", detail),
             RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, "result_not_ready", detail),
             RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, "idempotency_conflict", detail),
+            RequestError::OverQuota(_) => {
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", detail);
+                Self { retry_after: Some(QUOTA_COME_BACK), ..error }
+            }
             RequestError::QueueFull => Self::unavailable("queue_full", detail),
             RequestError::StoreUnavailable(why) => {
                 // The address and the cause are for the operator.
@@ -105,6 +123,13 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
+        self.response(None)
+    }
+}
+
+impl ApiError {
+    /// The answer, for the request of this name.
+    pub(super) fn response(&self, request_id: Option<&str>) -> HttpResponse {
         let problem = Problem {
             // A URN is a stable name that need not lead anywhere (RFC 9457, 3.1.1).
             r#type: format!("urn:bindery:problem:{}", self.code),
@@ -113,14 +138,19 @@ impl ResponseError for ApiError {
             detail: &self.detail,
             code: &self.code,
             task_id: self.task,
+            request_id,
         };
         let mut response = HttpResponse::build(self.status);
         response.content_type("application/problem+json");
         if let Some(after) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
         }
-        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
-            // The rest of the body is not read, so the connection cannot be used again.
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNAUTHORIZED) || self.retry_after.is_some()
+        {
+            // The rest of the body may not be read, so the connection cannot be used again.
             response.force_close();
         }
         let body = serde_json::to_string(&problem).unwrap_or_default();

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::ApiState;
+use super::caller::Caller;
 use super::error::ApiError;
 use crate::pool::EndpointLoad;
 
@@ -19,10 +20,13 @@ pub(super) async fn healthz() -> HttpResponse {
 pub(super) async fn readyz(
     state: web::Data<ApiState>,
     query: web::Query<HashMap<String, String>>,
+    caller: Result<Caller, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
     let load = state.handle.ready().await?;
     let mut answer = json!({ "status": "ready", "queued": load.queued, "in_flight": load.in_flight });
     if query.contains_key("verbose") {
+        // What a load balancer may know everyone may; names and numbers are for those with a key.
+        caller?;
         let condition = state.handle.condition().await?;
         answer["node"] = json!(condition.owner);
         answer["other_nodes"] = json!(condition.others);

@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
+use super::caller::OwnTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
@@ -48,14 +49,14 @@ struct PagesView {
 pub(super) async fn result(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    id: web::Path<TaskId>,
+    OwnTask(id): OwnTask,
     query: web::Query<ResultQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
     let json = wants_json(&request);
-    match handle.result_path(*id).await {
+    match handle.result_path(id).await {
         Ok((record, path)) if !json => {
-            let file = NamedFile::open(path).map_err(|_| gone(*id))?;
+            let file = NamedFile::open(path).map_err(|_| gone(id))?;
             let mut response = file
                 .set_content_type(actix_web::mime::TEXT_PLAIN_UTF_8)
                 .set_content_disposition(disposition(&record))
@@ -68,17 +69,17 @@ pub(super) async fn result(
         }
         Ok((record, path)) => {
             let file = tokio::task::spawn_blocking(move || File::open(path.with_extension("json"))).await;
-            let file = file.map_err(|_| RequestError::Stopping)?.map_err(|_| gone(*id))?;
+            let file = file.map_err(|_| RequestError::Stopping)?.map_err(|_| gone(id))?;
             Ok(json_answer(record, chunks(file)))
         }
         Err(RequestError::ResultNotReady(record)) if query.partial => Ok(whole(handle, *record, json)),
-        Err(error) => Err(ApiError::from(error).of_task(*id)),
+        Err(error) => Err(ApiError::from(error).of_task(id)),
     }
 }
 
 pub(super) async fn pages(
     state: web::Data<ApiState>,
-    id: web::Path<TaskId>,
+    OwnTask(id): OwnTask,
     query: web::Query<PagesQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let bad = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, detail);
@@ -89,7 +90,7 @@ pub(super) async fn pages(
     }
     let status = query.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
     let window = PageWindow { from: query.from.unwrap_or(1), limit, status };
-    let (_, views) = state.handle.pages(*id, window).await?;
+    let (_, views) = state.handle.pages(id, window).await?;
     Ok(HttpResponse::Ok().json(PagesView { pages: views }))
 }
 

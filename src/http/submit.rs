@@ -7,11 +7,12 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::ApiState;
+use super::caller::Caller;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_pdf, not_a_pdf, too_large};
-use crate::supervisor::{Handle, RequestError, SubmitTask};
+use crate::supervisor::{EstimateTask, Handle, RequestError, SubmitTask};
 use crate::task::TaskOptions;
 
 /// Bytes collected before they are written: a thread is asked once for so many.
@@ -25,11 +26,14 @@ pub(super) async fn submit(
     state: web::Data<ApiState>,
     request: HttpRequest,
     payload: web::Payload,
+    Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
+    // Before the body: nobody should send half a gigabyte to hear that there is no room.
+    handle.admit(tenant.clone()).await?;
     let idempotency_key = idempotency_key(&request)?;
     let (source, Form { options, file_name }) = upload(handle, &request, payload).await?;
-    let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key }).await?;
+    let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant }).await?;
     let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/tasks/{}", submitted.record.id);
     let view = TaskView::from(submitted.record).reused(submitted.reused);
@@ -40,9 +44,10 @@ pub(super) async fn estimate(
     state: web::Data<ApiState>,
     request: HttpRequest,
     payload: web::Payload,
+    Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
     let (source, form) = upload(&state.handle, &request, payload).await?;
-    Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options).await?))
+    Ok(HttpResponse::Ok().json(state.handle.estimate(EstimateTask { source, options: form.options, tenant }).await?))
 }
 
 /// Takes in a PDF and what came with it.

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
+use super::caller::{Caller, OwnTask};
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::store::ListQuery;
@@ -39,16 +40,16 @@ struct ListView {
 
 pub(super) async fn get(
     state: web::Data<ApiState>,
-    id: web::Path<TaskId>,
+    OwnTask(id): OwnTask,
     query: web::Query<GetQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let record = match query.wait.filter(|wait| *wait > 0.0) {
-        None => state.handle.get(*id).await?,
+        None => state.handle.get(id).await?,
         Some(wait) => {
             let wait = Duration::from_secs_f64(wait.min(LONGEST_WAIT));
             tokio::select! {
-                waited = state.handle.wait_at_most(*id, wait) => waited?,
-                () = state.stopping.cancelled() => state.handle.get(*id).await?,
+                waited = state.handle.wait_at_most(id, wait) => waited?,
+                () = state.stopping.cancelled() => state.handle.get(id).await?,
             }
         }
     };
@@ -58,6 +59,7 @@ pub(super) async fn get(
 pub(super) async fn list(
     state: web::Data<ApiState>,
     query: web::Query<ListParameters>,
+    Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
     let bad = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, detail);
     let parameters = query.into_inner();
@@ -67,14 +69,14 @@ pub(super) async fn list(
     }
     let status = parameters.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
     let after = parameters.cursor.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
-    let page = state.handle.list(ListQuery { status, after, limit }).await?;
+    let page = state.handle.list(ListQuery { tenant, status, after, limit }).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     let tasks = page.tasks.into_iter().map(TaskView::from).collect();
     Ok(HttpResponse::Ok().json(ListView { tasks, next_cursor }))
 }
 
-pub(super) async fn cancel(state: web::Data<ApiState>, id: web::Path<TaskId>) -> Result<HttpResponse, ApiError> {
-    answer(StatusCode::OK, *id, within(state.handle.cancel(*id)).await)
+pub(super) async fn cancel(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
+    answer(StatusCode::OK, id, within(state.handle.cancel(id)).await)
 }
 
 #[derive(Deserialize)]
@@ -85,20 +87,20 @@ pub(super) struct RetryQuery {
 
 pub(super) async fn retry(
     state: web::Data<ApiState>,
-    id: web::Path<TaskId>,
+    OwnTask(id): OwnTask,
     query: web::Query<RetryQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let max_cost = query.into_inner().max_cost.map(|text| text.parse::<Cost>()).transpose();
     let max_cost = max_cost.map_err(|reason| ApiError::bad_option(&format!("option max_cost: {reason}")))?;
     let retried = match max_cost {
-        Some(max_cost) => within(state.handle.retry_for(*id, max_cost)).await,
-        None => within(state.handle.retry(*id)).await,
+        Some(max_cost) => within(state.handle.retry_for(id, max_cost)).await,
+        None => within(state.handle.retry(id)).await,
     };
-    answer(StatusCode::ACCEPTED, *id, retried)
+    answer(StatusCode::ACCEPTED, id, retried)
 }
 
-pub(super) async fn delete(state: web::Data<ApiState>, id: web::Path<TaskId>) -> Result<HttpResponse, ApiError> {
-    within(state.handle.delete(*id)).await.map_err(|error| error.of_task(*id))?;
+pub(super) async fn delete(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
+    within(state.handle.delete(id)).await.map_err(|error| error.of_task(id))?;
     Ok(HttpResponse::NoContent().finish())
 }
 

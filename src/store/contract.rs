@@ -34,6 +34,7 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
     of_racing_owners_one_wins(store).await;
     lists_newest_first_and_stays_stable_under_inserts(store).await;
     lists_by_status(store).await;
+    lists_what_a_tenant_has(store).await;
     deletes_record_and_index(store).await;
     expires_only_final_records(store).await;
     equal_submits_are_one_task(store).await;
@@ -221,6 +222,38 @@ async fn lists_by_status(store: &impl TaskStore) {
     for (_, id) in expected {
         store.delete(id, None).await.unwrap();
     }
+}
+
+async fn lists_what_a_tenant_has(store: &impl TaskStore) {
+    let mut made = Vec::new();
+    for (created_ms, tenant) in [(1_000, Some("ann")), (2_000, Some("an")), (3_000, None), (4_000, Some("ann"))] {
+        let record = TaskRecord { tenant: tenant.map(str::to_owned), ..test_record(created_ms) };
+        store.create(&creating(&record)).await.unwrap();
+        made.push(record);
+    }
+    let ended = apply(store, &made[0], TaskStep::Complete).await;
+    for (tenant, status, expected) in [
+        (Some("ann"), None, vec![made[3].id, made[0].id]),
+        (Some("ann"), Some(TaskStatus::Completed), vec![made[0].id]),
+        (Some("ann"), Some(TaskStatus::Pending), vec![made[3].id]),
+        (Some("an"), None, vec![made[1].id]),
+        (Some("a"), None, vec![]),
+        (None, None, vec![made[3].id, made[2].id, made[1].id, made[0].id]),
+    ] {
+        let query = ListQuery { tenant: tenant.map(str::to_owned), status, ..window(10) };
+        let found: Vec<_> = store.list(&query).await.unwrap().tasks.iter().map(|task| task.id).collect();
+        assert_eq!(found, expected, "{tenant:?} {status:?}");
+    }
+    let first = ListQuery { tenant: Some("ann".into()), ..window(1) };
+    let first = store.list(&first).await.unwrap();
+    let second = ListQuery { tenant: Some("ann".into()), after: first.next, ..window(1) };
+    let second = store.list(&second).await.unwrap();
+    assert_eq!((second.tasks[0].id, second.next), (ended.id, None));
+    assert_eq!(store.repair_indexes().await.unwrap(), 0);
+    for record in made {
+        store.delete(record.id, None).await.unwrap();
+    }
+    assert!(store.list(&ListQuery { tenant: Some("ann".into()), ..window(1) }).await.unwrap().tasks.is_empty());
 }
 
 async fn deletes_record_and_index(store: &impl TaskStore) {

@@ -30,6 +30,8 @@ const RECORDS: Table = TableDefinition::new("records");
 const ALL: Table = TableDefinition::new("all");
 /// status, created ms, id → nothing.
 const BY_STATUS: Table = TableDefinition::new("by-status");
+/// tenant, 0, status or 0 for all, created ms, id → nothing.
+const OF_TENANT: Table = TableDefinition::new("of-tenant");
 /// expiry ms, id → nothing.
 const EXPIRY: Table = TableDefinition::new("expiry");
 /// `r` and a fingerprint → id; `k` and an idempotency key → id.
@@ -142,8 +144,12 @@ impl TaskStore for EmbeddedStore {
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
-        let index = snapshot.open_table(if query.status.is_some() { BY_STATUS } else { ALL }).map_err(unavailable)?;
-        let prefix: Vec<u8> = query.status.map(status_byte).into_iter().collect();
+        let (table, prefix) = match (&query.tenant, query.status) {
+            (Some(tenant), status) => (OF_TENANT, tenant_prefix(tenant, status)),
+            (None, Some(status)) => (BY_STATUS, vec![status_byte(status)]),
+            (None, None) => (ALL, Vec::new()),
+        };
+        let index = snapshot.open_table(table).map_err(unavailable)?;
         let place = |at: Option<Cursor>, fill: u8| {
             let mut key = prefix.clone();
             match at {
@@ -264,7 +270,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
 
 fn with_tables(database: Database) -> Result<Database, StoreError> {
     let tables = database.begin_write().map_err(unavailable)?;
-    for table in [RECORDS, ALL, BY_STATUS, EXPIRY, SAME] {
+    for table in [RECORDS, ALL, BY_STATUS, OF_TENANT, EXPIRY, SAME] {
         tables.open_table(table).map_err(unavailable)?;
     }
     tables.commit().map_err(unavailable)?;
@@ -467,14 +473,23 @@ fn change_index(transaction: &WriteTransaction, record: &TaskRecord, present: bo
     let place = cursor_key(record.created_at, record.id);
     let by_status = [&[status_byte(record.status)], &place[..]].concat();
     let expiry = record.expires_at.map(|at| cursor_key(at, record.id).to_vec());
-    let entries = [(ALL, Some(place.to_vec())), (BY_STATUS, Some(by_status)), (EXPIRY, expiry)];
+    let mut entries = vec![(ALL, place.to_vec()), (BY_STATUS, by_status)];
+    entries.extend(expiry.map(|key| (EXPIRY, key)));
+    if let Some(tenant) = &record.tenant {
+        let of_tenant = |status| [&tenant_prefix(tenant, status), &place[..]].concat();
+        entries.extend([None, Some(record.status)].map(|status| (OF_TENANT, of_tenant(status))));
+    }
     for (table, key) in entries {
-        let Some(key) = key else { continue };
         let mut table = transaction.open_table(table).map_err(unavailable)?;
         let changed = if present { table.insert(&key[..], &[][..]) } else { table.remove(&key[..]) };
         changed.map_err(unavailable)?;
     }
     Ok(())
+}
+
+/// A name holds no zero byte, so none is the beginning of another.
+fn tenant_prefix(tenant: &str, status: Option<TaskStatus>) -> Vec<u8> {
+    [tenant.as_bytes(), &[0, status.map_or(0, status_byte)]].concat()
 }
 
 /// Keys compare as bytes, so big-endian time comes first.

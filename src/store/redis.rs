@@ -145,6 +145,7 @@ impl TaskStore for RedisStore {
         call.arg(record.owner.as_deref().unwrap_or_default()).arg(self.lease_ms());
         call.arg(record.fingerprint.as_deref().unwrap_or_default()).arg(u8::from(create.reuse));
         call.arg(record.expires_at.map_or(0, Timestamp::as_millis));
+        call.arg(record.tenant.as_deref().unwrap_or_default()).arg(record.status.as_str());
         for (field, value) in to_fields(record, create.operation)? {
             call.arg(field).arg(value);
         }
@@ -187,7 +188,8 @@ impl TaskStore for RedisStore {
             .arg(next.expires_at.map_or(0, Timestamp::as_millis))
             .arg(next.owner.as_deref().unwrap_or_default())
             .arg(self.lease_ms())
-            .arg(lease);
+            .arg(lease)
+            .arg(next.status.as_str());
         for (field, value) in to_fields(next, update.operation)? {
             call.arg(field).arg(value);
         }
@@ -203,7 +205,11 @@ impl TaskStore for RedisStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let index = query.status.map_or_else(|| keys::ALL.to_owned(), keys::by_status);
+        let index = match (&query.tenant, query.status) {
+            (Some(tenant), status) => keys::of_tenant(tenant, status),
+            (None, Some(status)) => keys::by_status(status),
+            (None, None) => keys::ALL.to_owned(),
+        };
         let mut page = ListPage::default();
         let mut place = query.after;
         // One more than asked for tells whether there is a next window; expired records leave holes, so go on.
@@ -325,8 +331,10 @@ impl TaskStore for RedisStore {
             }
             let answers: Vec<redis::Value> =
                 pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
-            for (id, answer) in batch.iter().zip(answers.chunks(2 + TaskStatus::ALL.len())) {
-                there.push(self.repair_one(*id, answer).await?);
+            let answers: Vec<&[redis::Value]> = answers.chunks(2 + TaskStatus::ALL.len()).collect();
+            let listed = self.listed_by_tenant(batch, &answers).await?;
+            for ((id, answer), listed) in batch.iter().zip(answers).zip(listed) {
+                there.push(self.repair_one(*id, answer, listed).await?);
             }
         }
         Ok(there)
@@ -334,8 +342,16 @@ impl TaskStore for RedisStore {
 
     async fn repair_indexes(&self) -> Result<usize, StoreError> {
         let mut changed = 0;
-        let indexes = TaskStatus::ALL.into_iter().map(|status| (Some(status), keys::by_status(status)));
-        for (status, index) in indexes.chain([(None, keys::ALL.to_owned())]) {
+        let mut command = redis::cmd("SMEMBERS");
+        let tenants: Vec<String> =
+            command.arg(keys::TENANTS).query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        let mut indexes = vec![(None, keys::ALL.to_owned())];
+        indexes.extend(TaskStatus::ALL.map(|status| (Some(status), keys::by_status(status))));
+        for tenant in tenants {
+            indexes.push((None, keys::of_tenant(&tenant, None)));
+            indexes.extend(TaskStatus::ALL.map(|status| (Some(status), keys::of_tenant(&tenant, Some(status)))));
+        }
+        for (status, index) in indexes {
             let mut start = 0;
             loop {
                 let places = self.window(&index, start).await?;
@@ -391,9 +407,38 @@ impl RedisStore {
         pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
     }
 
+    /// Whether the tasks stand in the indexes of their tenants, where they have one. Each answer begins with the record.
+    async fn listed_by_tenant(&self, ids: &[TaskId], answers: &[&[redis::Value]]) -> Result<Vec<bool>, StoreError> {
+        let mut pipe = redis::pipe();
+        let mut asked = Vec::with_capacity(ids.len());
+        for (id, answer) in ids.iter().zip(answers) {
+            let fields = answer.first().map(redis::from_redis_value_ref::<HashMap<String, String>>);
+            let fields = fields.and_then(Result::ok).unwrap_or_default();
+            let tenant = fields.get("tenant").filter(|tenant| !tenant.is_empty());
+            let status = fields.get("status").and_then(|status| status.parse::<TaskStatus>().ok());
+            asked.push(tenant.is_some());
+            if let Some(tenant) = tenant {
+                pipe.cmd("ZSCORE").arg(keys::of_tenant(tenant, None)).arg(id.to_string());
+                pipe.cmd("ZSCORE").arg(keys::of_tenant(tenant, status)).arg(id.to_string());
+            }
+        }
+        if !asked.contains(&true) {
+            return Ok(vec![true; ids.len()]);
+        }
+        let scores: Vec<Option<f64>> = pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        let mut scores = scores.chunks(2);
+        let listed = |asked: bool| !asked || scores.next().is_some_and(|two| two.iter().all(Option::is_some));
+        Ok(asked.into_iter().map(listed).collect())
+    }
+
     /// Looks whether the entries of one task are right and mends them if not. `answer` is the record, its score in
-    /// `tasks:all`, and its scores by status.
-    async fn repair_one(&self, id: TaskId, answer: &[redis::Value]) -> Result<Option<u64>, StoreError> {
+    /// `tasks:all`, and its scores by status; `of_tenant` says whether it stands where its tenant finds it.
+    async fn repair_one(
+        &self,
+        id: TaskId,
+        answer: &[redis::Value],
+        of_tenant: bool,
+    ) -> Result<Option<u64>, StoreError> {
         let broken = |e: redis::ParsingError| StoreError::Corrupt(e.to_string());
         let [fields, all, by_status @ ..] = answer else { return Err(StoreError::Corrupt("a short answer".into())) };
         let fields: HashMap<String, String> = redis::from_redis_value_ref(fields).map_err(broken)?;
@@ -411,7 +456,9 @@ impl RedisStore {
             }
         };
         let right = match &record {
-            Some(record) => listed && TaskStatus::ALL.iter().all(|s| in_status(*s) == (*s == record.status)),
+            Some(record) => {
+                of_tenant && listed && TaskStatus::ALL.iter().all(|s| in_status(*s) == (*s == record.status))
+            }
             None => !listed && TaskStatus::ALL.iter().all(|s| !in_status(*s)),
         };
         if !right {
@@ -480,7 +527,7 @@ fn unreachable_at(address: &str, error: &RedisError) -> StoreError {
 }
 
 /// Fields whose value is text as it is; all others are JSON. Absent values are empty.
-const TEXT_FIELDS: [&str; 16] = [
+const TEXT_FIELDS: [&str; 17] = [
     "id",
     "status",
     "pdf_path",
@@ -493,6 +540,7 @@ const TEXT_FIELDS: [&str; 16] = [
     "expires_at",
     "owner",
     "file_name",
+    "tenant",
     "processor",
     "fingerprint",
     "idempotency",

@@ -1,6 +1,6 @@
 //! The supervisor's state, its jobs, and their way into the store.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use super::draft::Draft;
 use super::janitor::Janitor;
 use super::options::SupervisorOptions;
 use super::registry::Processors;
+use super::tenants::{Accounts, Waiting};
 use crate::blob::LocalBlob;
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, RetryPolicy, StopJob};
@@ -35,8 +36,10 @@ pub struct Supervisor {
     pub(super) owner: String,
     /// Tasks with a job, or about to have one.
     pub(super) active: HashMap<TaskId, Slot>,
-    /// Known tasks without a job, in the order of their coming.
-    pub(super) waiting: VecDeque<TaskId>,
+    /// Known tasks without a job.
+    pub(super) waiting: Waiting,
+    /// Whose the unfinished tasks are.
+    pub(super) accounts: Accounts,
     pub(super) clock: TaskClock,
     pub(super) watchers: HashMap<TaskId, watch::Sender<Option<TaskRecord>>>,
     /// Submits that are being accepted.
@@ -128,7 +131,8 @@ impl Supervisor {
             options,
             owner,
             active: HashMap::new(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
+            accounts: Accounts::default(),
             clock,
             watchers: HashMap::new(),
             submitting: 0,
@@ -171,16 +175,29 @@ impl Supervisor {
     /// Fills free places with waiting tasks.
     pub(super) fn fill_places(&mut self, ctx: &mut Context<Self>) {
         while self.has_place() {
-            let Some(id) = self.waiting.pop_front() else { return };
+            let full = self.full_tenants();
+            let Some(id) = self.waiting.pop(|tenant| !full.contains(tenant)) else { return };
             if !self.active.contains_key(&id) {
                 self.claim(id, ctx);
             }
         }
     }
 
+    /// Tenants that run as many jobs as one may.
+    pub(super) fn full_tenants(&self) -> HashSet<String> {
+        let mut running = HashMap::<&str, usize>::new();
+        for id in self.active.keys() {
+            *running.entry(self.accounts.tenant_of(*id)).or_default() += 1;
+        }
+        let most = self.options.tenant.running;
+        let full = running.into_iter().filter(|(tenant, jobs)| !tenant.is_empty() && *jobs >= most);
+        full.map(|(tenant, _)| tenant.to_owned()).collect()
+    }
+
     /// Gives a task its job. Its record was written at or after `asked`, with this process as its owner.
     pub(super) fn start_job(&mut self, record: TaskRecord, asked: Uptime, ctx: &mut Context<Self>) {
         let id = record.id;
+        self.accounts.add(&record);
         let lease = self.new_lease(asked);
         let spec = self.job_spec(&record, lease.clone());
         let mut running = Running {
@@ -236,8 +253,7 @@ impl Supervisor {
         Ok(JobSpec {
             task: record.id,
             epoch: record.epoch,
-            // Until callers have keys there is one tenant.
-            tenant: String::new(),
+            tenant: record.tenant.clone().unwrap_or_default(),
             source_path: path.map_err(|e| Failure::permanent(code::STORAGE_FAILED, e.to_string()))?,
             hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256),
             file_name: record.file_name.clone(),
@@ -322,6 +338,7 @@ impl Supervisor {
 
     /// Lets go of a task that is not ours any more, without a word to the store.
     pub(super) fn give_up(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        self.accounts.remove(id);
         if let Some(Slot::Running(running)) = self.active.remove(&id)
             && let Some(job) = running.job
         {
@@ -352,6 +369,7 @@ impl Supervisor {
         let failed = record.counts.failed;
         log::info!(task:% = record.id, status:% = record.status, done, failed; "task is {}", record.status);
         self.active.remove(&record.id);
+        self.accounts.remove(record.id);
         if let Some(watcher) = self.watchers.remove(&record.id) {
             watcher.send_replace(Some(record));
         }

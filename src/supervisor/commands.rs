@@ -242,7 +242,8 @@ impl Supervisor {
         let cancelled = async move { cancel_record(read.await?, store, blob, &clock, ttl).await };
         Box::pin(cancelled.into_actor(self).map(move |cancelled, this, _| {
             if let Ok(Some(record)) = &cancelled {
-                this.waiting.retain(|waiting| *waiting != id);
+                this.waiting.remove(id);
+                this.accounts.remove(id);
                 if let Some(watcher) = this.watchers.remove(&id) {
                     watcher.send_replace(Some(record.clone()));
                 }
@@ -330,10 +331,8 @@ impl Handler<RetryTask> for Supervisor {
             Some(RequestError::Stopping)
         } else if self.active.contains_key(&id) {
             Some(RequestError::NotFinal)
-        } else if self.unfinished() >= self.options.max_queued {
-            Some(RequestError::QueueFull)
         } else {
-            None
+            self.admission(None).err()
         };
         if let Some(refused) = refused {
             return Box::pin(async move { Err(refused) }.into_actor(self));
@@ -360,8 +359,12 @@ impl Handler<RetryTask> for Supervisor {
             }
             match &changed {
                 Ok(record) if record.owner.is_some() => this.start_job(record.clone(), asked, ctx),
-                // Also when the answer was lost: a claim finds out, and drops a task that is still final.
-                Ok(_) | Err(RequestError::StoreUnavailable(_)) => this.waiting.push_back(id),
+                Ok(record) => {
+                    this.accounts.add(record);
+                    this.waiting.push(id, record.tenant.as_deref().unwrap_or_default());
+                }
+                // The answer was lost: a claim finds out, and drops a task that is still final.
+                Err(RequestError::StoreUnavailable(_)) => this.waiting.add_found(std::iter::once(id)),
                 Err(_) => {}
             }
             this.fill_places(ctx);

@@ -8,8 +8,8 @@ use actix::{Addr, MailboxError};
 
 use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
-    Accepted, CancelTask, CheckReady, Condition, DeleteTask, EstimateTask, GetCondition, GetTask, ListTasks,
-    RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, EstimateTask, GetCondition, GetTask,
+    ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
@@ -29,6 +29,7 @@ pub struct NewTask {
     file_name: Option<String>,
     options: TaskOptions,
     idempotency_key: Option<String>,
+    tenant: Option<String>,
 }
 
 #[derive(Debug)]
@@ -42,13 +43,24 @@ impl NewTask {
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        Self { source: NewSource::Path(path), file_name, options: TaskOptions::default(), idempotency_key: None }
+        Self { file_name, ..Self::of(NewSource::Path(path)) }
     }
 
     /// A PDF in memory.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        let source = NewSource::Bytes(bytes.into());
-        Self { source, file_name: None, options: TaskOptions::default(), idempotency_key: None }
+        Self::of(NewSource::Bytes(bytes.into()))
+    }
+
+    fn of(source: NewSource) -> Self {
+        Self { source, file_name: None, options: TaskOptions::default(), idempotency_key: None, tenant: None }
+    }
+
+    /// Says whose the task is: tenants share the workers alike, however many tasks each brings, and each has its own
+    /// list and its own quota.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
     }
 
     /// Replaces all options.
@@ -129,8 +141,18 @@ impl Handle {
         let staged =
             tokio::task::spawn_blocking(move || copy(staging, &task.source, limit).map(|staged| (staged, task)));
         let (source, task) = staged.await.map_err(|_| RequestError::Stopping)??;
-        let NewTask { file_name, options, idempotency_key, .. } = task;
-        self.submit_staged(SubmitTask { source, file_name, options, idempotency_key }).await.map(|task| task.record)
+        let NewTask { file_name, options, idempotency_key, tenant, .. } = task;
+        self.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant })
+            .await
+            .map(|task| task.record)
+    }
+
+    /// Whether `tenant` may submit a task now.
+    ///
+    /// # Errors
+    /// [`RequestError::QueueFull`], [`RequestError::OverQuota`] or [`RequestError::Stopping`].
+    pub async fn admit(&self, tenant: Option<String>) -> Result<(), RequestError> {
+        self.supervisor.send(CheckAdmission { tenant }).await.map_err(gone)?
     }
 
     /// Submits an upload that is on disk already.
@@ -233,8 +255,8 @@ impl Handle {
     ///
     /// # Errors
     /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable.
-    pub async fn estimate(&self, source: Staged, options: TaskOptions) -> Result<Estimate, RequestError> {
-        self.supervisor.send(EstimateTask { source, options }).await.map_err(gone)?
+    pub async fn estimate(&self, asked: EstimateTask) -> Result<Estimate, RequestError> {
+        self.supervisor.send(asked).await.map_err(gone)?
     }
 
     /// [`Self::estimate`] of a file.
@@ -244,7 +266,8 @@ impl Handle {
     pub async fn estimate_file(&self, path: PathBuf, options: TaskOptions) -> Result<Estimate, RequestError> {
         let (staging, limit) = (self.stage()?, self.limits.max_bytes);
         let staged = tokio::task::spawn_blocking(move || copy(staging, &NewSource::Path(path), limit)).await;
-        self.estimate(staged.map_err(|_| RequestError::Stopping)??, options).await
+        let source = staged.map_err(|_| RequestError::Stopping)??;
+        self.estimate(EstimateTask { source, options, tenant: None }).await
     }
 
     /// Removes the task and its files.

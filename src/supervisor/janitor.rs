@@ -282,7 +282,7 @@ impl Janitor {
         }
         let mut needed = now;
         for status in [TaskStatus::Pending, TaskStatus::Processing] {
-            let mut query = ListQuery { status: Some(status), after: None, limit: BATCH };
+            let mut query = ListQuery { status: Some(status), limit: BATCH, ..ListQuery::default() };
             loop {
                 let page = self.store.list(&query).await?;
                 needed = page.tasks.iter().map(|task| task.created_at).fold(needed, Timestamp::min);

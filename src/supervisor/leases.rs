@@ -155,21 +155,40 @@ impl Supervisor {
 
     /// Puts tasks that nobody runs before those that wait: they are the oldest.
     fn take_note(&mut self, found: Vec<TaskId>, ctx: &mut Context<Self>) {
-        let known: HashSet<TaskId> = self.waiting.iter().copied().collect();
         let listed: HashSet<TaskId> = found.iter().copied().collect();
         self.homeless.retain(|id, _| listed.contains(id));
-        let new = |id: &TaskId| !known.contains(id) && !self.active.contains_key(id) && !self.homeless.contains_key(id);
+        let new = |id: &TaskId| {
+            !self.waiting.contains(*id) && !self.active.contains_key(id) && !self.homeless.contains_key(id)
+        };
         let found: Vec<TaskId> = found.into_iter().filter(new).collect();
         if !found.is_empty() {
             log::info!(tasks = found.len(); "taking up unfinished tasks");
-            found.into_iter().rev().for_each(|id| self.waiting.push_front(id));
+            self.waiting.add_found(found.into_iter());
             self.fill_places(ctx);
         }
     }
 
-    /// Takes a stored task over for a new job.
+    /// Takes a stored task over for a new job. Whose it is must be known before: the tenant may run enough already.
     pub(super) fn claim(&mut self, id: TaskId, ctx: &mut Context<Self>) {
         self.active.insert(id, Slot::claiming());
+        let store = Arc::clone(&self.store);
+        let read = async move { store.get(id).await };
+        ctx.spawn(read.into_actor(self).map(move |found, this, ctx| {
+            if let Ok(record) = &found {
+                let tenant = record.tenant.as_deref().unwrap_or_default();
+                let place = this.active.remove(&id);
+                this.accounts.add(record);
+                if this.full_tenants().contains(tenant) {
+                    this.waiting.put_back(id, tenant);
+                    return this.fill_places(ctx);
+                }
+                this.active.extend(place.map(|place| (id, place)));
+            }
+            this.begin_epoch(id, ctx);
+        }));
+    }
+
+    fn begin_epoch(&mut self, id: TaskId, ctx: &mut Context<Self>) {
         let (asked, ttl) = (Uptime::now(), self.options.ttl);
         let (store, blob, owner) = (Arc::clone(&self.store), self.blob.clone(), self.owner.clone());
         let claim = claim(store, blob, id, owner, (self.clock.now(), ttl), self.processors.clone());
@@ -187,12 +206,15 @@ impl Supervisor {
             }
             Err(StoreError::Unavailable(why)) => {
                 log::warn!(task:% = id; "task waits, its store is away: {why}");
-                self.waiting.push_front(id);
+                self.waiting.add_found(std::iter::once(id));
                 ctx.run_later(Duration::from_secs(1), Self::fill_places);
                 return;
             }
             // Cancelled, deleted or taken up by someone else meanwhile.
-            Err(other) => log::debug!(task:% = id; "task is not ours to run: {other}"),
+            Err(other) => {
+                log::debug!(task:% = id; "task is not ours to run: {other}");
+                self.accounts.remove(id);
+            }
         }
         self.fill_places(ctx);
     }

@@ -30,6 +30,9 @@ pub enum RequestError {
     /// Too many unfinished tasks.
     #[error("too many tasks are waiting: try again later")]
     QueueFull,
+    /// The tenant has as much as it may have.
+    #[error("{0}: wait for some to finish")]
+    OverQuota(String),
     /// The idempotency key came before, with another PDF or other options.
     #[error("this idempotency key was used for another PDF or other options: use a new key")]
     KeyTaken,
@@ -74,6 +77,16 @@ pub struct SubmitTask {
     pub options: TaskOptions,
     /// The caller's own name for this submit: the same again leads to the same task.
     pub idempotency_key: Option<String>,
+    /// Whose the task is; nobody's where there are no keys.
+    pub tenant: Option<String>,
+}
+
+/// Asks whether a tenant may submit a task now, before its PDF is taken in.
+#[derive(Message)]
+#[rtype(result = "Result<(), RequestError>")]
+pub struct CheckAdmission {
+    /// Who asks.
+    pub tenant: Option<String>,
 }
 
 /// Answer to [`SubmitTask`].
@@ -118,6 +131,8 @@ pub struct EstimateTask {
     pub source: Staged,
     /// What the caller chooses.
     pub options: TaskOptions,
+    /// Who asks.
+    pub tenant: Option<String>,
 }
 
 /// Cancels a task if needed and removes its record and files. What was read stays in the ledger.

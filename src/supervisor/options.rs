@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::tenants::TenantLimits;
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
 use crate::ledger::LedgerLimits;
@@ -15,6 +16,8 @@ pub struct SupervisorOptions {
     pub max_active: usize,
     /// Unfinished tasks that are borne before submits are refused with `queue_full`.
     pub max_queued: usize,
+    /// What one tenant may have.
+    pub tenant: TenantLimits,
     /// How long final tasks and their files stay.
     pub ttl: Duration,
     /// What a document may be.
@@ -36,6 +39,7 @@ impl Default for SupervisorOptions {
             node: "bindery".into(),
             max_active: 256,
             max_queued: 10_000,
+            tenant: TenantLimits::default(),
             ttl: Duration::from_secs(7 * 86_400),
             limits: DocumentLimits::default(),
             attempt_timeout: Duration::from_secs(300),

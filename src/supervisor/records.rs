@@ -85,7 +85,10 @@ impl Supervisor {
         match landed {
             Some(record) if record.status.is_final() => self.finish(record, ctx),
             // Handed back to the store, for whoever takes it up next.
-            Some(record) if record.owner.is_none() => drop(self.active.remove(&id)),
+            Some(record) if record.owner.is_none() => {
+                self.accounts.remove(id);
+                self.active.remove(&id);
+            }
             _ => self.persist(id, ctx),
         }
     }

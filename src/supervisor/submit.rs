@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::actor::{Slot, Supervisor};
 use super::manifest;
-use super::messages::{Accepted, EstimateTask, RequestError, SubmitTask};
+use super::messages::{Accepted, CheckAdmission, EstimateTask, RequestError, SubmitTask};
 use crate::blob::{LocalBlob, Staged};
-use crate::clock::{TaskClock, Timestamp, Uptime};
+use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::failpoint;
 use crate::ledger::RecipeHash;
@@ -25,13 +25,7 @@ impl Handler<SubmitTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
 
     fn handle(&mut self, mut submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
-        let refused = if self.draining {
-            Some(RequestError::Stopping)
-        } else if self.unfinished() >= self.options.max_queued {
-            Some(RequestError::QueueFull)
-        } else {
-            None
-        };
+        let refused = self.admission(submit.tenant.as_deref()).err();
         let processor = self.processors.choose(&submit.options).map(|processor| {
             processor.settle(&mut submit.options);
             processor.name().to_owned()
@@ -44,23 +38,15 @@ impl Handler<SubmitTask> for Supervisor {
         if let Some(refused) = refused {
             return Box::pin(async move { Err(refused) }.into_actor(self));
         }
-        let acceptance =
-            Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone(), clock: self.clock.clone() };
-        let prepared = acceptance.clone().prepare(submit, self.dispatcher.clone(), self.options.limits, processor);
+        let acceptance = Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone() };
+        let checked = check(submit, self.dispatcher.clone(), self.options.limits);
         self.submitting += 1;
-        let written = prepared.into_actor(self).then(|prepared, this, _| {
-            // Whoever is to run it has its lease from the first moment, so that nobody else takes it up.
-            let prepared = prepared.map(|mut record| {
-                if this.has_place() {
-                    record.owner = Some(this.owner.clone());
-                    this.active.insert(record.id, Slot::claiming());
-                }
-                record
-            });
+        let written = checked.into_actor(self).then(|checked, this, _| {
+            let prepared = checked.and_then(|(submit, pages)| this.reserve(submit, pages, processor));
             let asked = Uptime::now();
             async move {
                 match prepared {
-                    Ok(record) => (Some(record.id), acceptance.write(record).await, asked),
+                    Ok((source, record)) => (Some(record.id), acceptance.keep(source, record).await, asked),
                     Err(refused) => (None, Err(refused), asked),
                 }
             }
@@ -69,6 +55,9 @@ impl Handler<SubmitTask> for Supervisor {
         Box::pin(written.map(|(id, accepted, asked), this, ctx| {
             this.submitting -= 1;
             let reserved = id.is_some_and(|id| this.active.remove(&id).is_some());
+            if let Some(id) = id.filter(|_| !matches!(accepted, Ok(Accepted { reused: false, .. }))) {
+                this.accounts.remove(id);
+            }
             match &accepted {
                 Ok(Accepted { record, reused: false }) => {
                     let (pages, bytes) = (record.source.pages, record.source.bytes);
@@ -76,7 +65,7 @@ impl Handler<SubmitTask> for Supervisor {
                     if reserved {
                         this.start_job(record.clone(), asked, ctx);
                     } else {
-                        this.waiting.push_back(record.id);
+                        this.waiting.push(record.id, record.tenant.as_deref().unwrap_or_default());
                     }
                 }
                 Ok(Accepted { record, reused: true }) => log::info!(task:% = record.id; "the same task again"),
@@ -88,11 +77,55 @@ impl Handler<SubmitTask> for Supervisor {
     }
 }
 
+impl Handler<CheckAdmission> for Supervisor {
+    type Result = Result<(), RequestError>;
+
+    fn handle(&mut self, CheckAdmission { tenant }: CheckAdmission, _: &mut Context<Self>) -> Self::Result {
+        self.admission(tenant.as_deref())
+    }
+}
+
+impl Supervisor {
+    /// Whether this tenant may bring a task now, as far as that can be said without looking at it.
+    pub(super) fn admission(&self, tenant: Option<&str>) -> Result<(), RequestError> {
+        if self.draining {
+            return Err(RequestError::Stopping);
+        }
+        if self.unfinished() >= self.options.max_queued {
+            return Err(RequestError::QueueFull);
+        }
+        self.quota(tenant, 0)
+    }
+
+    fn quota(&self, tenant: Option<&str>, pages: u64) -> Result<(), RequestError> {
+        self.accounts.admit(tenant, pages, self.options.tenant).map_err(RequestError::OverQuota)
+    }
+
+    /// Counts the task for its tenant and, when there is one, gives it a place: whoever is to run it has its lease from
+    /// the first moment, so that nobody else takes it up.
+    fn reserve(
+        &mut self,
+        submit: SubmitTask,
+        pages: SourcePages,
+        processor: String,
+    ) -> Result<(Staged, TaskRecord), RequestError> {
+        self.quota(submit.tenant.as_deref(), pages.selected.into())?;
+        let (source, mut record) = first_record(TaskId::generate(), self.clock.now(), submit, pages, processor);
+        self.accounts.add(&record);
+        let is_full = record.tenant.as_ref().is_some_and(|tenant| self.full_tenants().contains(tenant));
+        if self.has_place() && !is_full {
+            record.owner = Some(self.owner.clone());
+            self.active.insert(record.id, Slot::claiming());
+        }
+        Ok((source, record))
+    }
+}
+
 impl Handler<EstimateTask> for Supervisor {
     type Result = ResponseFuture<Result<Estimate, RequestError>>;
 
     fn handle(&mut self, asked: EstimateTask, _: &mut Context<Self>) -> Self::Result {
-        let EstimateTask { source, mut options } = asked;
+        let EstimateTask { source, mut options, tenant } = asked;
         let processor = self.processors.choose(&options).map(|processor| {
             processor.settle(&mut options);
             Arc::clone(processor)
@@ -101,7 +134,8 @@ impl Handler<EstimateTask> for Supervisor {
         Box::pin(async move {
             let check = source_check(&source, &options, limits);
             let question = EstimateSource { check, processor: processor.map_err(RequestError::Rejected)?, options };
-            let asked = GetEstimate { task: TaskId::generate(), tenant: String::new(), question };
+            let tenant = tenant.unwrap_or_default();
+            let asked = GetEstimate { task: TaskId::generate(), tenant, question };
             let estimate = dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?;
             // The file goes when it has been looked at, and not before.
             drop(source);
@@ -125,32 +159,31 @@ fn source_check(source: &Staged, options: &TaskOptions, limits: DocumentLimits) 
 struct Acceptance {
     store: Arc<dyn TaskStore>,
     blob: LocalBlob,
-    clock: TaskClock,
+}
+
+/// Opens the PDF and counts its pages.
+async fn check(
+    submit: SubmitTask,
+    dispatcher: Addr<Dispatcher>,
+    limits: DocumentLimits,
+) -> Result<(SubmitTask, SourcePages), RequestError> {
+    let tenant = submit.tenant.clone().unwrap_or_default();
+    let check = source_check(&submit.source, &submit.options, limits);
+    let check = CheckSource { task: TaskId::generate(), tenant, check };
+    let checked = dispatcher.send(check).await.map_err(|_| RequestError::Stopping)?;
+    match checked {
+        Ok(pages) => Ok((submit, pages)),
+        Err(why) if why.retryable => Err(RequestError::StorageFailed(why)),
+        Err(why) => Err(RequestError::Rejected(why)),
+    }
 }
 
 impl Acceptance {
-    /// Checks the PDF and makes its source safe. Whatever fails on the way, nothing is left behind: the staged file goes
-    /// with its owner.
-    async fn prepare(
-        self,
-        submit: SubmitTask,
-        dispatcher: Addr<Dispatcher>,
-        limits: DocumentLimits,
-        processor: String,
-    ) -> Result<TaskRecord, RequestError> {
-        let id = TaskId::generate();
-        let check = CheckSource {
-            task: id,
-            tenant: String::new(),
-            check: source_check(&submit.source, &submit.options, limits),
-        };
-        let checked = dispatcher.send(check).await.map_err(|_| RequestError::Stopping)?;
-        let pages = checked.map_err(|why| {
-            if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
-        })?;
-        let (source, record) = first_record(id, self.clock.now(), submit, pages, processor);
+    /// Makes the source safe, then writes the record. Whatever fails on the way, nothing is left behind: the staged file
+    /// goes with its owner.
+    async fn keep(self, source: Staged, record: TaskRecord) -> Result<Accepted, RequestError> {
         self.keep_source(source, &record).await?;
-        Ok(record)
+        self.write(record).await
     }
 
     async fn keep_source(&self, source: Staged, record: &TaskRecord) -> Result<(), RequestError> {
@@ -234,7 +267,8 @@ fn first_record(
     pages: SourcePages,
     processor: String,
 ) -> (Staged, TaskRecord) {
-    let SubmitTask { source, file_name, options, idempotency_key } = submit;
+    let SubmitTask { source, file_name, options, idempotency_key, tenant } = submit;
+    let own = tenant.as_deref();
     let record = TaskRecord {
         id,
         status: TaskStatus::Pending,
@@ -252,9 +286,10 @@ fn first_record(
         epoch: 1,
         owner: None,
         cancel_requested: false,
-        fingerprint: Some(fingerprint(source.sha256(), &options, &processor)),
-        idempotency: idempotency_key.map(|key| RecipeHash::of(&key).to_string()),
+        fingerprint: Some(fingerprint(own, source.sha256(), &options, &processor)),
+        idempotency: idempotency_key.map(|key| idempotency(own, &key)),
         crashes: std::collections::BTreeMap::new(),
+        tenant,
         file_name,
         source: Source { sha256: source.sha256().to_owned(), bytes: source.len(), pages: pages.all },
         processor,
@@ -266,10 +301,22 @@ fn first_record(
 }
 
 /// A hash over what was submitted: the file's bytes and every option but the one about reuse itself. The file's name is
-/// no part of it.
-fn fingerprint(source_sha256: &str, options: &TaskOptions, processor: &str) -> String {
+/// no part of it; its tenant is, because nobody is given another's task.
+fn fingerprint(tenant: Option<&str>, source_sha256: &str, options: &TaskOptions, processor: &str) -> String {
     let options = TaskOptions { reuse: None, processor: Some(processor.to_owned()), ..options.clone() };
-    RecipeHash::of(&json!({ "source": source_sha256, "options": options })).to_string()
+    let mut submitted = json!({ "source": source_sha256, "options": options });
+    if let Some(tenant) = tenant {
+        submitted["tenant"] = json!(tenant);
+    }
+    RecipeHash::of(&submitted).to_string()
+}
+
+/// Two tenants may choose the same key.
+fn idempotency(tenant: Option<&str>, key: &str) -> String {
+    match tenant {
+        Some(tenant) => RecipeHash::of(&json!([tenant, key])).to_string(),
+        None => RecipeHash::of(&key).to_string(),
+    }
 }
 
 /// What the disk says, in the words of a request.
@@ -289,7 +336,7 @@ mod tests {
         let with = |pairs: &[(&str, &str)]| {
             let mut options = TaskOptions::default();
             pairs.iter().for_each(|(name, value)| options.set(name, value).unwrap());
-            fingerprint("aa", &options, "text")
+            fingerprint(None, "aa", &options, "text")
         };
         let plain = with(&[]);
         for same in [&[("reuse", "false")][..], &[("processor", "text")], &[("model", "")]] {
@@ -298,6 +345,10 @@ mod tests {
         for other in [("pages", "1"), ("password", "x"), ("metadata", "1"), ("page_separator", ""), ("ttl", "60")] {
             assert_ne!(with(&[other]), plain, "{other:?}");
         }
-        assert_ne!(fingerprint("ab", &TaskOptions::default(), "text"), plain);
+        let other = |tenant, source| fingerprint(tenant, source, &TaskOptions::default(), "text");
+        assert_ne!(other(None, "ab"), plain);
+        assert_ne!(other(Some("ann"), "aa"), plain);
+        assert_ne!(other(Some("ann"), "aa"), other(Some("bob"), "aa"));
+        assert_ne!(idempotency(Some("ann"), "k"), idempotency(Some("bob"), "k"));
     }
 }

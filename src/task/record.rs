@@ -147,6 +147,9 @@ pub struct TaskRecord {
     /// How often the process died while it read a page, by page; the document as a whole is page 0.
     #[serde(default)]
     pub crashes: BTreeMap<u32, u32>,
+    /// Whose it is: the name of the caller's key; absent where there were no keys.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// The file's name as its caller gave it.
     pub file_name: Option<String>,
     /// The bytes behind it.
@@ -262,6 +265,7 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         fingerprint: Some(format!("print-{id}")),
         idempotency: None,
         crashes: BTreeMap::new(),
+        tenant: None,
         file_name: Some("a \"quoted\" näme.pdf".into()),
         source: Source { sha256: "00".repeat(32), bytes: 4, pages: 12 },
         processor: "text".into(),

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// The rooms that each room may import. `task` and `clock` are the words that everyone speaks; places to fail are
 /// everywhere.
-const TABLE: [(&str, &[&str]); 16] = [
+const TABLE: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("failpoint", &[]),
     ("task", &[]),
+    ("keys", &[]),
     ("document", &[]),
     ("blob", &[]),
     ("ledger", &["blob"]),
@@ -19,8 +20,8 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
     ("job", &["document", "pool", "processor"]),
     ("supervisor", &["job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
-    ("http", &["supervisor", "pool", "store", "blob", "document", "aggregate"]),
-    ("config", &["supervisor", "job", "pool", "ledger", "processor", "document"]),
+    ("http", &["keys", "supervisor", "pool", "store", "blob", "document", "aggregate"]),
+    ("config", &["keys", "supervisor", "job", "pool", "ledger", "processor", "document"]),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
     ("lib", &["app", "supervisor"]),
 ];

@@ -24,4 +24,5 @@ mod nodes;
 mod recovery;
 mod redis;
 mod split;
+mod tenants;
 mod wire;

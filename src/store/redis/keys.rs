@@ -6,17 +6,22 @@
 //! | `{task:<uuid>}:lease` | string | the owner of a running task; ends by itself unless renewed |
 //! | `tasks:all` | sorted set | every task, scored by its creation, ms |
 //! | `tasks:by-status:<status>` | sorted set | the tasks of one status, scored likewise |
+//! | `tasks:tenants` | set | the names of the tenants that have tasks |
+//! | `tasks:of:<tenant>` | sorted set | the tasks of one tenant, scored likewise |
+//! | `tasks:of:<tenant>:<status>` | sorted set | those of one status |
 //! | `tasks:gc` | sorted set | final tasks, scored by their expiry, ms |
 //! | `tasks:owners` | sorted set | living processes, scored by when they count as gone, ms |
 //! | `tasks:same:<hash>` | string | the task with this fingerprint that later equal submits get; expires with it |
 //! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
 //!
-//! A lease's name has the record's name in braces, so that both are in one slot of a cluster.
+//! A lease's name has the record's name in braces, so that both are in one slot of a cluster. The names of
+//! a tenant's indexes are made by the scripts from what the record says.
 
 use crate::task::{TaskId, TaskStatus};
 
 pub(super) const ALL: &str = "tasks:all";
 pub(super) const EXPIRY: &str = "tasks:gc";
+pub(super) const TENANTS: &str = "tasks:tenants";
 pub(super) const OWNERS: &str = "tasks:owners";
 
 pub(super) fn record(id: TaskId) -> String {
@@ -29,6 +34,11 @@ pub(super) fn lease(id: TaskId) -> String {
 
 pub(super) fn by_status(status: TaskStatus) -> String {
     format!("tasks:by-status:{status}")
+}
+
+pub(super) fn of_tenant(tenant: &str, status: Option<TaskStatus>) -> String {
+    let status = status.map_or_else(String::new, |status| format!(":{status}"));
+    format!("tasks:of:{tenant}{status}")
 }
 
 pub(super) fn same(fingerprint: &str) -> String {

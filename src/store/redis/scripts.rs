@@ -1,5 +1,8 @@
 //! The transitions, each one script and so one step for everyone else.
 //!
+//! The indexes of a tenant are named by the scripts themselves: only the record knows whose it is, and when it has expired,
+//! nobody does; then they are all looked through.
+//!
 //! `unpack` is used only on argument lists whose length the record type fixes.
 
 use redis::Script;
@@ -15,18 +18,50 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            create: Script::new(CREATE),
-            update: Script::new(UPDATE),
-            delete: Script::new(DELETE),
+            create: with_tenants(CREATE),
+            update: with_tenants(UPDATE),
+            delete: with_tenants(DELETE),
             renew: Script::new(RENEW),
-            index: Script::new(INDEX),
+            index: with_tenants(INDEX),
         }
     }
 }
 
+/// A script after its first line with what the others share: how the entries of a tenant's tasks are placed and removed.
+fn with_tenants(script: &str) -> Script {
+    let (shebang, body) = script.split_once('\n').unwrap_or((script, ""));
+    Script::new(&format!("{shebang}\n{TENANTS}{body}"))
+}
+
+/// `place` answers how many entries it added or removed, `remove` how many it removed. Without a tenant they do nothing,
+/// but for `remove`, which then looks through those of all.
+const TENANTS: &str = r"
+local statuses = {'pending', 'processing', 'completed', 'failed', 'cancelled'}
+local function is_known(tenant) return tenant and tenant ~= '' end
+local function place(tenant, status, created, id)
+  if not is_known(tenant) then return 0 end
+  local index, changed = 'tasks:of:' .. tenant, 0
+  for _, other in ipairs(statuses) do
+    if other ~= status then changed = changed + redis.call('ZREM', index .. ':' .. other, id) end
+  end
+  redis.call('SADD', 'tasks:tenants', tenant)
+  return changed + redis.call('ZADD', index, created, id) + redis.call('ZADD', index .. ':' .. status, created, id)
+end
+local function remove(tenant, id)
+  local removed = 0
+  for _, name in ipairs(is_known(tenant) and {tenant} or redis.call('SMEMBERS', 'tasks:tenants')) do
+    local index = 'tasks:of:' .. name
+    removed = removed + redis.call('ZREM', index, id)
+    for _, status in ipairs(statuses) do removed = removed + redis.call('ZREM', index .. ':' .. status, id) end
+    if redis.call('EXISTS', index) == 0 then redis.call('SREM', 'tasks:tenants', name) end
+  end
+  return removed
+end
+";
+
 /// KEYS: record, lease, all, by-status of the record, same, idempotency key, gc. A name is empty when there is no such key.
 /// ARGV: operation, created ms, id, owner or empty, lease ms, fingerprint, 1 when an equal task will do, expiry ms or 0,
-/// then field and value of every field.
+/// tenant or empty, status, then field and value of every field.
 /// Returns: {`new` | `exists` | `known` | `taken`, id of the known task}.
 const CREATE: &str = r"#!lua
 local operation, created, id, owner, lease, fingerprint, reuse, expiry =
@@ -54,7 +89,8 @@ if KEYS[5] ~= '' then
     redis.call('SET', KEYS[5], id)
   end
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 9))
+redis.call('HSET', KEYS[1], unpack(ARGV, 11))
+place(ARGV[9], ARGV[10], created, id)
 redis.call('ZADD', KEYS[3], created, id)
 redis.call('ZADD', KEYS[4], created, id)
 if owner ~= '' then redis.call('SET', KEYS[2], owner, 'PX', lease) end
@@ -77,10 +113,11 @@ return {'new', ''}
 ///
 /// KEYS: record, lease, gc, by-status of the next record, by-status of the four other statuses.
 /// ARGV: operation, expected epoch, expected version, next epoch, next version, created ms, id, expiry ms or 0, owner or
-/// empty, lease ms, `hold` or `release` or `keep`, then field and value of every field.
+/// empty, lease ms, `hold` or `release` or `keep`, next status, then field and value of every field.
 /// Returns: {`ok` | `missing` | `conflict` | `final` | `held`, current epoch, current version}.
 const UPDATE: &str = r"#!lua flags=allow-oom
-local current = redis.call('HMGET', KEYS[1], 'operation', 'epoch', 'version', 'status', 'fingerprint', 'idempotency')
+local current = redis.call('HMGET', KEYS[1],
+  'operation', 'epoch', 'version', 'status', 'fingerprint', 'idempotency', 'tenant')
 if not current[1] then return {'missing', 0, 0} end
 local epoch, version, status = tonumber(current[2]), tonumber(current[3]), current[4]
 if current[1] == ARGV[1] then return {'ok', epoch, version} end
@@ -100,7 +137,8 @@ if next_epoch > epoch then
     return {'held', epoch, version}
   end
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 12))
+redis.call('HSET', KEYS[1], unpack(ARGV, 13))
+place(current[7], ARGV[12], ARGV[6], ARGV[7])
 redis.call('ZADD', KEYS[4], ARGV[6], ARGV[7])
 for other = 5, 8 do redis.call('ZREM', KEYS[other], ARGV[7]) end
 if change == 'hold' then
@@ -129,7 +167,7 @@ return {'ok', next_epoch, next_version}
 /// Returns: {1 when there was a record, 0 when there was none, -1 when it is at another revision; its epoch, version}.
 /// Index entries and pointers go in the first two cases.
 const DELETE: &str = r"#!lua flags=allow-oom
-local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency', 'epoch', 'version')
+local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency', 'epoch', 'version', 'tenant')
 if record[3] and ARGV[2] ~= '' and (record[3] ~= ARGV[2] or record[4] ~= ARGV[3]) then
   return {-1, tonumber(record[3]), tonumber(record[4])}
 end
@@ -137,6 +175,7 @@ local same, key = 'tasks:same:' .. (record[1] or ''), 'tasks:key:' .. (record[2]
 if redis.call('GET', same) == ARGV[1] then redis.call('DEL', same) end
 redis.call('DEL', key)
 for index = 3, 9 do redis.call('ZREM', KEYS[index], ARGV[1]) end
+if not (record[3] and record[5] == '') then remove(record[5], ARGV[1]) end
 redis.call('DEL', KEYS[2])
 return {redis.call('DEL', KEYS[1]), 0, 0}
 ";
@@ -178,12 +217,14 @@ return answer
 /// Returns: how many entries were removed or added. Without a record, the entry in gc stays: it leads to the files.
 const INDEX: &str = r"#!lua flags=allow-oom
 local id, changed = ARGV[1], 0
-local version = redis.call('HGET', KEYS[1], 'version') or ''
+local record = redis.call('HMGET', KEYS[1], 'version', 'tenant', 'status')
+local version = record[1] or ''
 if version ~= ARGV[2] then return 0 end
 for other = 5, 8 do changed = changed + redis.call('ZREM', KEYS[other], id) end
 if version == '' then
-  return changed + redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[4], id)
+  return changed + remove(nil, id) + redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[4], id)
 end
+changed = changed + place(record[2], record[3], ARGV[3], id)
 changed = changed + redis.call('ZADD', KEYS[2], ARGV[3], id) + redis.call('ZADD', KEYS[4], ARGV[3], id)
 if ARGV[4] ~= '0' then return changed + redis.call('ZADD', KEYS[3], ARGV[4], id) end
 return changed + redis.call('ZREM', KEYS[3], id)

@@ -1,0 +1,52 @@
+//! A name for every request: in the log, in the answer's header, and in the problem when there is one, so that what a
+//! caller reports can be found.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use uuid::Uuid;
+
+use super::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest name that a caller may give.
+const LONGEST: usize = 100;
+
+/// The middleware. A caller's own name is kept when it is short and plain.
+pub(super) async fn name_requests(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let begun = Instant::now();
+    let id = given(&request).unwrap_or_else(|| Uuid::now_v7().simple().to_string());
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let response = next.call(request).await?.map_into_boxed_body();
+    let problem = response.response().error().and_then(|error| error.as_error::<ApiError>());
+    let problem = problem.map(|problem| problem.response(Some(&id)));
+    let mut response = match problem {
+        Some(named) => response.into_response(named),
+        None => response,
+    };
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let (status, ms) = (response.status().as_u16(), begun.elapsed().as_millis());
+    let level = match status {
+        500.. => log::Level::Warn,
+        _ if method.is_safe() => log::Level::Debug,
+        _ => log::Level::Info,
+    };
+    log::log!(level, request:% = id, method:%, path, status, ms:%; "{method} {path}: {status}");
+    Ok(response)
+}
+
+fn given(request: &ServiceRequest) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (!id.is_empty() && id.len() <= LONGEST && id.chars().all(plain)).then(|| id.to_owned())
+}

@@ -1,0 +1,173 @@
+//! Keys and tenants: who is let in, who sees what, and who may have how much.
+
+use serde_json::Value;
+
+use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::pdf::book;
+use crate::support::redis_server::RedisServer;
+use crate::support::server::{Server, answer, run};
+
+const ANN: &str = "ann-has-this-key";
+const BOB: &str = "bob-has-this-key";
+const KEYS: [&str; 4] = ["--api-key", "ann=ann-has-this-key", "--api-key", "bob=bob-has-this-key"];
+
+async fn ask(server: &Server, key: &str, method: &str, path: &str) -> (u16, Value) {
+    answer(server.request(method, path).bearer_auth(key)).await
+}
+
+async fn submit(server: &Server, key: &str, pdf: Vec<u8>, query: &str) -> (u16, Value) {
+    let request = server.request("POST", &format!("/v1/tasks?{query}")).bearer_auth(key);
+    answer(request.header("content-type", "application/pdf").body(pdf)).await
+}
+
+fn id(task: &Value) -> String {
+    task["id"].as_str().unwrap_or_else(|| panic!("{task}")).to_owned()
+}
+
+#[tokio::test]
+async fn without_a_good_key_nothing_is_told_and_nothing_taken_in() {
+    let server = Server::start(&KEYS).await;
+    for path in ["/v1/tasks", "/v1/tasks/0", "/v1/tasks/0/result", "/readyz?verbose"] {
+        for key in [None, Some("ann"), Some("ann-has-this-ke"), Some("")] {
+            let request = server.request("GET", path);
+            let request = if let Some(key) = key { request.bearer_auth(key) } else { request };
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{path} {key:?}");
+            assert_eq!(response.headers()["www-authenticate"], "Bearer");
+            let problem: Value = response.json().await.unwrap();
+            assert_eq!(problem["code"], "unauthorized");
+        }
+    }
+    let (status, _) = server.submit(book("Nobody", 1), "").await;
+    assert_eq!(status, 401);
+    for path in ["/healthz", "/readyz"] {
+        server.get(path).await;
+    }
+    let by_header = server.request("GET", "/v1/tasks").header("x-api-key", BOB);
+    assert_eq!(answer(by_header).await.0, 200);
+}
+
+async fn tenants_do_not_see_each_other(arguments: &[&str]) {
+    let mut server = Server::start(&[&KEYS[..], arguments].concat()).await;
+    let pdf = book("Shared", 2);
+    let (status, anns) = submit(&server, ANN, pdf.clone(), "").await;
+    assert_eq!(status, 202, "{anns}");
+    let (status, bobs) = submit(&server, BOB, pdf.clone(), "").await;
+    assert_eq!(status, 202, "the same PDF of another is another task: {bobs}");
+    let (status, again) = submit(&server, ANN, pdf, "").await;
+    assert_eq!((status, id(&again)), (200, id(&anns)));
+    for (verb, end) in [
+        ("GET", ""),
+        ("GET", "/result"),
+        ("GET", "/result?partial=true"),
+        ("GET", "/pages"),
+        ("POST", "/cancel"),
+        ("POST", "/retry"),
+        ("DELETE", ""),
+    ] {
+        let (status, problem) = ask(&server, BOB, verb, &format!("/v1/tasks/{}{end}", id(&anns))).await;
+        assert_eq!((status, problem["code"].as_str()), (404, Some("task_not_found")), "{verb} {end}");
+    }
+    for again in [false, true] {
+        if again {
+            server.kill().await;
+            server.restart().await;
+        }
+        for (key, task) in [(ANN, &anns), (BOB, &bobs)] {
+            let (_, list) = ask(&server, key, "GET", "/v1/tasks").await;
+            let ids: Vec<&str> = list["tasks"].as_array().unwrap().iter().map(|t| t["id"].as_str().unwrap()).collect();
+            assert_eq!(ids, [id(task)]);
+            let (status, done) = ask(&server, key, "GET", &format!("/v1/tasks/{}?wait=55", id(task))).await;
+            assert_eq!((status, done["status"].as_str()), (200, Some("completed")));
+        }
+        let (_, list) = ask(&server, ANN, "GET", "/v1/tasks?status=completed").await;
+        assert_eq!(list["tasks"].as_array().unwrap().len(), 1);
+        let (_, list) = ask(&server, ANN, "GET", "/v1/tasks?status=failed").await;
+        assert_eq!(list["tasks"].as_array().unwrap().len(), 0);
+    }
+    let (status, _) = ask(&server, ANN, "DELETE", &format!("/v1/tasks/{}", id(&anns))).await;
+    assert_eq!(status, 204);
+    let (_, list) = ask(&server, ANN, "GET", "/v1/tasks").await;
+    assert_eq!(list["tasks"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn tenants_do_not_see_each_other_on_the_embedded_store() {
+    tenants_do_not_see_each_other(&[]).await;
+}
+
+#[tokio::test]
+async fn tenants_do_not_see_each_other_on_redis() {
+    let redis = RedisServer::start().await;
+    tenants_do_not_see_each_other(&["--store", &redis.url()]).await;
+}
+
+#[tokio::test]
+async fn a_quota_is_refused_before_the_upload_and_is_its_tenants_alone() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m", "--tenant-tasks", "2", "--tenant-pages", "5"];
+    let server = Server::start(&[&KEYS[..], &endpoint].concat()).await;
+    let (status, first) = submit(&server, ANN, book("One", 3), "processor=llm").await;
+    assert_eq!(status, 202, "{first}");
+    let (status, problem) = submit(&server, ANN, book("Two", 3), "processor=llm").await;
+    assert_eq!((status, problem["code"].as_str()), (429, Some("quota_exceeded")), "3 + 3 pages: {problem}");
+    let (status, _) = submit(&server, ANN, book("Three", 2), "processor=llm").await;
+    assert_eq!(status, 202);
+    // A body that never comes: the answer does not wait for it.
+    let never = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let request = server.request("POST", "/v1/tasks").bearer_auth(ANN).header("content-type", "application/pdf");
+    let response = request.body(reqwest::Body::wrap_stream(never)).send().await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert!(response.headers().contains_key("retry-after"));
+    let (status, _) = submit(&server, BOB, book("Four", 4), "processor=llm").await;
+    assert_eq!(status, 202, "another's quota is its own");
+    ask(&server, ANN, "POST", &format!("/v1/tasks/{}/cancel", id(&first))).await;
+    let (status, _) = submit(&server, ANN, book("Five", 3), "processor=llm").await;
+    assert_eq!(status, 202, "what has ended does not count");
+}
+
+#[tokio::test]
+async fn whoever_comes_with_many_tasks_leaves_places_to_others() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m", "--tenant-running", "2"];
+    let mut server = Server::start(&[&KEYS[..], &endpoint].concat()).await;
+    for number in 0..5 {
+        let (status, _) = submit(&server, ANN, book(&format!("Many {number}"), 1), "processor=llm").await;
+        assert_eq!(status, 202);
+    }
+    let (_, bobs) = submit(&server, BOB, book("Single", 1), "processor=llm").await;
+    llm.until(|books| books.held == 3).await;
+    let (_, ready) = ask(&server, BOB, "GET", "/readyz?verbose").await;
+    assert_eq!(ready["tasks"], serde_json::json!({ "running": 3, "waiting": 3 }));
+    // The same from what the store has, after a crash.
+    server.kill().await;
+    server.restart().await;
+    llm.until(|books| books.calls.len() == 6 && books.held == 3).await;
+    let (_, ready) = ask(&server, BOB, "GET", "/readyz?verbose").await;
+    assert_eq!(ready["tasks"], serde_json::json!({ "running": 3, "waiting": 3 }));
+    llm.open();
+    let (_, done) = ask(&server, BOB, "GET", &format!("/v1/tasks/{}?wait=55", id(&bobs))).await;
+    assert_eq!(done["status"], "completed");
+    let (_, list) = ask(&server, ANN, "GET", "/v1/tasks").await;
+    for task in list["tasks"].as_array().unwrap() {
+        let (_, done) = ask(&server, ANN, "GET", &format!("/v1/tasks/{}?wait=55", id(task))).await;
+        assert_eq!(done["status"], "completed");
+    }
+}
+
+#[tokio::test]
+async fn keys_open_the_door_and_an_empty_file_of_keys_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys");
+    for (text, expected) in [("# nobody\n", "there is no key in it"), ("ann=short\n", "line 1: the key of ann")] {
+        std::fs::write(&file, text).unwrap();
+        let arguments = ["serve", "--listen", "0.0.0.0:0", "--api-key-file", file.to_str().unwrap()];
+        let refused = run(dir.path(), arguments).await;
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{error}");
+        assert!(error.contains(expected) && !error.contains("short\n"), "{error}");
+    }
+    let config = run(dir.path(), ["config", "--api-key", "ann=ann-has-this-key"]).await;
+    let config = String::from_utf8(config.stdout).unwrap();
+    assert!(config.contains("ann=(redacted-ann)") && !config.contains(ANN), "{config}");
+}
