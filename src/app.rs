@@ -14,7 +14,7 @@ use crate::document::Readers;
 use crate::ledger::Ledger;
 use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
 use crate::processor::{AutoProcessor, LlmProcessor, Processor, TextProcessor};
-use crate::store::TaskStore;
+use crate::store::{MeasuredStore, TaskStore};
 use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions, SupervisorParts, flights_key};
 
 /// How long a stop waits for things that normally take no time: cancelled attempts to end, last writes to land.
@@ -227,8 +227,9 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
             Dispatcher::new(pool, blob, pages, flights, readers, in_flight)
         });
         let limits = self.options.limits;
+        let store: Arc<dyn TaskStore> = Arc::new(MeasuredStore(self.store));
         let state = Supervisor::new(SupervisorParts {
-            store: Arc::clone(&self.store),
+            store: Arc::clone(&store),
             blob: self.blob.clone(),
             ledger: ledger.clone(),
             processors: self.processors.clone(),
@@ -239,7 +240,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let alive = [state.settled(), dispatching];
         let supervisor = Supervisor::start_in_arbiter(&arbiters[1].handle(), move |_| state);
         let handle = Handle::new(supervisor.clone(), self.blob.clone(), ledger, self.processors, limits);
-        let (store, blob) = (self.store, self.blob);
+        let blob = self.blob;
         Bindery { handle, supervisor, dispatcher, arbiters, store, blob, owner, _name: name, alive }
     }
 }

@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 use self::barrier::Barrier;
 use crate::clock::Timestamp;
 use crate::failpoint;
+use crate::metrics;
 
 mod barrier;
 mod node;
@@ -85,8 +86,8 @@ impl LocalBlob {
     /// When the rename or the sync fails. After a failed sync the blob may stand under its key, whole or not; nobody was
     /// told of it.
     pub fn commit(&self, staged: Staged, key: &str) -> io::Result<()> {
-        self.publish(staged.file, key, true)?;
-        self.barrier.wait()
+        metrics::blob("write", || self.publish(staged.file, key, true))?;
+        self.sync()
     }
 
     /// Gives several staged blobs their keys in a folder that is there, one after the other, and makes them durable
@@ -96,10 +97,10 @@ impl LocalBlob {
     /// As [`Self::commit`]; those before the one that failed stand under their keys.
     pub fn commit_all<'a>(&self, blobs: impl IntoIterator<Item = (Staged, &'a str)>) -> io::Result<()> {
         for (staged, key) in blobs {
-            self.publish(staged.file, key, false)?;
+            metrics::blob("write", || self.publish(staged.file, key, false))?;
             failpoint::pass("blob.one-of-several")?;
         }
-        self.barrier.wait()
+        self.sync()
     }
 
     /// Writes `bytes` under `key`, replacing what was there.
@@ -107,10 +108,7 @@ impl LocalBlob {
     /// # Errors
     /// As [`Self::commit`].
     pub fn put(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
-        let mut file = self.unfinished.file()?;
-        file.write_all(bytes)?;
-        self.publish(file, key, true)?;
-        if durability == Durability::Synced { self.barrier.wait() } else { Ok(()) }
+        self.write(key, bytes, durability, true)
     }
 
     /// Like [`Self::put`], into a folder that is there. A folder that is gone stays gone.
@@ -118,10 +116,20 @@ impl LocalBlob {
     /// # Errors
     /// As [`Self::commit`]; `NotFound` when the folder is gone.
     pub fn put_into_folder(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
-        let mut file = self.unfinished.file()?;
-        file.write_all(bytes)?;
-        self.publish(file, key, false)?;
-        if durability == Durability::Synced { self.barrier.wait() } else { Ok(()) }
+        self.write(key, bytes, durability, false)
+    }
+
+    fn write(&self, key: &str, bytes: &[u8], durability: Durability, make_folder: bool) -> io::Result<()> {
+        metrics::blob("write", || {
+            let mut file = self.unfinished.file()?;
+            file.write_all(bytes)?;
+            self.publish(file, key, make_folder)
+        })?;
+        if durability == Durability::Synced { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        metrics::blob("sync", || self.barrier.wait())
     }
 
     fn publish(&self, file: NamedTempFile, key: &str, make_folder: bool) -> io::Result<()> {
@@ -152,7 +160,7 @@ impl LocalBlob {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        absent(fs::read(self.path(key)?))
+        metrics::blob("read", || absent(fs::read(self.path(key)?)))
     }
 
     /// Opens the blob under `key` for reading, or `None` when nothing is there.

@@ -3,12 +3,12 @@
 mod convert;
 mod estimate;
 mod inspect;
+mod log_format;
 mod output;
 mod progress;
 mod serve;
 mod split;
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ use bindery::document::Readers;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::log_format::LogFormat;
 
 /// The exit codes, as in the README.
 pub mod exit {
@@ -39,6 +41,9 @@ pub struct Cli {
     /// Read settings from this file; flags and BINDERY_* variables win over it
     #[arg(long, global = true, env = "BINDERY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How the log is written to stderr
+    #[arg(long, global = true, env = "BINDERY_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
 }
 
 #[derive(Subcommand)]
@@ -157,15 +162,10 @@ fn readers(config: &Config) -> anyhow::Result<Readers> {
     Ok(Readers::processes(Readers::this_program()?, config.pool.cpu_workers, config.reader))
 }
 
-/// `RUST_LOG` decides what is logged. Without it a server tells what it does, and a conversion only warnings, so that
-/// its progress bar stays whole.
+/// Begins to log, unless nobody reads it.
 pub fn start_log(cli: &Cli) {
-    let level = match cli.command {
-        // Nobody reads what it says before it is dead, and a full pipe would stop it.
-        Command::Reader { .. } => return,
-        Command::Serve(_) => "info",
-        _ if std::io::stderr().is_terminal() => "error",
-        _ => "warn",
-    };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).format_timestamp_millis().init();
+    // Nobody reads what a reader says before it is dead, and a full pipe would stop it.
+    if !matches!(cli.command, Command::Reader { .. }) {
+        log_format::start(matches!(cli.command, Command::Serve(_)), cli.log_format);
+    }
 }

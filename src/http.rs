@@ -12,6 +12,7 @@ mod view;
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{Resource, Route, web};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::Keys;
@@ -22,6 +23,7 @@ use crate::supervisor::Handle;
 pub struct ApiState {
     handle: Handle,
     keys: Keys,
+    metrics: Option<PrometheusHandle>,
     stopping: CancellationToken,
 }
 
@@ -29,13 +31,20 @@ impl ApiState {
     /// State over `handle`, open to everyone. When `stopping` fires, requests that wait for something answer at once.
     #[must_use]
     pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
-        Self { handle, keys: Keys::default(), stopping }
+        Self { handle, keys: Keys::default(), metrics: None, stopping }
     }
 
     /// The same for callers with one of these keys alone, each of whom sees its own tasks. Without any it stays open.
     #[must_use]
     pub fn keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same with the metrics of this recorder on `/metrics`. Whoever embeds Bindery and has a recorder of its own
+    /// shows them in its own way.
+    #[must_use]
+    pub fn metrics(self, recorder: PrometheusHandle) -> Self {
+        Self { metrics: Some(recorder), ..self }
     }
 }
 
@@ -54,6 +63,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))
         .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))
+        .service(at("/metrics", |metrics| metrics.route(web::get().to(ops::metrics))))
         .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))
         .service(at("/readyz", |ready| ready.route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz))));
 }

@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::blob::{Durability, LocalBlob, hex};
 use crate::clock::Timestamp;
 use crate::failpoint;
+use crate::metrics;
 use crate::task::PageOutput;
 
 pub use page_hashes::{PageHash, PageHashes};
@@ -110,7 +111,7 @@ impl Ledger {
     pub fn get(&self, key: PageKey) -> io::Result<Option<PageOutput>> {
         let Some(mut file) = self.blob.reader(&key.blob_key())? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        metrics::blob("read", || file.read_to_end(&mut bytes))?;
         let used = file.metadata()?.modified().map(Timestamp::from)?;
         let now = Timestamp::now();
         if now.since(used) >= USE_GRAIN {

@@ -32,6 +32,7 @@
 //! | [`http`] | the API; the only user of actix-web |
 //! | `failpoint` | places where tests make things go wrong; nothing without its feature |
 //! | [`keys`] | API keys: who a caller is |
+//! | [`metrics`] | every metric |
 //! | [`config`], `app` | one configuration; [`Bindery`], where everything is put together |
 //!
 //! # Life of a PDF
@@ -116,6 +117,7 @@ pub mod http;
 pub mod job;
 pub mod keys;
 pub mod ledger;
+pub mod metrics;
 pub mod pool;
 pub mod processor;
 pub mod store;

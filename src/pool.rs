@@ -22,7 +22,7 @@ mod work;
 mod worker;
 
 pub use dispatcher::{
-    CheckSource, Dispatcher, Drain, Enqueue, Forget, GetEndpoints, GetEstimate, GetLoad, Load, PoolOptions,
+    CheckSource, Dispatcher, Drain, Enqueue, Forget, GetEndpoints, GetEstimate, GetLoad, GetQueues, Load, PoolOptions,
 };
 pub use endpoints::EndpointLoad;
 pub use estimate::{Estimate, EstimateSource};

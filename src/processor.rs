@@ -84,6 +84,19 @@ pub enum CallVerdict {
     Away(Option<Duration>),
 }
 
+impl CallVerdict {
+    /// The name used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Limited(_) => "limited",
+            Self::Strained => "strained",
+            Self::Away(_) => "away",
+        }
+    }
+}
+
 /// As long as it lives, the processor waits.
 pub struct Waiting<'a>(&'a (dyn Fn(bool) + Sync));
 

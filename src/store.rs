@@ -24,9 +24,11 @@ use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
 
 pub mod contract;
 mod embedded;
+mod measured;
 mod redis;
 
 pub use embedded::EmbeddedStore;
+pub(crate) use measured::MeasuredStore;
 pub use redis::{RedisOptions, RedisStore};
 
 /// A replacement of one record by its next version.

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
@@ -10,8 +11,10 @@ use anyhow::{Context, bail};
 use bindery::blob::LocalBlob;
 use bindery::config::{Config, StoreChoice};
 use bindery::http::{self, ApiState};
+use bindery::metrics;
 use bindery::store::{EmbeddedStore, RedisOptions, RedisStore};
 use bindery::{Bindery, Builder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +22,8 @@ use super::exit;
 
 /// Seconds that open connections may take to end once the tasks are stopped.
 const LAST_ANSWERS: u64 = 5;
+/// How often measurements are put in order, so that they do not pile up while nobody asks for them.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     actix_web::rt::System::new().block_on(serve(config))
@@ -29,9 +34,10 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     config.refuse_open_door()?;
     // The port first: a server that cannot listen must not begin calls.
     let listener = TcpListener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+    let recorder = record_metrics()?;
     let bindery = start(&config).await?;
     let stopping = CancellationToken::new();
-    let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone());
+    let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone()).metrics(recorder);
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
         App::new().configure(routes).default_service(http::no_such_route())
@@ -71,6 +77,22 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     drop(lock);
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Collects what [`bindery::metrics`] records.
+fn record_metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new().set_buckets(&metrics::BUCKETS)?;
+    let recorder = builder.install_recorder()?;
+    metrics::describe();
+    let upkeep = recorder.clone();
+    actix_web::rt::spawn(async move {
+        let mut tick = tokio::time::interval(UPKEEP);
+        loop {
+            tick.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(recorder)
 }
 
 /// With a store of its own, one server a data directory: two would run every unfinished task twice. Servers on one Redis

@@ -34,6 +34,7 @@ use super::facts::PageFacts;
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
+use crate::metrics;
 use crate::task::{Failure, code};
 
 pub use child::read_for_owner;
@@ -168,6 +169,12 @@ impl Pool {
 
     fn failure(&self, death: Death, what: &str) -> Failure {
         let ReaderLimits { page_time, memory } = self.limits;
+        match death {
+            Death::TooSlow | Death::OutOfTime => metrics::reader_died("timeout"),
+            Death::TooMuchMemory => metrics::reader_died("memory"),
+            Death::Crash => metrics::reader_died("crash"),
+            Death::Unborn(_) | Death::Unwanted => {}
+        }
         match death {
             Death::Unborn(error) => {
                 log::warn!("no reader process can be started: {error}");

@@ -1,14 +1,18 @@
 //! For those who run the service.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
+use crate::metrics;
 use crate::pool::EndpointLoad;
+use crate::supervisor::Handle;
 
 /// Whether the process lives.
 pub(super) async fn healthz() -> HttpResponse {
@@ -44,4 +48,47 @@ pub(super) async fn readyz(
         answer["warnings"] = json!(condition.warnings);
     }
     Ok(HttpResponse::Ok().json(answer))
+}
+
+/// What is counted and measured, in the text format of Prometheus.
+pub(super) async fn metrics(state: web::Data<ApiState>, _: Caller) -> Result<HttpResponse, ApiError> {
+    let Some(recorder) = &state.metrics else {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "metrics are not collected here"));
+    };
+    look_around(&state.handle).await;
+    recorder.run_upkeep();
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(recorder.render()))
+}
+
+/// Sets what is looked at only when somebody asks. What cannot be known now stays as it was.
+async fn look_around(handle: &Handle) {
+    let asked = Instant::now();
+    let _ = handle.admit(None).await;
+    metrics::mailbox("supervisor", asked.elapsed());
+    if let Ok(condition) = handle.condition().await {
+        metrics::tasks(condition.running, condition.waiting);
+        metrics::in_flight(condition.load.in_flight);
+        condition.queues.iter().for_each(|(tenant, pieces)| metrics::queued(tenant, *pieces));
+        let mut rows = BTreeMap::<&str, (usize, usize, usize, Option<Duration>)>::new();
+        for load in &condition.endpoints {
+            let (window, in_flight, queued, away) = rows.entry(metrics::endpoint_row(&load.name)).or_default();
+            *window += load.window;
+            *in_flight += load.in_flight;
+            *queued += load.queued;
+            *away = (*away).max(load.away_for);
+        }
+        for (row, (window, in_flight, queued, away)) in rows {
+            metrics::endpoint(row, window, in_flight, queued, away);
+        }
+    }
+    if let Some(bytes) = resident_memory() {
+        metrics::memory(bytes);
+    }
+}
+
+/// What Linux says (proc(5), statm: the second figure, in pages).
+fn resident_memory() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * u64::try_from(rustix::param::page_size()).ok()?)
 }

@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use crate::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest name that a caller may give.
@@ -23,6 +24,8 @@ pub(super) async fn name_requests(
     let begun = Instant::now();
     let id = given(&request).unwrap_or_else(|| Uuid::now_v7().simple().to_string());
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let route = request.match_pattern().unwrap_or_default();
+    let waits = request.query_string().split('&').any(|option| option.starts_with("wait="));
     let response = next.call(request).await?.map_into_boxed_body();
     let problem = response.response().error().and_then(|error| error.as_error::<ApiError>());
     let problem = problem.map(|problem| problem.response(Some(&id)));
@@ -36,6 +39,9 @@ pub(super) async fn name_requests(
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let (status, ms) = (response.status().as_u16(), begun.elapsed().as_millis());
+    if !waits {
+        metrics::answered(&route, method.as_str(), status, begun.elapsed());
+    }
     let level = match status {
         500.. => log::Level::Warn,
         _ if method.is_safe() => log::Level::Debug,

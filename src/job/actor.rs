@@ -11,6 +11,7 @@ use actix::{
 
 use super::runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
 use crate::document::Document;
+use crate::metrics;
 use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, Receipts, ShardWork, Work};
 use crate::task::{PageFailure, PageUsage, TaskId};
 
@@ -112,6 +113,7 @@ impl JobActor {
             JobAction::Report => self.report_soon(ctx),
             JobAction::ReportStart => self.tell_progress(ctx),
             JobAction::End(end) => {
+                self.runtime.failures().values().for_each(|failed| metrics::page_failed(&failed.failure.code));
                 let news = JobNews::Ended(self.runtime.progress(), end);
                 let forgotten = self.dispatcher.send(Forget(self.spec.task));
                 let told = self.supervisor.send(self.report(news));

@@ -1,5 +1,6 @@
 //! Picks the next piece of work over all jobs and keeps at most as many in flight as there are workers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use super::worker::{Perform, PerformCheck, PerformEstimate, WorkerActor};
 use crate::blob::LocalBlob;
 use crate::document::Readers;
 use crate::ledger::Ledger;
+use crate::metrics;
 use crate::processor::CallReport;
 use crate::task::{Failure, TaskId, code};
 
@@ -130,6 +132,11 @@ pub struct GetLoad;
 #[derive(Message)]
 #[rtype(result = "Vec<EndpointLoad>")]
 pub struct GetEndpoints;
+
+/// Asks how much waits, by tenant, in no order; tenants without any are left out.
+#[derive(Message)]
+#[rtype(result = "Vec<(String, usize)>")]
+pub struct GetQueues;
 
 /// How busy the pool is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,7 +275,8 @@ impl Dispatcher {
 
 /// Has a worker do it and tells the job. The credit comes home only after the job has the news, so a job that cannot
 /// keep up holds back its own work and nothing piles up. Answers the calls that were made.
-async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events, .. }: JobWork) -> Vec<CallReport> {
+async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events, queued }: JobWork) -> Vec<CallReport> {
+    metrics::waited_for_worker(&spec.tenant, queued.elapsed());
     if let Work::Shard(shard) = &work {
         // Only a status; a job that is too busy to hear it hears the end.
         let _ = events.try_send(PoolEvent::Started { index: shard.index, attempt: shard.attempt });
@@ -394,5 +402,17 @@ impl Handler<GetEndpoints> for Dispatcher {
 
     fn handle(&mut self, _: GetEndpoints, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.calls.endpoints.loads(Instant::now()))
+    }
+}
+
+impl Handler<GetQueues> for Dispatcher {
+    type Result = MessageResult<GetQueues>;
+
+    fn handle(&mut self, _: GetQueues, _: &mut Context<Self>) -> Self::Result {
+        let mut sums = HashMap::<String, usize>::new();
+        let queues =
+            self.cpu.queue.lengths().chain(self.suspects.queue.lengths()).chain(self.calls.endpoints.lengths());
+        queues.for_each(|(tenant, pieces)| *sums.entry(tenant.to_owned()).or_default() += pieces);
+        MessageResult(sums.into_iter().collect())
     }
 }

@@ -127,6 +127,11 @@ impl<T> Endpoints<T> {
         self.known.values().map(|endpoint| endpoint.queue.len()).sum()
     }
 
+    /// How much waits, by tenant; one may come several times.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.known.values().flat_map(|endpoint| endpoint.queue.lengths())
+    }
+
     pub(super) fn loads(&self, now: Instant) -> Vec<EndpointLoad> {
         let load = |(name, endpoint): (&String, &Endpoint<T>)| EndpointLoad {
             name: name.clone(),

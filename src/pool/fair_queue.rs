@@ -57,6 +57,12 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
         self.len
     }
 
+    /// How many items of each tenant wait.
+    pub fn lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        let length = |tenant: &Tenant<K, T>| tenant.tasks.values().map(|lane| lane.items.len()).sum();
+        self.tenants.iter().map(move |(name, tenant)| (name.as_str(), length(tenant)))
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

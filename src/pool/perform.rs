@@ -16,6 +16,7 @@ use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, Readers, Shard, plan};
 use crate::failpoint;
 use crate::ledger::{Ledger, PageHash};
+use crate::metrics;
 use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome};
 use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
@@ -46,6 +47,9 @@ impl Workshop {
             Work::Shard(work) => {
                 let (reports, reported) = std::sync::mpsc::channel();
                 let receipts = self.attempt(spec, &work, slot, &reports);
+                if let Receipts::Retry { why, .. } | Receipts::Failed(why) | Receipts::Fatal(why) = &receipts {
+                    metrics::attempt_failed(&why.code);
+                }
                 let calls = reported.try_iter().collect();
                 Ended::Shard { index: work.index, attempt: work.attempt, receipts, calls }
             }
@@ -72,6 +76,7 @@ impl Workshop {
                 known.push(page);
             }
         }
+        metrics::pages_reused(&spec.tenant, known.len());
         Ok(Plan { document: std::sync::Arc::new(document), pages, known })
     }
 
@@ -105,7 +110,9 @@ impl Workshop {
             Err(why) => return Receipts::Failed(why),
         }
         for page in work.shard.pages() {
-            match self.known(spec, page) {
+            let known = self.known(spec, page);
+            metrics::looked_up(matches!(known, Ok(Some(_))));
+            match known {
                 Ok(Some(_)) => {
                     receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true })));
                 }
@@ -113,6 +120,7 @@ impl Workshop {
                 Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
             }
         }
+        metrics::pages_reused(&spec.tenant, receipts.len());
         for shard in plan(missing, u32::MAX) {
             match self.read(spec, work, shard, slot, reports) {
                 Receipts::Done(read) => receipts.extend(read),
@@ -146,7 +154,9 @@ impl Workshop {
         }
         let flying = self.flights.begin(slot, spec.flight(shard.first, shard.last));
         let waits = |waits: bool| flying.mark(!waits);
-        let called = |report| {
+        let called = |report: CallReport| {
+            let PageUsage { prompt_tokens, completion_tokens, cost, .. } = report.usage;
+            metrics::spent(&spec.tenant, prompt_tokens, completion_tokens, cost.unwrap_or_default());
             let _ = reports.send(report);
         };
         let input = ShardInput {
@@ -209,7 +219,10 @@ impl Workshop {
                     let usage = output.usage;
                     let output = with_spent(output, &mut spent);
                     match self.keep_page(spec, page, &output, paid) {
-                        Ok(()) => Ok(PageReceipt { usage, reused: false }),
+                        Ok(()) => {
+                            metrics::page_read(&output.processor, &spec.tenant);
+                            Ok(PageReceipt { usage, reused: false })
+                        }
                         // Reading it again would be paid again, so this is the page's failure and not tried again.
                         Err(error) if paid => Err(storage_failed(&error)),
                         Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },

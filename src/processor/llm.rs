@@ -38,6 +38,7 @@ use self::prompt::{Ask, PageInput};
 use self::reply::Reply;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::{ImageOptions, PageFacts};
+use crate::metrics;
 use crate::task::{Amount, Failure, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code};
 
 /// How to reach the endpoint and what to ask of it.
@@ -276,7 +277,7 @@ impl LlmProcessor {
         let took = begun.elapsed();
         match answer {
             None => ShardOutcome::Cancelled,
-            Some((Err(error), calls)) => self.refused(input, error, turn, sent, (took, calls)),
+            Some((Err(error), calls)) => self.refused(input, model, error, turn, sent, (took, calls)),
             Some((Ok(reply), calls)) => {
                 self.latencies.add(took);
                 // Of a second call nothing comes back but its bill, which is like the first one's.
@@ -289,7 +290,7 @@ impl LlmProcessor {
                 };
                 let cost = sent.price.map(|price| price.of(billed.0, billed.1));
                 let usage = PageUsage { calls, prompt_tokens, completion_tokens, cost };
-                input.called(CallReport { usage, took, verdict: CallVerdict::Answered });
+                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Answered });
                 match reply::pages(&reply, &numbers) {
                     Ok(markdown) => {
                         let model = reply.model.as_deref().unwrap_or(model);
@@ -329,9 +330,17 @@ impl LlmProcessor {
         (answer, 2)
     }
 
+    /// Tells the pool and the metrics of a call. Callers may name any model; only configured ones have a row of their own.
+    fn report(&self, input: &ShardInput<'_>, model: &str, report: CallReport) {
+        let known = self.options.model.iter().chain(&self.options.fallback).any(|known| known == model);
+        metrics::call(if known { model } else { "other" }, report.verdict.as_str(), report.took);
+        input.called(report);
+    }
+
     fn refused(
         &self,
         input: &ShardInput<'_>,
+        model: &str,
         error: CallError,
         turn: Turn,
         sent: Sent,
@@ -340,7 +349,8 @@ impl LlmProcessor {
         let CallError { why, verdict, paid, dislikes } = error;
         let calls = if paid { calls } else { 0 };
         let cost = sent.price.filter(|_| paid).map(|price| price.of(sent_tokens(&sent, calls), 0));
-        input.called(CallReport { usage: PageUsage { calls, cost, ..PageUsage::default() }, took, verdict });
+        let usage = PageUsage { calls, cost, ..PageUsage::default() };
+        self.report(input, model, CallReport { usage, took, verdict });
         match (verdict, dislikes) {
             (CallVerdict::Away(after) | CallVerdict::Limited(after), _) => ShardOutcome::Retry { after, why },
             (_, Some(dislike)) => {

@@ -17,6 +17,7 @@ use crate::blob::LocalBlob;
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, RetryPolicy, StopJob};
 use crate::ledger::{Ledger, PageHashes, RecipeHash};
+use crate::metrics;
 use crate::pool::{Dispatcher, JobSpec, Lease};
 use crate::processor::Processor;
 use crate::store::TaskStore;
@@ -368,6 +369,7 @@ impl Supervisor {
         let done = record.counts.done;
         let failed = record.counts.failed;
         log::info!(task:% = record.id, status:% = record.status, done, failed; "task is {}", record.status);
+        metrics::task_ended(record.status.as_str());
         self.active.remove(&record.id);
         self.accounts.remove(record.id);
         if let Some(watcher) = self.watchers.remove(&record.id) {

@@ -1,7 +1,7 @@
 //! What callers ask of existing tasks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture};
 use tokio::sync::watch;
@@ -18,7 +18,8 @@ use crate::blob::{Durability, LocalBlob};
 use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::failpoint;
 use crate::job::StopJob;
-use crate::pool::{GetEndpoints, GetLoad, Load};
+use crate::metrics;
+use crate::pool::{GetEndpoints, GetLoad, GetQueues, Load};
 use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
@@ -143,7 +144,7 @@ impl Handler<GetCondition> for Supervisor {
 
     fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
-        let endpoints = self.dispatcher.send(GetEndpoints);
+        let (endpoints, queues) = (self.dispatcher.send(GetEndpoints), self.dispatcher.send(GetQueues));
         let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
         let mut homeless = std::collections::BTreeMap::<String, usize>::new();
         self.homeless.values().for_each(|name| *homeless.entry(name.clone()).or_default() += 1);
@@ -154,9 +155,12 @@ impl Handler<GetCondition> for Supervisor {
                     "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"
                 )
             }));
+            let asked = Instant::now();
             let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
-            let endpoints = endpoints.await.unwrap_or_default();
-            Ok(Condition { load, owner, others, running, waiting, endpoints, warnings })
+            metrics::mailbox("dispatcher", asked.elapsed());
+            let (endpoints, queues) = futures::join!(endpoints, queues);
+            let (endpoints, queues) = (endpoints.unwrap_or_default(), queues.unwrap_or_default());
+            Ok(Condition { load, owner, others, running, waiting, queues, endpoints, warnings })
         })
     }
 }
@@ -244,6 +248,7 @@ impl Supervisor {
             if let Ok(Some(record)) = &cancelled {
                 this.waiting.remove(id);
                 this.accounts.remove(id);
+                metrics::task_ended(record.status.as_str());
                 if let Some(watcher) = this.watchers.remove(&id) {
                     watcher.send_replace(Some(record.clone()));
                 }

@@ -22,8 +22,9 @@ use super::registry::Processors;
 use crate::blob::LocalBlob;
 use crate::clock::{Timestamp, Uptime};
 use crate::failpoint;
+use crate::metrics;
 use crate::pool::{Lease, read_flights};
-use crate::store::{LeaseChange, Renewal, Renewed, StoreError, TaskStore, Update};
+use crate::store::{LeaseChange, Renewal, Renewed, StoreError, TaskStore, Update, node_of};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
 /// How often a store that is not shared is looked through for tasks that nobody runs.
@@ -316,6 +317,11 @@ async fn claim(
     let broken = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     failpoint::pass("claim.begin").map_err(broken)?;
     write_once(store.as_ref(), blob, &update).await?;
+    metrics::task_taken_up(match (&current.owner, &update.next.owner) {
+        (Some(before), Some(now)) if node_of(before) == node_of(now) => "restart",
+        (Some(_), _) => "other",
+        (None, _) => "nobody",
+    });
     failpoint::pass("claim.written").map_err(broken)?;
     Ok(Claimed::Taken(Box::new(update.next)))
 }

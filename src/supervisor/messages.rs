@@ -207,6 +207,8 @@ pub struct Condition {
     pub running: usize,
     /// Tasks known here that wait for a place.
     pub waiting: usize,
+    /// Pieces of work that wait, by tenant.
+    pub queues: Vec<(String, usize)>,
     /// How the endpoints do that are called.
     pub endpoints: Vec<EndpointLoad>,
     /// What about the database puts tasks at risk.

@@ -17,6 +17,7 @@ use super::actor::Supervisor;
 use super::manifest;
 use crate::blob::{Durability, LocalBlob};
 use crate::failpoint;
+use crate::metrics;
 use crate::store::{Create, Created, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus};
 
@@ -121,6 +122,7 @@ impl Supervisor {
                 }
                 Verdict::Theirs => {
                     log::warn!(task:% = id; "job is stopped, its task belongs to another process now");
+                    metrics::task_lost();
                     self.give_up(id, ctx);
                 }
             },

@@ -14,6 +14,7 @@ use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::failpoint;
 use crate::ledger::RecipeHash;
+use crate::metrics;
 use crate::pool::{CheckSource, Dispatcher, Estimate, EstimateSource, GetEstimate, SourceCheck, SourcePages};
 use crate::store::{Create, Created, StoreError, TaskStore};
 use crate::task::{Counts, Failure, Source, TaskId, TaskOptions, TaskRecord, TaskStatus, Usage, code};
@@ -57,6 +58,9 @@ impl Handler<SubmitTask> for Supervisor {
             let reserved = id.is_some_and(|id| this.active.remove(&id).is_some());
             if let Some(id) = id.filter(|_| !matches!(accepted, Ok(Accepted { reused: false, .. }))) {
                 this.accounts.remove(id);
+            }
+            if let Ok(Accepted { reused, .. }) = &accepted {
+                metrics::task_accepted(*reused);
             }
             match &accepted {
                 Ok(Accepted { record, reused: false }) => {

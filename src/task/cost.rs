@@ -27,6 +27,12 @@ impl Cost {
         self.0 as f64 / UNIT
     }
 
+    /// The amount in millionths, rounded up.
+    #[must_use]
+    pub const fn millionths(self) -> u64 {
+        self.0.div_ceil(1_000)
+    }
+
     /// Both together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -19,6 +19,7 @@ mod hostile;
 mod image;
 mod inspect;
 mod llm;
+mod metrics;
 mod mutants;
 mod nodes;
 mod recovery;

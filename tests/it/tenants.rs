@@ -27,7 +27,7 @@ fn id(task: &Value) -> String {
 #[tokio::test]
 async fn without_a_good_key_nothing_is_told_and_nothing_taken_in() {
     let server = Server::start(&KEYS).await;
-    for path in ["/v1/tasks", "/v1/tasks/0", "/v1/tasks/0/result", "/readyz?verbose"] {
+    for path in ["/v1/tasks", "/v1/tasks/0", "/v1/tasks/0/result", "/readyz?verbose", "/metrics"] {
         for key in [None, Some("ann"), Some("ann-has-this-ke"), Some("")] {
             let request = server.request("GET", path);
             let request = if let Some(key) = key { request.bearer_auth(key) } else { request };

@@ -1,0 +1,83 @@
+//! A store that is watched by a clock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::{Create, Created, ListPage, ListQuery, Renewed, StoreError, TaskStore, Update};
+use crate::clock::Timestamp;
+use crate::metrics;
+use crate::task::{Revision, TaskId, TaskRecord};
+
+/// Any store, with how long its answers take among the metrics.
+pub(crate) struct MeasuredStore(pub(crate) Arc<dyn TaskStore>);
+
+async fn timed<T>(
+    operation: &'static str,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    let answer = asked.await;
+    metrics::store(operation, begun, !matches!(answer, Err(StoreError::Unavailable(_))));
+    answer
+}
+
+#[async_trait]
+impl TaskStore for MeasuredStore {
+    fn lease(&self) -> Option<Duration> {
+        self.0.lease()
+    }
+
+    async fn create(&self, create: &Create) -> Result<Created, StoreError> {
+        timed("create", self.0.create(create)).await
+    }
+
+    async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
+        timed("get", self.0.get(id)).await
+    }
+
+    async fn update(&self, update: &Update) -> Result<(), StoreError> {
+        timed("update", self.0.update(update)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        timed("list", self.0.list(query)).await
+    }
+
+    async fn delete(&self, id: TaskId, expected: Option<Revision>) -> Result<bool, StoreError> {
+        timed("delete", self.0.delete(id, expected)).await
+    }
+
+    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        timed("expired", self.0.expired(now, limit)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        timed("ping", self.0.ping()).await
+    }
+
+    async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        timed("unclaimed", self.0.unclaimed(owner, limit)).await
+    }
+
+    async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
+        timed("renew", self.0.renew(owner, tasks)).await
+    }
+
+    async fn leave(&self, owner: &str) -> Result<(), StoreError> {
+        timed("leave", self.0.leave(owner)).await
+    }
+
+    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError> {
+        timed("repair", self.0.repair(ids)).await
+    }
+
+    async fn repair_indexes(&self) -> Result<usize, StoreError> {
+        timed("repair_indexes", self.0.repair_indexes()).await
+    }
+
+    async fn warnings(&self) -> Result<Vec<String>, StoreError> {
+        timed("warnings", self.0.warnings()).await
+    }
+}
