@@ -60,7 +60,13 @@ fn job_runtime(c: &mut Criterion) {
                 for index in 0..SHARDS {
                     job.on(JobEvent::Started { index, attempt: 1 });
                     let receipts = Receipts::Done(vec![(index + 1, Ok(receipt))]);
-                    black_box(job.on(JobEvent::Outcome { index, attempt: 1, receipts, spent: PageUsage::default() }));
+                    black_box(job.on(JobEvent::Outcome {
+                        index,
+                        attempt: 1,
+                        receipts,
+                        spent: PageUsage::default(),
+                        elsewhere: false,
+                    }));
                 }
             },
             BatchSize::LargeInput,

@@ -10,6 +10,7 @@
 //! worker's message only when a worker is free (a credit is there), and everything else waits in the [`FairQueue`],
 //! where it can be ordered, counted and taken back.
 
+mod another;
 mod dispatcher;
 mod endpoints;
 mod estimate;

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::document::{Document, PageFacts, PageReader, Shard};
@@ -58,7 +59,12 @@ pub struct ShardInput<'a> {
     pub on_waiting: &'a (dyn Fn(bool) + Sync),
     /// Told of each call; see [`Self::called`].
     pub on_call: &'a (dyn Fn(CallReport) + Sync),
+    /// See [`Self::place_for_another`].
+    pub on_another: &'a (dyn Fn() -> BoxFuture<'static, Option<CallPlace>> + Sync),
 }
+
+/// A place among the calls in flight of an endpoint. It is given back when this is dropped.
+pub type CallPlace = Box<dyn Send>;
 
 /// One call of an endpoint, as seen by who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,8 @@ pub enum CallVerdict {
     Strained,
     /// Nobody is there; perhaps a gateway said when to come back.
     Away(Option<Duration>),
+    /// It was cut off by whoever made it, and says nothing about the endpoint.
+    Abandoned,
 }
 
 impl CallVerdict {
@@ -93,6 +101,7 @@ impl CallVerdict {
             Self::Limited(_) => "limited",
             Self::Strained => "strained",
             Self::Away(_) => "away",
+            Self::Abandoned => "abandoned",
         }
     }
 }
@@ -112,6 +121,12 @@ impl ShardInput<'_> {
     /// are done stand in their outputs.
     pub fn called(&self, report: CallReport) {
         (self.on_call)(report);
+    }
+
+    /// Asks for a place for one more call of the endpoint that this attempt calls, beside the one that it has; `None` when
+    /// the endpoint bears no more, or others wait for it. What it costs goes into the report of the first call.
+    pub async fn place_for_another(&self) -> Option<CallPlace> {
+        (self.on_another)().await
     }
 
     /// Says that until the answer is dropped this thread only waits for somebody else, for example for an endpoint. If
@@ -203,11 +218,12 @@ pub trait Processor: Send + Sync + 'static {
         self.kind() == WorkKind::Call
     }
 
-    /// What the limits of calls belong to: the endpoint and the model that it is asked for. Calls of the same name share
-    /// them, also those of other processors.
-    fn endpoint(&self, options: &TaskOptions) -> String {
-        let _ = options;
-        self.name().to_owned()
+    /// What the limits of the next call belong to, after attempts with the codes `earlier`: the endpoint and the model that
+    /// it is asked for. Calls of the same name share them, also those of other processors. `None` when the next attempt
+    /// makes no call. `usual` is how many attempts one way of reading has.
+    fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
+        let _ = (options, earlier, usual);
+        Some(self.name().to_owned())
     }
 
     /// What reading this page would take, and by which of its ways; of pages that it reads by itself, nothing.

@@ -12,7 +12,7 @@ use actix::{
 use super::runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
 use crate::document::Document;
 use crate::metrics;
-use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, Receipts, ShardWork, Work};
+use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, ShardWork, Work};
 use crate::task::{PageFailure, PageUsage, TaskId};
 
 /// Progress is told at most this often; what happens in between is told together.
@@ -204,11 +204,11 @@ impl Handler<PoolEvent> for JobActor {
             }
             PoolEvent::Ended(Ended::Planned(Err(why))) => JobEvent::PlanFailed(why),
             PoolEvent::Ended(Ended::Shard { index, attempt, receipts, calls }) => {
-                // What a page that is done has cost stands in its receipt.
-                let came_to_something = matches!(receipts, Receipts::Done(_) | Receipts::Divided { .. });
-                let calls = calls.iter().filter(|_| !came_to_something);
-                let spent = calls.fold(PageUsage::default(), |spent, call| spent.and(call.usage));
-                JobEvent::Outcome { index, attempt, receipts, spent }
+                let spent = calls.iter().fold(PageUsage::default(), |spent, call| spent.and(call.usage));
+                let spent = spent.without(receipts.usage());
+                let earlier = self.runtime.sub_task(index).map_or(&[][..], |subtask| &subtask.errors);
+                let elsewhere = receipts.nobody_there() && self.spec.reads_elsewhere(earlier);
+                JobEvent::Outcome { index, attempt, receipts, spent, elsewhere }
             }
             PoolEvent::Ended(Ended::Bound(Ok(missing))) => JobEvent::Bound { missing },
             PoolEvent::Ended(Ended::Bound(Err(why))) => JobEvent::BindFailed(why),

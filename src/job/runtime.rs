@@ -41,8 +41,10 @@ pub enum JobEvent {
         attempt: u32,
         /// What became of it.
         receipts: Receipts,
-        /// What it cost, when it came to nothing.
+        /// What it cost beyond what stands with the pages that are done.
         spent: PageUsage,
+        /// Whether it found nobody at its endpoint, and there is another way to read its pages.
+        elsewhere: bool,
     },
     /// The wait before the next attempt is over.
     RetryDue {
@@ -127,6 +129,9 @@ pub struct JobProgress {
     /// What this job has cost so far.
     pub usage: Usage,
 }
+
+/// So often in a row others were answered and a subtask was not, before that counts as its own failure.
+const AWAY_ALONE: u32 = 3;
 
 /// What the job is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -299,17 +304,17 @@ impl JobRuntime {
             (Phase::Planning, JobEvent::Planned { pages, known }) => self.planned(pages, &known),
             (Phase::Planning, JobEvent::PlanFailed(why)) => self.plan_failed(why),
             (Phase::Running, JobEvent::Started { index, attempt }) => self.started(index, attempt),
-            (Phase::Running, JobEvent::Outcome { index, attempt, receipts, spent }) => {
+            (Phase::Running, JobEvent::Outcome { index, attempt, receipts, spent, elsewhere }) => {
                 let begun = self.sub_tasks.get(index as usize).is_some_and(|subtask| subtask.is_out(attempt));
                 let before = self.usage.cost.unwrap_or_default();
                 self.spend(index, attempt, spent);
-                let mut actions = self.outcome(index, attempt, receipts);
+                let mut actions = self.outcome(index, attempt, receipts, elsewhere);
                 if begun {
                     actions.extend(self.settle_up(index, before));
                 }
                 actions
             }
-            (Phase::BindingPartial(_), JobEvent::Outcome { index, attempt, receipts, spent }) => {
+            (Phase::BindingPartial(_), JobEvent::Outcome { index, attempt, receipts, spent, .. }) => {
                 // Too late for the result, but it was paid, and is in the ledger.
                 if self.take(index, SubTaskStep::Finish, attempt).is_none() {
                     return Vec::new();
@@ -438,7 +443,7 @@ impl JobRuntime {
         actions
     }
 
-    fn outcome(&mut self, index: u32, attempt: u32, receipts: Receipts) -> Vec<JobAction> {
+    fn outcome(&mut self, index: u32, attempt: u32, receipts: Receipts, elsewhere: bool) -> Vec<JobAction> {
         let mut actions = self.began();
         let Some(subtask) = self.sub_tasks.get(index as usize) else { return actions };
         let several = subtask.shard.len() > 1;
@@ -448,7 +453,14 @@ impl JobRuntime {
             Receipts::Done(pages) => self.done(index, attempt, pages, &[]),
             Receipts::Divided { done, calls } => self.done(index, attempt, done, &calls),
             Receipts::NotNow(after) => self.wait(index, attempt, after),
+            Receipts::Retry { why, .. } if self.is_singled_out(index, &why) => {
+                self.outcome(index, attempt, Receipts::Failed(why), false)
+            }
             Receipts::Retry { after, why } if patient => self.wait_for_others(index, attempt, after, &why),
+            Receipts::Retry { why, .. } | Receipts::GaveUp(why) if elsewhere => {
+                let why = Failure { code: code::ENDPOINT_AWAY.into(), ..why };
+                self.try_again(index, attempt, errors, &why)
+            }
             Receipts::Fatal(why) => self.give_up(why),
             // Of several pages one may be the cause; alone each has all its attempts.
             Receipts::Failed(_) if several => self.split(index, attempt),
@@ -461,10 +473,23 @@ impl JobRuntime {
             // A stopped job is over and does not get here: the processor gave up on its own account.
             Receipts::Cancelled => {
                 let why = Failure::passing(code::BAD_ANSWER, "the processor gave up although nobody asked it to");
-                self.outcome(index, attempt, Receipts::Failed(why))
+                self.outcome(index, attempt, Receipts::Failed(why), false)
             }
         });
         actions
+    }
+
+    /// Whether the endpoint is away for this subtask only: again and again, while it answers others of the job in
+    /// between. Then these pages may be what it stumbles over.
+    fn is_singled_out(&mut self, index: u32, why: &Failure) -> bool {
+        let answered = self.usage.calls;
+        let Some(subtask) = self.sub_tasks.get_mut(index as usize) else { return false };
+        if *why.code != *code::ENDPOINT_UNAVAILABLE || subtask.kind != WorkKind::Call {
+            return false;
+        }
+        let others_were_answered = subtask.away_at.replace(answered).is_some_and(|before| before < answered);
+        subtask.away_alone = if others_were_answered { subtask.away_alone + 1 } else { 0 };
+        subtask.away_alone >= AWAY_ALONE
     }
 
     /// Pages have their outcomes, but for some that need calls.

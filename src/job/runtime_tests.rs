@@ -29,14 +29,18 @@ fn receipt() -> PageReceipt {
     PageReceipt { usage, reused: false }
 }
 
+fn came(index: u32, attempt: u32, receipts: Receipts) -> JobEvent {
+    JobEvent::Outcome { index, attempt, receipts, spent: PageUsage::default(), elsewhere: false }
+}
+
 fn ok(job: &JobRuntime, index: u32, attempt: u32) -> JobEvent {
     let pages = job.sub_task(index).unwrap().shard.pages();
     let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt()))).collect());
-    JobEvent::Outcome { index, attempt, receipts, spent: PageUsage::default() }
+    came(index, attempt, receipts)
 }
 
 fn failed(index: u32, attempt: u32, why: Failure) -> JobEvent {
-    JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(why), spent: PageUsage::default() }
+    came(index, attempt, Receipts::Failed(why))
 }
 
 fn damage() -> Failure {
@@ -74,18 +78,47 @@ fn nobody_is_waited_for_longer_than_the_patience() {
     let patience = RetryPolicy::default().patience;
     let away = |after| Receipts::Retry { after, why: Failure::passing(code::RATE_LIMITED, "come back next year") };
     let year = Some(Duration::from_hours(24 * 365));
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: away(year), spent: PageUsage::default() });
+    let actions = job.on(came(0, 1, away(year)));
     assert!(matches!(actions[1], JobAction::RetryLater { after, .. } if after == patience), "{actions:?}");
     job.on(JobEvent::RetryDue { index: 0, attempt: 1 });
-    job.on(JobEvent::Outcome { index: 0, attempt: 2, receipts: away(year), spent: PageUsage::default() });
+    job.on(came(0, 2, away(year)));
     assert_eq!(job.failures().len(), 1);
+}
+
+#[test]
+fn when_nobody_comes_any_more_somebody_else_reads_the_page_if_there_is_one() {
+    let gone = || Receipts::GaveUp(Failure::passing(code::ENDPOINT_UNAVAILABLE, "nobody there"));
+    let mut job = planned(1, 2, None);
+    job.on(came(0, 1, gone()));
+    assert_eq!(&*job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
+    let given_up =
+        JobEvent::Outcome { index: 1, attempt: 1, receipts: gone(), spent: PageUsage::default(), elsewhere: true };
+    let actions = job.on(given_up);
+    assert!(matches!(actions.last(), Some(JobAction::RetryLater { index: 1, .. })), "{actions:?}");
+    assert_eq!(job.sub_task(1).unwrap().errors, [code::ENDPOINT_AWAY]);
+}
+
+#[test]
+fn an_endpoint_that_stumbles_over_one_page_alone_is_not_waited_for_without_end() {
+    let away = || Receipts::Retry { after: None, why: Failure::passing(code::ENDPOINT_UNAVAILABLE, "502") };
+    let mut job = planned(1, 10, None);
+    for attempt in 1..=9 {
+        job.on(came(0, attempt, away()));
+        job.on(JobEvent::RetryDue { index: 0, attempt });
+    }
+    assert!(job.sub_task(0).unwrap().errors.is_empty(), "nobody is answered: it may be away");
+    for (attempt, other) in (10..).zip(1..=5) {
+        job.on(ok(&job, other, 1));
+        job.on(came(0, attempt, away()));
+        job.on(JobEvent::RetryDue { index: 0, attempt });
+    }
+    assert_eq!(&*job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
 }
 
 #[test]
 fn a_processor_that_gives_up_by_itself_is_tried_again() {
     let mut job = planned(1, 1, None);
-    let actions =
-        job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: Receipts::Cancelled, spent: PageUsage::default() });
+    let actions = job.on(came(0, 1, Receipts::Cancelled));
     assert!(matches!(actions[1], JobAction::RetryLater { attempt: 1, .. }), "{actions:?}");
 }
 
@@ -121,7 +154,7 @@ fn a_retry_after_is_obeyed() {
     let mut job = planned(1, 1, None);
     let after = Duration::from_secs(90);
     let receipts = Receipts::Retry { after: Some(after), why: Failure::passing(code::RATE_LIMITED, "slow down") };
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts, spent: PageUsage::default() });
+    let actions = job.on(came(0, 1, receipts));
     assert!(matches!(actions.last(), Some(JobAction::RetryLater { after: wait, .. }) if *wait >= after));
 }
 
@@ -130,12 +163,7 @@ fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
     let mut job = planned(1, 1, None);
     let away = |attempt| {
         let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "away");
-        JobEvent::Outcome {
-            index: 0,
-            attempt,
-            receipts: Receipts::Retry { after: None, why },
-            spent: PageUsage::default(),
-        }
+        came(0, attempt, Receipts::Retry { after: None, why })
     };
     let mut waited = Duration::ZERO;
     let mut attempt = 1;
@@ -163,7 +191,7 @@ fn pages_that_need_calls_come_back_as_subtasks_for_calls() {
     let mut job = planned(6, 6, None);
     let done = [1, 4].map(|page| (page, Ok(receipt()))).to_vec();
     let receipts = Receipts::Divided { done, calls: vec![2, 3, 5, 6, 99] };
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts, spent: PageUsage::default() });
+    let actions = job.on(came(0, 1, receipts));
     assert!(actions.contains(&JobAction::Run(vec![1, 2])), "{actions:?}");
     let shards = [1, 2].map(|index| job.sub_task(index).unwrap()).map(|s| (s.shard.first, s.shard.last, s.kind));
     assert_eq!(shards, [(2, 3, WorkKind::Call), (5, 6, WorkKind::Call)]);
@@ -177,7 +205,7 @@ fn what_no_attempt_can_mend_ends_the_task_with_its_words() {
     job.on(ok(&job, 0, 1));
     let why = Failure::permanent(code::ENDPOINT_UNAUTHORIZED, "no such key");
     let receipts = Receipts::Fatal(why.clone());
-    let actions = job.on(JobEvent::Outcome { index: 1, attempt: 1, receipts, spent: PageUsage::default() });
+    let actions = job.on(came(1, 1, receipts));
     assert!(actions.contains(&JobAction::StopAttempts) && actions.contains(&JobAction::Bind { complete: false }));
     let actions = job.on(JobEvent::Bound { missing: vec![2, 3] });
     assert!(actions.contains(&JobAction::End(JobEnd::Failed { why, partial: true })), "{actions:?}");
@@ -187,7 +215,13 @@ fn what_no_attempt_can_mend_ends_the_task_with_its_words() {
 fn what_attempts_cost_counts_also_when_they_came_to_nothing() {
     let mut job = planned(2, 2, None);
     let spent = PageUsage { calls: 1, prompt_tokens: 50, completion_tokens: 7, cost: None };
-    let lost = |index, attempt| JobEvent::Outcome { index, attempt, receipts: Receipts::Failed(bad_answer()), spent };
+    let lost = |index, attempt| JobEvent::Outcome {
+        index,
+        attempt,
+        receipts: Receipts::Failed(bad_answer()),
+        spent,
+        elsewhere: false,
+    };
     job.on(lost(0, 1));
     job.on(lost(1, 1));
     // The page takes over what its shard had cost.
@@ -203,7 +237,7 @@ fn a_budget_lets_calls_begin_as_far_as_it_goes() {
     job.on(JobEvent::Planned { pages: (1..=8).collect(), known: Vec::new() });
     // The first shard goes alone, and turns out to be two calls, of which one begins.
     let divided = Receipts::Divided { done: Vec::new(), calls: (1..=8).collect() };
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts: divided, spent: PageUsage::default() });
+    let actions = job.on(came(0, 1, divided));
     let run = |actions: &[JobAction]| -> Vec<u32> {
         let runs =
             actions.iter().filter_map(|action| if let JobAction::Run(run) = action { Some(run.clone()) } else { None });
@@ -216,7 +250,7 @@ fn a_budget_lets_calls_begin_as_far_as_it_goes() {
         let first = |page| usize::from(page == job.sub_task(index).unwrap().shard.first);
         let receipt = |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], reused: false };
         let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt(page)))).collect());
-        JobEvent::Outcome { index, attempt: 1, receipts, spent: PageUsage::default() }
+        came(index, 1, receipts)
     };
     let actions = job.on(paid(&job, 1, 0.4));
     assert_eq!(run(&actions), [2], "a third call could be one too many");
@@ -232,7 +266,7 @@ fn a_lost_lease_is_waited_for_without_end_and_at_an_even_pace() {
     let mut job = planned(1, 1, None);
     for attempt in 1..=10_000 {
         let receipts = Receipts::NotNow(Duration::from_secs(1));
-        let actions = job.on(JobEvent::Outcome { index: 0, attempt, receipts, spent: PageUsage::default() });
+        let actions = job.on(came(0, attempt, receipts));
         let wait = JobAction::RetryLater { index: 0, attempt, after: Duration::from_secs(1) };
         assert_eq!(actions.last(), Some(&wait));
         job.on(JobEvent::RetryDue { index: 0, attempt });
@@ -351,7 +385,7 @@ fn a_result_that_cannot_be_written_is_tried_again_then_fails() {
 fn a_processor_that_leaves_pages_out_leaves_no_gap() {
     let mut job = planned(3, 3, None);
     let receipts = Receipts::Done(vec![(2, Ok(receipt())), (99, Ok(receipt()))]);
-    let actions = job.on(JobEvent::Outcome { index: 0, attempt: 1, receipts, spent: PageUsage::default() });
+    let actions = job.on(came(0, 1, receipts));
     assert!(actions.contains(&JobAction::Bind { complete: true }));
     assert_eq!(job.failures().keys().copied().collect::<Vec<_>>(), [1, 3]);
 }
@@ -423,8 +457,7 @@ impl Play {
         }
         let (index, attempt) = self.open.swap_remove(choice % self.open.len());
         let Some(subtask) = self.job.sub_task(index) else { return };
-        let event =
-            JobEvent::Outcome { index, attempt, receipts: receipts(subtask.shard), spent: PageUsage::default() };
+        let event = came(index, attempt, receipts(subtask.shard));
         self.past.push(event.clone());
         self.tell(event);
     }

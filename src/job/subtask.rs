@@ -88,6 +88,10 @@ pub struct SubTask {
     pub spent: PageUsage,
     /// How long it has waited for somebody who was not there.
     pub waited: Duration,
+    /// How many calls of the job had been answered when nobody was there for this one.
+    pub away_at: Option<u64>,
+    /// How often in a row nobody was there although others had been answered since the last time.
+    pub away_alone: u32,
     /// Whether the process died while it read one of these pages.
     pub suspect: bool,
     /// Which workers do it.
@@ -105,6 +109,8 @@ impl SubTask {
             errors: Vec::new(),
             spent: PageUsage::default(),
             waited: Duration::ZERO,
+            away_at: None,
+            away_alone: 0,
             suspect: false,
             kind,
         }

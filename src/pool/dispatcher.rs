@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult, Recipient, ResponseFuture,
@@ -10,6 +10,7 @@ use actix::{
 };
 use tokio::sync::{oneshot, watch};
 
+use super::another::{Another, GivenPlace, TakePlace};
 use super::endpoints::{EndpointLoad, Endpoints, Next};
 use super::estimate::{Estimate, EstimateSource};
 use super::fair_queue::FairQueue;
@@ -24,6 +25,9 @@ use crate::ledger::Ledger;
 use crate::metrics;
 use crate::processor::CallReport;
 use crate::task::{Failure, TaskId, code};
+
+/// How often it is looked whether somebody has waited too long for an endpoint that is away.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How many workers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +200,7 @@ impl Dispatcher {
             let workers = self.plain(suspects).workers.clone();
             let done = async move {
                 match item {
-                    Item::Job(work) => drop(perform(&workers, work).await),
+                    Item::Job(work) => drop(perform(&workers, work, None).await),
                     // Who asked may have gone; then nobody needs the answer.
                     Item::Check(check, answer) => drop(answer.send(perform_check(&workers, check).await)),
                     Item::Estimate(question, answer) => {
@@ -218,12 +222,16 @@ impl Dispatcher {
         while !self.draining && self.calls.free > 0 {
             let (name, ticket, work) = match self.calls.endpoints.pop(Instant::now()) {
                 Next::Go(name, ticket, work) => (name, ticket, work),
-                Next::Wait(at) => return self.pump_calls_at(at, ctx),
+                Next::Wait(at) => {
+                    let look = self.calls.endpoints.is_waited_for_in_vain().then(|| Instant::now() + LOOK_EVERY);
+                    return self.pump_calls_at(at.into_iter().chain(look).min(), ctx);
+                }
             };
             self.calls.free -= 1;
             self.in_flight.send_modify(|count| *count += 1);
             let workers = self.calls.workers.clone();
-            let done = async move { perform(&workers, work).await };
+            let another = Another { name: name.clone(), dispatcher: ctx.address().recipient() };
+            let done = async move { perform(&workers, work, Some(another)).await };
             ctx.spawn(done.into_actor(self).map(move |reports, this, ctx| {
                 this.calls.free += 1;
                 this.in_flight.send_modify(|count| *count -= 1);
@@ -246,6 +254,7 @@ impl Dispatcher {
         let wait = at.saturating_duration_since(Instant::now());
         let timer = ctx.run_later(wait, |this, ctx| {
             this.calls.timer = None;
+            this.calls.endpoints.names().iter().for_each(|name| this.give_up(name, ctx));
             this.pump_calls(ctx);
         });
         self.calls.timer = Some((at, timer));
@@ -275,14 +284,18 @@ impl Dispatcher {
 
 /// Has a worker do it and tells the job. The credit comes home only after the job has the news, so a job that cannot
 /// keep up holds back its own work and nothing piles up. Answers the calls that were made.
-async fn perform(workers: &Addr<WorkerActor>, JobWork { spec, work, events, queued }: JobWork) -> Vec<CallReport> {
+async fn perform(
+    workers: &Addr<WorkerActor>,
+    JobWork { spec, work, events, queued }: JobWork,
+    another: Option<Another>,
+) -> Vec<CallReport> {
     metrics::waited_for_worker(&spec.tenant, queued.elapsed());
     if let Work::Shard(shard) = &work {
         // Only a status; a job that is too busy to hear it hears the end.
         let _ = events.try_send(PoolEvent::Started { index: shard.index, attempt: shard.attempt });
     }
     let lost = lost(&work);
-    let ended = workers.send(Perform { spec, work }).await.unwrap_or(lost);
+    let ended = workers.send(Perform { spec, work, another }).await.unwrap_or(lost);
     let calls = if let Ended::Shard { calls, .. } = &ended { calls.clone() } else { Vec::new() };
     // A job that is gone has been cancelled; what was paid is in the ledger.
     let _ = events.send(PoolEvent::Ended(ended)).await;
@@ -326,16 +339,35 @@ impl Handler<Enqueue> for Dispatcher {
             let lane = work.lane(&spec);
             let work = JobWork { spec: Arc::clone(&spec), work, events: events.clone(), queued: Instant::now() };
             let (tenant, task, priority) = (&spec.tenant, spec.task, spec.options.priority);
-            if lane == LaneName::Calls {
-                let name = spec.processor.endpoint(&spec.options);
-                self.calls.endpoints.push(&name, Instant::now(), |queue| queue.push(tenant, task, priority, work));
-            } else {
-                self.plain(lane == LaneName::Suspects).queue.push(tenant, task, priority, Item::Job(work));
+            match lane {
+                LaneName::Calls(name) => {
+                    self.calls.endpoints.push(&name, Instant::now(), |queue| queue.push(tenant, task, priority, work));
+                }
+                plain => {
+                    self.plain(plain == LaneName::Suspects).queue.push(tenant, task, priority, Item::Job(work));
+                }
             }
         }
         self.pump(false, ctx);
         self.pump(true, ctx);
         self.pump_calls(ctx);
+    }
+}
+
+impl Handler<TakePlace> for Dispatcher {
+    type Result = Option<GivenPlace>;
+
+    /// Only when nobody waits for it: a page that has not been asked for at all comes before a second question.
+    fn handle(&mut self, TakePlace(name): TakePlace, ctx: &mut Context<Self>) -> Self::Result {
+        let ticket = self.calls.endpoints.take_place(&name, Instant::now()).filter(|_| !self.draining)?;
+        let (place, given_back) = oneshot::channel::<()>();
+        let until = async move { drop(given_back.await) };
+        ctx.spawn(until.into_actor(self).map(move |(), this, ctx| {
+            // What it came to stands in the report of the first call.
+            this.calls.endpoints.ended(&name, ticket, &[], Instant::now());
+            this.pump_calls(ctx);
+        }));
+        Some(GivenPlace(place))
     }
 }
 

@@ -89,11 +89,29 @@ impl<T> Endpoints<T> {
         Next::Wait(soonest)
     }
 
+    /// A place for a call that stands in no queue, if there is one to spare.
+    pub(super) fn take_place(&mut self, name: &str, now: Instant) -> Option<Ticket> {
+        let endpoint = self.known.get_mut(name).filter(|endpoint| endpoint.queue.is_empty())?;
+        match endpoint.limiter.admit(now) {
+            Admission::Go(ticket) => Some(ticket),
+            Admission::Wait(_) => None,
+        }
+    }
+
     /// Takes in what became of a call.
     pub(super) fn ended(&mut self, name: &str, ticket: Ticket, reports: &[CallReport], now: Instant) {
         if let Some(endpoint) = self.known.get_mut(name) {
             endpoint.limiter.ended(ticket, reports, now);
         }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.known.keys().cloned().collect()
+    }
+
+    /// Whether something waits for an endpoint where nobody is.
+    pub(super) fn is_waited_for_in_vain(&self) -> bool {
+        self.known.values().any(|endpoint| !endpoint.queue.is_empty() && endpoint.limiter.away_since().is_some())
     }
 
     /// Takes out what has waited for longer than `bears` says, with the moment since when it waits, for an endpoint where nobody is; `again` puts back the rest.

@@ -163,10 +163,15 @@ impl Limiter {
             self.tokens.iter_mut().for_each(|bucket| bucket.take(used - ticket.tokens));
             self.usual_tokens = mean(self.usual_tokens, used);
         }
+        if last.verdict == CallVerdict::Abandoned {
+            // It tells what it cost and nothing else.
+            return;
+        }
         let strained = matches!(last.verdict, CallVerdict::Strained | CallVerdict::Away(_));
         self.strained = self.strained << 1 | u32::from(strained);
         match last.verdict {
             CallVerdict::Away(after) => return self.away(ticket, after, now),
+            CallVerdict::Abandoned => return,
             CallVerdict::Answered => self.answered(ticket, last.took),
             CallVerdict::Limited(after) => self.refused(ticket, after, now),
             CallVerdict::Strained => self.strained(ticket),

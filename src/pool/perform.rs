@@ -9,6 +9,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+
+use super::another::Another;
 use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, Work};
 use crate::aggregate::{JsonWriter, MarkdownWriter};
@@ -25,6 +28,12 @@ const LEASE_PAUSE: Duration = Duration::from_secs(1);
 /// How soon it is tried again to keep a page that found no room.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
+/// The calls of an attempt: where they are told, and who may allow one more.
+struct Calls<'a> {
+    reports: Sender<CallReport>,
+    another: Option<&'a Another>,
+}
+
 /// What workers share.
 #[derive(Clone)]
 pub(super) struct Workshop {
@@ -38,7 +47,7 @@ pub(super) struct Workshop {
 
 impl Workshop {
     /// Does a piece of work; `slot` is the worker's own place in the flights file.
-    pub(super) fn perform(&self, spec: &JobSpec, work: Work, slot: usize) -> Ended {
+    pub(super) fn perform(&self, spec: &JobSpec, work: Work, slot: usize, another: Option<&Another>) -> Ended {
         match work {
             Work::Plan => {
                 let _flying = self.flights.begin(slot, spec.flight(0, 0));
@@ -46,7 +55,7 @@ impl Workshop {
             }
             Work::Shard(work) => {
                 let (reports, reported) = std::sync::mpsc::channel();
-                let receipts = self.attempt(spec, &work, slot, &reports);
+                let receipts = self.attempt(spec, &work, slot, &Calls { reports, another });
                 if let Receipts::Retry { why, .. } | Receipts::Failed(why) | Receipts::Fatal(why) = &receipts {
                     metrics::attempt_failed(&why.code);
                 }
@@ -98,7 +107,7 @@ impl Workshop {
     }
 
     /// One attempt. Pages that another task paid for are not read again.
-    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, reports: &Sender<CallReport>) -> Receipts {
+    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, calls_made: &Calls<'_>) -> Receipts {
         let (mut receipts, mut calls) = (Vec::new(), Vec::new());
         let mut missing = Vec::new();
         let flying = self.flights.begin(slot, spec.flight(work.shard.first, work.shard.last));
@@ -122,7 +131,7 @@ impl Workshop {
         }
         metrics::pages_reused(&spec.tenant, receipts.len());
         for shard in plan(missing, u32::MAX) {
-            match self.read(spec, work, shard, slot, reports) {
+            match self.read(spec, work, shard, slot, calls_made) {
                 Receipts::Done(read) => receipts.extend(read),
                 Receipts::Divided { done, calls: more } => {
                     receipts.extend(done);
@@ -134,14 +143,7 @@ impl Workshop {
         if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } }
     }
 
-    fn read(
-        &self,
-        spec: &JobSpec,
-        work: &ShardWork,
-        shard: Shard,
-        slot: usize,
-        reports: &Sender<CallReport>,
-    ) -> Receipts {
+    fn read(&self, spec: &JobSpec, work: &ShardWork, shard: Shard, slot: usize, calls: &Calls<'_>) -> Receipts {
         if spec.cancel.is_cancelled() {
             return Receipts::Cancelled;
         }
@@ -157,7 +159,7 @@ impl Workshop {
         let called = |report: CallReport| {
             let PageUsage { prompt_tokens, completion_tokens, cost, .. } = report.usage;
             metrics::spent(&spec.tenant, prompt_tokens, completion_tokens, cost.unwrap_or_default());
-            let _ = reports.send(report);
+            let _ = calls.reports.send(report);
         };
         let input = ShardInput {
             document: &work.document,
@@ -172,6 +174,7 @@ impl Workshop {
             max_attempts: spec.max_attempts,
             on_waiting: &waits,
             on_call: &called,
+            on_another: &|| calls.another.map_or_else(|| std::future::ready(None).boxed(), Another::take),
         };
         if let Err(error) = failpoint::pass("attempt.begin").and_then(|()| failpoint::pass_pages(shard.pages())) {
             return Receipts::Failed(storage_failed(&error));

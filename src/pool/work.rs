@@ -13,7 +13,7 @@ use super::lease::Lease;
 use crate::document::{Document, DocumentLimits, Shard};
 use crate::ledger::{PageHashes, PageKey, RecipeHash};
 use crate::processor::{CallReport, Processor, WorkKind};
-use crate::task::{Failure, PageFailure, PageOutput, PageSelection, PageUsage, TaskId, TaskOptions};
+use crate::task::{Failure, PageFailure, PageOutput, PageSelection, PageUsage, TaskId, TaskOptions, code};
 
 /// What every piece of work of one job has in common. Shared, never changed.
 pub struct JobSpec {
@@ -63,6 +63,19 @@ impl JobSpec {
     pub fn page_key(&self, page: u32, output: &PageOutput) -> std::io::Result<PageKey> {
         let recipe = self.recipes.get(output.recipe).ok_or(std::io::ErrorKind::InvalidInput)?;
         self.hashes.page_key(page, *recipe)
+    }
+
+    /// Whose limits the next call at pages goes by, after attempts with these codes; `None` when it makes no call.
+    #[must_use]
+    pub fn endpoint(&self, earlier: &[Cow<'static, str>]) -> Option<String> {
+        self.processor.endpoint(&self.options, earlier, self.max_attempts)
+    }
+
+    /// Whether somebody else would read them if nobody came to this endpoint any more.
+    #[must_use]
+    pub fn reads_elsewhere(&self, earlier: &[Cow<'static, str>]) -> bool {
+        let without = [earlier, &[Cow::Borrowed(code::ENDPOINT_AWAY)]].concat();
+        self.endpoint(earlier) != self.endpoint(&without)
     }
 
     /// How its pages are cut into shards.
@@ -132,10 +145,11 @@ pub struct Bind {
 }
 
 /// Which workers do a piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LaneName {
     Cpu,
-    Calls,
+    /// Calls of this endpoint and model.
+    Calls(String),
     /// One worker alone, for what may kill the process.
     Suspects,
 }
@@ -147,10 +161,8 @@ impl Work {
             Self::Plan if spec.crashes > 0 => LaneName::Suspects,
             Self::Shard(shard) if shard.suspect => LaneName::Suspects,
             Self::Plan | Self::Bind(_) => LaneName::Cpu,
-            Self::Shard(shard) => match shard.kind {
-                WorkKind::Cpu => LaneName::Cpu,
-                WorkKind::Call => LaneName::Calls,
-            },
+            Self::Shard(shard) if shard.kind == WorkKind::Cpu => LaneName::Cpu,
+            Self::Shard(shard) => spec.endpoint(&shard.earlier).map_or(LaneName::Cpu, LaneName::Calls),
         }
     }
 }
@@ -203,6 +215,23 @@ pub enum Receipts {
     GaveUp(Failure),
     /// Given up.
     Cancelled,
+}
+
+impl Receipts {
+    /// What the calls behind pages that are done have cost.
+    #[must_use]
+    pub fn usage(&self) -> PageUsage {
+        let (Self::Done(done) | Self::Divided { done, .. }) = self else { return PageUsage::default() };
+        let receipts = done.iter().filter_map(|(_, result)| result.as_ref().ok());
+        receipts.fold(PageUsage::default(), |sum, receipt| sum.and(receipt.usage))
+    }
+
+    /// Whether nothing came of it because the endpoint is away or asked too often.
+    #[must_use]
+    pub fn nobody_there(&self) -> bool {
+        let (Self::Retry { why, .. } | Self::GaveUp(why)) = self else { return false };
+        [code::ENDPOINT_UNAVAILABLE, code::RATE_LIMITED].contains(&&*why.code)
+    }
 }
 
 /// How a piece of work ended.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Handler, Message, SyncContext};
 
+use super::another::Another;
 use super::estimate::{Estimate, EstimateSource};
 use super::perform::Workshop;
 use super::work::{Ended, JobSpec, Receipts, SourceCheck, SourcePages, Work};
@@ -32,6 +33,7 @@ impl Actor for WorkerActor {
 pub(super) struct Perform {
     pub(super) spec: Arc<JobSpec>,
     pub(super) work: Work,
+    pub(super) another: Option<Another>,
 }
 
 #[derive(Message)]
@@ -46,9 +48,10 @@ pub(super) struct PerformEstimate(pub(super) EstimateSource);
 impl Handler<Perform> for WorkerActor {
     type Result = actix::MessageResult<Perform>;
 
-    fn handle(&mut self, Perform { spec, work }: Perform, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Perform { spec, work, another }: Perform, _: &mut Self::Context) -> Self::Result {
         let again = work.clone();
-        let performed = catch_unwind(AssertUnwindSafe(|| self.workshop.perform(&spec, work, self.slot)));
+        let performed =
+            catch_unwind(AssertUnwindSafe(|| self.workshop.perform(&spec, work, self.slot, another.as_ref())));
         actix::MessageResult(performed.unwrap_or_else(|_| crashed(&spec, &again)))
     }
 }

@@ -1,5 +1,6 @@
 //! The processor that pays only for pages that need it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -67,7 +68,9 @@ impl AutoProcessor {
     /// Has the model look at pages that need it, and says why they did.
     fn look(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let mut outcome = self.llm.process(input);
-        let ShardOutcome::Done(pages) = &mut outcome else { return outcome };
+        let (ShardOutcome::Done(pages) | ShardOutcome::Divided { done: pages, .. }) = &mut outcome else {
+            return outcome;
+        };
         let mut reader = input.reader();
         for PageRead { page, result } in pages {
             let Ok(output) = result else { continue };
@@ -110,8 +113,8 @@ impl Processor for AutoProcessor {
         true
     }
 
-    fn endpoint(&self, options: &TaskOptions) -> String {
-        self.llm.endpoint(options)
+    fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
+        self.llm.endpoint(options, earlier, usual)
     }
 
     fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {

@@ -5,6 +5,7 @@
 //! | `chain` | whose turn it is: model, fallback models, text layer |
 //! | `prompt` | the request |
 //! | `client` | the call |
+//! | `quirks` | what models do not take |
 //! | `reply` | the answer, and whether it is pages at all |
 //! | `latency` | how long calls take, for those that are slow |
 //! | `fidelity` | whether it is *these* pages |
@@ -19,11 +20,12 @@ mod client;
 mod fidelity;
 mod latency;
 mod prompt;
+mod quirks;
 mod reply;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,12 +34,14 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use self::chain::{TEXT, Turn, turn};
-use self::client::{CallError, Client, Dislike};
+use self::client::{CallError, Client};
+use self::fidelity::Fidelity;
 use self::latency::Latencies;
 use self::prompt::{Ask, PageInput};
+use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
-use crate::document::{ImageOptions, PageFacts};
+use crate::document::{ImageOptions, PageFacts, PageReader};
 use crate::metrics;
 use crate::task::{Amount, Failure, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code};
 
@@ -113,10 +117,7 @@ const BY_FALLBACK: usize = 1;
 pub struct LlmProcessor {
     options: LlmOptions,
     client: Client,
-    /// Whether the endpoint was found to refuse a temperature.
-    no_temperature: AtomicBool,
-    /// Whether the endpoint was found to know the token limit by its newer name only.
-    newer_name: AtomicBool,
+    quirks: Quirks,
     latencies: Latencies,
     /// Taken out on drop: a runtime must not be waited for on an actor's thread.
     runtime: Option<Runtime>,
@@ -156,15 +157,7 @@ impl LlmProcessor {
             .enable_all()
             .build()
             .map_err(|error| format!("no threads for calls: {error}"))?;
-        let (no_temperature, newer_name) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self {
-            options,
-            client,
-            no_temperature,
-            newer_name,
-            latencies: Latencies::default(),
-            runtime: Some(runtime),
-        })
+        Ok(Self { options, client, quirks: Quirks::default(), latencies: Latencies::default(), runtime: Some(runtime) })
     }
 
     fn model<'a>(&'a self, options: &'a TaskOptions) -> Option<&'a str> {
@@ -231,6 +224,11 @@ impl LlmProcessor {
                     pages.push(Page { input: PageInput { page, text: given, image }, text });
                 }
                 Err(why) if why.retryable => return Err(why),
+                // No model will see it, but its text may be read all the same.
+                Err(why) if self.fallback(input.options).iter().any(|reader| reader == TEXT) => {
+                    let result = self.text_of(input, &mut reader, page, &why.code);
+                    read.push(PageRead { page, result: result.map_err(|_| why) });
+                }
                 Err(why) => read.push(PageRead { page, result: Err(why) }),
             }
         }
@@ -248,9 +246,9 @@ impl LlmProcessor {
             model,
             prompt: self.prompt(input.options),
             file_name: input.file_name,
-            temperature: (!self.no_temperature.load(Ordering::Relaxed)).then_some(temperature),
+            temperature: (!self.quirks.has(model, Dislike::Temperature)).then_some(temperature),
             max_tokens: (turn.truncated > 0).then(|| FIRST_BUDGET << (turn.truncated - 1).min(4)),
-            newer_name: self.newer_name.load(Ordering::Relaxed),
+            newer_name: self.quirks.has(model, Dislike::MaxTokens),
         };
         let (inputs, texts): (Vec<_>, Vec<_>) = pages.into_iter().map(|page| (page.input, page.text)).unzip();
         let request = prompt::request(&ask, &inputs);
@@ -269,14 +267,20 @@ impl LlmProcessor {
             tokio::select! {
                 biased;
                 () = input.cancel.cancelled() => None,
-                answer = self.ask(request.into()) => Some(answer),
+                answer = self.ask(input, request.into()) => Some(answer),
                 () = tokio::time::sleep_until(input.deadline.into()) => Some((Err(CallError::timeout()), 1)),
             }
         });
         drop(waiting);
         let took = begun.elapsed();
         match answer {
-            None => ShardOutcome::Cancelled,
+            None => {
+                // What the endpoint has been given is likely to be paid, whoever hears the answer.
+                let cost = sent.price.map(|price| price.of(sent_tokens(&sent, 1), 0));
+                let usage = PageUsage { calls: 1, cost, ..PageUsage::default() };
+                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Abandoned });
+                ShardOutcome::Cancelled
+            }
             Some((Err(error), calls)) => self.refused(input, model, error, turn, sent, (took, calls)),
             Some((Ok(reply), calls)) => {
                 self.latencies.add(took);
@@ -314,13 +318,14 @@ impl LlmProcessor {
         }
     }
 
-    /// One call, or two where the first is slow and that is wanted; answers how many.
-    async fn ask(&self, request: Bytes) -> (Result<Reply, CallError>, u32) {
+    /// One call, or two where the first is slow, that is wanted, and the endpoint has room; answers how many.
+    async fn ask(&self, input: &ShardInput<'_>, request: Bytes) -> (Result<Reply, CallError>, u32) {
         let mut first = std::pin::pin!(self.client.complete(request.clone()));
         let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else { return (first.await, 1) };
         if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
             return (answer, 1);
         }
+        let Some(_place) = input.place_for_another().await else { return (first.await, 1) };
         let second = std::pin::pin!(self.client.complete(request));
         let answer = match futures::future::select(first, second).await {
             Either::Left((Err(_), other)) => other.await,
@@ -354,11 +359,11 @@ impl LlmProcessor {
         match (verdict, dislikes) {
             (CallVerdict::Away(after) | CallVerdict::Limited(after), _) => ShardOutcome::Retry { after, why },
             (_, Some(dislike)) => {
-                let (found, had) = match dislike {
-                    Dislike::Temperature => (&self.no_temperature, sent.temperature),
-                    Dislike::MaxTokens => (&self.newer_name, sent.max_tokens),
+                let had = match dislike {
+                    Dislike::Temperature => sent.temperature,
+                    Dislike::MaxTokens => sent.max_tokens,
                 };
-                found.store(true, Ordering::Relaxed);
+                self.quirks.found(model, dislike);
                 // Whoever sent it asks again without it; when that does not help, that is that.
                 if had { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) }
             }
@@ -371,7 +376,8 @@ impl LlmProcessor {
         }
     }
 
-    /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ.
+    /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ. Of several
+    /// pages, those that are not are asked for once more by themselves.
     fn judged(
         &self,
         input: &ShardInput<'_>,
@@ -384,66 +390,81 @@ impl LlmProcessor {
         // A second answer that strays settles it, as far as this model goes.
         let last = turn.strayed && !turn.more_readers;
         let mut output = first;
-        let mut read = Vec::with_capacity(markdown.len());
+        let (mut read, mut bad, mut why) = (Vec::with_capacity(markdown.len()), Vec::new(), None);
         for ((page, markdown), text) in markdown.into_iter().zip(texts) {
             let known = text.as_deref().unwrap_or_default();
-            if fidelity::loops(&markdown) && !fidelity::loops(known) {
-                return failed(
-                    Failure::passing(code::ANSWER_REPETITIVE, "the answer repeats itself without end"),
-                    turn,
-                );
-            }
             let measured = fidelity::fidelity(known, &markdown);
-            if measured.is_none() && faithful && fidelity::refuses(&markdown) && !fidelity::refuses(known) {
-                return failed(Failure::permanent(code::ANSWER_REFUSED, "the model refused"), turn);
+            if let Some(fault) = fault(&markdown, known, faithful, measured.as_ref(), last) {
+                bad.push(page);
+                why = Some(fault);
+                continue;
             }
             let strays = faithful && measured.as_ref().is_some_and(|measured| !measured.holds());
-            if strays && !last {
-                let message = "the answer has too little of the page's text, or numbers that are not on the page";
-                return failed(Failure::passing(code::ANSWER_UNFAITHFUL, message), turn);
-            }
-            if strays {
-                // Whoever has other fallbacks shall not be served with it.
-                output.recipe = BY_FALLBACK;
-            }
-            output.checks = measured.map(|measured| PageChecks {
+            let checks = measured.map(|measured| PageChecks {
                 recall: Some(measured.recall),
                 invented_numbers: Some(u32::try_from(measured.invented).unwrap_or(u32::MAX)),
                 unfaithful: strays,
                 route: None,
             });
+            // Whoever has other fallbacks shall not be served with a page that strays.
+            let recipe = if strays { BY_FALLBACK } else { output.recipe };
             let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
             // The first page carries the call, so that sums come out right.
-            let page_output = PageOutput { markdown, ..std::mem::replace(&mut output, rest) };
+            let page_output = PageOutput { markdown, checks, recipe, ..std::mem::replace(&mut output, rest) };
             read.push(PageRead { page, result: Ok(page_output) });
         }
-        ShardOutcome::Done(read)
+        match why {
+            Some(why) if read.is_empty() => failed(why, turn),
+            _ if bad.is_empty() => ShardOutcome::Done(read),
+            _ => ShardOutcome::Divided { done: read, calls: bad },
+        }
     }
 
     /// Takes the text layer of pages that no model could read.
     fn text_layer(&self, input: &ShardInput<'_>) -> ShardOutcome {
+        let why = input.earlier.last().map_or("", |code| code.as_ref());
         let mut reader = input.reader();
         let mut read = Vec::new();
         for page in input.shard.pages() {
-            let result = match reader.markdown(page) {
-                Ok(markdown) if markdown.is_empty() => {
-                    let message = "no model could read the page, and it has no text layer";
-                    Err(Failure::permanent(code::BAD_ANSWER, message))
-                }
-                Ok(markdown) => {
-                    let why = input.earlier.last().map_or("", |code| code.as_ref());
-                    let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-                    let output =
-                        PageOutput { checks: Some(checks), recipe: BY_FALLBACK, ..self.output(input, markdown) };
-                    Ok(PageOutput { processor: TEXT.to_owned(), ..output })
-                }
+            match self.text_of(input, &mut reader, page, why) {
                 Err(why) if why.retryable => return ShardOutcome::Failed(why),
-                Err(why) => Err(why),
-            };
-            read.push(PageRead { page, result });
+                result => read.push(PageRead { page, result }),
+            }
         }
         ShardOutcome::Done(read)
     }
+
+    fn text_of(
+        &self,
+        input: &ShardInput<'_>,
+        reader: &mut PageReader<'_>,
+        page: u32,
+        why: &str,
+    ) -> Result<PageOutput, Failure> {
+        let markdown = reader.markdown(page)?;
+        if markdown.is_empty() {
+            let message = "no model could read the page, and it has no text layer";
+            return Err(Failure::permanent(code::BAD_ANSWER, message));
+        }
+        let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
+        let output = PageOutput { checks: Some(checks), recipe: BY_FALLBACK, ..self.output(input, markdown) };
+        Ok(PageOutput { processor: TEXT.to_owned(), ..output })
+    }
+}
+
+/// What keeps an answer from being taken as its page, whose own text is `known` where it can be trusted.
+fn fault(markdown: &str, known: &str, faithful: bool, measured: Option<&Fidelity>, last: bool) -> Option<Failure> {
+    if fidelity::loops(markdown) && !fidelity::loops(known) {
+        return Some(Failure::passing(code::ANSWER_REPETITIVE, "the answer repeats itself without end"));
+    }
+    if measured.is_none() && faithful && fidelity::refuses(markdown) && !fidelity::refuses(known) {
+        return Some(Failure::permanent(code::ANSWER_REFUSED, "the model refused"));
+    }
+    let strays = faithful && measured.is_some_and(|measured| !measured.holds());
+    (strays && !last).then(|| {
+        let message = "the answer has too little of the page's text, or numbers that are not on the page";
+        Failure::passing(code::ANSWER_UNFAITHFUL, message)
+    })
 }
 
 /// What is permanent for one reader is not for the next.
@@ -479,8 +500,10 @@ impl Processor for LlmProcessor {
         vec![own, by_fallback]
     }
 
-    fn endpoint(&self, options: &TaskOptions) -> String {
-        format!("{} {}", self.client.host(), self.model(options).unwrap_or_default())
+    fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
+        let readers = self.chain(options);
+        let model = readers.get(turn(readers.len(), usual, earlier).reader)?;
+        (*model != TEXT).then(|| format!("{} {model}", self.client.host()))
     }
 
     /// Tokens as they usually come out: one for every three and a half characters, and for every 750 pixels.
@@ -560,13 +583,11 @@ impl Processor for LlmProcessor {
         if pages.is_empty() {
             return ShardOutcome::Done(read);
         }
-        match self.call(input, model, turn, pages) {
-            ShardOutcome::Done(called) => {
-                read.extend(called);
-                ShardOutcome::Done(read)
-            }
-            other => other,
+        let mut outcome = self.call(input, model, turn, pages);
+        if let ShardOutcome::Done(done) | ShardOutcome::Divided { done, .. } = &mut outcome {
+            done.append(&mut read);
         }
+        outcome
     }
 }
 

@@ -71,6 +71,8 @@ pub mod code {
     pub const RATE_LIMITED: &str = "rate_limited";
     /// The endpoint could not be reached or answered a server error.
     pub const ENDPOINT_UNAVAILABLE: &str = "endpoint_unavailable";
+    /// The endpoint could not be reached, or said that it is asked too often, for longer than a page waits.
+    pub const ENDPOINT_AWAY: &str = "endpoint_away";
     /// The endpoint refused the request.
     pub const ENDPOINT_REFUSED: &str = "endpoint_refused";
     /// The endpoint does not accept the key.

@@ -74,6 +74,17 @@ impl PageUsage {
             cost: Cost::sum(self.cost, other.cost),
         }
     }
+
+    /// What is left of this without `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(other.calls),
+            prompt_tokens: self.prompt_tokens.saturating_sub(other.prompt_tokens),
+            completion_tokens: self.completion_tokens.saturating_sub(other.completion_tokens),
+            cost: self.cost.map(|cost| cost.without(other.cost.unwrap_or_default())),
+        }
+    }
 }
 
 /// A page that is declared failed, after so many attempts.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
-use crate::support::pdf::{book, mixed};
+use crate::support::pdf::{Trap, book, book_with_text, mixed, trapped};
 use crate::support::server::{Server, answer, files};
 
 async fn read(script: Script, pages: u32, query: &str) -> (FakeLlm, Server, Value, String) {
@@ -61,6 +61,96 @@ async fn several_pages_go_in_one_call_and_one_by_one_when_that_fails() {
     assert_eq!(calls, [1, 5, 5, 6, 7, 8]);
     assert_eq!(task["usage"]["calls"], 6);
     assert_eq!(text.matches("Read by the fake.").count(), 8);
+}
+
+#[tokio::test]
+async fn pages_in_the_wrong_order_are_asked_for_one_by_one() {
+    let script = Script::default().page(1, [Answer::Shuffled, Answer::Ok]);
+    let (llm, _server, task, text) = read(script, 3, "shard_pages=3&page_separator=").await;
+    assert_eq!(llm.books().calls.len(), 4);
+    assert_eq!(task["pages"]["done"], 3);
+    assert_eq!(text, (1..=3).map(markdown).collect::<Vec<_>>().join("\n\n") + "\n");
+}
+
+#[tokio::test]
+async fn of_a_call_for_several_pages_only_those_that_stray_are_asked_for_again() {
+    // What the fake answers is not what stands on the third page; the others have too little text to tell.
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let pdf = book_with_text("Stray", 4, 3);
+    let id = server.accepted(pdf, "processor=llm&shard_pages=4").await;
+    let task = server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    assert_eq!(page(&task, &pages, 3)["checks"]["unfaithful"], true, "{pages}");
+    assert_eq!(page(&task, &pages, 2)["checks"]["unfaithful"], Value::Null, "{pages}");
+    let mut calls = llm.books().calls;
+    calls.sort_unstable();
+    assert_eq!(calls, [1, 3, 3], "all four, then the third alone until it is settled");
+    assert_eq!(task["usage"]["calls"], 3);
+}
+
+#[tokio::test]
+async fn a_limit_of_tokens_is_raised_as_far_as_needed() {
+    let script = Script::default().page(1, [Answer::Capped(10_000)]);
+    let (llm, _server, task, text) = read(script, 1, "page_separator=").await;
+    assert_eq!(text, markdown(1) + "\n");
+    let budgets: Vec<_> = llm.books().asked.iter().map(|asked| asked.max_tokens).collect();
+    assert_eq!(budgets, [None, Some(8_192), Some(16_384)]);
+    assert_eq!(task["usage"]["calls"], 3);
+}
+
+#[tokio::test]
+async fn when_nobody_comes_for_a_model_its_fallback_reads_and_has_its_own_limits() {
+    let llm = FakeLlm::start(Script::default().model("m", Answer::Status(503, None)));
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-fallback", "other", "--llm-patience", "1s"];
+    let server = Server::start(&arguments).await;
+    let id = server.accepted(book("Away", 6), "processor=llm").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &6.into()), "{task}");
+    let ready = server.get("/readyz?verbose").await;
+    let endpoints = ready["endpoints"].as_array().unwrap();
+    let window = |model: &str| endpoints.iter().find(|e| e["name"].as_str().unwrap().ends_with(model)).unwrap();
+    assert_eq!((&window(" m")["window"], &window(" other")["window"]), (&1.into(), &16.into()), "{ready}");
+
+    let alone = server.accepted(book("Away too", 2), "processor=llm&fallback=text").await;
+    let task = server.finished(&alone).await;
+    assert_eq!(task["status"], "completed", "{task}");
+    let pages = server.get(&format!("/v1/tasks/{alone}/pages")).await;
+    assert_eq!(pages["pages"][1]["checks"]["route"], "fallback: endpoint_away");
+    let without = server.accepted(book("Away alone", 1), "processor=llm&fallback=none").await;
+    assert_eq!(server.finished(&without).await["status"], "failed");
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_drawn_is_read_as_text_where_that_is_allowed() {
+    let llm = FakeLlm::start(Script::default());
+    let arguments =
+        ["--llm-base-url", &llm.url, "--llm-model", "m", "--reader-timeout", "2s", "--reader-memory", "128M"];
+    let server = Server::start(&arguments).await;
+    let pdf = trapped("Paint", 2, 2, Trap::Paint);
+    let id = server.accepted(pdf.clone(), "processor=llm&input=image&image_side=1200&fallback=text").await;
+    let task = server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    let second = page(&task, &pages, 2);
+    assert_eq!((&second["processor"], &second["markdown"]), (&"text".into(), &"Paint page 2".into()), "{second}");
+    // It takes too long or too much memory, whichever comes first.
+    assert!(second["checks"]["route"].as_str().unwrap().starts_with("fallback: page_"), "{second}");
+    let id = server.accepted(pdf, "processor=llm&input=image&image_side=1200").await;
+    server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages?status=failed")).await;
+    assert!(pages["pages"][0]["error"]["code"].as_str().unwrap().starts_with("page_"), "{pages}");
+    assert_eq!(llm.books().calls_by_page.get(&2), None);
+}
+
+#[tokio::test]
+async fn what_one_model_does_not_take_another_may() {
+    let script = Script::default().model("m", Answer::NoTemperature).model("n", Answer::Ok);
+    let (llm, server, ..) = read(script, 1, "").await;
+    let id = server.accepted(book("Other", 1), "processor=llm&model=n").await;
+    server.finished(&id).await;
+    let asked = llm.books().asked;
+    let asked: Vec<_> = asked.iter().map(|asked| (asked.model.as_str(), asked.temperature.is_some())).collect();
+    assert_eq!(asked, [("m", true), ("m", false), ("n", true)]);
 }
 
 fn page(task: &Value, pages: &Value, number: usize) -> Value {

@@ -20,7 +20,38 @@ async fn an_endpoint_with_a_certificate_of_its_own_is_believed_when_that_is_give
     let stranger = Server::start(&arguments).await;
     let id = stranger.accepted(book("Tls", 1), "processor=llm").await;
     assert_eq!(stranger.finished(&id).await["status"], "failed", "nobody vouches for it");
-    assert_eq!(llm.books().calls.len(), 1);
+    let books = llm.books();
+    assert_eq!((books.calls.len(), books.by_two), (1, 1), "by HTTP/2, which the endpoint offers");
+}
+
+#[tokio::test]
+async fn many_calls_share_a_connection_of_http_2() {
+    let (llm, certificate) =
+        FakeLlm::start_tls(Script::default().otherwise(Answer::Hold).page(3, [Answer::Status(500, None), Answer::Ok]));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, certificate).unwrap();
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "64"];
+    let server = Server::start(&[&arguments[..], &["--ca-file", file.to_str().unwrap()]].concat()).await;
+    let id = server.accepted(book("Two", 60), "processor=llm").await;
+    llm.until(|books| books.held == 59).await;
+    llm.open();
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    let books = llm.books();
+    assert_eq!((books.by_two, books.calls.len(), books.paid.len()), (61, 61, 60));
+}
+
+#[tokio::test]
+async fn an_answer_may_come_slowly_but_not_without_end() {
+    let slow = Answer::Dribble(Duration::from_millis(150));
+    let llm = FakeLlm::start(Script::default().page(1, [slow]).page(2, [Answer::Dribble(Duration::from_secs(60))]));
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-timeout", "5s", "--llm-max-attempts", "1"];
+    let server = Server::start(&arguments).await;
+    let id = server.accepted(book("Slow", 2), "processor=llm").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["pages"]["done"], &task["pages"]["failed"]), (&1.into(), &1.into()), "{task}");
+    let pages = server.get(&format!("/v1/tasks/{id}/pages?status=failed")).await;
+    assert_eq!(pages["pages"][0]["error"]["code"], "timeout");
 }
 
 #[tokio::test]
@@ -89,12 +120,13 @@ async fn a_key_is_told_to_nobody() {
 async fn a_straggler_gets_a_second_call_when_that_is_wanted() {
     let script = Script { delay: Duration::from_millis(5), ..Script::default() };
     let llm = FakeLlm::start(script.page(31, [Answer::Hold, Answer::Ok]));
-    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "1", "--llm-hedge"];
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2", "--llm-hedge"];
     let server = Server::start(&arguments).await;
     let id = server.accepted(book("Hedge", 31), "processor=llm&input=text").await;
     let task = soon("the second call", server.finished(&id)).await;
     assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &31.into()), "{task}");
     let books = llm.until(|books| books.in_flight == 0).await;
+    assert!(books.most_in_flight <= 2, "a second call takes its place among the others: {books:?}");
     assert_eq!(books.calls_by_page[&31], 2, "the first was cut off, the second answered");
     assert!(task["usage"]["calls"].as_u64().unwrap() >= books.calls.len() as u64, "both are paid: {task}");
     llm.open();

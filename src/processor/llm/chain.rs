@@ -41,9 +41,9 @@ pub(super) fn turn(readers: usize, each: u32, earlier: &[impl AsRef<str>]) -> Tu
     turn
 }
 
-/// Codes after which the same reader would answer the same again.
+/// Codes after which the same reader would answer the same again, or not at all.
 pub(super) fn refuses(code: &str) -> bool {
-    [code::ENDPOINT_REFUSED, code::ANSWER_REFUSED, code::MODEL_NOT_FOUND].contains(&code)
+    [code::ENDPOINT_REFUSED, code::ANSWER_REFUSED, code::MODEL_NOT_FOUND, code::ENDPOINT_AWAY].contains(&code)
 }
 
 /// Codes of answers that were not true to the page. A second one of the same model settles it.
@@ -59,7 +59,7 @@ mod tests {
     fn whose_turn_it_is() {
         use code::{
             ANSWER_REFUSED as REFUSED, ANSWER_TRUNCATED as CUT, ANSWER_UNFAITHFUL as STRAY, BAD_ANSWER as BAD,
-            ENDPOINT_REFUSED as DENIED, TIMEOUT,
+            ENDPOINT_AWAY as AWAY, ENDPOINT_REFUSED as DENIED, TIMEOUT,
         };
         // Readers, attempts each, what went wrong; which reader, its failures, cuts, whether it strayed, whether last.
         for (readers, each, earlier, expected) in [
@@ -70,6 +70,7 @@ mod tests {
             (2, 3, &[BAD, BAD, BAD], (1, 0, 0, false, false)),
             (2, 3, &[DENIED], (1, 0, 0, false, false)),
             (3, 3, &[REFUSED, DENIED], (2, 0, 0, false, false)),
+            (3, 3, &[BAD, AWAY], (1, 0, 0, false, true)),
             (3, 3, &[BAD, REFUSED, CUT], (1, 1, 1, false, true)),
             (2, 5, &[CUT, CUT], (0, 2, 2, false, true)),
             (2, 5, &[STRAY], (0, 1, 0, true, true)),

@@ -8,6 +8,7 @@ use futures::StreamExt;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
+use super::quirks::Dislike;
 use super::reply::{self, Reply, quoted};
 use crate::clock::Timestamp;
 use crate::processor::CallVerdict;
@@ -32,13 +33,6 @@ pub(super) struct CallError {
     pub(super) paid: bool,
     /// What of the request the endpoint does not take.
     pub(super) dislikes: Option<Dislike>,
-}
-
-/// Parameters that newer models refuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dislike {
-    Temperature,
-    MaxTokens,
 }
 
 impl CallError {

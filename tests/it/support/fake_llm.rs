@@ -34,6 +34,12 @@ pub enum Answer {
     Hang,
     /// Breaks the connection off.
     Reset,
+    /// Answers with [`markdown`] in eight pieces, each so long after the one before.
+    Dribble(Duration),
+    /// Answers with [`markdown`], several pages in the wrong order.
+    Shuffled,
+    /// Answers with [`markdown`] as far as so many tokens go, where the caller does not allow more.
+    Capped(u64),
 }
 
 /// What it does: by page and call, else by default, after a delay.
@@ -50,7 +56,7 @@ pub struct Script {
     pub spread: Option<(u64, f64)>,
     /// When set, of a hundred calls five are refused with 429, three with 500, two never end and one is cut off.
     pub mishaps: Option<u64>,
-    /// When set, every twelfth call or so goes wrong, which and how by this seed.
+    /// When set, every twelfth call or so goes wrong, which and how by this seed, and some are slow.
     pub trouble: Option<u64>,
 }
 
@@ -101,6 +107,8 @@ pub struct Books {
     /// Calls that came and are not answered yet, and the most there ever were.
     pub in_flight: usize,
     pub most_in_flight: usize,
+    /// Calls that came by HTTP/2.
+    pub by_two: usize,
     /// Calls in flight that wait for the gate.
     pub held: usize,
     /// Calls that were too many at once.
@@ -151,12 +159,13 @@ impl FakeLlm {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
         let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
+        let mut config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key.into())
             .expect("a key that fits");
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let tls = TlsAcceptor::from(Arc::new(config));
         (Self::start_with(script, Some(tls)), made.cert.pem())
     }
@@ -184,7 +193,8 @@ impl FakeLlm {
                                 None => serve(stream, state).await,
                                 Some(tls) => {
                                     if let Ok(stream) = tls.accept(stream).await {
-                                        serve(stream, state).await;
+                                        let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                                        if two { serve_two(stream, state).await } else { serve(stream, state).await }
                                     }
                                 }
                             }
@@ -256,9 +266,64 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
             // Nothing is sent before an answer, so reading here means that the caller is gone.
             _ = stream.fill_buf() => return,
         };
-        if stream.get_mut().write_all(response.as_bytes()).await.is_err() {
-            return;
+        for (piece, pause) in response.pieces() {
+            tokio::time::sleep(pause).await;
+            if stream.get_mut().write_all(piece.as_bytes()).await.is_err() {
+                return;
+            }
         }
+    }
+}
+
+/// HTTP/2, of which the client sees the same.
+async fn serve_two(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    while let Some(Ok((request, mut reply))) = connection.accept().await {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            state.books.send_modify(|books| books.by_two += 1);
+            let (path, mut chunks) = (request.uri().path().to_owned(), request.into_body());
+            let mut body = Vec::new();
+            while let Some(Ok(chunk)) = chunks.data().await {
+                body.extend_from_slice(&chunk);
+                let _ = chunks.flow_control().release_capacity(chunk.len());
+            }
+            let Some(Wire { text, .. }) = respond(&state, &path, &body).await else { return };
+            let (head, body) = text.split_once("\r\n\r\n").expect("a response has a head");
+            let status = head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).expect("a status");
+            let response = http::Response::builder().status(status).body(()).expect("a response");
+            if let Ok(mut stream) = reply.send_response(response, false) {
+                let _ = stream.send_data(body.to_owned().into(), true);
+            }
+        });
+    }
+}
+
+/// A response, and how long its pieces take.
+struct Wire {
+    text: String,
+    pause: Duration,
+}
+
+impl From<String> for Wire {
+    fn from(text: String) -> Self {
+        Self { text, pause: Duration::ZERO }
+    }
+}
+
+impl Wire {
+    fn pieces(&self) -> Vec<(&str, Duration)> {
+        if self.pause.is_zero() {
+            return vec![(&self.text, self.pause)];
+        }
+        let mut rest = self.text.as_str();
+        let mut pieces = Vec::new();
+        for left in (1..=8).rev() {
+            let (piece, more) = rest.split_at(rest.floor_char_boundary(rest.len() / left));
+            pieces.push((piece, self.pause));
+            rest = more;
+        }
+        pieces
     }
 }
 
@@ -282,17 +347,17 @@ async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<
 }
 
 /// `None` breaks the connection off.
-async fn respond(state: &State, path: &str, body: &[u8]) -> Option<String> {
+async fn respond(state: &State, path: &str, body: &[u8]) -> Option<Wire> {
     // To a proxy the whole URL is said.
     let path = path.strip_prefix("http://").map_or(path, |rest| &rest[rest.find('/').unwrap_or(0)..]);
     match path {
         "/v1/chat/completions" => complete(state, body).await,
         cap if cap.starts_with("/cap/") => {
             state.cap.store(cap[5..].parse().unwrap_or(usize::MAX), Ordering::Relaxed);
-            Some(response(200, "", "{}"))
+            Some(response(200, "", "{}").into())
         }
-        "/books" => Some(show_books(state)),
-        _ => Some(response(404, "", "{}")),
+        "/books" => Some(show_books(state).into()),
+        _ => Some(response(404, "", "{}").into()),
     }
 }
 
@@ -302,12 +367,14 @@ fn trouble(seed: u64, nth: usize) -> Option<Answer> {
     if !mixed.is_multiple_of(12) {
         return None;
     }
-    Some(match (mixed >> 32) % 6 {
+    Some(match (mixed >> 32) % 8 {
         0 => Answer::Status(429, Some("0")),
         1 => Answer::Status(500, None),
         2 => Answer::Status(503, None),
         3 => Answer::Body("<html>gateway</html>"),
         4 => Answer::Reset,
+        5 => Answer::Dribble(Duration::from_millis(40)),
+        6 => Answer::Capped(10),
         _ => Answer::Hang,
     })
 }
@@ -348,7 +415,7 @@ impl Drop for Held {
     }
 }
 
-async fn complete(state: &State, body: &[u8]) -> Option<String> {
+async fn complete(state: &State, body: &[u8]) -> Option<Wire> {
     let body: Value = serde_json::from_slice(body).expect("a request is JSON");
     let content = &body["messages"][1]["content"];
     // Plain text, or parts of which the first is text.
@@ -368,7 +435,7 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
     let cap = state.cap.load(Ordering::Relaxed);
     if state.books.borrow().in_flight > cap {
         state.books.send_modify(|books| books.refused += 1);
-        return Some(response(429, "", "{}"));
+        return Some(response(429, "", "{}").into());
     }
     let takes = duration(&state.script, total);
     if !takes.is_zero() {
@@ -394,14 +461,26 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
         let _held = Held::new(&state.books);
         let _ = state.gate.subscribe().wait_for(|open| *open).await;
     }
-    Some(match step {
+    let part = |page: &u32| format!("<<<page {page}>>>\n{}\n", markdown(*page));
+    let text = match (&pages[..], step) {
+        ([page], _) => markdown(*page),
+        (pages, Answer::Shuffled) => pages.iter().rev().map(part).collect(),
+        (pages, _) => pages.iter().map(part).collect(),
+    };
+    let paid = || state.books.send_modify(|books| books.paid.push(first));
+    let pause = if let Answer::Dribble(pause) = step { *pause } else { Duration::ZERO };
+    let text = match step {
         Answer::Hang => std::future::pending().await,
         Answer::Reset => return None,
-        Answer::Ok | Answer::Hold => {
-            state.books.send_modify(|books| books.paid.push(first));
-            let part = |page: &u32| format!("<<<page {page}>>>\n{}\n", markdown(*page));
-            let several = || pages.iter().map(part).collect::<Vec<_>>().concat();
-            let text = if let [page] = pages[..] { markdown(page) } else { several() };
+        Answer::Ok | Answer::Hold | Answer::Dribble(_) | Answer::Shuffled => {
+            paid();
+            completion(&text, "stop")
+        }
+        Answer::Capped(tokens) if body["max_tokens"].as_u64().unwrap_or(0) <= *tokens => {
+            completion(&text[..text.len() / 2], "length")
+        }
+        Answer::Capped(_) => {
+            paid();
             completion(&text, "stop")
         }
         Answer::Status(status, after) => {
@@ -416,7 +495,8 @@ async fn complete(state: &State, body: &[u8]) -> Option<String> {
         Answer::NoTemperature => return None,
         Answer::Stream(events) => response(200, "", events),
         Answer::Text(text, reason) => completion(text, reason),
-    })
+    };
+    Some(Wire { text, pause })
 }
 
 fn asked(page: u32, body: &Value) -> Asked {

@@ -14,6 +14,8 @@ pub enum Trap {
     Hang,
     /// Content that unpacks to 400 MB.
     Memory,
+    /// The whole page painted over and over again: read in no time, drawn in a long one.
+    Paint,
 }
 
 /// A book one page of which is a trap.
@@ -32,6 +34,7 @@ fn bound(title: &str, pages: u32, trap: impl Fn(u32) -> Option<Trap>) -> Vec<u8>
         let (filter, content) = match trap {
             None => ("", text.into_bytes()),
             Some(Trap::Hang) => ("", format!("{text} /X Do").into_bytes()),
+            Some(Trap::Paint) => ("", format!("{}{text}", "0.9 g 0 0 595 842 re f\n".repeat(60_000)).into_bytes()),
             // Each pair stands for 128 spaces (PDF 32000-1, 7.4.5).
             Some(Trap::Memory) => ("/Filter /RunLengthDecode", [129, b' '].repeat(400 << 13)),
         };
@@ -115,6 +118,19 @@ pub fn mixed() -> Vec<u8> {
     let scan = b"q 595 0 0 842 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G ID \x10\x80\x90\x20 EI Q";
     document.change_page_content(pages[&2], scan.to_vec()).unwrap();
     document.change_page_content(pages[&4], Vec::new()).unwrap();
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
+
+/// A book whose page `at` has enough words to tell whether an answer is that page.
+pub fn book_with_text(title: &str, pages: u32, at: u32) -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book(title, pages)).unwrap();
+    let lines: Vec<String> =
+        (0..20).map(|line| format!("(line {line} of words about nothing in particular) Tj T*")).collect();
+    let content = format!("BT /F1 12 Tf 14 TL 72 720 Td {} ET", lines.join(" "));
+    let page = document.get_pages()[&at];
+    document.change_page_content(page, content.into_bytes()).unwrap();
     let mut bytes = Vec::new();
     document.save_to(&mut bytes).unwrap();
     bytes
