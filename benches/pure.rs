@@ -52,14 +52,14 @@ fn planned() -> JobRuntime {
 fn job_runtime(c: &mut Criterion) {
     let mut group = c.benchmark_group("job_runtime");
     group.throughput(Throughput::Elements(u64::from(SHARDS)));
-    let receipt = PageReceipt { usage: PageUsage::default(), reused: false };
+    let receipt = || PageReceipt { usage: PageUsage::default(), reused: false, view: None };
     group.bench_function("started and done", |b| {
         b.iter_batched_ref(
             planned,
             |job| {
                 for index in 0..SHARDS {
                     job.on(JobEvent::Started { index, attempt: 1 });
-                    let receipts = Receipts::Done(vec![(index + 1, Ok(receipt))]);
+                    let receipts = Receipts::Done(vec![(index + 1, Ok(receipt()))]);
                     black_box(job.on(JobEvent::Outcome {
                         index,
                         attempt: 1,

@@ -2,6 +2,7 @@
 
 mod caller;
 mod error;
+mod events;
 mod ops;
 mod request_id;
 mod result;
@@ -60,6 +61,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
             result.route(web::get().to(result::result)).route(web::head().to(result::result))
         }))
         .service(at("/v1/tasks/{id}/pages", |pages| pages.route(web::get().to(result::pages))))
+        .service(at("/v1/tasks/{id}/events", |events| events.route(web::get().to(events::events))))
         .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))
         .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))

@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 /// All of them: name, kind, what it says, labels.
-pub const TABLE: [(&str, Kind, &str, &str); 29] = [
+pub const TABLE: [(&str, Kind, &str, &str); 31] = [
     (TASKS, Kind::Gauge, "Unfinished tasks in this process", "state: running, waiting"),
     (TASKS_ACCEPTED, Kind::Counter, "Submits that were accepted", "reused: true when an equal task was there"),
     (TASKS_ENDED, Kind::Counter, "Tasks that became final here", "status"),
@@ -57,6 +57,8 @@ pub const TABLE: [(&str, Kind, &str, &str); 29] = [
         "How long requests take, without those that wait on purpose",
         "route, method, status",
     ),
+    (EVENT_STREAMS, Kind::Gauge, "Clients that follow a task's events", ""),
+    (EVENT_GAPS, Kind::Counter, "Times that a client was too slow for events and had to catch up", ""),
     (MEMORY, Kind::Gauge, "Memory of this process, without its readers, bytes", ""),
 ];
 
@@ -88,6 +90,8 @@ const BLOB_ERRORS: &str = "bindery_blob_errors_total";
 const READER_DEATHS: &str = "bindery_reader_deaths_total";
 const MAILBOX_SECONDS: &str = "bindery_mailbox_seconds";
 const HTTP_SECONDS: &str = "bindery_http_seconds";
+const EVENT_STREAMS: &str = "bindery_event_streams";
+const EVENT_GAPS: &str = "bindery_event_gaps_total";
 const MEMORY: &str = "bindery_memory_bytes";
 
 /// The sizes that durations are sorted by, seconds.
@@ -219,6 +223,26 @@ pub(crate) fn mailbox(actor: &'static str, waited: Duration) {
 pub(crate) fn answered(route: &str, method: &str, status: u16, took: Duration) {
     let [route, method, status] = [route.to_owned(), method.to_owned(), status.to_string()];
     histogram!(HTTP_SECONDS, "route" => route, "method" => method, "status" => status).record(took);
+}
+
+/// Counts a client that follows events, as long as it lives.
+pub(crate) struct EventStream(());
+
+impl EventStream {
+    pub(crate) fn begin() -> Self {
+        gauge!(EVENT_STREAMS).increment(1);
+        Self(())
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        gauge!(EVENT_STREAMS).decrement(1);
+    }
+}
+
+pub(crate) fn event_gap() {
+    counter!(EVENT_GAPS).increment(1);
 }
 
 pub(crate) fn memory(bytes: u64) {

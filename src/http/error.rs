@@ -26,7 +26,7 @@ pub(super) struct ApiError {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+pub(super) struct Problem<'a> {
     r#type: String,
     title: &'a str,
     status: u16,
@@ -128,9 +128,8 @@ impl ResponseError for ApiError {
 }
 
 impl ApiError {
-    /// The answer, for the request of this name.
-    pub(super) fn response(&self, request_id: Option<&str>) -> HttpResponse {
-        let problem = Problem {
+    pub(super) fn problem<'a>(&'a self, request_id: Option<&'a str>) -> Problem<'a> {
+        Problem {
             // A URN is a stable name that need not lead anywhere (RFC 9457, 3.1.1).
             r#type: format!("urn:bindery:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("error"),
@@ -139,7 +138,12 @@ impl ApiError {
             code: &self.code,
             task_id: self.task,
             request_id,
-        };
+        }
+    }
+
+    /// The answer, for the request of this name.
+    pub(super) fn response(&self, request_id: Option<&str>) -> HttpResponse {
+        let problem = self.problem(request_id);
         let mut response = HttpResponse::build(self.status);
         response.content_type("application/problem+json");
         if let Some(after) = self.retry_after {

@@ -89,7 +89,7 @@ pub(super) async fn pages(
         return Err(bad(format!("limit must be a number from 1 to {MAX_PAGES}")));
     }
     let status = query.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
-    let window = PageWindow { from: query.from.unwrap_or(1), limit, status };
+    let window = PageWindow { from: query.from.unwrap_or(1), limit, status, ..PageWindow::default() };
     let (_, views) = state.handle.pages(id, window).await?;
     Ok(HttpResponse::Ok().json(PagesView { pages: views }))
 }
@@ -161,7 +161,7 @@ fn chunks(file: File) -> impl Stream<Item = Result<Bytes, StreamError>> {
 fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView>, StreamError>> {
     futures::stream::try_unfold((handle, Some(1)), move |(handle, from)| async move {
         let Some(from) = from else { return Ok(None) };
-        let window = PageWindow { from, limit: WINDOW, status: None };
+        let window = PageWindow { from, limit: WINDOW, ..PageWindow::default() };
         let (_, views) = handle.pages(id, window).await?;
         let next = views.last().filter(|_| views.len() == WINDOW).map(|view| view.page + 1);
         Ok(Some((views, (handle, next))))

@@ -13,7 +13,7 @@ use super::runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
 use crate::document::Document;
 use crate::metrics;
 use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, ShardWork, Work};
-use crate::task::{PageFailure, PageUsage, TaskId};
+use crate::task::{PageFailure, PageUsage, PageView, TaskId};
 
 /// Progress is told at most this often; what happens in between is told together.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -27,6 +27,10 @@ pub struct JobActor {
     supervisor: Recipient<JobReport>,
     /// Whether a report waits for its moment.
     report_due: bool,
+    /// Pages that have got their outcomes and were not told of.
+    settled: Vec<PageView>,
+    /// Failures that were told of.
+    failures_told: BTreeSet<u32>,
 }
 
 /// News for the supervisor.
@@ -44,10 +48,10 @@ pub struct JobReport {
 /// What a job tells.
 #[derive(Clone, Debug)]
 pub enum JobNews {
-    /// How far it is.
-    Progress(JobProgress),
-    /// It is over. The job's last words.
-    Ended(JobProgress, JobEnd),
+    /// How far it is, and the pages that have got their outcomes since it was last told.
+    Progress(JobProgress, Vec<PageView>),
+    /// It is over, the same. The job's last words.
+    Ended(JobProgress, Vec<PageView>, JobEnd),
 }
 
 /// Ends the job. When this is answered, none of its attempts begins any more, and those that run are told to stop.
@@ -72,13 +76,14 @@ pub struct JobPages {
 impl JobActor {
     /// A job that begins when its actor is started.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         spec: Arc<JobSpec>,
         runtime: JobRuntime,
         dispatcher: Addr<Dispatcher>,
         supervisor: Recipient<JobReport>,
     ) -> Self {
-        Self { spec, runtime, document: None, dispatcher, supervisor, report_due: false }
+        let (settled, failures_told) = (Vec::new(), BTreeSet::new());
+        Self { spec, runtime, document: None, dispatcher, supervisor, report_due: false, settled, failures_told }
     }
 
     fn on(&mut self, event: JobEvent, ctx: &mut Context<Self>) {
@@ -114,7 +119,7 @@ impl JobActor {
             JobAction::ReportStart => self.tell_progress(ctx),
             JobAction::End(end) => {
                 self.runtime.failures().values().for_each(|failed| metrics::page_failed(&failed.failure.code));
-                let news = JobNews::Ended(self.runtime.progress(), end);
+                let news = JobNews::Ended(self.runtime.progress(), self.take_settled(), end);
                 let forgotten = self.dispatcher.send(Forget(self.spec.task));
                 let told = self.supervisor.send(self.report(news));
                 let last_words = async move {
@@ -173,8 +178,18 @@ impl JobActor {
         });
     }
 
+    fn take_settled(&mut self) -> Vec<PageView> {
+        let failed = self.runtime.failures().iter().filter(|(page, _)| !self.failures_told.contains(page));
+        let failed: Vec<PageView> = failed.map(|(page, failed)| PageView::failed(*page, failed.clone())).collect();
+        self.failures_told.extend(failed.iter().map(|view| view.page));
+        let mut settled = std::mem::take(&mut self.settled);
+        settled.extend(failed);
+        settled
+    }
+
     fn tell_progress(&mut self, ctx: &mut Context<Self>) {
-        let told = self.supervisor.send(self.report(JobNews::Progress(self.runtime.progress())));
+        let news = JobNews::Progress(self.runtime.progress(), self.take_settled());
+        let told = self.supervisor.send(self.report(news));
         ctx.spawn(
             async move {
                 let _ = told.await;
@@ -203,7 +218,9 @@ impl Handler<PoolEvent> for JobActor {
                 JobEvent::Planned { pages: plan.pages, known: plan.known }
             }
             PoolEvent::Ended(Ended::Planned(Err(why))) => JobEvent::PlanFailed(why),
-            PoolEvent::Ended(Ended::Shard { index, attempt, receipts, calls }) => {
+            PoolEvent::Ended(Ended::Shard { index, attempt, mut receipts, calls }) => {
+                // Of an attempt that is too old to count, too: what is in the ledger is read.
+                self.settled.extend(receipts.take_views());
                 let spent = calls.iter().fold(PageUsage::default(), |spent, call| spent.and(call.usage));
                 let spent = spent.without(receipts.usage());
                 let earlier = self.runtime.sub_task(index).map_or(&[][..], |subtask| &subtask.errors);

@@ -319,9 +319,9 @@ impl JobRuntime {
                 if self.take(index, SubTaskStep::Finish, attempt).is_none() {
                     return Vec::new();
                 }
-                self.count(PageReceipt { usage: spent, reused: false });
+                self.count(&PageReceipt { usage: spent, reused: false, view: None });
                 if let Receipts::Done(pages) = receipts {
-                    pages.into_iter().filter_map(|(_, result)| result.ok()).for_each(|receipt| self.count(receipt));
+                    pages.into_iter().filter_map(|(_, result)| result.ok()).for_each(|receipt| self.count(&receipt));
                 }
                 Vec::new()
             }
@@ -393,7 +393,7 @@ impl JobRuntime {
 
     /// What is paid for nothing is paid all the same.
     fn spend(&mut self, index: u32, attempt: u32, spent: PageUsage) {
-        self.count(PageReceipt { usage: spent, reused: false });
+        self.count(&PageReceipt { usage: spent, reused: false, view: None });
         if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
             subtask.spent = subtask.spent.and(spent);
         }
@@ -506,7 +506,7 @@ impl JobRuntime {
             match result {
                 Ok(receipt) => {
                     if self.settle(page, PageState::Done) {
-                        self.count(receipt);
+                        self.count(&receipt);
                     }
                 }
                 Err(failure) => self.fail_page(page, failure, attempt),
@@ -690,7 +690,7 @@ impl JobRuntime {
         }
     }
 
-    fn count(&mut self, receipt: PageReceipt) {
+    fn count(&mut self, receipt: &PageReceipt) {
         self.usage.calls += u64::from(receipt.usage.calls);
         self.usage.reused += u64::from(receipt.reused);
         self.usage.prompt_tokens += receipt.usage.prompt_tokens;

@@ -26,7 +26,7 @@ fn planned(shard_pages: u32, pages: u32, limit: Option<FailedPagesLimit>) -> Job
 
 fn receipt() -> PageReceipt {
     let usage = crate::task::PageUsage { calls: 1, prompt_tokens: 5, completion_tokens: 3, cost: None };
-    PageReceipt { usage, reused: false }
+    PageReceipt { usage, reused: false, view: None }
 }
 
 fn came(index: u32, attempt: u32, receipts: Receipts) -> JobEvent {
@@ -248,7 +248,8 @@ fn a_budget_lets_calls_begin_as_far_as_it_goes() {
         let usage = PageUsage { calls: 1, cost: Some(Cost::of(cost)), ..PageUsage::default() };
         let pages = job.sub_task(index).unwrap().shard.pages();
         let first = |page| usize::from(page == job.sub_task(index).unwrap().shard.first);
-        let receipt = |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], reused: false };
+        let receipt =
+            |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], reused: false, view: None };
         let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt(page)))).collect());
         came(index, 1, receipts)
     };

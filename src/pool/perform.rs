@@ -122,8 +122,9 @@ impl Workshop {
             let known = self.known(spec, page);
             metrics::looked_up(matches!(known, Ok(Some(_))));
             match known {
-                Ok(Some(_)) => {
-                    receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true })));
+                Ok(Some(output)) => {
+                    let view = Some(Box::new(PageView::done(page, output).without_markdown()));
+                    receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true, view })));
                 }
                 Ok(None) => missing.push(page),
                 Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
@@ -224,7 +225,9 @@ impl Workshop {
                     match self.keep_page(spec, page, &output, paid) {
                         Ok(()) => {
                             metrics::page_read(&output.processor, &spec.tenant);
-                            Ok(PageReceipt { usage, reused: false })
+                            let output = PageOutput { markdown: String::new(), ..output };
+                            let view = Some(Box::new(PageView::done(page, output).without_markdown()));
+                            Ok(PageReceipt { usage, reused: false, view })
                         }
                         // Reading it again would be paid again, so this is the page's failure and not tried again.
                         Err(error) if paid => Err(storage_failed(&error)),

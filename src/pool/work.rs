@@ -13,7 +13,7 @@ use super::lease::Lease;
 use crate::document::{Document, DocumentLimits, Shard};
 use crate::ledger::{PageHashes, PageKey, RecipeHash};
 use crate::processor::{CallReport, Processor, WorkKind};
-use crate::task::{Failure, PageFailure, PageOutput, PageSelection, PageUsage, TaskId, TaskOptions, code};
+use crate::task::{Failure, PageFailure, PageOutput, PageSelection, PageUsage, PageView, TaskId, TaskOptions, code};
 
 /// What every piece of work of one job has in common. Shared, never changed.
 pub struct JobSpec {
@@ -178,12 +178,14 @@ pub struct Plan {
 }
 
 /// What a job is told of a page that was read. Its Markdown is in the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PageReceipt {
     /// What this attempt cost; nothing when it was found in the ledger.
     pub usage: PageUsage,
     /// Whether it was found in the ledger.
     pub reused: bool,
+    /// The page as callers see it, without its Markdown.
+    pub view: Option<Box<PageView>>,
 }
 
 /// What became of an attempt: a processor's outcome with its outputs put into the ledger.
@@ -224,6 +226,13 @@ impl Receipts {
         let (Self::Done(done) | Self::Divided { done, .. }) = self else { return PageUsage::default() };
         let receipts = done.iter().filter_map(|(_, result)| result.as_ref().ok());
         receipts.fold(PageUsage::default(), |sum, receipt| sum.and(receipt.usage))
+    }
+
+    /// Takes out how the pages that are done are seen.
+    pub fn take_views(&mut self) -> Vec<PageView> {
+        let (Self::Done(done) | Self::Divided { done, .. }) = self else { return Vec::new() };
+        let receipts = done.iter_mut().filter_map(|(_, result)| result.as_mut().ok());
+        receipts.filter_map(|receipt| receipt.view.take()).map(|view| *view).collect()
     }
 
     /// Whether nothing came of it because the endpoint is away or asked too often.

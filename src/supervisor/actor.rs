@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::draft::Draft;
@@ -21,7 +21,7 @@ use crate::metrics;
 use crate::pool::{Dispatcher, JobSpec, Lease};
 use crate::processor::Processor;
 use crate::store::TaskStore;
-use crate::task::{Cost, Failure, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code};
+use crate::task::{Cost, Failure, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code};
 
 /// Progress goes to the store at most this often; a step goes at once.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +42,8 @@ pub struct Supervisor {
     /// Whose the unfinished tasks are.
     pub(super) accounts: Accounts,
     pub(super) clock: TaskClock,
+    /// Pages of running tasks as they get their outcomes, for those who follow them.
+    pub(super) feeds: HashMap<TaskId, broadcast::Sender<Arc<[PageView]>>>,
     pub(super) watchers: HashMap<TaskId, watch::Sender<Option<TaskRecord>>>,
     /// Submits that are being accepted.
     pub(super) submitting: usize,
@@ -135,6 +137,7 @@ impl Supervisor {
             waiting: Waiting::default(),
             accounts: Accounts::default(),
             clock,
+            feeds: HashMap::new(),
             watchers: HashMap::new(),
             submitting: 0,
             draining: false,
@@ -372,10 +375,21 @@ impl Supervisor {
         metrics::task_ended(record.status.as_str());
         self.active.remove(&record.id);
         self.accounts.remove(record.id);
+        self.feeds.remove(&record.id);
         if let Some(watcher) = self.watchers.remove(&record.id) {
             watcher.send_replace(Some(record));
         }
         self.fill_places(ctx);
+    }
+
+    /// Shows pages to who follows the task.
+    fn tell_pages(&mut self, id: TaskId, pages: Vec<PageView>) {
+        let Some(feed) = self.feeds.get(&id) else { return };
+        if feed.receiver_count() == 0 {
+            self.feeds.remove(&id);
+        } else if !pages.is_empty() {
+            let _ = feed.send(pages.into());
+        }
     }
 
     /// Shows the record of a running task to who watches it. A final status is shown only when it is stored.
@@ -412,8 +426,12 @@ impl Handler<JobReport> for Supervisor {
             return;
         }
         match news {
-            JobNews::Progress(progress) => self.progressed(task, &progress, ctx),
-            JobNews::Ended(progress, end) => {
+            JobNews::Progress(progress, pages) => {
+                self.tell_pages(task, pages);
+                self.progressed(task, &progress, ctx);
+            }
+            JobNews::Ended(progress, pages, end) => {
+                self.tell_pages(task, pages);
                 self.progressed(task, &progress, ctx);
                 if let Some(running) = self.running_mut(task) {
                     running.job = None;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use super::actor::{Running, Slot, Supervisor};
 use super::manifest;
 use super::messages::{
-    CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, GetCondition, GetTask, ListTasks, RequestError,
-    RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, Follow, FollowTask, GetCondition, GetTask, ListTasks,
+    RequestError, RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::records::{restore, write_once};
 use crate::blob::{Durability, LocalBlob};
@@ -23,6 +23,8 @@ use crate::pool::{GetEndpoints, GetLoad, GetQueues, Load};
 use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
+/// Groups of pages that a follower may be behind: a few seconds of a job that runs at full speed.
+const FEED: usize = 64;
 /// How often a change is tried anew when somebody else changed the same task in between.
 const RACES: usize = 8;
 /// How often a record is read while another process is asked to cancel its task.
@@ -121,6 +123,19 @@ impl Handler<WatchTask> for Supervisor {
         changes.mark_unchanged();
         let read = self.read(id).into_actor(self);
         Box::pin(read.map(move |found, this, _| Ok(Watch::new(this.overlay(found?), changes))))
+    }
+}
+
+impl Handler<FollowTask> for Supervisor {
+    type Result = ResponseFuture<Result<Follow, RequestError>>;
+
+    fn handle(&mut self, FollowTask(id): FollowTask, ctx: &mut Context<Self>) -> Self::Result {
+        let pages = self.feeds.entry(id).or_insert_with(|| broadcast::channel(FEED).0).subscribe();
+        let own = ctx.address();
+        Box::pin(async move {
+            let watch = own.send(WatchTask(id)).await.map_err(|_| RequestError::Stopping)??;
+            Ok(Follow { watch, pages })
+        })
     }
 }
 

@@ -8,8 +8,8 @@ use actix::{Addr, MailboxError};
 
 use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
-    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, EstimateTask, GetCondition, GetTask,
-    ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, EstimateTask, Follow, FollowTask,
+    GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
@@ -203,6 +203,14 @@ impl Handle {
         self.supervisor.send(WatchTask(id)).await.map_err(gone)?
     }
 
+    /// The same with each page that gets its outcome here.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn follow(&self, id: TaskId) -> Result<Follow, RequestError> {
+        self.supervisor.send(FollowTask(id)).await.map_err(gone)?
+    }
+
     /// Waits until the task is final.
     ///
     /// # Errors
@@ -318,7 +326,7 @@ impl Handle {
         let recipes = recipes.map_or_else(Vec::new, |processor| recipe_hashes(processor.as_ref(), &record.options));
         let (blob, ledger) = (self.blob.clone(), self.ledger.clone());
         let read = tokio::task::spawn_blocking(move || {
-            read_pages(&blob, &ledger, &record, &live, &recipes, window).map(|views| (record, views))
+            read_pages(&blob, &ledger, &record, &live, &recipes, &window).map(|views| (record, views))
         });
         read.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
     }

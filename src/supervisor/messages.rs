@@ -1,13 +1,15 @@
 //! What the supervisor can be asked.
 
+use std::sync::Arc;
+
 use actix::{Addr, Message};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::blob::Staged;
 use crate::job::JobActor;
 use crate::pool::{EndpointLoad, Estimate, Load};
 use crate::store::{ListPage, ListQuery, StoreError};
-use crate::task::{Cost, Failure, TaskId, TaskOptions, TaskRecord};
+use crate::task::{Cost, Failure, PageView, TaskId, TaskOptions, TaskRecord};
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +146,21 @@ pub struct DeleteTask(pub TaskId);
 #[derive(Message)]
 #[rtype(result = "Result<Watch, RequestError>")]
 pub struct WatchTask(pub TaskId);
+
+/// The record and its changes, and each page that gets its outcome in this process.
+#[derive(Message)]
+#[rtype(result = "Result<Follow, RequestError>")]
+pub struct FollowTask(pub TaskId);
+
+/// Answer to [`FollowTask`].
+#[derive(Debug)]
+pub struct Follow {
+    /// The record and its changes.
+    pub watch: Watch,
+    /// Pages with their outcomes, without their Markdown, in groups. Whoever does not keep up misses some. Silent while
+    /// the task runs elsewhere, and about pages that were known when the job began.
+    pub pages: broadcast::Receiver<Arc<[PageView]>>,
+}
 
 /// A view on one task that follows its changes up to the final one. Changes in between may be seen together.
 #[derive(Debug)]

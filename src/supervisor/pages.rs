@@ -6,10 +6,10 @@ use crate::aggregate::page_of_line;
 use crate::blob::LocalBlob;
 use crate::job::JobPages;
 use crate::ledger::{Ledger, PageHashes, RecipeHash};
-use crate::task::{PageStatus, PageView, TaskRecord};
+use crate::task::{PageRanges, PageStatus, PageView, TaskRecord};
 
 /// Which pages of a task to show.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PageWindow {
     /// Pages before this one are left out.
     pub from: u32,
@@ -17,11 +17,13 @@ pub struct PageWindow {
     pub limit: usize,
     /// Only pages that stand so.
     pub status: Option<PageStatus>,
+    /// No page of these.
+    pub except: PageRanges,
 }
 
 impl Default for PageWindow {
     fn default() -> Self {
-        Self { from: 1, limit: usize::MAX, status: None }
+        Self { from: 1, limit: usize::MAX, status: None, except: PageRanges::default() }
     }
 }
 
@@ -32,9 +34,11 @@ pub(super) fn read_pages(
     record: &TaskRecord,
     live: &JobPages,
     recipes: &[RecipeHash],
-    window: PageWindow,
+    window: &PageWindow,
 ) -> io::Result<Vec<PageView>> {
-    let wanted = |view: &PageView| window.status.is_none_or(|status| status == view.status);
+    let wanted = |view: &PageView| {
+        window.status.is_none_or(|status| status == view.status) && !window.except.contains(view.page)
+    };
     if record.status.is_final() && record.result_path.is_some() {
         // Written by this very epoch: the result is a file beside the Markdown.
         let file = blob.reader(&record.json_key())?;
@@ -51,7 +55,8 @@ pub(super) fn read_pages(
     }
     let hashes = PageHashes::new(blob.clone(), &record.work_dir, &record.source.sha256);
     let mut views = Vec::new();
-    for page in record.page_numbers().into_iter().filter(|page| *page >= window.from) {
+    for page in record.page_numbers().into_iter().filter(|page| *page >= window.from && !window.except.contains(*page))
+    {
         if views.len() >= window.limit {
             break;
         }

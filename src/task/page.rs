@@ -170,6 +170,12 @@ impl PageView {
         }
     }
 
+    /// The same without its text.
+    #[must_use]
+    pub fn without_markdown(self) -> Self {
+        Self { markdown: None, ..self }
+    }
+
     /// A page that is declared failed.
     #[must_use]
     pub fn failed(page: u32, failed: PageFailure) -> Self {

@@ -15,6 +15,7 @@ mod content_hash;
 mod convert;
 mod drain;
 mod embed;
+mod events;
 mod hostile;
 mod image;
 mod inspect;

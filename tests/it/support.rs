@@ -2,6 +2,8 @@
 
 pub mod corpus;
 pub mod disk;
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod events;
 pub mod fake_llm;
 pub mod pdf;
 pub mod redis_proxy;

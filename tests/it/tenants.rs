@@ -61,6 +61,7 @@ async fn tenants_do_not_see_each_other(arguments: &[&str]) {
         ("GET", "/result"),
         ("GET", "/result?partial=true"),
         ("GET", "/pages"),
+        ("GET", "/events"),
         ("POST", "/cancel"),
         ("POST", "/retry"),
         ("DELETE", ""),
