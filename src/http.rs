@@ -3,9 +3,12 @@
 mod caller;
 mod error;
 mod events;
+mod html;
 mod ops;
+mod page;
 mod request_id;
 mod result;
+mod single_page;
 mod submit;
 mod tasks;
 mod view;
@@ -52,6 +55,7 @@ impl ApiState {
 /// Adds every route to an actix-web app, yours or that of `bindery serve`:
 /// `App::new().configure(|app| http::configure(app, state.clone()))`.
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
+    page::configure(app);
     app.app_data(web::Data::new(state))
         .service(at("/v1/tasks", |tasks| tasks.route(web::post().to(submit::submit)).route(web::get().to(tasks::list))))
         .service(at("/v1/tasks/{id}", |task| {
@@ -61,6 +65,8 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
             result.route(web::get().to(result::result)).route(web::head().to(result::result))
         }))
         .service(at("/v1/tasks/{id}/pages", |pages| pages.route(web::get().to(result::pages))))
+        .service(at("/v1/tasks/{id}/pages/{page}/image", |image| image.route(web::get().to(single_page::image))))
+        .service(at("/v1/tasks/{id}/pages/{page}/html", |html| html.route(web::get().to(single_page::html))))
         .service(at("/v1/tasks/{id}/events", |events| events.route(web::get().to(events::events))))
         .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))

@@ -23,7 +23,8 @@ mod work;
 mod worker;
 
 pub use dispatcher::{
-    CheckSource, Dispatcher, Drain, Enqueue, Forget, GetEndpoints, GetEstimate, GetLoad, GetQueues, Load, PoolOptions,
+    CheckSource, Dispatcher, Drain, DrawPage, Enqueue, Forget, GetEndpoints, GetEstimate, GetLoad, GetQueues, Load,
+    PoolOptions,
 };
 pub use endpoints::EndpointLoad;
 pub use estimate::{Estimate, EstimateSource};

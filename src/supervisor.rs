@@ -40,9 +40,9 @@ pub use actor::{Supervisor, SupervisorParts};
 pub use handle::{Handle, NewTask};
 pub(crate) use leases::flights_key;
 pub use messages::{
-    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrainTasks, EstimateTask, Follow,
-    FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask,
-    Whereabouts,
+    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrainTasks, DrawTaskPage, EstimateTask,
+    Follow, FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch,
+    WatchTask, Whereabouts,
 };
 pub use options::SupervisorOptions;
 pub use pages::PageWindow;

@@ -18,9 +18,9 @@ use super::flights::Flights;
 use super::limiter::Rates;
 use super::perform::Workshop;
 use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, Receipts, SourceCheck, SourcePages, Work};
-use super::worker::{Perform, PerformCheck, PerformEstimate, WorkerActor};
+use super::worker::{Perform, PerformQuestion, Question, WorkerActor, careful};
 use crate::blob::LocalBlob;
-use crate::document::Readers;
+use crate::document::{ImageOptions, PageImage, Readers};
 use crate::ledger::Ledger;
 use crate::metrics;
 use crate::processor::CallReport;
@@ -73,8 +73,8 @@ struct Calls {
 
 enum Item {
     Job(JobWork),
-    Check(SourceCheck, oneshot::Sender<Result<SourcePages, Failure>>),
-    Estimate(Box<EstimateSource>, oneshot::Sender<Result<Estimate, Failure>>),
+    /// About a file, by someone who waits for the answer.
+    Question(Question),
 }
 
 /// Work on a task, queued behind what the task has queued already.
@@ -91,29 +91,38 @@ pub struct Enqueue {
     pub events: Recipient<PoolEvent>,
 }
 
-/// Opens a file that is not a task yet and answers how many pages it has. It takes its turn as if it
-/// were a task of one piece of work.
+/// Opens a file that is not a task yet and answers how many pages it has.
 #[derive(Message)]
 #[rtype(result = "Result<SourcePages, Failure>")]
 pub struct CheckSource {
-    /// The id that the task will have.
-    pub task: TaskId,
     /// Whose turn it takes.
     pub tenant: String,
     /// What to check.
     pub check: SourceCheck,
 }
 
-/// Asks what a file would take, as a task of its own would be asked for its turn.
+/// Asks what a file would take.
 #[derive(Message)]
 #[rtype(result = "Result<Estimate, Failure>")]
 pub struct GetEstimate {
-    /// An id that no task has.
-    pub task: TaskId,
     /// Whose turn it takes.
     pub tenant: String,
     /// The question.
     pub question: EstimateSource,
+}
+
+/// Asks what a page looks like.
+#[derive(Message)]
+#[rtype(result = "Result<PageImage, Failure>")]
+pub struct DrawPage {
+    /// Whose turn it takes.
+    pub tenant: String,
+    /// The file.
+    pub check: SourceCheck,
+    /// Which page, from 1.
+    pub page: u32,
+    /// How large.
+    pub options: ImageOptions,
 }
 
 /// Drops what a task has waiting. What runs is the business of its cancellation token. Answered when done, and from
@@ -201,12 +210,7 @@ impl Dispatcher {
             let done = async move {
                 match item {
                     Item::Job(work) => drop(perform(&workers, work, None).await),
-                    // Who asked may have gone; then nobody needs the answer.
-                    Item::Check(check, answer) => drop(answer.send(perform_check(&workers, check).await)),
-                    Item::Estimate(question, answer) => {
-                        let estimate = workers.send(PerformEstimate(*question)).await;
-                        drop(answer.send(estimate.unwrap_or_else(|_| Err(worker_lost()))));
-                    }
+                    Item::Question(question) => drop(workers.send(PerformQuestion(question)).await),
                 }
             };
             ctx.spawn(done.into_actor(self).map(move |(), this, ctx| {
@@ -302,10 +306,6 @@ async fn perform(
     calls
 }
 
-async fn perform_check(workers: &Addr<WorkerActor>, check: SourceCheck) -> Result<SourcePages, Failure> {
-    workers.send(PerformCheck(check)).await.unwrap_or_else(|_| Err(worker_lost()))
-}
-
 /// What a job is told when a worker's thread is gone without an answer.
 fn lost(work: &Work) -> Ended {
     match work {
@@ -371,31 +371,46 @@ impl Handler<TakePlace> for Dispatcher {
     }
 }
 
+impl Dispatcher {
+    /// Has a worker answer a question in its turn. Whoever asked may go; then nobody needs the answer.
+    fn ask<T: Send + 'static>(
+        &mut self,
+        tenant: &str,
+        answered_by: impl FnOnce(&Workshop) -> Result<T, Failure> + Send + 'static,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<Result<T, Failure>> {
+        let (answer, answered) = oneshot::channel();
+        let question = Box::new(move |workshop: &Workshop| drop(answer.send(careful(|| answered_by(workshop)))));
+        if !self.draining {
+            // It takes its turn as if it were a task of one piece of work.
+            self.cpu.queue.push(tenant, TaskId::generate(), 0, Item::Question(question));
+            self.pump(false, ctx);
+        }
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
+    }
+}
+
 impl Handler<CheckSource> for Dispatcher {
     type Result = ResponseFuture<Result<SourcePages, Failure>>;
 
-    fn handle(&mut self, CheckSource { task, tenant, check }: CheckSource, ctx: &mut Context<Self>) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        if self.draining {
-            return Box::pin(async { Err(worker_lost()) });
-        }
-        self.cpu.queue.push(&tenant, task, 0, Item::Check(check, answer));
-        self.pump(false, ctx);
-        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
+    fn handle(&mut self, CheckSource { tenant, check }: CheckSource, ctx: &mut Context<Self>) -> Self::Result {
+        self.ask(&tenant, move |workshop| workshop.check(&check), ctx)
     }
 }
 
 impl Handler<GetEstimate> for Dispatcher {
     type Result = ResponseFuture<Result<Estimate, Failure>>;
 
-    fn handle(&mut self, asked: GetEstimate, ctx: &mut Context<Self>) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        if self.draining {
-            return Box::pin(async { Err(worker_lost()) });
-        }
-        self.cpu.queue.push(&asked.tenant, asked.task, 0, Item::Estimate(Box::new(asked.question), answer));
-        self.pump(false, ctx);
-        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
+    fn handle(&mut self, GetEstimate { tenant, question }: GetEstimate, ctx: &mut Context<Self>) -> Self::Result {
+        self.ask(&tenant, move |workshop| workshop.estimate(&question), ctx)
+    }
+}
+
+impl Handler<DrawPage> for Dispatcher {
+    type Result = ResponseFuture<Result<PageImage, Failure>>;
+
+    fn handle(&mut self, DrawPage { tenant, check, page, options }: DrawPage, ctx: &mut Context<Self>) -> Self::Result {
+        self.ask(&tenant, move |workshop| workshop.draw(&check, page, &options), ctx)
     }
 }
 

@@ -13,10 +13,10 @@ use futures::FutureExt;
 
 use super::another::Another;
 use super::flights::{Flights, InFlight};
-use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, Work};
+use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
 use crate::aggregate::{JsonWriter, MarkdownWriter};
 use crate::blob::{Durability, LocalBlob, Staging};
-use crate::document::{Document, Readers, Shard, plan};
+use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
 use crate::ledger::{Ledger, PageHash};
 use crate::metrics;
@@ -87,6 +87,23 @@ impl Workshop {
         }
         metrics::pages_reused(&spec.tenant, known.len());
         Ok(Plan { document: std::sync::Arc::new(document), pages, known })
+    }
+
+    /// Counts the pages of a PDF.
+    pub(super) fn check(&self, check: &SourceCheck) -> Result<SourcePages, Failure> {
+        let (document, pages) = self.open(check)?;
+        let selected = u32::try_from(pages.len()).unwrap_or(u32::MAX);
+        Ok(SourcePages { all: document.page_count(), selected })
+    }
+
+    /// Draws one page of a PDF.
+    pub(super) fn draw(&self, check: &SourceCheck, page: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
+        let document = self.readers.open(&check.path, check.password.as_deref(), &check.limits)?;
+        if !(1..=document.page_count()).contains(&page) {
+            let message = format!("there is no page {page}: the PDF has {}", document.page_count());
+            return Err(Failure::permanent(code::BAD_PAGE_RANGE, message));
+        }
+        document.reader().image(page, options)
     }
 
     /// Opens a PDF and resolves which of its pages are asked for.

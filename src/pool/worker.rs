@@ -7,9 +7,8 @@ use std::sync::atomic::Ordering;
 use actix::{Actor, Handler, Message, SyncContext};
 
 use super::another::Another;
-use super::estimate::{Estimate, EstimateSource};
 use super::perform::Workshop;
-use super::work::{Ended, JobSpec, Receipts, SourceCheck, SourcePages, Work};
+use super::work::{Ended, JobSpec, Receipts, Work};
 use crate::task::{Failure, code};
 
 pub(super) struct WorkerActor {
@@ -36,13 +35,12 @@ pub(super) struct Perform {
     pub(super) another: Option<Another>,
 }
 
-#[derive(Message)]
-#[rtype(result = "Result<SourcePages, Failure>")]
-pub(super) struct PerformCheck(pub(super) SourceCheck);
+/// Answers something with what workers have, and tells whoever asked.
+pub(super) type Question = Box<dyn FnOnce(&Workshop) + Send>;
 
 #[derive(Message)]
-#[rtype(result = "Result<Estimate, Failure>")]
-pub(super) struct PerformEstimate(pub(super) EstimateSource);
+#[rtype(result = "()")]
+pub(super) struct PerformQuestion(pub(super) Question);
 
 /// A panic would end the worker's thread for good, so it ends here, as a failed attempt.
 impl Handler<Perform> for WorkerActor {
@@ -56,23 +54,17 @@ impl Handler<Perform> for WorkerActor {
     }
 }
 
-impl Handler<PerformCheck> for WorkerActor {
-    type Result = Result<SourcePages, Failure>;
+impl Handler<PerformQuestion> for WorkerActor {
+    type Result = ();
 
-    fn handle(&mut self, PerformCheck(check): PerformCheck, _: &mut Self::Context) -> Self::Result {
-        let opened = catch_unwind(AssertUnwindSafe(|| self.workshop.open(&check)));
-        let (document, pages) = opened.map_err(|_| unreadable())??;
-        let selected = u32::try_from(pages.len()).unwrap_or(u32::MAX);
-        Ok(SourcePages { all: document.page_count(), selected })
+    fn handle(&mut self, PerformQuestion(question): PerformQuestion, _: &mut Self::Context) {
+        question(&self.workshop);
     }
 }
 
-impl Handler<PerformEstimate> for WorkerActor {
-    type Result = Result<Estimate, Failure>;
-
-    fn handle(&mut self, PerformEstimate(question): PerformEstimate, _: &mut Self::Context) -> Self::Result {
-        catch_unwind(AssertUnwindSafe(|| self.workshop.estimate(&question))).map_err(|_| unreadable())?
-    }
+/// What reads a PDF in this process may panic; that is the PDF's fault.
+pub(super) fn careful<T>(read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(unreadable()))
 }
 
 fn crashed(spec: &JobSpec, work: &Work) -> Ended {

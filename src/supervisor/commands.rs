@@ -10,18 +10,19 @@ use uuid::Uuid;
 use super::actor::{Running, Slot, Supervisor};
 use super::manifest;
 use super::messages::{
-    CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, Follow, FollowTask, GetCondition, GetTask, ListTasks,
-    RequestError, RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, DrawTaskPage, Follow, FollowTask, GetCondition, GetTask,
+    ListTasks, RequestError, RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::records::{restore, write_once};
 use crate::blob::{Durability, LocalBlob};
 use crate::clock::{TaskClock, Timestamp, Uptime};
+use crate::document::PageImage;
 use crate::failpoint;
 use crate::job::StopJob;
 use crate::metrics;
-use crate::pool::{GetEndpoints, GetLoad, GetQueues, Load};
+use crate::pool::{DrawPage, GetEndpoints, GetLoad, GetQueues, Load, SourceCheck};
 use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
-use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
+use crate::task::{TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep};
 
 /// Groups of pages that a follower may be behind: a few seconds of a job that runs at full speed.
 const FEED: usize = 64;
@@ -111,6 +112,25 @@ impl Handler<TaskPagesNow> for Supervisor {
             let job = this.running(id).and_then(|running| running.job.clone());
             Ok(Whereabouts { job: job.filter(|_| !record.status.is_final()), record })
         }))
+    }
+}
+
+impl Handler<DrawTaskPage> for Supervisor {
+    type Result = ResponseActFuture<Self, Result<PageImage, RequestError>>;
+
+    fn handle(&mut self, DrawTaskPage { id, page, options }: DrawTaskPage, _: &mut Context<Self>) -> Self::Result {
+        let (read, blob, limits) = (self.read(id), self.blob.clone(), self.options.limits);
+        let dispatcher = self.dispatcher.clone();
+        let drawn = async move {
+            let TaskRecord { pdf_path, options: TaskOptions { password, .. }, tenant, .. } = read.await?;
+            let path = blob.path(&pdf_path).map_err(|error| RequestError::Internal(error.to_string()))?;
+            let check = SourceCheck { path, password, selection: None, limits };
+            let asked = DrawPage { tenant: tenant.unwrap_or_default(), check, page, options };
+            dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?.map_err(|why| {
+                if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
+            })
+        };
+        Box::pin(drawn.into_actor(self))
     }
 }
 

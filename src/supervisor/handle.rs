@@ -8,14 +8,15 @@ use actix::{Addr, MailboxError};
 
 use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
-    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, EstimateTask, Follow, FollowTask,
-    GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrawTaskPage, EstimateTask, Follow,
+    FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask,
+    Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
 use super::submit::storage_failure;
 use crate::blob::{LocalBlob, Staged, Staging};
-use crate::document::DocumentLimits;
+use crate::document::{DocumentLimits, ImageOptions, PageImage};
 use crate::job::{GetPages, JobPages};
 use crate::ledger::Ledger;
 use crate::pool::{Estimate, Load};
@@ -329,6 +330,16 @@ impl Handle {
             read_pages(&blob, &ledger, &record, &live, &recipes, &window).map(|views| (record, views))
         });
         read.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
+    }
+}
+
+impl Handle {
+    /// What a page of the task's PDF looks like, whether it has been read or not.
+    ///
+    /// # Errors
+    /// [`RequestError::Rejected`] when there is no such page or it cannot be drawn, and as [`Self::get`].
+    pub async fn page_image(&self, id: TaskId, page: u32, options: ImageOptions) -> Result<PageImage, RequestError> {
+        self.supervisor.send(DrawTaskPage { id, page, options }).await.map_err(gone)?
     }
 }
 

@@ -6,6 +6,7 @@ use actix::{Addr, Message};
 use tokio::sync::{broadcast, watch};
 
 use crate::blob::Staged;
+use crate::document::{ImageOptions, PageImage};
 use crate::job::JobActor;
 use crate::pool::{EndpointLoad, Estimate, Load};
 use crate::store::{ListPage, ListQuery, StoreError};
@@ -243,6 +244,18 @@ pub struct Whereabouts {
     pub record: TaskRecord,
     /// The job, if one runs here.
     pub job: Option<Addr<JobActor>>,
+}
+
+/// Asks what a page of a task's PDF looks like.
+#[derive(Message)]
+#[rtype(result = "Result<PageImage, RequestError>")]
+pub struct DrawTaskPage {
+    /// The task.
+    pub id: TaskId,
+    /// Which page of its PDF, from 1.
+    pub page: u32,
+    /// How large.
+    pub options: ImageOptions,
 }
 
 /// Takes no new task from now on. With `stop_jobs`, tells running attempts to stop, too. Answers when everything known

@@ -139,7 +139,7 @@ impl Handler<EstimateTask> for Supervisor {
             let check = source_check(&source, &options, limits);
             let question = EstimateSource { check, processor: processor.map_err(RequestError::Rejected)?, options };
             let tenant = tenant.unwrap_or_default();
-            let asked = GetEstimate { task: TaskId::generate(), tenant, question };
+            let asked = GetEstimate { tenant, question };
             let estimate = dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?;
             // The file goes when it has been looked at, and not before.
             drop(source);
@@ -173,7 +173,7 @@ async fn check(
 ) -> Result<(SubmitTask, SourcePages), RequestError> {
     let tenant = submit.tenant.clone().unwrap_or_default();
     let check = source_check(&submit.source, &submit.options, limits);
-    let check = CheckSource { task: TaskId::generate(), tenant, check };
+    let check = CheckSource { tenant, check };
     let checked = dispatcher.send(check).await.map_err(|_| RequestError::Stopping)?;
     match checked {
         Ok(pages) => Ok((submit, pages)),

@@ -51,6 +51,8 @@ impl std::error::Error for Failure {}
 pub mod code {
     /// The bytes are not a PDF.
     pub const NOT_A_PDF: &str = "not_a_pdf";
+    /// There is no Markdown of the page.
+    pub const PAGE_NOT_READ: &str = "page_not_read";
     /// The PDF needs a password that was not given, or another one.
     pub const PDF_ENCRYPTED: &str = "pdf_encrypted";
     /// The PDF cannot be opened or has no page.

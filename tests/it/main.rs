@@ -23,6 +23,7 @@ mod llm;
 mod metrics;
 mod mutants;
 mod nodes;
+mod page;
 mod recovery;
 mod redis;
 mod split;

@@ -1,5 +1,7 @@
 //! What tests start and ask.
 
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod browser;
 pub mod corpus;
 pub mod disk;
 #[allow(dead_code, reason = "used by the integration tests alone")]

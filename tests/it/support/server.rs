@@ -102,6 +102,13 @@ impl Server {
         (self.process, self.url) = spawn(self.data.path(), &self.arguments, variables).await;
     }
 
+    /// Starts it again at the port that it had.
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub async fn restart_at(&mut self, port: &str) {
+        let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
+        (self.process, self.url) = spawn(self.data.path(), &[&listen[..], &self.arguments].concat(), &[]).await;
+    }
+
     /// SIGTERM, and nothing more.
     pub fn terminate(&self) {
         self.signal("TERM");
@@ -197,7 +204,12 @@ async fn spawn(data: &Path, arguments: &[String], variables: &[(&str, &str)]) ->
     let log = variables.iter().find(|(name, _)| *name == LOG).map(|(_, path)| std::fs::File::create(path).unwrap());
     let mut process = bindery(data)
         .stderr(log.map_or_else(Stdio::inherit, Stdio::from))
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .arg("serve")
+        .args(if arguments.iter().any(|argument| argument == "--listen") {
+            &[][..]
+        } else {
+            &["--listen", "127.0.0.1:0"]
+        })
         .args(arguments)
         .envs(variables.iter().copied())
         .stdout(Stdio::piped())

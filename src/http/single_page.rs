@@ -1,0 +1,67 @@
+//! `/v1/tasks/{id}/pages/{page}/image` and `…/html`: one page as it looks, and its Markdown rendered.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::ApiState;
+use super::caller::OwnTask;
+use super::error::ApiError;
+use super::html;
+use crate::document::ImageOptions;
+use crate::supervisor::PageWindow;
+use crate::task::code;
+
+/// The pixels that the longer side of a picture may have.
+const SIDES: std::ops::RangeInclusive<u32> = 64..=4_096;
+
+#[derive(Deserialize)]
+pub(super) struct PagePath {
+    page: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImageQuery {
+    side: Option<u32>,
+}
+
+pub(super) async fn image(
+    state: web::Data<ApiState>,
+    OwnTask(id): OwnTask,
+    path: web::Path<PagePath>,
+    query: web::Query<ImageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let longest_side = query.side.unwrap_or(1_200);
+    if !SIDES.contains(&longest_side) {
+        let (least, most) = (SIDES.start(), SIDES.end());
+        return Err(ApiError::bad_option(&format!("side must be a number of pixels from {least} to {most}")));
+    }
+    // The side alone decides: a page of any size fills it.
+    let options = ImageOptions { dpi: 600.0, longest_side, ..ImageOptions::default() };
+    let image = state.handle.page_image(id, path.page, options).await;
+    let image = image.map_err(|error| ApiError::from(error).of_task(id))?;
+    // The PDF of a task never changes.
+    let lasting = (header::CACHE_CONTROL, "private, max-age=86400");
+    Ok(HttpResponse::Ok().content_type(image.media_type).insert_header(lasting).body(image.bytes))
+}
+
+pub(super) async fn html(
+    state: web::Data<ApiState>,
+    OwnTask(id): OwnTask,
+    path: web::Path<PagePath>,
+) -> Result<HttpResponse, ApiError> {
+    let window = PageWindow { from: path.page, limit: 1, ..PageWindow::default() };
+    let (_, views) = state.handle.pages(id, window).await?;
+    let view = views.into_iter().find(|view| view.page == path.page);
+    let Some(markdown) = view.and_then(|view| view.markdown) else {
+        let detail = format!("page {} is not read, or no page of the task", path.page);
+        return Err(ApiError::new(StatusCode::NOT_FOUND, code::PAGE_NOT_READ, detail).of_task(id));
+    };
+    // It cannot act, and where it is opened by itself nothing in it could.
+    let harmless = ("content-security-policy", "default-src 'none'; sandbox");
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(harmless)
+        .body(html::render(&markdown)))
+}
