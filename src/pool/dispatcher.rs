@@ -15,7 +15,7 @@ use super::endpoints::{EndpointLoad, Endpoints, Next};
 use super::estimate::{Estimate, EstimateSource};
 use super::fair_queue::FairQueue;
 use super::flights::Flights;
-use super::limiter::Rates;
+use super::limiter::{Rates, Ticket};
 use super::perform::Workshop;
 use super::work::{Ended, JobSpec, JobWork, LaneName, PoolEvent, Receipts, SourceCheck, SourcePages, Work};
 use super::worker::{Perform, PerformQuestion, Question, WorkerActor, careful};
@@ -235,14 +235,12 @@ impl Dispatcher {
             self.in_flight.send_modify(|count| *count += 1);
             let workers = self.calls.workers.clone();
             let another = Another { name: name.clone(), dispatcher: ctx.address().recipient() };
-            let done = async move { perform(&workers, work, Some(another)).await };
-            ctx.spawn(done.into_actor(self).map(move |reports, this, ctx| {
-                this.calls.free += 1;
-                this.in_flight.send_modify(|count| *count -= 1);
-                this.calls.endpoints.ended(&name, ticket, &reports, Instant::now());
-                this.give_up(&name, ctx);
-                this.pump_calls(ctx);
-            }));
+            let dispatcher = ctx.address();
+            // No future of the actor's own: it polls all of those, up to a thousand, whenever one of them goes on.
+            actix::spawn(async move {
+                let reports = perform(&workers, work, Some(another)).await;
+                let _ = dispatcher.send(CallEnded { name, ticket, reports }).await;
+            });
         }
     }
 
@@ -350,6 +348,27 @@ impl Handler<Enqueue> for Dispatcher {
         }
         self.pump(false, ctx);
         self.pump(true, ctx);
+        self.pump_calls(ctx);
+    }
+}
+
+/// A call is over, and its job knows: its worker is free again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CallEnded {
+    name: String,
+    ticket: Ticket,
+    reports: Vec<CallReport>,
+}
+
+impl Handler<CallEnded> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, CallEnded { name, ticket, reports }: CallEnded, ctx: &mut Context<Self>) {
+        self.calls.free += 1;
+        self.in_flight.send_modify(|count| *count -= 1);
+        self.calls.endpoints.ended(&name, ticket, &reports, Instant::now());
+        self.give_up(&name, ctx);
         self.pump_calls(ctx);
     }
 }

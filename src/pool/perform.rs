@@ -80,7 +80,10 @@ impl Workshop {
             if spec.cancel.is_cancelled() {
                 break;
             }
-            // Others may be there, too; that is found out when their turn comes.
+            // Others may be there, too; that is found out when their turn comes, as it is for those that have no hash yet.
+            if spec.hashes.get(page).map_err(|e| storage_failed(&e))? == PageHash::Unknown {
+                continue;
+            }
             if self.known(spec, page).map_err(|e| storage_failed(&e))?.is_some() {
                 known.push(page);
             }

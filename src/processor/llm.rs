@@ -320,8 +320,10 @@ impl LlmProcessor {
 
     /// One call, or two where the first is slow, that is wanted, and the endpoint has room; answers how many.
     async fn ask(&self, input: &ShardInput<'_>, request: Bytes) -> (Result<Reply, CallError>, u32) {
+        let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else {
+            return (self.client.complete(request).await, 1);
+        };
         let mut first = std::pin::pin!(self.client.complete(request.clone()));
-        let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else { return (first.await, 1) };
         if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
             return (answer, 1);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
 use super::quirks::Dislike;
@@ -97,7 +97,12 @@ impl Client {
 
     /// One call. The caller bounds its time.
     pub(super) async fn complete(&self, request: Bytes) -> Result<Reply, CallError> {
-        let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(request);
+        let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        // As a stream the body is let go of as soon as it is sent. Any other one is kept until the answer is there, for
+        // a redirection that is not wanted here; with a thousand calls in flight that is most of the memory.
+        let length = request.len();
+        let once = futures::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(request)));
+        let call = call.header(CONTENT_LENGTH, length).body(reqwest::Body::wrap_stream(once));
         let response = call.send().await.map_err(|e| unreachable(&e))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();

@@ -149,8 +149,13 @@ pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
         max_tokens: ask.max_tokens.filter(|_| !ask.newer_name),
         max_completion_tokens: ask.max_tokens.filter(|_| ask.newer_name),
     };
+    // Room for all of it: growing by doubling would touch as much memory again.
+    let texts = ask.prompt.len() + pages.iter().filter_map(|page| page.text.as_deref()).map(str::len).sum::<usize>();
+    let images = pages.iter().filter_map(|page| page.image.as_ref()).map(|image| image.bytes.len().div_ceil(3) * 4);
+    let mut body = Vec::with_capacity(texts + texts / 16 + images.sum::<usize>() + 1_024);
     // Strings and numbers only: nothing that could fail.
-    serde_json::to_vec(&request).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut body, &request);
+    body
 }
 
 fn joined(parts: Vec<Part<'_>>) -> Content<'_> {

@@ -259,7 +259,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
     while let Some((path, body)) = read_request(&mut stream).await {
         let response = tokio::select! {
-            response = respond(&state, &path, &body) => match response {
+            response = respond(&state, &path, body) => match response {
                 Some(response) => response,
                 None => return,
             },
@@ -288,7 +288,7 @@ async fn serve_two(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State
                 body.extend_from_slice(&chunk);
                 let _ = chunks.flow_control().release_capacity(chunk.len());
             }
-            let Some(Wire { text, .. }) = respond(&state, &path, &body).await else { return };
+            let Some(Wire { text, .. }) = respond(&state, &path, body).await else { return };
             let (head, body) = text.split_once("\r\n\r\n").expect("a response has a head");
             let status = head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).expect("a status");
             let response = http::Response::builder().status(status).body(()).expect("a response");
@@ -347,7 +347,7 @@ async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<
 }
 
 /// `None` breaks the connection off.
-async fn respond(state: &State, path: &str, body: &[u8]) -> Option<Wire> {
+async fn respond(state: &State, path: &str, body: Vec<u8>) -> Option<Wire> {
     // To a proxy the whole URL is said.
     let path = path.strip_prefix("http://").map_or(path, |rest| &rest[rest.find('/').unwrap_or(0)..]);
     match path {
@@ -415,8 +415,10 @@ impl Drop for Held {
     }
 }
 
-async fn complete(state: &State, body: &[u8]) -> Option<Wire> {
-    let body: Value = serde_json::from_slice(body).expect("a request is JSON");
+async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
+    let body: Value = serde_json::from_slice(&bytes).expect("a request is JSON");
+    // Bodies of a thousand calls that wait would be most of what the fake has in memory.
+    drop(bytes);
     let content = &body["messages"][1]["content"];
     // Plain text, or parts of which the first is text.
     let about = content.as_str().or(content[0]["text"].as_str()).unwrap_or_default();
@@ -431,6 +433,10 @@ async fn complete(state: &State, body: &[u8]) -> Option<Wire> {
         books.in_flight += 1;
         books.most_in_flight = books.most_in_flight.max(books.in_flight);
     });
+    let model = body["model"].as_str().unwrap_or_default().to_owned();
+    let names_temperature = body.get("temperature").is_some();
+    let most_tokens = body["max_tokens"].as_u64().unwrap_or(0);
+    drop(body);
     let _in_flight = InFlight(Arc::clone(&state.books));
     let cap = state.cap.load(Ordering::Relaxed);
     if state.books.borrow().in_flight > cap {
@@ -442,7 +448,7 @@ async fn complete(state: &State, body: &[u8]) -> Option<Wire> {
         tokio::time::sleep(takes).await;
     }
     let steps = state.script.pages.get(&first);
-    let of_model = body["model"].as_str().and_then(|model| state.script.models.get(model));
+    let of_model = state.script.models.get(model.as_str());
     let of_page = steps.and_then(|steps| steps.get(nth).or(steps.last()));
     let step = of_model.or(of_page).unwrap_or(&state.script.otherwise);
     let wrong = state.script.trouble.and_then(|seed| trouble(seed, total));
@@ -453,7 +459,7 @@ async fn complete(state: &State, body: &[u8]) -> Option<Wire> {
     let step = wrong.as_ref().unwrap_or(step);
     let refusal = Answer::Refuse(400, "Unsupported value: 'temperature' does not support 0");
     let step = match step {
-        Answer::NoTemperature if body.get("temperature").is_some() => &refusal,
+        Answer::NoTemperature if names_temperature => &refusal,
         Answer::NoTemperature => &Answer::Ok,
         step => step,
     };
@@ -476,9 +482,7 @@ async fn complete(state: &State, body: &[u8]) -> Option<Wire> {
             paid();
             completion(&text, "stop")
         }
-        Answer::Capped(tokens) if body["max_tokens"].as_u64().unwrap_or(0) <= *tokens => {
-            completion(&text[..text.len() / 2], "length")
-        }
+        Answer::Capped(tokens) if most_tokens <= *tokens => completion(&text[..text.len() / 2], "length"),
         Answer::Capped(_) => {
             paid();
             completion(&text, "stop")
