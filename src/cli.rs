@@ -59,7 +59,7 @@ enum Command {
     /// Write page ranges of a PDF as PDFs of their own
     Split(split::Split),
     /// Print the effective configuration, secrets redacted
-    Config(Box<SettingsOnly>),
+    Config(Box<PrintConfig>),
     /// Read PDFs for the process at the other end of standard input
     #[command(hide = true)]
     Reader {
@@ -75,8 +75,11 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 16] = [
+const SERVER_ONLY: [&str; 19] = [
     "listen",
+    "webhook_allow",
+    "webhook_signing_secret",
+    "public_url",
     "api_key",
     "api_key_file",
     "tenant_running",
@@ -113,6 +116,15 @@ impl Cli {
 }
 
 #[derive(Args)]
+struct PrintConfig {
+    /// Print a file to begin with instead: every setting, what it is for, and its default
+    #[arg(long)]
+    example: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Args)]
 struct SettingsOnly {
     #[command(flatten)]
     settings: Settings,
@@ -143,7 +155,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Split(command) => split::run(&command),
         Command::Config(command) => {
-            print!("{}", config(command.settings)?.to_toml());
+            let text = if command.example {
+                Config::example(&Settings::default().resolve(|name| std::env::var(name).ok())?)
+            } else {
+                config(command.settings)?.to_toml()
+            };
+            print!("{text}");
             Ok(ExitCode::SUCCESS)
         }
         Command::Reader { memory } => {

@@ -70,6 +70,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/events", |events| events.route(web::get().to(events::events))))
         .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))
+        .service(at("/v1/tasks/{id}/webhook", |webhook| webhook.route(web::post().to(tasks::webhook))))
         .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))
         .service(at("/metrics", |metrics| metrics.route(web::get().to(ops::metrics))))
         .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))

@@ -29,6 +29,7 @@
 //! | [`pool`] | whose turn it is, what endpoints bear, and the workers |
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
+//! | [`notify`] | tells other servers that tasks have ended |
 //! | [`http`] | the API; the only user of actix-web |
 //! | `failpoint` | places where tests make things go wrong; nothing without its feature |
 //! | [`keys`] | API keys: who a caller is |
@@ -118,6 +119,7 @@ pub mod job;
 pub mod keys;
 pub mod ledger;
 pub mod metrics;
+pub mod notify;
 pub mod pool;
 pub mod processor;
 pub mod store;

@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 /// All of them: name, kind, what it says, labels.
-pub const TABLE: [(&str, Kind, &str, &str); 31] = [
+pub const TABLE: [(&str, Kind, &str, &str); 32] = [
     (TASKS, Kind::Gauge, "Unfinished tasks in this process", "state: running, waiting"),
     (TASKS_ACCEPTED, Kind::Counter, "Submits that were accepted", "reused: true when an equal task was there"),
     (TASKS_ENDED, Kind::Counter, "Tasks that became final here", "status"),
@@ -57,6 +57,7 @@ pub const TABLE: [(&str, Kind, &str, &str); 31] = [
         "How long requests take, without those that wait on purpose",
         "route, method, status",
     ),
+    (WEBHOOKS, Kind::Counter, "Messages about ended tasks that were sent", "outcome: delivered, failed, given_up"),
     (EVENT_STREAMS, Kind::Gauge, "Clients that follow a task's events", ""),
     (EVENT_GAPS, Kind::Counter, "Times that a client was too slow for events and had to catch up", ""),
     (MEMORY, Kind::Gauge, "Memory of this process, without its readers, bytes", ""),
@@ -90,6 +91,7 @@ const BLOB_ERRORS: &str = "bindery_blob_errors_total";
 const READER_DEATHS: &str = "bindery_reader_deaths_total";
 const MAILBOX_SECONDS: &str = "bindery_mailbox_seconds";
 const HTTP_SECONDS: &str = "bindery_http_seconds";
+const WEBHOOKS: &str = "bindery_webhooks_total";
 const EVENT_STREAMS: &str = "bindery_event_streams";
 const EVENT_GAPS: &str = "bindery_event_gaps_total";
 const MEMORY: &str = "bindery_memory_bytes";
@@ -223,6 +225,10 @@ pub(crate) fn mailbox(actor: &'static str, waited: Duration) {
 pub(crate) fn answered(route: &str, method: &str, status: u16, took: Duration) {
     let [route, method, status] = [route.to_owned(), method.to_owned(), status.to_string()];
     histogram!(HTTP_SECONDS, "route" => route, "method" => method, "status" => status).record(took);
+}
+
+pub(crate) fn webhook(outcome: &'static str) {
+    counter!(WEBHOOKS, "outcome" => outcome).increment(1);
 }
 
 /// Counts a client that follows events, as long as it lives.

@@ -170,7 +170,7 @@ pub enum StoreError {
     /// The record is not at the expected revision any more. Nothing was written.
     #[error("the task was changed by someone else: it is at epoch {} version {}", .0.epoch, .0.version)]
     Conflict(Revision),
-    /// The record is final and the update does not start a new epoch. Nothing was written.
+    /// The record is final, and the update changes its status without a new epoch. Nothing was written.
     #[error("the task is final")]
     Final,
     /// Another process holds the task's lease, so no new epoch can begin. Nothing was written.
@@ -214,8 +214,8 @@ pub trait TaskStore: Send + Sync + 'static {
 
     /// Replaces a record and moves its index entries, in one step, if it still is at the expected revision.
     ///
-    /// A final record is replaced only by one of a greater epoch, and a greater epoch begins only when nobody else
-    /// holds the lease. A final next record gets its expiry, any other loses it.
+    /// A final record is replaced only by one of the same status or of a greater epoch, and a greater epoch begins only
+    /// when nobody else holds the lease. A final next record gets its expiry, any other loses it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`], [`StoreError::Final`], [`StoreError::Held`] or [`StoreError::NotFound`]; nothing is
@@ -240,6 +240,13 @@ pub trait TaskStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError>;
+
+    /// Up to `limit` tasks whose message about their end is due at `now`
+    /// ([`message_due_at`](TaskRecord::message_due_at)), the longest due first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError>;
 
     /// Whether the store answers.
     ///
@@ -300,23 +307,23 @@ pub fn node_of(owner: &str) -> &str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) revision: Revision,
-    pub(crate) is_final: bool,
+    pub(crate) status: TaskStatus,
 }
 
 impl Head {
     pub(crate) const fn of(record: &TaskRecord) -> Self {
-        Self { revision: record.revision(), is_final: record.status.is_final() }
+        Self { revision: record.revision(), status: record.status }
     }
 }
 
 /// The rule of [`TaskStore::update`], for implementations that decide in Rust. `held` tells whether the task's lease is
 /// with another process than the one that writes.
-pub(crate) fn check_update(current: Head, expected: Revision, next: Revision, held: bool) -> Result<(), StoreError> {
-    let at = current.revision;
+pub(crate) fn check_update(current: Head, expected: Revision, next: Head, held: bool) -> Result<(), StoreError> {
+    let (at, Head { revision: next, status }) = (current.revision, next);
     if at != expected || next.epoch < at.epoch || next.version <= at.version {
         return Err(StoreError::Conflict(at));
     }
-    if current.is_final && next.epoch == at.epoch {
+    if current.status.is_final() && next.epoch == at.epoch && status != current.status {
         return Err(StoreError::Final);
     }
     if held && next.epoch > at.epoch {

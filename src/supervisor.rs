@@ -30,6 +30,7 @@ mod messages;
 #[cfg(test)]
 mod model;
 mod options;
+mod outbox;
 mod pages;
 mod records;
 mod registry;
@@ -41,8 +42,8 @@ pub use handle::{Handle, NewTask};
 pub(crate) use leases::flights_key;
 pub use messages::{
     Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrainTasks, DrawTaskPage, EstimateTask,
-    Follow, FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch,
-    WatchTask, Whereabouts,
+    Follow, FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask,
+    TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 pub use options::SupervisorOptions;
 pub use pages::PageWindow;

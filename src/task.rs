@@ -10,6 +10,7 @@ mod ranges;
 mod record;
 mod selection;
 mod status;
+mod webhook;
 
 pub use cost::{Amount, Cost, Price};
 pub use failure::{Failure, code};
@@ -21,3 +22,4 @@ pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
 pub use selection::{PageRangeError, PageSelection};
 pub use status::{IllegalTransition, TaskStatus, TaskStep};
+pub use webhook::{Webhook, WebhookState};

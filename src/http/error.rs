@@ -89,6 +89,7 @@ impl From<RequestError> for ApiError {
             RequestError::NotFound => Self::task_not_found(),
             RequestError::NotFinal => Self::new(StatusCode::CONFLICT, "task_not_final", detail),
             RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, "task_final", detail),
+            RequestError::NoWebhook => Self::new(StatusCode::CONFLICT, "no_webhook", detail),
             RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, "result_not_ready", detail),
             RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, "idempotency_conflict", detail),
             RequestError::OverQuota(_) => {

@@ -116,3 +116,7 @@ async fn within<T, E: Into<ApiError>>(change: impl Future<Output = Result<T, E>>
         Err(_) => Err(crate::supervisor::RequestError::StoreUnavailable("a change is not stored yet".into()).into()),
     }
 }
+
+pub(super) async fn webhook(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
+    answer(StatusCode::ACCEPTED, id, within(state.handle.send_webhook(id)).await)
+}

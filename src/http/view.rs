@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::task::{Cost, Failure, TaskId, TaskRecord, TaskStatus};
+use crate::task::{Cost, Failure, TaskId, TaskRecord, TaskStatus, Webhook};
 
 /// What every answer about a task holds.
 #[derive(Serialize)]
@@ -24,6 +24,9 @@ pub(super) struct TaskView {
     finished_at: Option<Timestamp>,
     updated_at: Timestamp,
     expires_at: Option<Timestamp>,
+    /// How the message about its end stands, when somebody is to be told and it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<Webhook>,
     metadata: Option<Value>,
     links: Links,
     /// Only said where it is true: the submit led to a task that was there before.
@@ -91,6 +94,7 @@ impl From<TaskRecord> for TaskView {
             finished_at: record.finished_at,
             updated_at: record.updated_at,
             expires_at: record.expires_at,
+            webhook: record.webhook,
             metadata: record.options.metadata,
             links: Links { result: format!("{this}/result"), pages: format!("{this}/pages"), this },
             reused: false,

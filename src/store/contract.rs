@@ -37,6 +37,7 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
     lists_what_a_tenant_has(store).await;
     deletes_record_and_index(store).await;
     expires_only_final_records(store).await;
+    tells_whose_message_is_due(store).await;
     equal_submits_are_one_task(store).await;
     an_idempotency_key_is_for_one_thing(store).await;
     finds_what_nobody_runs(store).await;
@@ -290,6 +291,34 @@ async fn expires_only_final_records(store: &impl TaskStore) {
         store.delete(id, None).await.unwrap();
     }
     assert!(store.expired(now.after(AN_HOUR * 2), 10).await.unwrap().is_empty());
+}
+
+async fn tells_whose_message_is_due(store: &impl TaskStore) {
+    let silent = apply(store, &create(store, 1_000).await, TaskStep::Complete).await;
+    let mut told = test_record(2_000);
+    told.options.webhook_url = Some("https://example.org".into());
+    store.create(&creating(&told)).await.unwrap();
+    let far = Timestamp::now().after(AN_HOUR);
+    assert!(store.due(far, 10).await.unwrap().is_empty(), "it has not ended");
+    let ended = apply(store, &told, TaskStep::Fail).await;
+    assert_eq!(store.due(far, 10).await.unwrap(), [ended.id]);
+    assert!(store.due(Timestamp::from_millis(1), 10).await.unwrap().is_empty(), "it is not due yet");
+    // What becomes of the message is written into the ended record; its status stays.
+    let mut next = TaskRecord { version: ended.version + 1, ..ended.clone() };
+    next.webhook.as_mut().unwrap().delivered(far);
+    let (expected, lease) = (ended.revision(), LeaseChange::Keep);
+    let delivered = Update { expected, next, operation: Uuid::now_v7(), lease };
+    store.update(&delivered).await.unwrap();
+    assert_eq!(store.get(told.id).await.unwrap(), delivered.next);
+    assert!(store.due(far, 10).await.unwrap().is_empty());
+    assert!(store.list(&ListQuery { status: Some(TaskStatus::Failed), ..window(9) }).await.unwrap().tasks.len() == 1);
+    let retried = apply(store, &delivered.next, TaskStep::Retry).await;
+    let again = apply(store, &retried, TaskStep::Cancel).await;
+    assert_eq!(store.due(far, 10).await.unwrap(), [told.id]);
+    assert_ne!(again.webhook.unwrap().id, ended.webhook.unwrap().id, "another end, another message");
+    store.delete(silent.id, None).await.unwrap();
+    store.delete(told.id, None).await.unwrap();
+    assert!(store.due(far, 10).await.unwrap().is_empty());
 }
 
 async fn equal_submits_are_one_task(store: &(impl TaskStore + Clone)) {

@@ -32,6 +32,8 @@ const ALL: Table = TableDefinition::new("all");
 const BY_STATUS: Table = TableDefinition::new("by-status");
 /// tenant, 0, status or 0 for all, created ms, id → nothing.
 const OF_TENANT: Table = TableDefinition::new("of-tenant");
+/// ms at which the message about a task's end is due, id → nothing.
+const OUTBOX: Table = TableDefinition::new("outbox");
 /// expiry ms, id → nothing.
 const EXPIRY: Table = TableDefinition::new("expiry");
 /// `r` and a fingerprint → id; `k` and an idempotency key → id.
@@ -114,6 +116,19 @@ impl EmbeddedStore {
         self.database.borrow().clone().ok_or_else(closed)
     }
 
+    /// The first tasks of an index by time that are not after `now`.
+    fn until(&self, table: Table, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let index = snapshot.open_table(table).map_err(unavailable)?;
+        let end = cursor_key(now.after(std::time::Duration::from_millis(1)), TaskId::from_bytes([0; 16]));
+        let mut ids = Vec::new();
+        for entry in index.range(..&end[..]).map_err(unavailable)?.take(limit) {
+            let (key, _) = entry.map_err(unavailable)?;
+            ids.push(id_of_place(key.value())?);
+        }
+        Ok(ids)
+    }
+
     async fn write(&self, operation: Operation) -> Result<Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
         let gone = || StoreError::Unavailable("its writing thread has ended".into());
@@ -188,15 +203,11 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
-        let index = snapshot.open_table(EXPIRY).map_err(unavailable)?;
-        let end = cursor_key(now.after(std::time::Duration::from_millis(1)), TaskId::from_bytes([0; 16]));
-        let mut ids = Vec::new();
-        for entry in index.range(..&end[..]).map_err(unavailable)?.take(limit) {
-            let (key, _) = entry.map_err(unavailable)?;
-            ids.push(id_of_place(key.value())?);
-        }
-        Ok(ids)
+        self.until(EXPIRY, now, limit)
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        self.until(OUTBOX, now, limit)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -270,7 +281,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
 
 fn with_tables(database: Database) -> Result<Database, StoreError> {
     let tables = database.begin_write().map_err(unavailable)?;
-    for table in [RECORDS, ALL, BY_STATUS, OF_TENANT, EXPIRY, SAME] {
+    for table in [RECORDS, ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY, SAME] {
         tables.open_table(table).map_err(unavailable)?;
     }
     tables.commit().map_err(unavailable)?;
@@ -432,7 +443,7 @@ fn update(transaction: &WriteTransaction, change: &Update, now: Timestamp) -> Re
     if is_expired(&current, now) {
         return Err(StoreError::NotFound);
     }
-    check_update(Head::of(&current), change.expected, change.next.revision(), false)?;
+    check_update(Head::of(&current), change.expected, Head::of(&change.next), false)?;
     write_record(transaction, Some(&current), &change.next, change.operation).map(|()| Answer::Done)
 }
 
@@ -475,6 +486,7 @@ fn change_index(transaction: &WriteTransaction, record: &TaskRecord, present: bo
     let expiry = record.expires_at.map(|at| cursor_key(at, record.id).to_vec());
     let mut entries = vec![(ALL, place.to_vec()), (BY_STATUS, by_status)];
     entries.extend(expiry.map(|key| (EXPIRY, key)));
+    entries.extend(record.message_due_at().map(|at| (OUTBOX, cursor_key(at, record.id).to_vec())));
     if let Some(tenant) = &record.tenant {
         let of_tenant = |status| [&tenant_prefix(tenant, status), &place[..]].concat();
         entries.extend([None, Some(record.status)].map(|status| (OF_TENANT, of_tenant(status))));

@@ -53,6 +53,10 @@ impl TaskStore for MeasuredStore {
         timed("expired", self.0.expired(now, limit)).await
     }
 
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        timed("due", self.0.due(now, limit)).await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         timed("ping", self.0.ping()).await
     }

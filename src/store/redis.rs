@@ -146,6 +146,7 @@ impl TaskStore for RedisStore {
         call.arg(record.fingerprint.as_deref().unwrap_or_default()).arg(u8::from(create.reuse));
         call.arg(record.expires_at.map_or(0, Timestamp::as_millis));
         call.arg(record.tenant.as_deref().unwrap_or_default()).arg(record.status.as_str());
+        call.arg(record.message_due_at().map_or(0, Timestamp::as_millis));
         for (field, value) in to_fields(record, create.operation)? {
             call.arg(field).arg(value);
         }
@@ -189,7 +190,8 @@ impl TaskStore for RedisStore {
             .arg(next.owner.as_deref().unwrap_or_default())
             .arg(self.lease_ms())
             .arg(lease)
-            .arg(next.status.as_str());
+            .arg(next.status.as_str())
+            .arg(next.message_due_at().map_or(0, Timestamp::as_millis));
         for (field, value) in to_fields(next, update.operation)? {
             call.arg(field).arg(value);
         }
@@ -248,10 +250,11 @@ impl TaskStore for RedisStore {
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let mut command = redis::cmd("ZRANGE");
-        command.arg(keys::EXPIRY).arg("-inf").arg(now.as_millis()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
-        let ids: Vec<String> = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
-        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+        self.until(keys::EXPIRY, now, limit).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        self.until(keys::OUTBOX, now, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -325,13 +328,14 @@ impl TaskStore for RedisStore {
             for id in batch {
                 pipe.hgetall(keys::record(*id));
                 pipe.cmd("ZSCORE").arg(keys::ALL).arg(id.to_string());
+                pipe.cmd("ZSCORE").arg(keys::OUTBOX).arg(id.to_string());
                 for status in TaskStatus::ALL {
                     pipe.cmd("ZSCORE").arg(keys::by_status(status)).arg(id.to_string());
                 }
             }
             let answers: Vec<redis::Value> =
                 pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
-            let answers: Vec<&[redis::Value]> = answers.chunks(2 + TaskStatus::ALL.len()).collect();
+            let answers: Vec<&[redis::Value]> = answers.chunks(3 + TaskStatus::ALL.len()).collect();
             let listed = self.listed_by_tenant(batch, &answers).await?;
             for ((id, answer), listed) in batch.iter().zip(answers).zip(listed) {
                 there.push(self.repair_one(*id, answer, listed).await?);
@@ -386,6 +390,14 @@ impl TaskStore for RedisStore {
 }
 
 impl RedisStore {
+    /// The first tasks of an index by time that are not after `now`.
+    async fn until(&self, index: &str, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(index).arg("-inf").arg(now.as_millis()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
+        let ids: Vec<String> = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
     /// A window of an index, oldest first, from a rank on.
     async fn window(&self, index: &str, start: usize) -> Result<Vec<Cursor>, StoreError> {
         let mut command = redis::cmd("ZRANGE");
@@ -431,8 +443,8 @@ impl RedisStore {
         Ok(asked.into_iter().map(listed).collect())
     }
 
-    /// Looks whether the entries of one task are right and mends them if not. `answer` is the record, its score in
-    /// `tasks:all`, and its scores by status; `of_tenant` says whether it stands where its tenant finds it.
+    /// Looks whether the entries of one task are right and mends them if not. `answer` is the record, its scores in
+    /// `tasks:all` and `tasks:outbox`, and those by status; `of_tenant` says whether it stands where its tenant finds it.
     async fn repair_one(
         &self,
         id: TaskId,
@@ -440,7 +452,9 @@ impl RedisStore {
         of_tenant: bool,
     ) -> Result<Option<u64>, StoreError> {
         let broken = |e: redis::ParsingError| StoreError::Corrupt(e.to_string());
-        let [fields, all, by_status @ ..] = answer else { return Err(StoreError::Corrupt("a short answer".into())) };
+        let [fields, all, outbox, by_status @ ..] = answer else {
+            return Err(StoreError::Corrupt("a short answer".into()));
+        };
         let fields: HashMap<String, String> = redis::from_redis_value_ref(fields).map_err(broken)?;
         let listed = *all != redis::Value::Nil;
         let in_status = |status: TaskStatus| {
@@ -457,7 +471,8 @@ impl RedisStore {
         };
         let right = match &record {
             Some(record) => {
-                of_tenant && listed && TaskStatus::ALL.iter().all(|s| in_status(*s) == (*s == record.status))
+                let told = record.message_due_at().is_some() == (*outbox != redis::Value::Nil);
+                told && of_tenant && listed && TaskStatus::ALL.iter().all(|s| in_status(*s) == (*s == record.status))
             }
             None => !listed && TaskStatus::ALL.iter().all(|s| !in_status(*s)),
         };
@@ -470,6 +485,7 @@ impl RedisStore {
             call.arg(id.to_string()).arg(record.as_ref().map(|r| r.version.to_string()).unwrap_or_default());
             call.arg(record.as_ref().map_or(0, |r| r.created_at.as_millis()));
             call.arg(record.as_ref().and_then(|r| r.expires_at).map_or(0, Timestamp::as_millis));
+            call.arg(record.as_ref().and_then(TaskRecord::message_due_at).map_or(0, Timestamp::as_millis));
             let changed: usize = call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
             log::info!(task:% = id, entries = changed; "index entries mended");
         }

@@ -18,6 +18,7 @@ use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, RetryPolicy, StopJob};
 use crate::ledger::{Ledger, PageHashes, RecipeHash};
 use crate::metrics;
+use crate::notify::Notifier;
 use crate::pool::{Dispatcher, JobSpec, Lease};
 use crate::processor::Processor;
 use crate::store::TaskStore;
@@ -45,6 +46,10 @@ pub struct Supervisor {
     /// Pages of running tasks as they get their outcomes, for those who follow them.
     pub(super) feeds: HashMap<TaskId, broadcast::Sender<Arc<[PageView]>>>,
     pub(super) watchers: HashMap<TaskId, watch::Sender<Option<TaskRecord>>>,
+    /// Who tells others that tasks have ended.
+    pub(super) notifier: Notifier,
+    /// Tasks whose end somebody is being told of.
+    pub(super) sending: HashSet<TaskId>,
     /// Submits that are being accepted.
     pub(super) submitting: usize,
     pub(super) draining: bool,
@@ -113,7 +118,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(parts: SupervisorParts) -> Self {
         let SupervisorParts { store, blob, ledger, processors, dispatcher, owner, options } = parts;
-        let clock = TaskClock::default();
+        let (clock, notify) = (TaskClock::default(), options.notify.clone());
         let janitor = Janitor {
             store: Arc::clone(&store),
             blob: blob.clone(),
@@ -139,6 +144,8 @@ impl Supervisor {
             clock,
             feeds: HashMap::new(),
             watchers: HashMap::new(),
+            notifier: Notifier::new(notify),
+            sending: HashSet::new(),
             submitting: 0,
             draining: false,
             others: 0,
@@ -375,6 +382,9 @@ impl Supervisor {
         metrics::task_ended(record.status.as_str());
         self.active.remove(&record.id);
         self.accounts.remove(record.id);
+        if record.message_due_at().is_some() {
+            self.send_due(ctx);
+        }
         self.feeds.remove(&record.id);
         if let Some(watcher) = self.watchers.remove(&record.id) {
             watcher.send_replace(Some(record));
@@ -411,6 +421,7 @@ impl Actor for Supervisor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.keep_house(ctx);
         self.start_janitor(ctx);
+        self.watch_outbox(ctx);
         if self.store.lease().is_some() {
             self.watch_others(ctx);
         }

@@ -279,11 +279,12 @@ impl Supervisor {
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
         let (read, clock, ttl) = (self.read(id), self.clock.clone(), self.options.ttl);
         let cancelled = async move { cancel_record(read.await?, store, blob, &clock, ttl).await };
-        Box::pin(cancelled.into_actor(self).map(move |cancelled, this, _| {
+        Box::pin(cancelled.into_actor(self).map(move |cancelled, this, ctx| {
             if let Ok(Some(record)) = &cancelled {
                 this.waiting.remove(id);
                 this.accounts.remove(id);
                 metrics::task_ended(record.status.as_str());
+                this.send_due(ctx);
                 if let Some(watcher) = this.watchers.remove(&id) {
                     watcher.send_replace(Some(record.clone()));
                 }

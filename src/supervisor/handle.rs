@@ -9,8 +9,8 @@ use actix::{Addr, MailboxError};
 use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
     Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrawTaskPage, EstimateTask, Follow,
-    FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SubmitTask, TaskPagesNow, Watch, WatchTask,
-    Whereabouts,
+    FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask, TaskPagesNow,
+    Watch, WatchTask, Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
@@ -277,6 +277,14 @@ impl Handle {
         let staged = tokio::task::spawn_blocking(move || copy(staging, &NewSource::Path(path), limit)).await;
         let source = staged.map_err(|_| RequestError::Stopping)??;
         self.estimate(EstimateTask { source, options, tenant: None }).await
+    }
+
+    /// Has the message about the task's end sent anew.
+    ///
+    /// # Errors
+    /// [`RequestError::NotFinal`], [`RequestError::NoWebhook`], and as [`Self::get`].
+    pub async fn send_webhook(&self, id: TaskId) -> Result<TaskRecord, RequestError> {
+        self.supervisor.send(SendWebhook(id)).await.map_err(gone)?
     }
 
     /// Removes the task and its files.

@@ -36,6 +36,9 @@ pub enum RequestError {
     /// The tenant has as much as it may have.
     #[error("{0}: wait for some to finish")]
     OverQuota(String),
+    /// The task names nobody who is to be told of its end.
+    #[error("the task has no webhook_url")]
+    NoWebhook,
     /// The idempotency key came before, with another PDF or other options.
     #[error("this idempotency key was used for another PDF or other options: use a new key")]
     KeyTaken,
@@ -137,6 +140,11 @@ pub struct EstimateTask {
     /// Who asks.
     pub tenant: Option<String>,
 }
+
+/// Has the message about a task's end sent anew.
+#[derive(Message)]
+#[rtype(result = "Result<TaskRecord, RequestError>")]
+pub struct SendWebhook(pub TaskId);
 
 /// Cancels a task if needed and removes its record and files. What was read stays in the ledger.
 #[derive(Message)]

@@ -72,15 +72,15 @@ impl State {
 
     /// The write of `who`, if the store takes it.
     fn write(&self, who: usize, expected: Revision, epoch: u64, step: Option<TaskStep>) -> Option<Self> {
-        let head = Head { revision: self.at, is_final: self.status.is_final() };
-        let next = Revision { epoch, version: expected.version + 1 };
-        let elsewhere = self.lease.is_some_and(|holder| holder != who);
-        check_update(head, expected, next, elsewhere).ok()?;
+        let head = Head { revision: self.at, status: self.status };
+        let at = Revision { epoch, version: expected.version + 1 };
         let status = match step {
             Some(step) => self.status.next(step).ok()?,
             None => self.status,
         };
-        Some(Self { at: next, status, ..*self })
+        let elsewhere = self.lease.is_some_and(|holder| holder != who);
+        check_update(head, expected, Head { revision: at, status }, elsewhere).ok()?;
+        Some(Self { at, status, ..*self })
     }
 
     /// Everything that can happen next, for one of the owners.

@@ -4,6 +4,7 @@ use super::tenants::TenantLimits;
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
 use crate::ledger::LedgerLimits;
+use crate::notify::NotifyOptions;
 
 /// What the supervisor is told at its start.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct SupervisorOptions {
     pub max_queued: usize,
     /// What one tenant may have.
     pub tenant: TenantLimits,
+    /// What an operator decides about webhooks.
+    pub notify: NotifyOptions,
     /// How long final tasks and their files stay.
     pub ttl: Duration,
     /// What a document may be.
@@ -40,6 +43,7 @@ impl Default for SupervisorOptions {
             max_active: 256,
             max_queued: 10_000,
             tenant: TenantLimits::default(),
+            notify: NotifyOptions::default(),
             ttl: Duration::from_secs(7 * 86_400),
             limits: DocumentLimits::default(),
             attempt_timeout: Duration::from_secs(300),

@@ -26,7 +26,11 @@ impl Handler<SubmitTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
 
     fn handle(&mut self, mut submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
-        let refused = self.admission(submit.tenant.as_deref()).err();
+        let target = submit.options.webhook_url.as_deref().map_or(Ok(()), |url| self.notifier.check(url).map(drop));
+        let target = target.map_err(|why| {
+            RequestError::Rejected(Failure::permanent(code::BAD_OPTION, format!("option webhook_url: {why}")))
+        });
+        let refused = self.admission(submit.tenant.as_deref()).and(target).err();
         let processor = self.processors.choose(&submit.options).map(|processor| {
             processor.settle(&mut submit.options);
             processor.name().to_owned()
@@ -300,6 +304,7 @@ fn first_record(
         options,
         counts: Counts::default(),
         usage: Usage::default(),
+        webhook: None,
     };
     (source, record)
 }

@@ -44,6 +44,10 @@ pub struct TaskOptions {
     pub timeout: Option<u32>,
     /// The line before each page; `{page}` stands for the page number; empty for none.
     pub page_separator: Option<String>,
+    /// Who is told when the task has ended, by a POST.
+    pub webhook_url: Option<String>,
+    /// What that message is signed with; the server's secret when absent. Kept with the record, never shown.
+    pub webhook_secret: Option<String>,
     /// Any JSON of the caller's; comes back with the task, and means nothing to Bindery.
     pub metadata: Option<serde_json::Value>,
     /// How long the task and its files stay after its end, seconds.
@@ -84,8 +88,10 @@ impl TaskOptions {
     pub const IMAGE_SIDES: std::ops::RangeInclusive<u32> = 256..=8_192;
     /// The most bytes a text option can have.
     pub const MAX_TEXT: usize = 64 * 1024;
+    /// The most bytes a URL can have.
+    pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 19] = [
         "pages",
         "password",
         "processor",
@@ -100,6 +106,8 @@ impl TaskOptions {
         "max_failed_pages",
         "timeout",
         "page_separator",
+        "webhook_url",
+        "webhook_secret",
         "metadata",
         "ttl",
         "reuse",
@@ -131,6 +139,11 @@ impl TaskOptions {
             "processor" => self.processor = given(),
             "model" => self.model = given(),
             "prompt" => self.prompt = given(),
+            "webhook_url" if value.len() > Self::MAX_URL => {
+                return Err(refuse(format!("longer than {} bytes", Self::MAX_URL)));
+            }
+            "webhook_url" => self.webhook_url = given(),
+            "webhook_secret" => self.webhook_secret = given(),
             "input" => self.input = Some(value.trim().parse().map_err(refuse)?),
             "image_side" => self.image_side = Some(number(value, &Self::IMAGE_SIDES).map_err(refuse)?),
             "fallback" => self.fallback = Some(names(value)),
@@ -201,6 +214,7 @@ impl fmt::Debug for TaskOptions {
             .field("timeout", &self.timeout)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
+            .field("has_webhook", &self.webhook_url.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -343,6 +357,8 @@ mod tests {
             ("max_failed_pages", "5%"),
             ("timeout", "2m"),
             ("page_separator", "---{page}---"),
+            ("webhook_url", "https://example.org/hook"),
+            ("webhook_secret", "whsec_geheim"),
             ("metadata", "{\"a\":1}"),
             ("ttl", "7d"),
             ("reuse", "false"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Cost, Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep};
+use super::{Cost, Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
 use crate::clock::Timestamp;
 
 /// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
@@ -162,6 +162,9 @@ pub struct TaskRecord {
     pub counts: Counts,
     /// What it cost.
     pub usage: Usage,
+    /// The message about its end, when somebody is to be told.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
 }
 
 impl TaskRecord {
@@ -195,6 +198,7 @@ impl TaskRecord {
                 self.counts = Counts::default();
                 self.cancel_requested = false;
                 self.crashes.clear();
+                self.webhook = None;
             }
             TaskStep::Complete | TaskStep::Fail | TaskStep::Cancel => {
                 let ttl = self.options.ttl.map_or(ttl, Duration::from_secs);
@@ -205,6 +209,8 @@ impl TaskRecord {
                 self.finished_at = Some(now);
                 self.expires_at = Some(now.after(ttl));
                 self.owner = None;
+                let told = self.options.webhook_url.is_some();
+                self.webhook = told.then(|| Webhook::new(self.id, self.epoch, self.status, now));
             }
         }
         Ok(())
@@ -231,6 +237,12 @@ impl TaskRecord {
         let all = || (1..=self.source.pages).collect();
         let chosen = self.options.pages.as_ref().map(|selection| selection.resolve(self.source.pages));
         chosen.map_or_else(all, Result::unwrap_or_default)
+    }
+
+    /// When the message about its end is to be sent, if there is one to send.
+    #[must_use]
+    pub fn message_due_at(&self) -> Option<Timestamp> {
+        self.webhook.as_ref()?.due_at()
     }
 
     /// Pages without an outcome, or `None` while the page count is not known.
@@ -272,6 +284,7 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         options: TaskOptions::default(),
         counts: Counts::default(),
         usage: Usage::default(),
+        webhook: None,
     }
 }
 

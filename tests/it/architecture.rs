@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The rooms that each room may import. `task` and `clock` are the words that everyone speaks; places to fail
 /// and metrics are everywhere.
-const TABLE: [(&str, &[&str]); 18] = [
+const TABLE: [(&str, &[&str]); 19] = [
     ("clock", &[]),
     ("failpoint", &[]),
     ("task", &[]),
     ("keys", &[]),
     ("metrics", &[]),
+    ("notify", &[]),
     ("document", &[]),
     ("blob", &[]),
     ("ledger", &["blob"]),
@@ -20,9 +21,9 @@ const TABLE: [(&str, &[&str]); 18] = [
     ("aggregate", &[]),
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
     ("job", &["document", "pool", "processor"]),
-    ("supervisor", &["job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
+    ("supervisor", &["notify", "job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
     ("http", &["keys", "supervisor", "pool", "store", "blob", "document", "aggregate"]),
-    ("config", &["keys", "supervisor", "job", "pool", "ledger", "processor", "document"]),
+    ("config", &["keys", "notify", "supervisor", "job", "pool", "ledger", "processor", "document"]),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
     ("lib", &["app", "supervisor"]),
 ];
@@ -33,7 +34,7 @@ const ALONE: [(&str, &[&str]); 7] = [
     ("lopdf::", &["document"]),
     ("redb::", &["store"]),
     ("redis::", &["store"]),
-    ("reqwest::", &["processor"]),
+    ("reqwest::", &["processor", "notify"]),
     ("actix_web::", &["http"]),
     ("actix_multipart::", &["http"]),
 ];

@@ -28,4 +28,5 @@ mod recovery;
 mod redis;
 mod split;
 mod tenants;
+mod webhooks;
 mod wire;

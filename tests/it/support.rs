@@ -7,6 +7,8 @@ pub mod disk;
 #[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod events;
 pub mod fake_llm;
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod hook;
 pub mod pdf;
 pub mod redis_proxy;
 pub mod redis_server;

@@ -10,6 +10,7 @@
 //! | `tasks:of:<tenant>` | sorted set | the tasks of one tenant, scored likewise |
 //! | `tasks:of:<tenant>:<status>` | sorted set | those of one status |
 //! | `tasks:gc` | sorted set | final tasks, scored by their expiry, ms |
+//! | `tasks:outbox` | sorted set | tasks whose end somebody is to be told of, scored by when, ms |
 //! | `tasks:owners` | sorted set | living processes, scored by when they count as gone, ms |
 //! | `tasks:same:<hash>` | string | the task with this fingerprint that later equal submits get; expires with it |
 //! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
@@ -22,6 +23,7 @@ use crate::task::{TaskId, TaskStatus};
 pub(super) const ALL: &str = "tasks:all";
 pub(super) const EXPIRY: &str = "tasks:gc";
 pub(super) const TENANTS: &str = "tasks:tenants";
+pub(super) const OUTBOX: &str = "tasks:outbox";
 pub(super) const OWNERS: &str = "tasks:owners";
 
 pub(super) fn record(id: TaskId) -> String {

@@ -27,7 +27,8 @@ impl Scripts {
     }
 }
 
-/// A script after its first line with what the others share: how the entries of a tenant's tasks are placed and removed.
+/// A script after its first line with what the others share: how the entries of a tenant's tasks are placed and removed, and
+/// when somebody is to be told of a task's end.
 fn with_tenants(script: &str) -> Script {
     let (shebang, body) = script.split_once('\n').unwrap_or((script, ""));
     Script::new(&format!("{shebang}\n{TENANTS}{body}"))
@@ -37,6 +38,10 @@ fn with_tenants(script: &str) -> Script {
 /// but for `remove`, which then looks through those of all.
 const TENANTS: &str = r"
 local statuses = {'pending', 'processing', 'completed', 'failed', 'cancelled'}
+local function tell(due, id)
+  if due ~= '0' then return redis.call('ZADD', 'tasks:outbox', due, id) end
+  return redis.call('ZREM', 'tasks:outbox', id)
+end
 local function is_known(tenant) return tenant and tenant ~= '' end
 local function place(tenant, status, created, id)
   if not is_known(tenant) then return 0 end
@@ -61,7 +66,7 @@ end
 
 /// KEYS: record, lease, all, by-status of the record, same, idempotency key, gc. A name is empty when there is no such key.
 /// ARGV: operation, created ms, id, owner or empty, lease ms, fingerprint, 1 when an equal task will do, expiry ms or 0,
-/// tenant or empty, status, then field and value of every field.
+/// tenant or empty, status, ms at which its message is due or 0, then field and value of every field.
 /// Returns: {`new` | `exists` | `known` | `taken`, id of the known task}.
 const CREATE: &str = r"#!lua
 local operation, created, id, owner, lease, fingerprint, reuse, expiry =
@@ -89,7 +94,8 @@ if KEYS[5] ~= '' then
     redis.call('SET', KEYS[5], id)
   end
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 11))
+redis.call('HSET', KEYS[1], unpack(ARGV, 12))
+if ARGV[11] ~= '0' then tell(ARGV[11], id) end
 place(ARGV[9], ARGV[10], created, id)
 redis.call('ZADD', KEYS[3], created, id)
 redis.call('ZADD', KEYS[4], created, id)
@@ -113,7 +119,7 @@ return {'new', ''}
 ///
 /// KEYS: record, lease, gc, by-status of the next record, by-status of the four other statuses.
 /// ARGV: operation, expected epoch, expected version, next epoch, next version, created ms, id, expiry ms or 0, owner or
-/// empty, lease ms, `hold` or `release` or `keep`, next status, then field and value of every field.
+/// empty, lease ms, `hold` or `release` or `keep`, next status, ms at which its message is due or 0, then field and value of every field.
 /// Returns: {`ok` | `missing` | `conflict` | `final` | `held`, current epoch, current version}.
 const UPDATE: &str = r"#!lua flags=allow-oom
 local current = redis.call('HMGET', KEYS[1],
@@ -128,7 +134,7 @@ if epoch ~= expected_epoch or version ~= expected_version
   return {'conflict', epoch, version}
 end
 local final = status == 'completed' or status == 'failed' or status == 'cancelled'
-if final and next_epoch == epoch then return {'final', epoch, version} end
+if final and next_epoch == epoch and status ~= ARGV[12] then return {'final', epoch, version} end
 local owner, lease, change = ARGV[9], ARGV[10], ARGV[11]
 if next_epoch > epoch then
   local holder = redis.call('GET', KEYS[2])
@@ -137,7 +143,8 @@ if next_epoch > epoch then
     return {'held', epoch, version}
   end
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 13))
+redis.call('HSET', KEYS[1], unpack(ARGV, 14))
+tell(ARGV[13], ARGV[7])
 place(current[7], ARGV[12], ARGV[6], ARGV[7])
 redis.call('ZADD', KEYS[4], ARGV[6], ARGV[7])
 for other = 5, 8 do redis.call('ZREM', KEYS[other], ARGV[7]) end
@@ -177,6 +184,7 @@ redis.call('DEL', key)
 for index = 3, 9 do redis.call('ZREM', KEYS[index], ARGV[1]) end
 if not (record[3] and record[5] == '') then remove(record[5], ARGV[1]) end
 redis.call('DEL', KEYS[2])
+tell('0', ARGV[1])
 return {redis.call('DEL', KEYS[1]), 0, 0}
 ";
 
@@ -213,7 +221,8 @@ return answer
 /// Index entries are made from the record as it was read; when it has changed since, nothing happens.
 ///
 /// KEYS: record, all, gc, by-status of the status that was read, by-status of the four others.
-/// ARGV: id, version that was read or empty when there was no record, created ms, expiry ms or 0.
+/// ARGV: id, version that was read or empty when there was no record, created ms, expiry ms or 0, ms at which its message
+/// is due or 0.
 /// Returns: how many entries were removed or added. Without a record, the entry in gc stays: it leads to the files.
 const INDEX: &str = r"#!lua flags=allow-oom
 local id, changed = ARGV[1], 0
@@ -222,9 +231,9 @@ local version = record[1] or ''
 if version ~= ARGV[2] then return 0 end
 for other = 5, 8 do changed = changed + redis.call('ZREM', KEYS[other], id) end
 if version == '' then
-  return changed + remove(nil, id) + redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[4], id)
+  return changed + tell('0', id) + remove(nil, id) + redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[4], id)
 end
-changed = changed + place(record[2], record[3], ARGV[3], id)
+changed = changed + place(record[2], record[3], ARGV[3], id) + tell(ARGV[5], id)
 changed = changed + redis.call('ZADD', KEYS[2], ARGV[3], id) + redis.call('ZADD', KEYS[4], ARGV[3], id)
 if ARGV[4] ~= '0' then return changed + redis.call('ZADD', KEYS[3], ARGV[4], id) end
 return changed + redis.call('ZREM', KEYS[3], id)

@@ -1,0 +1,131 @@
+//! The configuration as a file: what holds, and an example to begin with.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Config, Settings, StoreChoice};
+use crate::processor::LlmOptions;
+use crate::task::PageInputKind;
+
+impl Config {
+    /// The configuration as a file that would give it, secrets redacted.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        self.lines().iter().fold(String::new(), |mut toml, (name, value)| {
+            let _ = writeln!(toml, "{name} = {value}");
+            toml
+        })
+    }
+
+    /// Names and values of all settings that have one.
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let time = |time: Duration| text(&in_units(time.as_secs(), &[("d", 86_400), ("h", 3_600), ("m", 60)], "s"));
+        let size = |bytes: u64| text(&in_units(bytes, &[("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)], ""));
+        let path = |path: &Path| text(&path.to_string_lossy());
+        let store = match &self.store {
+            StoreChoice::Embedded => "embedded".to_owned(),
+            StoreChoice::Memory => "memory".to_owned(),
+            StoreChoice::Redis(url) => redacted_url(url),
+        };
+        let (limits, tenant) = (self.supervisor.limits, self.supervisor.tenant);
+        let keys: Vec<String> = self.keys.names().map(|name| text(&format!("{name}=(redacted-{name})"))).collect();
+        let mut lines = vec![
+            ("listen", text(&self.listen.to_string())),
+            ("api_key", format!("[{}]", keys.join(", "))),
+            ("tenant_running", tenant.running.to_string()),
+            ("tenant_tasks", if tenant.tasks == usize::MAX { 0 } else { tenant.tasks }.to_string()),
+            ("tenant_pages", if tenant.pages == u64::MAX { 0 } else { tenant.pages }.to_string()),
+            ("insecure", self.insecure.to_string()),
+            ("data_dir", path(&self.data_dir)),
+            ("store", text(&store)),
+            ("blob", path(&self.blob)),
+            ("node", text(&self.supervisor.node)),
+            ("workers", self.pool.cpu_workers.to_string()),
+            ("task_ttl", time(self.supervisor.ttl)),
+            ("lease", time(self.lease)),
+            ("janitor_tick", time(self.supervisor.janitor_tick)),
+            ("ledger_size", size(self.supervisor.ledger.bytes.unwrap_or(0))),
+            ("ledger_age", time(self.supervisor.ledger.age.unwrap_or_default())),
+            ("max_upload", size(limits.max_bytes)),
+            ("max_pages", limits.max_pages.to_string()),
+            ("reader_timeout", time(self.reader.page_time)),
+            ("reader_memory", size(self.reader.memory)),
+            ("max_queued", self.supervisor.max_queued.to_string()),
+            ("webhook_allow", text(&self.supervisor.notify.allow.join(","))),
+            ("drain", time(self.drain)),
+            ("llm_concurrency", self.pool.call_workers.to_string()),
+            ("llm_rpm", self.pool.rates.calls.unwrap_or(0).to_string()),
+            ("llm_tpm", self.pool.rates.tokens.unwrap_or(0).to_string()),
+            ("llm_timeout", time(self.supervisor.attempt_timeout)),
+            ("llm_max_attempts", self.supervisor.retry.max_attempts.to_string()),
+            ("llm_patience", time(self.supervisor.retry.patience)),
+        ];
+        let notify = &self.supervisor.notify;
+        lines.extend(notify.secret.as_ref().map(|_| ("webhook_signing_secret", text("(redacted)"))));
+        lines.extend(notify.public_url.as_ref().map(|url| ("public_url", text(url))));
+        if let Some(llm) = &self.llm {
+            lines.push(("llm_base_url", text(&redacted_url(&llm.base_url))));
+            lines.extend(llm.api_key.as_ref().map(|_| ("llm_api_key", text("(redacted)"))));
+            lines.extend(llm.model.as_ref().map(|model| ("llm_model", text(model))));
+            let input = match llm.input {
+                PageInputKind::Image => "image",
+                PageInputKind::Text => "text",
+                PageInputKind::Both => "image+text",
+            };
+            lines.push(("llm_input", text(input)));
+            lines.push(("llm_image_side", llm.image_side.to_string()));
+            lines.push(("llm_fallback", text(&llm.fallback.join(","))));
+            let prices: Vec<String> = llm.prices.iter().map(|(model, price)| format!("{model}={price}")).collect();
+            lines.push(("llm_hedge", llm.hedge.to_string()));
+            lines.push(("llm_prices", text(&prices.join(","))));
+            lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));
+            lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));
+        }
+        lines
+    }
+
+    /// A file to begin with: every setting with what it is for and its default, commented out. `defaults` is the
+    /// configuration without any setting.
+    #[must_use]
+    pub fn example(defaults: &Self) -> String {
+        let endpoint = LlmOptions { base_url: "http://localhost:11434/v1".into(), ..LlmOptions::default() };
+        let lines = Self { llm: Some(endpoint), ..defaults.clone() }.lines();
+        let mut example = "# Settings of Bindery. Flags and BINDERY_* variables win over this file.\n\
+                           # Use it with --config FILE, or name it in BINDERY_CONFIG.\n"
+            .to_owned();
+        let settings = Settings::augment_args(clap::Command::new("bindery"));
+        for argument in settings.get_arguments() {
+            let name = argument.get_id().as_str();
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let placeholder = || {
+                let word =
+                    argument.get_value_names().and_then(|names| names.first()).map_or("…", |name| name.as_str());
+                toml::Value::String(word.to_owned()).to_string()
+            };
+            let known = lines.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+            let value = known.filter(|_| name != "data_dir" && name != "blob").unwrap_or_else(placeholder);
+            let _ = write!(example, "\n# {help}\n# {name} = {value}\n");
+        }
+        example
+    }
+}
+
+/// A number in the largest unit that it is a multiple of.
+fn in_units(number: u64, units: &[(&str, u64)], smallest: &str) -> String {
+    let fits = units.iter().find(|(_, unit)| number > 0 && number.is_multiple_of(*unit));
+    fits.map_or_else(|| format!("{number}{smallest}"), |(name, unit)| format!("{}{name}", number / unit))
+}
+
+/// A URL without its user and password.
+fn redacted_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://(redacted)@{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}

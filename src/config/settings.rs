@@ -1,0 +1,201 @@
+//! What somebody gave: each setting once, as a flag, a variable and a key of the file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// What was given on the command line, in the environment, or in a file. Nothing given means the default.
+#[derive(Clone, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Configuration")]
+pub struct Settings {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times
+    #[arg(long, env = "BINDERY_API_KEYS", value_name = "NAME=KEY", value_delimiter = ',', hide_env_values = true)]
+    pub api_key: Option<Vec<String>>,
+    /// A file with more keys, one NAME=KEY a line
+    #[arg(long, env = "BINDERY_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// The most tasks that one key's caller has running [default: 64]
+    #[arg(long, env = "BINDERY_TENANT_RUNNING", value_name = "N")]
+    pub tenant_running: Option<usize>,
+    /// The most unfinished tasks of one key's caller; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_TENANT_TASKS", value_name = "N")]
+    pub tenant_tasks: Option<usize>,
+    /// The most pages of one key's unfinished tasks; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_TENANT_PAGES", value_name = "N")]
+    pub tenant_pages: Option<u64>,
+    /// Serve beyond loopback although there are no keys: anyone who reaches the port can use it
+    #[arg(long, env = "BINDERY_INSECURE", num_args = 0..=1, default_missing_value = "true")]
+    pub insecure: Option<bool>,
+    /// Where everything durable lives [default: `$XDG_DATA_HOME/bindery`]
+    #[arg(long, env = "BINDERY_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where task records live: embedded, redis://HOST:PORT/DB or memory [default: embedded]
+    #[arg(long, env = "BINDERY_STORE", value_name = "STORE", hide_env_values = true)]
+    pub store: Option<String>,
+    /// Where sources, results and the ledger live [default: the data directory]
+    #[arg(long, env = "BINDERY_BLOB", value_name = "DIR")]
+    pub blob: Option<PathBuf>,
+    /// The name of this process among those on the same data; taken ones get a number [default: bindery]
+    #[arg(long, env = "BINDERY_NODE", value_name = "NAME")]
+    pub node: Option<String>,
+    /// Threads that read and write PDFs and results [default: one a core]
+    #[arg(long, env = "BINDERY_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// How long finished tasks and their files stay [default: 7d]
+    #[arg(long, env = "BINDERY_TASK_TTL", value_name = "TIME")]
+    pub task_ttl: Option<String>,
+    /// How long a task stays with a process that does not renew its lease, on a shared store [default: 15s]
+    #[arg(long, env = "BINDERY_LEASE", value_name = "TIME")]
+    pub lease: Option<String>,
+    /// How often expired tasks and leftovers are looked for; longer than a submit takes [default: 60s]
+    #[arg(long, env = "BINDERY_JANITOR_TICK", value_name = "TIME")]
+    pub janitor_tick: Option<String>,
+    /// What the ledger may keep, such as 20G; 0 for no limit [default: 20G]
+    #[arg(long, env = "BINDERY_LEDGER_SIZE", value_name = "SIZE")]
+    pub ledger_size: Option<String>,
+    /// How long the ledger keeps a page that nobody uses; 0 for ever [default: 365d]
+    #[arg(long, env = "BINDERY_LEDGER_AGE", value_name = "TIME")]
+    pub ledger_age: Option<String>,
+    /// The largest PDF, such as 200M [default: 512M]
+    #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
+    pub max_upload: Option<String>,
+    /// The longest that opening a PDF or reading one page of it may take [default: 20s]
+    #[arg(long, env = "BINDERY_READER_TIMEOUT", value_name = "TIME")]
+    pub reader_timeout: Option<String>,
+    /// The most memory of a process that reads PDFs; there are as many as workers [default: 1G]
+    #[arg(long, env = "BINDERY_READER_MEMORY", value_name = "SIZE")]
+    pub reader_memory: Option<String>,
+    /// The most pages of a PDF [default: 20000]
+    #[arg(long, env = "BINDERY_MAX_PAGES", value_name = "N")]
+    pub max_pages: Option<u32>,
+    /// Unfinished tasks before submits are refused [default: 10000]
+    #[arg(long, env = "BINDERY_MAX_QUEUED", value_name = "N")]
+    pub max_queued: Option<usize>,
+    /// Hosts that webhooks may reach although their addresses are not public; * for all
+    #[arg(long, env = "BINDERY_WEBHOOK_ALLOW", value_name = "HOST,…")]
+    pub webhook_allow: Option<String>,
+    /// Signs the webhooks of tasks that bring no secret of their own
+    #[arg(long, env = "BINDERY_WEBHOOK_SIGNING_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub webhook_signing_secret: Option<String>,
+    /// How others reach this server, for the links in webhooks
+    #[arg(long, env = "BINDERY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// How long calls in flight may go on after SIGTERM [default: 30s]
+    #[arg(long, env = "BINDERY_DRAIN", value_name = "TIME")]
+    pub drain: Option<String>,
+    /// An OpenAI-compatible endpoint, up to and without /chat/completions; gives the processor llm
+    #[arg(long, env = "BINDERY_LLM_BASE_URL", value_name = "URL")]
+    pub llm_base_url: Option<String>,
+    /// The endpoint's key; better given as a variable, where other users do not see it
+    #[arg(long, env = "BINDERY_LLM_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub llm_api_key: Option<String>,
+    /// The model of tasks that name none
+    #[arg(long, env = "BINDERY_LLM_MODEL", value_name = "MODEL")]
+    pub llm_model: Option<String>,
+    /// Instructions instead of the built-in prompt
+    #[arg(long, env = "BINDERY_LLM_PROMPT", value_name = "TEXT")]
+    pub llm_prompt: Option<String>,
+    /// What the model is given of a page: image, text or image+text [default: image]
+    #[arg(long, env = "BINDERY_LLM_INPUT", value_name = "KIND")]
+    pub llm_input: Option<String>,
+    /// The most pixels of the longer side of a page's picture [default: 1600]
+    #[arg(long, env = "BINDERY_LLM_IMAGE_SIDE", value_name = "PIXELS")]
+    pub llm_image_side: Option<u32>,
+    /// Models that read a page when the first has failed, in their order; text stands for the text layer
+    #[arg(long, env = "BINDERY_LLM_FALLBACK", value_name = "MODEL,…")]
+    pub llm_fallback: Option<String>,
+    /// What models cost per million tokens, sent and received, such as m=0.15/0.60,n=1/4; * stands for all others
+    #[arg(long, env = "BINDERY_LLM_PRICES", value_name = "MODEL=PRICE,…")]
+    pub llm_prices: Option<String>,
+    /// Ask a second time when a call takes longer than 95 of 100; the first good answer counts, both are paid
+    #[arg(long, env = "BINDERY_LLM_HEDGE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub llm_hedge: Option<bool>,
+    /// Certificates (PEM) that the endpoint's may be signed by, besides the usual ones
+    #[arg(long, env = "BINDERY_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// The most calls in flight [default: 16]
+    #[arg(long, env = "BINDERY_LLM_CONCURRENCY", value_name = "N")]
+    pub llm_concurrency: Option<usize>,
+    /// The most calls a minute, of each model; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_LLM_RPM", value_name = "N")]
+    pub llm_rpm: Option<u32>,
+    /// The most tokens a minute, both ways, of each model; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_LLM_TPM", value_name = "N")]
+    pub llm_tpm: Option<u64>,
+    /// The longest one attempt may take when the task does not say [default: 5m]
+    #[arg(long, env = "BINDERY_LLM_TIMEOUT", value_name = "TIME")]
+    pub llm_timeout: Option<String>,
+    /// Attempts at one shard, the first included [default: 5]
+    #[arg(long, env = "BINDERY_LLM_MAX_ATTEMPTS", value_name = "N")]
+    pub llm_max_attempts: Option<u32>,
+    /// How long a page waits for an endpoint that is down [default: 6h; convert: 1m]
+    #[arg(long, env = "BINDERY_LLM_PATIENCE", value_name = "TIME")]
+    pub llm_patience: Option<String>,
+}
+
+impl Settings {
+    /// Reads settings from a TOML file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds what is not an option.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|e| ConfigError::new("config", format!("{}: {e}", path.display())))?;
+        toml::from_str(&text).map_err(|e| ConfigError::new("config", format!("{}: {}", path.display(), e.message())))
+    }
+
+    /// These settings where they say something, else `under`.
+    #[must_use]
+    pub fn over(self, under: Self) -> Self {
+        Self {
+            listen: self.listen.or(under.listen),
+            api_key: self.api_key.or(under.api_key),
+            api_key_file: self.api_key_file.or(under.api_key_file),
+            tenant_running: self.tenant_running.or(under.tenant_running),
+            tenant_tasks: self.tenant_tasks.or(under.tenant_tasks),
+            tenant_pages: self.tenant_pages.or(under.tenant_pages),
+            insecure: self.insecure.or(under.insecure),
+            data_dir: self.data_dir.or(under.data_dir),
+            store: self.store.or(under.store),
+            blob: self.blob.or(under.blob),
+            node: self.node.or(under.node),
+            workers: self.workers.or(under.workers),
+            task_ttl: self.task_ttl.or(under.task_ttl),
+            lease: self.lease.or(under.lease),
+            janitor_tick: self.janitor_tick.or(under.janitor_tick),
+            ledger_size: self.ledger_size.or(under.ledger_size),
+            ledger_age: self.ledger_age.or(under.ledger_age),
+            max_upload: self.max_upload.or(under.max_upload),
+            reader_timeout: self.reader_timeout.or(under.reader_timeout),
+            reader_memory: self.reader_memory.or(under.reader_memory),
+            max_pages: self.max_pages.or(under.max_pages),
+            max_queued: self.max_queued.or(under.max_queued),
+            webhook_allow: self.webhook_allow.or(under.webhook_allow),
+            webhook_signing_secret: self.webhook_signing_secret.or(under.webhook_signing_secret),
+            public_url: self.public_url.or(under.public_url),
+            drain: self.drain.or(under.drain),
+            llm_base_url: self.llm_base_url.or(under.llm_base_url),
+            llm_api_key: self.llm_api_key.or(under.llm_api_key),
+            llm_model: self.llm_model.or(under.llm_model),
+            llm_prompt: self.llm_prompt.or(under.llm_prompt),
+            llm_input: self.llm_input.or(under.llm_input),
+            llm_image_side: self.llm_image_side.or(under.llm_image_side),
+            llm_fallback: self.llm_fallback.or(under.llm_fallback),
+            llm_hedge: self.llm_hedge.or(under.llm_hedge),
+            llm_prices: self.llm_prices.or(under.llm_prices),
+            ca_file: self.ca_file.or(under.ca_file),
+            llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
+            llm_rpm: self.llm_rpm.or(under.llm_rpm),
+            llm_tpm: self.llm_tpm.or(under.llm_tpm),
+            llm_timeout: self.llm_timeout.or(under.llm_timeout),
+            llm_max_attempts: self.llm_max_attempts.or(under.llm_max_attempts),
+            llm_patience: self.llm_patience.or(under.llm_patience),
+        }
+    }
+}

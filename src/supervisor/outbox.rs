@@ -1,0 +1,184 @@
+//! Messages about ended tasks: sent when they are due, however often it takes.
+//!
+//! A message stands in the record from the very write that ends the task, so none is lost. Before it is sent, the record
+//! says so (a conditional write, so that of several processes one sends it), and when it would be sent again if nothing
+//! were heard of this time: a process that dies in between leaves a message that is sent twice, never one that is not.
+//! The receiver tells doubles by `webhook-id`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, WrapFuture};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::actor::Supervisor;
+use super::messages::{RequestError, SendWebhook};
+use super::records::write_once;
+use crate::blob::LocalBlob;
+use crate::clock::{TaskClock, Timestamp};
+use crate::metrics;
+use crate::notify::{self, Message, Notifier};
+use crate::store::{LeaseChange, StoreError, TaskStore, Update};
+use crate::task::{Cost, TaskId, TaskRecord, Webhook, WebhookState};
+
+/// How often it is looked for messages that are due.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Messages on their way at once.
+const MOST: usize = 32;
+/// When a message is sent again of whose sending nothing was heard.
+const UNHEARD: Duration = Duration::from_secs(60);
+const _: () = assert!(UNHEARD.as_secs() > 2 * notify::PATIENCE.as_secs());
+
+/// What sending a message needs.
+#[derive(Clone)]
+struct Outbox {
+    store: Arc<dyn TaskStore>,
+    blob: LocalBlob,
+    clock: TaskClock,
+    notifier: Notifier,
+}
+
+impl Supervisor {
+    /// Sends what is due, now and then.
+    pub(super) fn watch_outbox(&mut self, ctx: &mut Context<Self>) {
+        self.send_due(ctx);
+        ctx.run_later(LOOK_EVERY, Self::watch_outbox);
+    }
+
+    /// Sends what is due.
+    pub(super) fn send_due(&mut self, ctx: &mut Context<Self>) {
+        let room = MOST.saturating_sub(self.sending.len());
+        if room == 0 || self.draining {
+            return;
+        }
+        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let due = async move { store.due(now, MOST).await };
+        ctx.spawn(due.into_actor(self).map(move |due, this, ctx| match due {
+            Ok(ids) => ids.into_iter().for_each(|id| this.send_message(id, ctx)),
+            Err(why) => log::debug!("messages about ended tasks wait, their store is away: {why}"),
+        }));
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox {
+            store: Arc::clone(&self.store),
+            blob: self.blob.clone(),
+            clock: self.clock.clone(),
+            notifier: self.notifier.clone(),
+        }
+    }
+
+    fn send_message(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+        if self.sending.len() >= MOST || self.draining || !self.sending.insert(id) {
+            return;
+        }
+        let outbox = self.outbox();
+        let sent = async move { outbox.send(id).await };
+        ctx.spawn(sent.into_actor(self).map(move |sent, this, ctx| {
+            this.sending.remove(&id);
+            match sent {
+                // There may be more than could be sent together.
+                Ok(()) => this.send_due(ctx),
+                Err(why) => log::debug!(task:% = id; "a message about its end waits: {why}"),
+            }
+        }));
+    }
+}
+
+impl Outbox {
+    async fn send(self, id: TaskId) -> Result<(), StoreError> {
+        let record = self.store.get(id).await?;
+        let now = self.clock.now();
+        let url = record.options.webhook_url.clone().unwrap_or_default();
+        let Some(mut webhook) = record.webhook.clone().filter(|webhook| webhook.due_at().is_some_and(|at| at <= now))
+        else {
+            return Ok(());
+        };
+        webhook.begin(now.after(UNHEARD));
+        let record = self.keep(record, webhook.clone()).await?;
+        let body = body(&record, &webhook, self.notifier.options().public_url.as_deref());
+        let secret = record.options.webhook_secret.clone();
+        let message = Message { url: &url, id: &webhook.id, secret: secret.as_deref(), body };
+        let delivered = self.notifier.deliver(message, Timestamp::now()).await;
+        let now = self.clock.now();
+        match delivered {
+            Ok(()) => webhook.delivered(now),
+            Err(not) => webhook.failed(not.why, not.after, not.for_good, now),
+        }
+        let (attempts, state) = (webhook.attempts, webhook.state);
+        metrics::webhook(match state {
+            WebhookState::Delivered => "delivered",
+            WebhookState::Pending => "failed",
+            WebhookState::GivenUp => "given_up",
+        });
+        match &webhook.last_error {
+            Some(why) => log::warn!(task:% = id, attempts; "nobody was told of its end: {why}"),
+            None => log::info!(task:% = id, attempts; "its caller's server was told of its end"),
+        }
+        self.keep(record, webhook).await.map(drop)
+    }
+
+    /// Writes how the message stands. Whoever retries or deletes the task meanwhile is right.
+    async fn keep(&self, record: TaskRecord, webhook: Webhook) -> Result<TaskRecord, StoreError> {
+        let expected = record.revision();
+        let next = TaskRecord { webhook: Some(webhook), version: record.version + 1, ..record };
+        let update = Update { expected, next, operation: Uuid::now_v7(), lease: LeaseChange::Keep };
+        write_once(self.store.as_ref(), self.blob.clone(), &update).await?;
+        Ok(update.next)
+    }
+}
+
+/// Small: whoever wants more follows the links.
+fn body(record: &TaskRecord, webhook: &Webhook, public_url: Option<&str>) -> String {
+    let base = public_url.unwrap_or_default().trim_end_matches('/');
+    let this = format!("{base}/v1/tasks/{}", record.id);
+    json!({
+        "type": webhook.event,
+        "timestamp": record.finished_at,
+        "data": {
+            "id": record.id,
+            "status": record.status,
+            "file_name": record.file_name,
+            "total_pages": record.total_pages,
+            "pages": { "done": record.counts.done, "failed": record.counts.failed },
+            "error": record.error,
+            "cost": record.usage.cost.map(Cost::amount),
+            "metadata": record.options.metadata,
+            "links": { "self": this, "result": format!("{this}/result") },
+        },
+    })
+    .to_string()
+}
+
+impl Handler<SendWebhook> for Supervisor {
+    type Result = ResponseFuture<Result<TaskRecord, RequestError>>;
+
+    fn handle(&mut self, SendWebhook(id): SendWebhook, ctx: &mut Context<Self>) -> Self::Result {
+        let (outbox, own) = (self.outbox(), ctx.address());
+        Box::pin(async move {
+            let record = outbox.store.get(id).await?;
+            if !record.status.is_final() {
+                return Err(RequestError::NotFinal);
+            }
+            let Some(mut webhook) = record.webhook.clone() else { return Err(RequestError::NoWebhook) };
+            webhook.again(outbox.clock.now());
+            let record = outbox.keep(record, webhook).await?;
+            let _ = own.try_send(SendDue);
+            Ok(record)
+        })
+    }
+}
+
+/// Has the outbox looked through.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct SendDue;
+
+impl Handler<SendDue> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: SendDue, ctx: &mut Context<Self>) {
+        self.send_due(ctx);
+    }
+}
