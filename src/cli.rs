@@ -1,13 +1,18 @@
 //! The command line: one file per command.
 
+mod client;
 mod convert;
 mod estimate;
+mod files;
 mod inspect;
 mod log_format;
 mod output;
 mod progress;
 mod serve;
 mod split;
+mod submit;
+mod task_args;
+mod tasks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,8 +57,24 @@ enum Command {
     Convert(Box<convert::Convert>),
     /// Say how many pages, calls and tokens, and how much money, a conversion would take; spends nothing
     Estimate(Box<estimate::EstimateFiles>),
-    /// Serve the HTTP API
+    /// Serve the HTTP API and the web page
     Serve(Box<SettingsOnly>),
+    /// Submit PDFs to a server
+    Submit(Box<submit::Submit>),
+    /// Show how a task of a server stands
+    Status(tasks::Status),
+    /// List the tasks of a server
+    List(tasks::List),
+    /// Print the result of a task
+    Result(tasks::ShowResult),
+    /// Follow a task: one JSON object an event and line
+    Events(tasks::Events),
+    /// Give tasks up; finished pages stay readable
+    Cancel(tasks::Tasks),
+    /// Run the pages of ended tasks again that have no Markdown
+    Retry(tasks::Retry),
+    /// Remove tasks and their files
+    Delete(tasks::Tasks),
     /// Show what is known of the pages of a PDF
     Inspect(inspect::Inspect),
     /// Write page ranges of a PDF as PDFs of their own
@@ -66,6 +87,11 @@ enum Command {
         /// How many bytes it may allocate
         #[arg(long)]
         memory: u64,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder
+        folder: PathBuf,
     },
     /// Print a completion script for a shell
     Completions {
@@ -149,6 +175,14 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             estimate::run(&command, &config)
         }
         Command::Serve(command) => serve::run(config(command.settings)?),
+        Command::Submit(command) => submit::run(&command),
+        Command::Status(command) => tasks::status(&command),
+        Command::List(command) => tasks::list(&command),
+        Command::Result(command) => tasks::result(&command),
+        Command::Events(command) => tasks::events(&command),
+        Command::Cancel(command) => tasks::cancel(&command),
+        Command::Retry(command) => tasks::retry(&command),
+        Command::Delete(command) => tasks::delete(&command),
         Command::Inspect(command) => {
             let config = config(command.settings())?;
             inspect::run(&command, config.reader)
@@ -165,6 +199,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Reader { memory } => {
             bindery::document::read_for_owner(memory)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => {
+            std::fs::create_dir_all(&folder)?;
+            clap_mangen::generate_to(Cli::command(), folder)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {

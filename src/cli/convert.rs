@@ -1,6 +1,5 @@
 //! `bindery convert`: the same actors as the server's, on an in-memory store over the shared ledger.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,22 +12,28 @@ use bindery::store::EmbeddedStore;
 use bindery::task::{TaskOptions, TaskRecord, TaskStatus};
 use bindery::{Bindery, Builder, NewTask};
 use clap::Args;
+use futures::StreamExt;
 
 use super::exit;
+use super::files::{Input, inputs, refuse_doubles};
 use super::output::{Output, Target};
-use super::progress::Progress;
+use super::progress::{Progress, Share};
+use super::task_args::TaskArgs;
 
 #[derive(Args)]
 pub struct Convert {
-    /// The PDFs
+    /// The PDFs, or folders with PDFs
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write the result here instead of to stdout
     #[arg(short, long, value_name = "OUT", conflicts_with = "out_dir")]
     output: Option<PathBuf>,
-    /// Write one result for each PDF into this folder, under the PDF's name
+    /// Write one result for each PDF into this folder, under the PDF's name; of those in a folder, under their names there
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
+    /// Also convert PDFs of a folder whose results are there and newer
+    #[arg(long)]
+    again: bool,
     /// Write the pages as JSON instead of Markdown
     #[arg(long)]
     json: bool,
@@ -38,124 +43,65 @@ pub struct Convert {
     pub settings: Settings,
 }
 
-/// The options of a task, under the names that the API has for them. They are read by [`TaskOptions::set`].
-#[derive(Args)]
-#[command(next_help_heading = "Task")]
-pub struct TaskArgs {
-    /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
-    #[arg(long, env = "BINDERY_PAGES")]
-    pages: Option<String>,
-    /// The PDF's password
-    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
-    password: Option<String>,
-    /// Who reads the pages: text, llm, or auto, which has the model read those that have no sound text [default: auto
-    /// when an endpoint and a model are configured, else text]
-    #[arg(long, env = "BINDERY_PROCESSOR")]
-    processor: Option<String>,
-    /// The model, for llm
-    #[arg(long, env = "BINDERY_MODEL")]
-    model: Option<String>,
-    /// Instructions for the model
-    #[arg(long, env = "BINDERY_PROMPT")]
-    prompt: Option<String>,
-    /// What the model is given of a page: image, text or image+text [default: image]
-    #[arg(long, env = "BINDERY_INPUT")]
-    input: Option<String>,
-    /// The most pixels of the longer side of a page's picture [default: 1600]
-    #[arg(long, env = "BINDERY_IMAGE_SIDE")]
-    image_side: Option<String>,
-    /// Models that read a page when the first has failed, such as other-model,text; text is the text layer
-    #[arg(long, env = "BINDERY_FALLBACK")]
-    fallback: Option<String>,
-    /// The most that one file may cost; needs a price for each of its models, see --llm-prices
-    #[arg(long, env = "BINDERY_MAX_COST")]
-    max_cost: Option<String>,
-    /// Pages read in one attempt [default: 16 for text, 1 for llm]
-    #[arg(long, env = "BINDERY_SHARD_PAGES")]
-    shard_pages: Option<String>,
-    /// -10 (last) to 10 (first) among the files of this command
-    #[arg(long, env = "BINDERY_PRIORITY", allow_hyphen_values = true)]
-    priority: Option<String>,
-    /// Failed pages that are borne, such as 3 or 5% [default: all but every one]
-    #[arg(long, env = "BINDERY_MAX_FAILED_PAGES")]
-    max_failed_pages: Option<String>,
-    /// The longest one attempt may take, such as 90s
-    #[arg(long, env = "BINDERY_TIMEOUT")]
-    timeout: Option<String>,
-    /// The line before each page; empty for none [default: <!-- page {page} -->]
-    #[arg(long, env = "BINDERY_PAGE_SEPARATOR")]
-    page_separator: Option<String>,
-}
-
-impl TaskArgs {
-    pub fn options(&self) -> anyhow::Result<TaskOptions> {
-        let mut options = TaskOptions::default();
-        for (name, value) in [
-            ("pages", &self.pages),
-            ("password", &self.password),
-            ("processor", &self.processor),
-            ("model", &self.model),
-            ("prompt", &self.prompt),
-            ("input", &self.input),
-            ("image_side", &self.image_side),
-            ("fallback", &self.fallback),
-            ("max_cost", &self.max_cost),
-            ("shard_pages", &self.shard_pages),
-            ("priority", &self.priority),
-            ("max_failed_pages", &self.max_failed_pages),
-            ("timeout", &self.timeout),
-            ("page_separator", &self.page_separator),
-        ] {
-            if let Some(value) = value {
-                options.set(name, value)?;
-            }
-        }
-        Ok(options)
-    }
-}
-
+/// Files that run at once; each has a copy of its PDF while it does.
+const AT_ONCE: usize = 64;
 /// The longest that a command waits for an endpoint that is down.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
-    let usage = |error: anyhow::Error| {
-        eprintln!("bindery: {error:#}");
-        Ok(ExitCode::from(exit::USAGE))
-    };
-    let options = match command.task.options() {
-        Ok(options) => options,
-        Err(error) => return usage(error),
-    };
-    let output = match target(command) {
-        Ok(target) => Output::new(target, command.json),
-        Err(error) => return usage(error),
-    };
-    actix_web::rt::System::new().block_on(convert(&command.files, &options, &output, config))
+    let checked = command.task.options().map_err(anyhow::Error::from).and_then(|options| Ok((options, plan(command)?)));
+    match checked {
+        Ok((options, (files, output))) => {
+            let work = Work { files, options, output, again: command.again };
+            actix_web::rt::System::new().block_on(convert(&work, config))
+        }
+        Err(error) => {
+            eprintln!("bindery: {error:#}");
+            Ok(ExitCode::from(exit::USAGE))
+        }
+    }
 }
 
-fn target(command: &Convert) -> anyhow::Result<Target> {
-    match (&command.output, &command.out_dir) {
-        (Some(_), _) if command.files.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
-        (Some(file), _) if file == Path::new("-") => Ok(Target::Stdout),
-        (Some(file), _) => Ok(Target::File(file.clone())),
+fn plan(command: &Convert) -> anyhow::Result<(Vec<Input>, Output)> {
+    let files = inputs(&command.files)?;
+    let target = match (&command.output, &command.out_dir) {
+        (Some(_), _) if files.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
+        (Some(file), _) if file == Path::new("-") => Target::Stdout,
+        (Some(file), _) => Target::File(file.clone()),
         (None, Some(folder)) => {
-            let mut names = BTreeSet::new();
-            let stem = |file: &PathBuf| file.file_stem().unwrap_or_default().to_owned();
-            if let Some(twice) = command.files.iter().find(|file| !names.insert(stem(file))) {
-                bail!("{}: another file has the same name, and both results would have one place", twice.display());
-            }
-            Ok(Target::Folder(folder.clone()))
+            refuse_doubles(&files)?;
+            Target::Folder(folder.clone())
         }
-        (None, None) => Ok(Target::Stdout),
-    }
+        (None, None) if files.iter().any(|file| file.found) => bail!("a folder of PDFs needs --out-dir DIR"),
+        (None, None) => Target::Stdout,
+    };
+    Ok((files, Output::new(target, command.json)))
+}
+
+/// What a command is to do.
+struct Work {
+    files: Vec<Input>,
+    options: TaskOptions,
+    output: Output,
+    again: bool,
 }
 
 /// How the files went, the worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Worst {
+pub enum Worst {
     Done,
     FailedPages,
     Failed,
+}
+
+impl Worst {
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::FailedPages => ExitCode::from(exit::FAILED_PAGES),
+            Self::Failed => ExitCode::from(exit::FAILED),
+        }
+    }
 }
 
 /// The actors on a store in memory, over the pages of the data directory.
@@ -190,61 +136,75 @@ impl Local {
     }
 }
 
-async fn convert(
-    files: &[PathBuf],
-    options: &TaskOptions,
-    output: &Output,
-    config: &Config,
-) -> anyhow::Result<ExitCode> {
+async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     let Local { bindery, _scratch: scratch } = Local::start(config)?;
     let progress = Progress::new();
     let outcome = tokio::select! {
-        worst = convert_all(files, options, output, &bindery, &progress) => Some(worst),
+        worst = convert_all(work, &bindery, &progress) => Some(worst),
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.clear();
     // Pages that are paid for are kept; what is in flight is cut off.
     bindery.stop(Duration::ZERO).await;
     drop(scratch);
-    Ok(match outcome {
-        Some(Worst::Done) => ExitCode::SUCCESS,
-        Some(Worst::FailedPages) => ExitCode::from(exit::FAILED_PAGES),
-        Some(Worst::Failed) => ExitCode::from(exit::FAILED),
-        None => {
-            eprintln!("bindery: interrupted: the same command again goes on where this one ended");
-            ExitCode::from(exit::INTERRUPTED)
-        }
-    })
+    if let Some(worst) = outcome {
+        return Ok(worst.exit_code());
+    }
+    eprintln!("bindery: interrupted: the same command again goes on where this one ended");
+    Ok(ExitCode::from(exit::INTERRUPTED))
 }
 
-/// Every file is submitted before the first is waited for, so that all run at once; results come in the files' order.
-async fn convert_all(
-    files: &[PathBuf],
+/// Many files run at once; their results come in the order of the files.
+async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Worst {
+    let is_done = |file: &&Input| file.found && !work.again && work.output.has(&file.path, &file.place);
+    let (done_before, files): (Vec<&Input>, Vec<&Input>) = work.files.iter().partition(is_done);
+    let ended = files.iter().map(|file| async { (*file, run_one(file, &work.options, bindery, progress).await) });
+    let mut ended = futures::stream::iter(ended).buffered(AT_ONCE);
+    let mut counts = [0_usize; 3];
+    while let Some((file, record)) = ended.next().await {
+        let went = match record {
+            Ok(record) => finish(file, &record, &work.output, bindery, progress).await,
+            Err(error) => Err(error),
+        };
+        let went = went.unwrap_or_else(|error| {
+            progress.say(&complaint(&file.path, &error));
+            Worst::Failed
+        });
+        counts[went as usize] += 1;
+    }
+    let [done, with_failed_pages, failed] = counts;
+    if work.files.len() > 1 {
+        let parts = [
+            (done, "done"),
+            (done_before.len(), "done before"),
+            (with_failed_pages, "with failed pages"),
+            (failed, "failed"),
+        ];
+        let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        progress.say(&format!("bindery: {} files: {}", work.files.len(), parts.join(", ")));
+    }
+    match (failed, with_failed_pages) {
+        (0, 0) => Worst::Done,
+        (0, _) => Worst::FailedPages,
+        _ => Worst::Failed,
+    }
+}
+
+/// Runs one file to its end.
+async fn run_one(
+    file: &Input,
     options: &TaskOptions,
-    output: &Output,
     bindery: &Bindery,
     progress: &Progress,
-) -> Worst {
-    let mut tasks = Vec::new();
-    for file in files {
-        let task = bindery.submit(NewTask::from_path(file).options(options.clone())).await;
-        if let Ok(record) = &task {
-            progress.update(record);
-        }
-        tasks.push((file, task));
+) -> anyhow::Result<TaskRecord> {
+    let record = bindery.submit(NewTask::from_path(&file.path).options(options.clone())).await?;
+    let id = record.id.to_string();
+    let mut watch = bindery.watch(record.id).await?;
+    progress.update(&id, Share::of(watch.record()));
+    while let Some(record) = watch.next().await {
+        progress.update(&id, Share::of(record));
     }
-    let mut worst = Worst::Done;
-    for (file, task) in tasks {
-        let went = match task {
-            Ok(record) => finish(file, &record, output, bindery, progress).await,
-            Err(error) => Err(error.into()),
-        };
-        worst = worst.max(went.unwrap_or_else(|error| {
-            progress.say(&complaint(file, &error));
-            Worst::Failed
-        }));
-    }
-    worst
+    Ok(watch.record().clone())
 }
 
 /// One line about a file that names it once.
@@ -256,29 +216,25 @@ pub fn complaint(file: &Path, error: &anyhow::Error) -> String {
 }
 
 async fn finish(
-    file: &Path,
+    file: &Input,
     record: &TaskRecord,
     output: &Output,
     bindery: &Bindery,
     progress: &Progress,
 ) -> anyhow::Result<Worst> {
-    let mut watch = bindery.watch(record.id).await?;
-    progress.update(watch.record());
-    while let Some(record) = watch.next().await {
-        progress.update(record);
-    }
-    let record = watch.record();
     match (record.status, &record.error) {
         (TaskStatus::Completed, _) => {}
         (_, Some(failure)) => bail!("{failure}"),
         (status, None) => bail!("the task is {status}"),
     }
     let (_, markdown) = bindery.result_path(record.id).await?;
-    output.write(file, &markdown)?;
+    output.copy(&file.place, &markdown)?;
+    // Its copy of the PDF would stay until the command ends.
+    let _ = bindery.delete(record.id).await;
     if record.counts.failed == 0 {
         return Ok(Worst::Done);
     }
     let failed = record.counts.failed;
-    progress.say(&format!("bindery: {}: {failed} pages failed; the result marks them", file.display()));
+    progress.say(&format!("bindery: {}: {failed} pages failed; the result marks them", file.path.display()));
     Ok(Worst::FailedPages)
 }

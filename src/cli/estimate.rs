@@ -11,8 +11,9 @@ use bindery::task::{Amount, TaskOptions};
 use clap::Args;
 use serde_json::json;
 
-use super::convert::{Local, TaskArgs, complaint};
+use super::convert::{Local, complaint};
 use super::exit;
+use super::task_args::TaskArgs;
 
 #[derive(Args)]
 pub struct EstimateFiles {

@@ -24,27 +24,51 @@ impl Output {
         Self { target, json }
     }
 
-    /// Copies the result of `pdf`, given by its Markdown, to its place.
-    pub fn write(&self, pdf: &Path, markdown: &Path) -> anyhow::Result<()> {
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether the result that goes to `place` in a folder is there, and newer than `pdf`.
+    pub fn has(&self, pdf: &Path, place: &Path) -> bool {
+        let modified = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified());
+        match &self.target {
+            Target::Folder(folder) => {
+                let result = modified(&self.file(folder, place));
+                result.is_ok_and(|result| modified(pdf).is_ok_and(|source| source <= result))
+            }
+            Target::Stdout | Target::File(_) => false,
+        }
+    }
+
+    /// Copies the result of a task, given by its Markdown, to its place; `place` is where in a folder, without an ending.
+    pub fn copy(&self, place: &Path, markdown: &Path) -> anyhow::Result<()> {
         let result = if self.json { markdown.with_extension("json") } else { markdown.to_owned() };
-        let mut source = File::open(result).context("the result cannot be read")?;
-        let place = match &self.target {
+        self.write(place, &mut File::open(result).context("the result cannot be read")?)
+    }
+
+    /// Writes a result to its place.
+    pub fn write(&self, place: &Path, result: &mut impl io::Read) -> anyhow::Result<()> {
+        let file = match &self.target {
             Target::Stdout => {
                 let mut stdout = io::stdout().lock();
-                return match io::copy(&mut source, &mut stdout).and_then(|_| stdout.flush()) {
+                return match io::copy(result, &mut stdout).and_then(|_| stdout.flush()) {
                     // A reader that has seen enough, such as head, is not an error.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                     done => done.context("cannot write to stdout"),
                 };
             }
             Target::File(file) => file.clone(),
-            Target::Folder(folder) => {
-                let name = pdf.file_name().unwrap_or_default();
-                folder.join(name).with_extension(if self.json { "json" } else { "md" })
-            }
+            Target::Folder(folder) => self.file(folder, place),
         };
-        replace(&place, |file| io::copy(&mut source, file).map(drop))
-            .with_context(|| format!("cannot write {}", place.display()))
+        replace(&file, |out| io::copy(result, out).map(drop))
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// A name may have dots of its own.
+    fn file(&self, folder: &Path, place: &Path) -> PathBuf {
+        let mut file = folder.join(place).into_os_string();
+        file.push(if self.json { ".json" } else { ".md" });
+        file.into()
     }
 }
 

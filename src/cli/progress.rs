@@ -1,25 +1,50 @@
-//! The progress bar of `convert`, on a terminal's stderr; elsewhere nothing is drawn.
+//! The progress bar of `convert` and `submit`, on a terminal's stderr; elsewhere nothing is drawn.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use bindery::task::{TaskId, TaskRecord};
+use bindery::task::TaskRecord;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 pub struct Progress {
     bar: ProgressBar,
-    tasks: RefCell<BTreeMap<TaskId, Share>>,
+    tasks: RefCell<BTreeMap<String, Share>>,
 }
 
 /// What one task adds to the bar.
 #[derive(Clone, Copy, Default)]
-struct Share {
+pub struct Share {
     pages: u64,
     settled: u64,
     failed: u64,
     calls: u64,
+}
+
+impl Share {
+    /// Of a task that runs here.
+    pub fn of(record: &TaskRecord) -> Self {
+        let counts = record.counts;
+        Self {
+            pages: u64::from(record.total_pages.unwrap_or(0)),
+            settled: u64::from(counts.done + counts.failed),
+            failed: u64::from(counts.failed),
+            calls: record.usage.calls,
+        }
+    }
+
+    /// Of a task as a server shows it.
+    pub fn of_view(task: &Value) -> Self {
+        let number = |place: &str| task.pointer(place).and_then(Value::as_u64).unwrap_or(0);
+        Self {
+            pages: number("/total_pages"),
+            settled: number("/pages/done") + number("/pages/failed"),
+            failed: number("/pages/failed"),
+            calls: number("/usage/calls"),
+        }
+    }
 }
 
 impl Progress {
@@ -33,16 +58,9 @@ impl Progress {
         Self { bar, tasks: RefCell::default() }
     }
 
-    pub fn update(&self, record: &TaskRecord) {
-        let counts = record.counts;
-        let share = Share {
-            pages: u64::from(record.total_pages.unwrap_or(0)),
-            settled: u64::from(counts.done + counts.failed),
-            failed: u64::from(counts.failed),
-            calls: record.usage.calls,
-        };
+    pub fn update(&self, task: &str, share: Share) {
         let mut tasks = self.tasks.borrow_mut();
-        tasks.insert(record.id, share);
+        tasks.insert(task.to_owned(), share);
         let sum = |part: fn(&Share) -> u64| tasks.values().map(part).sum::<u64>();
         self.bar.set_length(sum(|share| share.pages));
         self.bar.set_position(sum(|share| share.settled));

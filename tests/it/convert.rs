@@ -91,6 +91,34 @@ async fn one_bad_file_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn a_folder_keeps_its_names_and_is_not_done_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (library, out) = (dir.path().join("library"), dir.path().join("out"));
+    std::fs::create_dir_all(library.join("deep/er")).unwrap();
+    for (name, title) in [("a.pdf", "A"), ("deep/a.b.PDF", "B"), ("deep/er/c.pdf", "C")] {
+        std::fs::write(library.join(name), book(title, 2)).unwrap();
+    }
+    std::fs::write(library.join("broken.pdf"), b"no pdf").unwrap();
+    std::fs::write(library.join("notes.txt"), b"no pdf either").unwrap();
+    std::os::unix::fs::symlink(&library, library.join("deep/round")).unwrap();
+    let arguments = ["convert", library.to_str().unwrap(), "--out-dir", out.to_str().unwrap()];
+    let done = run(dir.path(), arguments).await;
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert_eq!(files(&out), ["a.md", "deep/a.b.md", "deep/er/c.md"]);
+    assert!(said.contains("broken.pdf: ") && said.ends_with("bindery: 4 files: 3 done, 1 failed\n"), "{said}");
+    std::fs::write(out.join("a.md"), b"mine").unwrap();
+    let again = run(dir.path(), arguments).await;
+    assert!(String::from_utf8(again.stderr).unwrap().ends_with("bindery: 4 files: 3 done before, 1 failed\n"));
+    assert_eq!(std::fs::read(out.join("a.md")).unwrap(), b"mine", "what is there is not touched");
+    let all = run(dir.path(), [&arguments[..], &["--again"]].concat()).await;
+    assert!(String::from_utf8(all.stderr).unwrap().ends_with("bindery: 4 files: 3 done, 1 failed\n"));
+    assert!(std::fs::read_to_string(out.join("a.md")).unwrap().contains("A page 1"));
+    let nowhere = run(dir.path(), ["convert", library.to_str().unwrap()]).await;
+    assert_eq!(nowhere.status.code(), Some(2));
+}
+
+#[tokio::test]
 async fn failed_pages_are_marked_and_told_by_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let pdf = dir.path().join("b.pdf");

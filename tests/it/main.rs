@@ -11,6 +11,7 @@ mod api;
 mod architecture;
 mod bad_input;
 mod chaos;
+mod client;
 mod content_hash;
 mod convert;
 mod drain;

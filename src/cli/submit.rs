@@ -1,0 +1,185 @@
+//! `bindery submit`: the same as `convert`, on a server.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use futures::StreamExt;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs, copy};
+use super::convert::{Worst, complaint};
+use super::exit;
+use super::files::{Input, inputs, refuse_doubles};
+use super::output::{Output, Target};
+use super::progress::{Progress, Share};
+use super::task_args::TaskArgs;
+
+/// Submits at once: uploads share the line.
+const AT_ONCE: usize = 4;
+
+#[derive(Args)]
+pub struct Submit {
+    /// The PDFs, or folders with PDFs
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Wait until they are done, and write the results to stdout, or where -o or --out-dir say
+    #[arg(long)]
+    wait: bool,
+    /// Write the result here; waits for it
+    #[arg(short, long, value_name = "OUT", conflicts_with = "out_dir")]
+    output: Option<PathBuf>,
+    /// Write one result for each PDF into this folder, under the PDF's name; waits for them
+    #[arg(long, value_name = "DIR")]
+    out_dir: Option<PathBuf>,
+    /// Tasks, or pages where it waits, as JSON
+    #[arg(long)]
+    json: bool,
+    /// Tell this URL when a task has ended
+    #[arg(long, env = "BINDERY_WEBHOOK_URL", value_name = "URL")]
+    webhook_url: Option<String>,
+    /// What that message is signed with
+    #[arg(long, env = "BINDERY_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    webhook_secret: Option<String>,
+    /// Any JSON; comes back with the tasks
+    #[arg(long, env = "BINDERY_METADATA", value_name = "JSON")]
+    metadata: Option<String>,
+    /// How long the tasks stay after their end, such as 12h
+    #[arg(long, env = "BINDERY_TTL", value_name = "TIME")]
+    ttl: Option<String>,
+    /// Whether an equal task that is there will do: true or false
+    #[arg(long, env = "BINDERY_REUSE", value_name = "BOOL")]
+    reuse: Option<String>,
+    #[command(flatten)]
+    task: TaskArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub fn run(command: &Submit) -> anyhow::Result<ExitCode> {
+    let checked = check(command);
+    let (files, output) = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            eprintln!("bindery: {error:#}");
+            return Ok(ExitCode::from(exit::USAGE));
+        }
+    };
+    actix_web::rt::System::new().block_on(submit(command, &files, output.as_ref()))
+}
+
+/// What can be found wrong before anything is sent.
+fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
+    command.task.options()?;
+    let files = inputs(&command.files)?;
+    let target = match (&command.output, &command.out_dir) {
+        (Some(_), _) if files.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
+        (Some(file), _) if file != Path::new("-") => Target::File(file.clone()),
+        (None, Some(folder)) => {
+            refuse_doubles(&files)?;
+            Target::Folder(folder.clone())
+        }
+        (None, None) if !command.wait => return Ok((files, None)),
+        _ => Target::Stdout,
+    };
+    Ok((files, Some(Output::new(target, command.json))))
+}
+
+async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&command.server)?;
+    let progress = output.map(|_| Progress::new());
+    let mut worst = Worst::Done;
+    let (asking, shown) = (&client, progress.as_ref());
+    let sent = files.iter().map(|file| async move { (file, one(command, asking, file, shown).await) });
+    // In the order of the files, so that what goes to stdout comes in it.
+    let mut sent = futures::stream::iter(sent).buffered(if output.is_some() { 256 } else { AT_ONCE });
+    while let Some((file, task)) = sent.next().await {
+        let went = match (task, output) {
+            (Ok(task), Some(output)) => result(&client, file, &task, output, progress.as_ref()).await,
+            (Ok(task), None) => {
+                let line = if command.json { task.to_string() } else { task["id"].as_str().unwrap_or_default().into() };
+                println!("{line}");
+                Ok(Worst::Done)
+            }
+            (Err(error), _) => Err(error),
+        };
+        worst = worst.max(went.unwrap_or_else(|error| {
+            say(progress.as_ref(), &complaint(&file.path, &error));
+            Worst::Failed
+        }));
+    }
+    progress.iter().for_each(Progress::clear);
+    Ok(worst.exit_code())
+}
+
+fn say(progress: Option<&Progress>, line: &str) {
+    match progress {
+        Some(progress) => progress.say(line),
+        None => eprintln!("{line}"),
+    }
+}
+
+/// Submits one file and, where somebody waits, follows it to its end.
+async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&Progress>) -> anyhow::Result<Value> {
+    let own = [
+        ("webhook_url", &command.webhook_url),
+        ("webhook_secret", &command.webhook_secret),
+        ("metadata", &command.metadata),
+        ("ttl", &command.ttl),
+        ("reuse", &command.reuse),
+    ];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let task = client.submit(&file.path, command.task.given().chain(own)).await?;
+    let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };
+    progress.update(id, Share::of_view(&task));
+    let mut said = false;
+    let tell = |name: &str, task: &Value| {
+        if name == "task" {
+            progress.update(id, Share::of_view(task));
+        }
+        Ok(())
+    };
+    let away = |why: &str| {
+        if !std::mem::replace(&mut said, true) {
+            progress.say(&format!("bindery: {why}; trying again, the task goes on by itself"));
+        }
+    };
+    client.follow(id, "", tell, away).await
+}
+
+/// Fetches the result of a task that has ended.
+async fn result(
+    client: &Client,
+    file: &Input,
+    task: &Value,
+    output: &Output,
+    progress: Option<&Progress>,
+) -> anyhow::Result<Worst> {
+    if task["status"] != "completed" {
+        let message = task["error"]["message"].as_str().unwrap_or("it has no result");
+        bail!(
+            "the task {} is {}: {message}",
+            task["id"].as_str().unwrap_or_default(),
+            task["status"].as_str().unwrap_or("gone")
+        );
+    }
+    let id = task["id"].as_str().unwrap_or_default();
+    let mut bytes = Vec::new();
+    if output.is_json() {
+        let mut answer =
+            client.get(&format!("/v1/tasks/{id}/result"), "application/json").await?.json::<Value>().await?;
+        serde_json::to_writer_pretty(&mut bytes, &answer["pages"].take())?;
+        bytes.push(b'\n');
+    } else {
+        let answer = client.get(&format!("/v1/tasks/{id}/result"), "text/markdown").await?;
+        copy(answer.bytes_stream(), &mut bytes).await?;
+    }
+    output.write(&file.place, &mut bytes.as_slice())?;
+    let failed = task["pages"]["failed"].as_u64().unwrap_or(0);
+    if failed == 0 {
+        return Ok(Worst::Done);
+    }
+    say(progress, &format!("bindery: {}: {failed} pages failed; the result marks them", file.path.display()));
+    Ok(Worst::FailedPages)
+}

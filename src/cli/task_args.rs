@@ -1,0 +1,83 @@
+//! The options of a task on the command line.
+
+use bindery::task::{OptionError, TaskOptions};
+use clap::Args;
+
+/// The options of a task, under the names that the API has for them. They are read by [`TaskOptions::set`].
+#[derive(Args)]
+#[command(next_help_heading = "Task")]
+pub struct TaskArgs {
+    /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
+    #[arg(long, env = "BINDERY_PAGES")]
+    pages: Option<String>,
+    /// The PDF's password
+    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// Who reads the pages: text, llm, or auto, which has the model read those that have no sound text [default: auto
+    /// when an endpoint and a model are configured, else text]
+    #[arg(long, env = "BINDERY_PROCESSOR")]
+    processor: Option<String>,
+    /// The model, for llm
+    #[arg(long, env = "BINDERY_MODEL")]
+    model: Option<String>,
+    /// Instructions for the model
+    #[arg(long, env = "BINDERY_PROMPT")]
+    prompt: Option<String>,
+    /// What the model is given of a page: image, text or image+text [default: image]
+    #[arg(long, env = "BINDERY_INPUT")]
+    input: Option<String>,
+    /// The most pixels of the longer side of a page's picture [default: 1600]
+    #[arg(long, env = "BINDERY_IMAGE_SIDE")]
+    image_side: Option<String>,
+    /// Models that read a page when the first has failed, such as other-model,text; text is the text layer
+    #[arg(long, env = "BINDERY_FALLBACK")]
+    fallback: Option<String>,
+    /// The most that one file may cost; needs a price for each of its models, see --llm-prices
+    #[arg(long, env = "BINDERY_MAX_COST")]
+    max_cost: Option<String>,
+    /// Pages read in one attempt [default: 16 for text, 1 for llm]
+    #[arg(long, env = "BINDERY_SHARD_PAGES")]
+    shard_pages: Option<String>,
+    /// -10 (last) to 10 (first) among the files of this command
+    #[arg(long, env = "BINDERY_PRIORITY", allow_hyphen_values = true)]
+    priority: Option<String>,
+    /// Failed pages that are borne, such as 3 or 5% [default: all but every one]
+    #[arg(long, env = "BINDERY_MAX_FAILED_PAGES")]
+    max_failed_pages: Option<String>,
+    /// The longest one attempt may take, such as 90s
+    #[arg(long, env = "BINDERY_TIMEOUT")]
+    timeout: Option<String>,
+    /// The line before each page; empty for none [default: <!-- page {page} -->]
+    #[arg(long, env = "BINDERY_PAGE_SEPARATOR")]
+    page_separator: Option<String>,
+}
+
+impl TaskArgs {
+    /// Those that were given, by name.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [
+            ("pages", &self.pages),
+            ("password", &self.password),
+            ("processor", &self.processor),
+            ("model", &self.model),
+            ("prompt", &self.prompt),
+            ("input", &self.input),
+            ("image_side", &self.image_side),
+            ("fallback", &self.fallback),
+            ("max_cost", &self.max_cost),
+            ("shard_pages", &self.shard_pages),
+            ("priority", &self.priority),
+            ("max_failed_pages", &self.max_failed_pages),
+            ("timeout", &self.timeout),
+            ("page_separator", &self.page_separator),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// The options themselves.
+    pub fn options(&self) -> Result<TaskOptions, OptionError> {
+        let mut options = TaskOptions::default();
+        self.given().try_for_each(|(name, value)| options.set(name, value))?;
+        Ok(options)
+    }
+}

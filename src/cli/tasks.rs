@@ -1,0 +1,284 @@
+//! `bindery status`, `list`, `result`, `events`, `cancel`, `retry`, `delete`: the tasks of a server.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::{Client, ServerArgs, copy};
+use super::exit;
+use super::output::replace;
+
+#[derive(Args)]
+pub struct Status {
+    /// The task
+    id: String,
+    /// Wait until it has ended
+    #[arg(long)]
+    wait: bool,
+    /// As the server says it
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub struct List {
+    /// Only those: pending, processing, completed, failed or cancelled
+    #[arg(long)]
+    status: Option<String>,
+    /// The most that are shown, newest first
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub struct ShowResult {
+    /// The task
+    id: String,
+    /// Write it here instead of to stdout
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// What is there so far, if it is not complete
+    #[arg(long)]
+    partial: bool,
+    /// Task and pages as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub struct Events {
+    /// The task
+    id: String,
+    /// Also the Markdown of each page
+    #[arg(long)]
+    text: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub struct Tasks {
+    /// The tasks
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// As the server says it, one JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Args)]
+pub struct Retry {
+    /// What they may cost from now on, what they have cost included
+    #[arg(long)]
+    max_cost: Option<String>,
+    #[command(flatten)]
+    tasks: Tasks,
+}
+
+fn block<T>(work: impl Future<Output = T>) -> T {
+    actix_web::rt::System::new().block_on(work)
+}
+
+/// An id that is none must not become another path.
+fn path(id: &str) -> anyhow::Result<String> {
+    let id: bindery::task::TaskId = id.parse().map_err(|_| anyhow::anyhow!("{id:?} is not the id of a task"))?;
+    Ok(format!("/v1/tasks/{id}"))
+}
+
+pub fn status(command: &Status) -> anyhow::Result<ExitCode> {
+    block(async {
+        let client = Client::new(&command.server)?;
+        let path = path(&command.id)?;
+        let task = if command.wait {
+            let away = |why: &str| eprintln!("bindery: {why}; trying again");
+            client.follow(&command.id, "", |_, _| Ok(()), away).await?
+        } else {
+            client.json(Method::GET, &path).await?
+        };
+        if command.json {
+            println!("{task}");
+        } else {
+            describe(&task)?;
+        }
+        Ok(code(&task))
+    })
+}
+
+/// As `convert` says it: what has failed or was cancelled, and what has failed pages.
+fn code(task: &Value) -> ExitCode {
+    match task["status"].as_str() {
+        Some("failed" | "cancelled") => ExitCode::from(exit::FAILED),
+        Some("completed") if task["pages"]["failed"].as_u64() > Some(0) => ExitCode::from(exit::FAILED_PAGES),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn describe(task: &Value) -> io::Result<()> {
+    let mut out = io::stdout();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pages = &task["pages"];
+    let counts = format!("{} done, {} failed, {} open", pages["done"], pages["failed"], pages["pending"]);
+    let usage = &task["usage"];
+    let calls = format!("{} calls, {} pages known before", usage["calls"], usage["reused"]);
+    for (name, value) in [
+        ("task", text(&task["id"])),
+        ("file", text(&task["file_name"])),
+        ("status", text(&task["status"])),
+        ("pages", counts),
+        ("processor", text(&task["processor"])),
+        ("took", calls),
+        ("cost", text(&usage["cost"])),
+        ("submitted", text(&task["created_at"])),
+        ("ended", text(&task["finished_at"])),
+        ("error", text(&task["error"]["message"])),
+        ("webhook", text(&task["webhook"]["state"])),
+    ] {
+        if value != "null" {
+            writeln!(out, "{name:<10} {value}")?;
+        }
+    }
+    Ok(())
+}
+
+pub fn list(command: &List) -> anyhow::Result<ExitCode> {
+    block(async {
+        let client = Client::new(&command.server)?;
+        let (mut left, mut cursor, mut first) = (command.limit, String::new(), true);
+        while left > 0 {
+            let status = command.status.as_deref().unwrap_or_default();
+            let query = format!("/v1/tasks?limit={}&status={}&cursor={cursor}", left.min(500), plain(status));
+            let page = client.json(Method::GET, &query).await?;
+            for task in page["tasks"].as_array().into_iter().flatten() {
+                if command.json {
+                    println!("{task}");
+                } else {
+                    row(task, std::mem::take(&mut first))?;
+                }
+                left = left.saturating_sub(1);
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => break,
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Keeps a word from becoming more than a word in a query.
+fn plain(word: &str) -> String {
+    word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+fn row(task: &Value, first: bool) -> io::Result<()> {
+    let mut out = io::stdout();
+    if first {
+        writeln!(out, "{:<36}  {:<10}  {:>11}  {:<20}  file", "task", "status", "pages", "submitted")?;
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pages = format!("{}/{}", task["pages"]["done"], task["total_pages"]);
+    let failed = match task["pages"]["failed"].as_u64() {
+        Some(failed) if failed > 0 => format!(" ({failed} pages failed)"),
+        _ => String::new(),
+    };
+    let (id, status, file) = (text(&task["id"]), text(&task["status"]), text(&task["file_name"]));
+    let created: String = text(&task["created_at"]).chars().take(19).collect();
+    writeln!(out, "{id:<36}  {status:<10}  {pages:>11}  {created:<20}  {file}{failed}")
+}
+
+pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
+    block(async {
+        let client = Client::new(&command.server)?;
+        let accept = if command.json { "application/json" } else { "text/markdown" };
+        let answer = client.get(&format!("{}/result?partial={}", path(&command.id)?, command.partial), accept).await?;
+        match &command.output {
+            Some(file) if file != Path::new("-") => {
+                let mut bytes = Vec::new();
+                copy(answer.bytes_stream(), &mut bytes).await?;
+                let written = replace(file, |out| out.write_all(&bytes));
+                written.with_context(|| format!("cannot write {}", file.display()))?;
+            }
+            _ => match copy(answer.bytes_stream(), &mut io::stdout()).await {
+                Err(error) if is_broken_pipe(&error) => {}
+                copied => copied?,
+            },
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A reader that has seen enough, such as head, is not an error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+pub fn events(command: &Events) -> anyhow::Result<ExitCode> {
+    block(async {
+        let client = Client::new(&command.server)?;
+        path(&command.id)?;
+        let query = if command.text { "?text=true" } else { "" };
+        let tell =
+            |name: &str, data: &Value| writeln!(io::stdout(), "{}", serde_json::json!({ "event": name, "data": data }));
+        let away = |why: &str| eprintln!("bindery: {why}; trying again");
+        match client.follow(&command.id, query, tell, away).await {
+            Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+            followed => Ok(code(&followed?)),
+        }
+    })
+}
+
+/// Does the same to several tasks; one that cannot be done does not stop the others.
+fn each(tasks: &Tasks, method: &Method, what: &str) -> anyhow::Result<ExitCode> {
+    block(async {
+        let client = Client::new(&tasks.server)?;
+        let mut worst = ExitCode::SUCCESS;
+        for id in &tasks.ids {
+            let done = async { client.json(method.clone(), &format!("{}{what}", path(id)?)).await };
+            match done.await {
+                Ok(task) if tasks.json && !task.is_null() => println!("{task}"),
+                Ok(Value::Null) => println!("{id} deleted"),
+                Ok(task) => println!("{id} {}", task["status"].as_str().unwrap_or_default()),
+                Err(error) => {
+                    eprintln!("bindery: {id}: {error:#}");
+                    worst = ExitCode::from(exit::FAILED);
+                }
+            }
+        }
+        Ok(worst)
+    })
+}
+
+pub fn cancel(command: &Tasks) -> anyhow::Result<ExitCode> {
+    each(command, &Method::POST, "/cancel")
+}
+
+pub fn retry(command: &Retry) -> anyhow::Result<ExitCode> {
+    let query = match &command.max_cost {
+        Some(cost) => {
+            let cost: bindery::task::Cost = cost.parse().map_err(|why| anyhow::anyhow!("--max-cost: {why}"))?;
+            format!("?max_cost={}", cost.amount())
+        }
+        None => String::new(),
+    };
+    each(&command.tasks, &Method::POST, &format!("/retry{query}"))
+}
+
+pub fn delete(command: &Tasks) -> anyhow::Result<ExitCode> {
+    each(command, &Method::DELETE, "")
+}
