@@ -4,8 +4,10 @@ mod caller;
 mod error;
 mod events;
 mod html;
+mod openapi;
 mod ops;
 mod page;
+mod reference;
 mod request_id;
 mod result;
 mod single_page;
@@ -56,6 +58,7 @@ impl ApiState {
 /// `App::new().configure(|app| http::configure(app, state.clone()))`.
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
     page::configure(app);
+    openapi::configure(app);
     app.app_data(web::Data::new(state))
         .service(at("/v1/tasks", |tasks| tasks.route(web::post().to(submit::submit)).route(web::get().to(tasks::list))))
         .service(at("/v1/tasks/{id}", |task| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::supervisor::RequestError;
 use crate::task::{Failure, TaskId, code};
@@ -25,7 +26,7 @@ pub(super) struct ApiError {
     retry_after: Option<Duration>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Problem<'a> {
     r#type: String,
     title: &'a str,

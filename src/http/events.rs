@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
 
 use super::ApiState;
 use super::caller::OwnTask;
@@ -43,13 +44,29 @@ const MOST_RANGES: usize = 64;
 /// How soon a store that does not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
+    /// Also the Markdown of each page.
     #[serde(default)]
     text: bool,
 }
 
+/// A task as it goes on
+///
+/// Server-sent events: `task` when it changes, `page` when a page has its outcome, `catch-up` when some were missed and
+/// follow, `error` with a problem when it cannot be told of any more, `end` at its end.
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/events",
+    tag = "results",
+    params(("id" = TaskId, Path, description = "The task"), EventsQuery, ("Last-Event-ID" = Option<String>, Header, description = "Where to go on")),
+    responses(
+        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 404, description = "No such task"),
+    )
+)]
 pub(super) async fn events(
     state: web::Data<ApiState>,
     request: HttpRequest,

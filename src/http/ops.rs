@@ -1,11 +1,13 @@
 //! For those who run the service.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
 
 use super::ApiState;
 use super::caller::Caller;
@@ -14,21 +16,41 @@ use crate::metrics;
 use crate::pool::EndpointLoad;
 use crate::supervisor::Handle;
 
-/// Whether the process lives.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReadyQuery {
+    /// Also what puts tasks at risk without keeping them from being worked on; `false` turns it off again.
+    verbose: Option<String>,
+}
+
+/// Whether the process lives
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    responses((status = 200, description = "It does", body = Value))
+)]
 pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
 /// Whether tasks can be accepted and worked on: the store answers, the dispatcher lives. With `?verbose`, also what puts
 /// tasks at risk without keeping them from being worked on.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    params(ReadyQuery),
+    responses((status = 200, description = "They can", body = Value), (status = 401, description = "`verbose` needs a key"))
+)]
 pub(super) async fn readyz(
     state: web::Data<ApiState>,
-    query: web::Query<HashMap<String, String>>,
+    query: web::Query<ReadyQuery>,
     caller: Result<Caller, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
     let load = state.handle.ready().await?;
     let mut answer = json!({ "status": "ready", "queued": load.queued, "in_flight": load.in_flight });
-    if query.contains_key("verbose") {
+    if query.verbose.as_deref().is_some_and(|verbose| verbose != "false") {
         // What a load balancer may know everyone may; names and numbers are for those with a key.
         caller?;
         let condition = state.handle.condition().await?;
@@ -51,6 +73,15 @@ pub(super) async fn readyz(
 }
 
 /// What is counted and measured, in the text format of Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "operation",
+    responses(
+        (status = 200, description = "Metrics", body = String, content_type = "text/plain"),
+        (status = 404, description = "They are not collected"),
+    )
+)]
 pub(super) async fn metrics(state: web::Data<ApiState>, _: Caller) -> Result<HttpResponse, ApiError> {
     let Some(recorder) = &state.metrics else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "metrics are not collected here"));

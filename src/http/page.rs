@@ -40,6 +40,15 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     }
 }
 
+/// A page that is made when the server starts.
+pub(super) fn document(html: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .content_type("text/html; charset=utf-8")
+        .body(html)
+}
+
 fn file(media_type: &'static str, content: &'static str, tag: &EntityTag, known: Option<&IfNoneMatch>) -> HttpResponse {
     let same = known.is_some_and(|known| match known {
         IfNoneMatch::Any => true,

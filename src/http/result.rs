@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::caller::OwnTask;
@@ -26,26 +27,59 @@ const CHUNK: usize = 64 * 1024;
 const DEFAULT_PAGES: usize = 100;
 const MAX_PAGES: usize = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResultQuery {
+    /// Also when it is not complete: what is there so far.
     #[serde(default)]
     partial: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PagesQuery {
+    /// Only those that are pending, processing, done or failed.
     status: Option<String>,
+    /// No page before this one.
     from: Option<u32>,
+    /// The most that are shown.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+/// A task and all its pages.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described; written piece by piece")]
+struct WholeView {
+    task: TaskView,
+    pages: Vec<PageView>,
+}
+
+#[derive(Serialize, ToSchema)]
 struct PagesView {
     pages: Vec<PageView>,
 }
 
+/// The result of a task
+///
+/// Markdown, or with `Accept: application/json` the task and its pages. With an ETag, and in ranges.
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/result",
+    tag = "results",
+    params(("id" = TaskId, Path, description = "The task"), ResultQuery),
+    responses(
+        (status = 200, description = "All of it, or with `partial` what is there", headers(("Bindery-Pages" = String)),
+            content((String = "text/markdown"), (WholeView = "application/json"))),
+        (status = 206, description = "A range of it", body = String, content_type = "text/markdown"),
+        (status = 304, description = "It is what the caller has"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "It is not complete"),
+        (status = 416, description = "It is not that long", body = String, content_type = "text/markdown"),
+    )
+)]
 pub(super) async fn result(
     state: web::Data<ApiState>,
     request: HttpRequest,
@@ -77,6 +111,14 @@ pub(super) async fn result(
     }
 }
 
+/// Single pages
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/pages",
+    tag = "results",
+    params(("id" = TaskId, Path, description = "The task"), PagesQuery),
+    responses((status = 200, body = PagesView, description = "A window of them"), (status = 404, description = "No such task"))
+)]
 pub(super) async fn pages(
     state: web::Data<ApiState>,
     OwnTask(id): OwnTask,

@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::ApiState;
 use super::caller::OwnTask;
@@ -10,7 +11,7 @@ use super::error::ApiError;
 use super::html;
 use crate::document::ImageOptions;
 use crate::supervisor::PageWindow;
-use crate::task::code;
+use crate::task::{TaskId, code};
 
 /// The pixels that the longer side of a picture may have.
 const SIDES: std::ops::RangeInclusive<u32> = 64..=4_096;
@@ -20,12 +21,26 @@ pub(super) struct PagePath {
     page: u32,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ImageQuery {
+    /// Pixels of the longer side.
+    #[param(minimum = 64, maximum = 4_096)]
     side: Option<u32>,
 }
 
+/// What a page looks like
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/pages/{page}/image",
+    tag = "results",
+    params(("id" = TaskId, Path, description = "The task"), ("page" = u32, Path, description = "Its number in the PDF, from 1", minimum = 1), ImageQuery),
+    responses(
+        (status = 200, description = "A picture", content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
+        (status = 404, description = "No such task"),
+    )
+)]
 pub(super) async fn image(
     state: web::Data<ApiState>,
     OwnTask(id): OwnTask,
@@ -46,6 +61,17 @@ pub(super) async fn image(
     Ok(HttpResponse::Ok().content_type(image.media_type).insert_header(lasting).body(image.bytes))
 }
 
+/// The Markdown of a page as harmless HTML
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/pages/{page}/html",
+    tag = "results",
+    params(("id" = TaskId, Path, description = "The task"), ("page" = u32, Path, description = "Its number in the PDF, from 1", minimum = 1)),
+    responses(
+        (status = 200, description = "A part of a page", body = String, content_type = "text/html"),
+        (status = 404, description = "No such task, or the page is not read"),
+    )
+)]
 pub(super) async fn html(
     state: web::Data<ApiState>,
     OwnTask(id): OwnTask,

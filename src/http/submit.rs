@@ -9,9 +9,11 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::openapi::{SubmitForm, SubmitOptions};
 use super::view::TaskView;
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_pdf, not_a_pdf, too_large};
+use crate::pool::Estimate;
 use crate::supervisor::{EstimateTask, Handle, RequestError, SubmitTask};
 use crate::task::TaskOptions;
 
@@ -22,6 +24,26 @@ const MAX_FILE_NAME: usize = 255;
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
 
+/// Submits a PDF
+///
+/// As a form with the file and options, or as the bytes of a PDF with options in the query. The same PDF with the same
+/// options that is being worked on or was completed is the same task, unless `reuse` is `false`.
+#[utoipa::path(
+    post,
+    path = "/v1/tasks",
+    tag = "tasks",
+    params(SubmitOptions, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
+    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"))),
+    responses(
+        (status = 200, description = "An equal task was there", body = TaskView),
+        (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
+        (status = 400, description = "The upload broke off or cannot be read"),
+        (status = 409, description = "The idempotency key was used for something else"),
+        (status = 413, description = "The PDF is too large"),
+        (status = 415, description = "Neither a form nor a PDF"),
+        (status = 429, description = "The caller has as much as it may have"),
+    )
+)]
 pub(super) async fn submit(
     state: web::Data<ApiState>,
     request: HttpRequest,
@@ -40,6 +62,22 @@ pub(super) async fn submit(
     Ok(HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view))
 }
 
+/// Says what a submit would take
+///
+/// Looks at every page and spends nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/estimate",
+    tag = "tasks",
+    params(SubmitOptions),
+    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"))),
+    responses(
+        (status = 200, description = "Pages, calls, tokens and money, in all and by route", body = Estimate),
+        (status = 400, description = "The upload broke off or cannot be read"),
+        (status = 413, description = "The PDF is too large"),
+        (status = 415, description = "Neither a form nor a PDF"),
+    )
+)]
 pub(super) async fn estimate(
     state: web::Data<ApiState>,
     request: HttpRequest,

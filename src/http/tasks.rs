@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::caller::{Caller, OwnTask};
@@ -18,26 +19,41 @@ const LONGEST_WAIT: f64 = 300.0;
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GetQuery {
+    /// Wait so many seconds for it to end, 300 at most.
     wait: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
+    /// Only those that are pending, processing, completed, failed or cancelled.
     status: Option<String>,
+    /// The most that are shown.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// `next_cursor` of the window before.
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ListView {
     tasks: Vec<TaskView>,
     next_cursor: Option<String>,
 }
 
+/// How a task stands
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}",
+    tag = "tasks",
+    params(("id" = TaskId, Path, description = "The task"), GetQuery),
+    responses((status = 200, body = TaskView, description = "The task"), (status = 404, description = "No such task"))
+)]
 pub(super) async fn get(
     state: web::Data<ApiState>,
     OwnTask(id): OwnTask,
@@ -56,6 +72,14 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(TaskView::from(record)))
 }
 
+/// Tasks, newest first
+#[utoipa::path(
+    get,
+    path = "/v1/tasks",
+    tag = "tasks",
+    params(ListParameters),
+    responses((status = 200, body = ListView, description = "A window of them"))
+)]
 pub(super) async fn list(
     state: web::Data<ApiState>,
     query: web::Query<ListParameters>,
@@ -75,16 +99,44 @@ pub(super) async fn list(
     Ok(HttpResponse::Ok().json(ListView { tasks, next_cursor }))
 }
 
+/// Gives a task up
+///
+/// No new call begins after the answer. Finished pages stay readable.
+#[utoipa::path(
+    post,
+    path = "/v1/tasks/{id}/cancel",
+    tag = "tasks",
+    params(("id" = TaskId, Path, description = "The task")),
+    responses(
+        (status = 200, body = TaskView, description = "It is cancelled"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "It has ended already"),
+    )
+)]
 pub(super) async fn cancel(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
     answer(StatusCode::OK, id, within(state.handle.cancel(id)).await)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RetryQuery {
+    /// What it may cost from now on, what it has cost included.
     max_cost: Option<String>,
 }
 
+/// Runs the pages of an ended task again that have no Markdown
+#[utoipa::path(
+    post,
+    path = "/v1/tasks/{id}/retry",
+    tag = "tasks",
+    params(("id" = TaskId, Path, description = "The task"), RetryQuery),
+    responses(
+        (status = 202, body = TaskView, description = "It goes on"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "It has not ended"),
+    )
+)]
 pub(super) async fn retry(
     state: web::Data<ApiState>,
     OwnTask(id): OwnTask,
@@ -99,6 +151,16 @@ pub(super) async fn retry(
     answer(StatusCode::ACCEPTED, id, retried)
 }
 
+/// Removes a task and its files
+///
+/// Cancels it if needed. Pages that were read stay in the ledger.
+#[utoipa::path(
+    delete,
+    path = "/v1/tasks/{id}",
+    tag = "tasks",
+    params(("id" = TaskId, Path, description = "The task")),
+    responses((status = 204, description = "It is gone"), (status = 404, description = "No such task"))
+)]
 pub(super) async fn delete(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
     within(state.handle.delete(id)).await.map_err(|error| error.of_task(id))?;
     Ok(HttpResponse::NoContent().finish())
@@ -117,6 +179,18 @@ async fn within<T, E: Into<ApiError>>(change: impl Future<Output = Result<T, E>>
     }
 }
 
+/// Sends the message about a task's end anew
+#[utoipa::path(
+    post,
+    path = "/v1/tasks/{id}/webhook",
+    tag = "tasks",
+    params(("id" = TaskId, Path, description = "The task")),
+    responses(
+        (status = 202, body = TaskView, description = "It is being sent"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "It has not ended, or names nobody to tell"),
+    )
+)]
 pub(super) async fn webhook(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
     answer(StatusCode::ACCEPTED, id, within(state.handle.send_webhook(id)).await)
 }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::task::{Cost, Failure, TaskId, TaskRecord, TaskStatus, Webhook};
 
 /// What every answer about a task holds.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct TaskView {
     id: TaskId,
     status: TaskStatus,
@@ -40,14 +41,14 @@ impl TaskView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PageCounts {
     done: u32,
     failed: u32,
     pending: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct UsageView {
     calls: u64,
     reused: u64,
@@ -57,7 +58,7 @@ struct UsageView {
     cost: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Links {
     #[serde(rename = "self")]
     this: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::perform::Workshop;
 use super::work::SourceCheck;
@@ -22,7 +23,7 @@ pub struct EstimateSource {
 }
 
 /// What a task would take.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Estimate {
     /// All pages.
     #[serde(flatten)]

@@ -27,7 +27,7 @@ use crate::task::{TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep};
 /// Groups of pages that a follower may be behind: a few seconds of a job that runs at full speed.
 const FEED: usize = 64;
 /// How often a change is tried anew when somebody else changed the same task in between.
-const RACES: usize = 8;
+pub(super) const RACES: usize = 8;
 /// How often a record is read while another process is asked to cancel its task.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After so many looks it is tried whether the task can be ended from here.
@@ -387,12 +387,18 @@ impl Handler<RetryTask> for Supervisor {
         let (read, reserved, processors) = (self.read(id), owner.is_some(), self.processors.clone());
         let changed = async move {
             let mut record = read.await?;
-            record.options.max_cost = max_cost.or(record.options.max_cost);
-            if let Some(processor) = processors.get(&record.processor) {
-                processor.check(&record.options).map_err(RequestError::Rejected)?;
+            for _ in 0..RACES {
+                record.options.max_cost = max_cost.or(record.options.max_cost);
+                if let Some(processor) = processors.get(&record.processor) {
+                    processor.check(&record.options).map_err(RequestError::Rejected)?;
+                }
+                let owner = owner.clone().filter(|_| processors.get(&record.processor).is_some());
+                if let Some(retried) = retry_record(record, &store, blob.clone(), at, owner).await? {
+                    return Ok(retried);
+                }
+                record = store.get(id).await?;
             }
-            let owner = owner.filter(|_| processors.get(&record.processor).is_some());
-            retry_record(record, store, blob, at, owner).await
+            Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
         };
         Box::pin(changed.into_actor(self).map(move |changed, this, ctx| {
             if reserved {
@@ -414,13 +420,14 @@ impl Handler<RetryTask> for Supervisor {
     }
 }
 
+/// One try at beginning a task anew.
 async fn retry_record(
     current: TaskRecord,
-    store: Arc<dyn TaskStore>,
+    store: &Arc<dyn TaskStore>,
     blob: LocalBlob,
     (now, ttl): (Timestamp, Duration),
     owner: Option<String>,
-) -> Result<TaskRecord, RequestError> {
+) -> Try {
     let mut next = current.clone();
     next.take(TaskStep::Retry, now, ttl).map_err(|_| RequestError::NotFinal)?;
     let lease = if owner.is_some() { LeaseChange::Hold } else { LeaseChange::Release };
@@ -428,8 +435,8 @@ async fn retry_record(
     next.version += 1;
     let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
     match write_once(store.as_ref(), blob, &update).await {
-        Ok(()) => Ok(update.next),
-        Err(StoreError::Conflict(_) | StoreError::Final) => Err(RequestError::NotFinal),
+        Ok(()) => Ok(Some(update.next)),
+        Err(StoreError::Conflict(_) | StoreError::Final) => Ok(None),
         Err(other) => Err(other.into()),
     }
 }
@@ -440,36 +447,52 @@ impl Handler<DeleteTask> for Supervisor {
     fn handle(&mut self, DeleteTask(id): DeleteTask, ctx: &mut Context<Self>) -> Self::Result {
         let (own, store, blob) = (ctx.address(), Arc::clone(&self.store), self.blob.clone());
         Box::pin(async move {
-            let ended = own.send(CancelTask(id)).await.map_err(|_| RequestError::Stopping)?;
-            let record = match ended {
-                Ok(record) => record,
-                Err(RequestError::AlreadyFinal(record)) => *record,
-                // An earlier delete may have got no further than the record.
-                Err(RequestError::NotFound) => {
-                    let _ = tokio::task::spawn_blocking(move || blob.remove_folder(&format!("tasks/{id}"))).await;
-                    return Err(RequestError::NotFound);
+            for _ in 0..RACES {
+                let ended = own.send(CancelTask(id)).await.map_err(|_| RequestError::Stopping)?;
+                let record = match ended {
+                    Ok(record) => record,
+                    Err(RequestError::AlreadyFinal(record)) => *record,
+                    // An earlier delete may have got no further than the record.
+                    Err(RequestError::NotFound) => {
+                        let _ = tokio::task::spawn_blocking(move || blob.remove_folder(&format!("tasks/{id}"))).await;
+                        return Err(RequestError::NotFound);
+                    }
+                    Err(other) => return Err(other),
+                };
+                if delete_record(&record, store.as_ref(), &blob).await? {
+                    let folder = record.work_dir;
+                    return removed(tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await);
                 }
-                Err(other) => return Err(other),
-            };
-            // The copy first, so that nothing brings the task back; then the record: files without a record are garbage,
-            // a record without files is a lie.
-            let forgotten = {
-                let blob = blob.clone();
-                tokio::task::spawn_blocking(move || manifest::forget(&blob, id)).await
-            };
-            removed(forgotten)?;
-            let _ = failpoint::pass("delete.copy-gone");
-            let deleted = store.delete(id, Some(record.revision())).await;
-            if let Err(StoreError::Conflict(_)) = &deleted
-                && let Ok(current) = store.get(id).await
-            {
-                // Somebody began it anew in between, and wants its copy.
+            }
+            Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
+        })
+    }
+}
+
+/// One try at removing the record of an ended task; `false` when somebody changed it in between.
+async fn delete_record(record: &TaskRecord, store: &dyn TaskStore, blob: &LocalBlob) -> Result<bool, RequestError> {
+    let id = record.id;
+    // The copy first, so that nothing brings the task back; then the record: files without a record are garbage,
+    // a record without files is a lie.
+    let forgotten = {
+        let blob = blob.clone();
+        tokio::task::spawn_blocking(move || manifest::forget(&blob, id)).await
+    };
+    removed(forgotten)?;
+    let _ = failpoint::pass("delete.copy-gone");
+    match store.delete(id, Some(record.revision())).await {
+        Ok(_) => {
+            let _ = failpoint::pass("delete.record-gone");
+            Ok(true)
+        }
+        Err(StoreError::Conflict(_)) => {
+            if let Ok(current) = store.get(id).await {
+                // Somebody began it anew, or was told of its end: it wants its copy.
                 manifest::keep_copy(blob.clone(), current, Durability::Cached).await;
             }
-            deleted?;
-            let _ = failpoint::pass("delete.record-gone");
-            removed(tokio::task::spawn_blocking(move || blob.remove_folder(&record.work_dir)).await)
-        })
+            Ok(false)
+        }
+        Err(other) => Err(other.into()),
     }
 }
 

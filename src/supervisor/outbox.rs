@@ -13,6 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::actor::Supervisor;
+use super::commands::RACES;
 use super::messages::{RequestError, SendWebhook};
 use super::records::write_once;
 use crate::blob::LocalBlob;
@@ -157,15 +158,24 @@ impl Handler<SendWebhook> for Supervisor {
     fn handle(&mut self, SendWebhook(id): SendWebhook, ctx: &mut Context<Self>) -> Self::Result {
         let (outbox, own) = (self.outbox(), ctx.address());
         Box::pin(async move {
-            let record = outbox.store.get(id).await?;
-            if !record.status.is_final() {
-                return Err(RequestError::NotFinal);
+            for _ in 0..RACES {
+                let record = outbox.store.get(id).await?;
+                if !record.status.is_final() {
+                    return Err(RequestError::NotFinal);
+                }
+                let Some(mut webhook) = record.webhook.clone() else { return Err(RequestError::NoWebhook) };
+                webhook.again(outbox.clock.now());
+                match outbox.keep(record, webhook).await {
+                    Ok(record) => {
+                        let _ = own.try_send(SendDue);
+                        return Ok(record);
+                    }
+                    // It is being sent at this very moment.
+                    Err(StoreError::Conflict(_)) => {}
+                    Err(other) => return Err(other.into()),
+                }
             }
-            let Some(mut webhook) = record.webhook.clone() else { return Err(RequestError::NoWebhook) };
-            webhook.again(outbox.clock.now());
-            let record = outbox.keep(record, webhook).await?;
-            let _ = own.try_send(SendDue);
-            Ok(record)
+            Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
         })
     }
 }

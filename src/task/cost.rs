@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// An amount in the currency that the prices are configured in, to a billionth: a single token may cost less than a
 /// millionth. Written as a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = f64)]
 pub struct Cost(u64);
 
 const UNIT: f64 = 1e9;
@@ -129,7 +131,7 @@ impl fmt::Display for Price {
 }
 
 /// What some pages would take. Tokens and money are what calls of this kind usually take, not a promise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Amount {
     /// Pages.
     pub pages: u32,

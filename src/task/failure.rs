@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a page, a shard or a task failed: a stable machine code and a sentence for people.
 ///
 /// The message never holds a server path. Bindery puts no key and no page text into it; the refusal of an endpoint is
 /// quoted, shortened, in the endpoint's own words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// One of the codes in [`code`], or a user's own processor's code; lower-case words joined by `_`.
     pub code: Cow<'static, str>,

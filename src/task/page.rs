@@ -1,6 +1,7 @@
 //! What becomes of one page.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Cost, Failure};
 
@@ -32,7 +33,7 @@ pub struct PageOutput {
 }
 
 /// How far a page can be trusted, and why it was read the way it was.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PageChecks {
     /// The share of the words and numbers of the page's own text that its Markdown has, 0 to 1; absent where the page
     /// has no text that could be compared.
@@ -50,7 +51,7 @@ pub struct PageChecks {
 }
 
 /// What reading one page took from an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PageUsage {
     /// Calls that were answered for this page. Of a call for several pages the first page carries the call.
     pub calls: u32,
@@ -97,7 +98,7 @@ pub struct PageFailure {
 }
 
 /// Where one page stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PageStatus {
     /// Waiting for its (next) attempt.
@@ -125,7 +126,7 @@ impl std::str::FromStr for PageStatus {
 }
 
 /// One page as callers see it. `result.json` holds an array of these.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PageView {
     /// Page number in the PDF, from 1.
     pub page: u32,

@@ -6,14 +6,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Cost, Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
 use crate::clock::Timestamp;
 
 /// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, format = Uuid)]
 pub struct TaskId(Uuid);
 
 impl TaskId {

@@ -126,7 +126,8 @@ async fn lists_are_tables_or_lines_and_keys_are_used() {
     assert!(table.lines().nth(1).unwrap().ends_with("k.pdf") && table.contains("completed"), "{table}");
     let (_, lines, _) =
         ask(&server, &[&["list", "--json", "--limit", "2", "--status", "completed"][..], &key].concat()).await;
-    assert_eq!(lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count(), 2);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
     let (code, _, err) = ask(&server, &[&["list", "--status", "odd"][..], &key].concat()).await;
     assert_eq!((code, err.contains("unknown status")), (1, true), "{err}");
 }

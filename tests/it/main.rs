@@ -27,6 +27,7 @@ mod nodes;
 mod page;
 mod recovery;
 mod redis;
+mod schema;
 mod split;
 mod tenants;
 mod webhooks;

@@ -1,0 +1,186 @@
+//! The description of the API for programs (OpenAPI 3.1), made from the routes, and the routes that serve it.
+
+use std::sync::LazyLock;
+
+use actix_web::{HttpResponse, Resource, web};
+use serde::Deserialize;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Description, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
+
+use super::error::Problem;
+use super::{at, events, ops, page, reference, result, single_page, submit, tasks};
+
+/// The options of a submit, for the description alone: they are read by
+/// [`TaskOptions::set`](crate::task::TaskOptions::set), from a form and from a query alike.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct SubmitOptions {
+    /// Which pages, such as `1-5,8,r3-r1` (`r1` is the last); all when absent.
+    pages: Option<String>,
+    /// The PDF's password.
+    password: Option<String>,
+    /// `text`, `llm` or `auto`.
+    processor: Option<String>,
+    /// The model that the endpoint shall use.
+    model: Option<String>,
+    /// Instructions for the model; `{page}` and `{file_name}` stand for what they say.
+    prompt: Option<String>,
+    /// What the model is given of a page: `image`, `text` or `image+text`.
+    input: Option<String>,
+    /// The most pixels of the longer side of a picture, 256 to 8192.
+    image_side: Option<String>,
+    /// Models that read a page when the first has failed, between commas; `text` is the text layer, `none` nobody.
+    fallback: Option<String>,
+    /// The most that the task may cost.
+    max_cost: Option<String>,
+    /// Pages read in one attempt, 1 to 256.
+    shard_pages: Option<String>,
+    /// −10 (last) to 10 (first).
+    priority: Option<String>,
+    /// Failed pages that are borne: a number, or a share such as `5%`.
+    max_failed_pages: Option<String>,
+    /// The longest one attempt may take, such as `90s`.
+    timeout: Option<String>,
+    /// The line before each page, with `{page}` for its number; empty for none.
+    page_separator: Option<String>,
+    /// Who is told when the task has ended.
+    webhook_url: Option<String>,
+    /// What that message is signed with.
+    webhook_secret: Option<String>,
+    /// Any JSON; comes back with the task.
+    metadata: Option<String>,
+    /// How long the task stays after its end, such as `12h`.
+    ttl: Option<String>,
+    /// `false`: make a new task although an equal one is there.
+    reuse: Option<String>,
+    /// The file's name.
+    file_name: Option<String>,
+}
+
+/// A form with a PDF.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct SubmitForm {
+    /// The PDF.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/pdf")]
+    file: Vec<u8>,
+    #[schema(inline)]
+    #[serde(flatten)]
+    options: SubmitOptions,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Bindery", description = "PDFs to Markdown, page by page, durably."),
+    paths(
+        submit::submit,
+        tasks::list,
+        tasks::get,
+        tasks::delete,
+        result::result,
+        result::pages,
+        single_page::image,
+        single_page::html,
+        events::events,
+        tasks::cancel,
+        tasks::retry,
+        tasks::webhook,
+        submit::estimate,
+        ops::healthz,
+        ops::readyz,
+        ops::metrics,
+    ),
+    components(schemas(Problem<'static>, SubmitForm)),
+    modifiers(&Common)
+)]
+struct Api;
+
+/// What holds for all routes.
+struct Common;
+
+/// Answers that most operations can give, with what they mean.
+const COMMON: [(&str, &str); 4] = [
+    ("401", "The server has keys, and none of them was sent"),
+    ("422", "An option, the query or the PDF cannot be accepted; `code` says which"),
+    ("500", "Something stored cannot be read"),
+    ("503", "The service cannot do it now; `Retry-After` says when to come back"),
+];
+
+impl Modify for Common {
+    fn modify(&self, api: &mut Description) {
+        env!("CARGO_PKG_VERSION").clone_into(&mut api.info.version);
+        let components = api.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let header = ApiKey::Header(ApiKeyValue::new("X-Api-Key"));
+        components.add_security_scheme("key", SecurityScheme::ApiKey(header));
+        for (path, item) in &mut api.paths.paths {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.head];
+            for operation in operations.into_iter().flatten() {
+                let responses = &mut operation.responses.responses;
+                let open = ["/healthz", "/readyz"].contains(&path.as_str());
+                for (status, meaning) in COMMON.into_iter().filter(|(status, _)| !open || *status != "401") {
+                    responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(meaning)));
+                }
+                for (status, response) in responses.iter_mut() {
+                    let RefOr::T(response) = response else { continue };
+                    if status.starts_with(['4', '5']) && response.content.is_empty() {
+                        *response = problem(&response.description);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn problem(meaning: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(meaning).content("application/problem+json", content).build()
+}
+
+/// The description as JSON, the same for all.
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| Api::openapi().to_pretty_json().unwrap_or_default());
+/// The same for people.
+static REFERENCE: LazyLock<String> = LazyLock::new(|| reference::page(&DESCRIPTION));
+
+/// Adds `/openapi.json` and `/docs`.
+pub(super) fn configure(app: &mut web::ServiceConfig) {
+    app.service(at("/openapi.json", |description: Resource| {
+        description
+            .route(web::get().to(async || HttpResponse::Ok().content_type("application/json").body(&**DESCRIPTION)))
+    }));
+    app.service(at("/docs", |docs: Resource| docs.route(web::get().to(async || page::document(&REFERENCE)))));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::task::TaskOptions;
+
+    #[test]
+    fn every_option_is_described_and_no_other() {
+        let description: Value = serde_json::from_str(&DESCRIPTION).unwrap();
+        let parameters = description["paths"]["/v1/tasks"]["post"]["parameters"].as_array().unwrap();
+        let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
+        let described: BTreeSet<&str> = query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        let known: BTreeSet<&str> = TaskOptions::NAMES.into_iter().chain(["file_name"]).collect();
+        assert_eq!(described, known);
+    }
+
+    /// A change of the API is seen as one. To agree on it: `curl http://127.0.0.1:8080/openapi.json`, into that file.
+    #[test]
+    fn is_what_was_agreed_on() {
+        let agreed: Value = serde_json::from_str(include_str!("../../tests/data/openapi.json")).unwrap();
+        let description: Value = serde_json::from_str(&DESCRIPTION).unwrap();
+        for (path, item) in description["paths"].as_object().unwrap() {
+            assert_eq!(item, &agreed["paths"][path], "{path}");
+        }
+        assert!(description == agreed, "the description has changed");
+    }
+}
