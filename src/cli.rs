@@ -65,6 +65,8 @@ enum Command {
     Status(tasks::Status),
     /// List the tasks of a server
     List(tasks::List),
+    /// Ask whether a server is ready: exit code 0 when it is
+    Health(tasks::Health),
     /// Print the result of a task
     Result(tasks::ShowResult),
     /// Follow a task: one JSON object an event and line
@@ -178,6 +180,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Submit(command) => submit::run(&command),
         Command::Status(command) => tasks::status(&command),
         Command::List(command) => tasks::list(&command),
+        Command::Health(command) => tasks::health(&command),
         Command::Result(command) => tasks::result(&command),
         Command::Events(command) => tasks::events(&command),
         Command::Cancel(command) => tasks::cancel(&command),

@@ -91,6 +91,20 @@ pub struct Retry {
     tasks: Tasks,
 }
 
+#[derive(Args)]
+pub struct Health {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// For scripts and containers: no word when all is well.
+pub fn health(command: &Health) -> anyhow::Result<ExitCode> {
+    block(async {
+        Client::new(&command.server)?.json(Method::GET, "/readyz").await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
 fn block<T>(work: impl Future<Output = T>) -> T {
     actix_web::rt::System::new().block_on(work)
 }

@@ -114,6 +114,7 @@ async fn lists_are_tables_or_lines_and_keys_are_used() {
     let pdf = file(dir.path(), "k.pdf", book("Keyed", 1));
     let (code, _, err) = ask(&server, &["submit", &pdf]).await;
     assert_eq!((code, err.contains("unauthorized")), (1, true), "{err}");
+    assert_eq!(ask(&server, &["health"]).await, (0, String::new(), String::new()), "needs no key");
     let key = ["--key", "ann-has-this-key"];
     for number in 0..3 {
         let metadata = number.to_string();
@@ -139,7 +140,8 @@ async fn what_is_wrong_is_one_line() {
     let port = crate::support::redis_server::free_port();
     let nobody = format!("http://127.0.0.1:{port}");
     for (arguments, code, words) in [
-        (&["list", "--server", &nobody][..], 1, "no server at http://127.0.0.1:"),
+        (&["health", "--server", &nobody][..], 1, "no server at http://127.0.0.1:"),
+        (&["list", "--server", &nobody], 1, "no server at http://127.0.0.1:"),
         (&["submit", &pdf, "--server", &nobody], 1, "start one with bindery serve"),
         (&["list", "--server", "ftp://x"], 1, "write http://HOST:PORT"),
         (&["submit", &pdf, "--priority", "99"], 2, "-10 to 10"),
