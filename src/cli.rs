@@ -103,8 +103,9 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 19] = [
+const SERVER_ONLY: [&str; 20] = [
     "listen",
+    "upload_timeout",
     "webhook_allow",
     "webhook_signing_secret",
     "public_url",

@@ -48,6 +48,8 @@ pub struct Config {
     pub store: StoreChoice,
     /// Where sources, results and the ledger live.
     pub blob: PathBuf,
+    /// How long an upload may stand still.
+    pub upload_timeout: Duration,
     /// How long calls in flight may go on after SIGTERM.
     pub drain: Duration,
     /// How long a task stays with a process that does not renew its lease.
@@ -157,6 +159,7 @@ impl Settings {
             blob: self.blob.unwrap_or_else(|| data_dir.clone()),
             data_dir,
             store,
+            upload_timeout: secs(time("upload-timeout", self.upload_timeout.as_deref(), 60)?.max(1)),
             drain: secs(time("drain", self.drain.as_deref(), 30)?),
             lease: secs(time("lease", self.lease.as_deref(), 15)?.max(1)),
             pool,

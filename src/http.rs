@@ -15,6 +15,8 @@ mod submit;
 mod tasks;
 mod view;
 
+use std::time::Duration;
+
 use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{Resource, Route, web};
@@ -24,12 +26,16 @@ use tokio_util::sync::CancellationToken;
 use crate::keys::Keys;
 use crate::supervisor::Handle;
 
+/// How long an upload may stand still.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What the routes share.
 #[derive(Clone)]
 pub struct ApiState {
     handle: Handle,
     keys: Keys,
     metrics: Option<PrometheusHandle>,
+    upload_timeout: Duration,
     stopping: CancellationToken,
 }
 
@@ -37,13 +43,19 @@ impl ApiState {
     /// State over `handle`, open to everyone. When `stopping` fires, requests that wait for something answer at once.
     #[must_use]
     pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
-        Self { handle, keys: Keys::default(), metrics: None, stopping }
+        Self { handle, keys: Keys::default(), metrics: None, upload_timeout: UPLOAD_TIMEOUT, stopping }
     }
 
     /// The same for callers with one of these keys alone, each of whom sees its own tasks. Without any it stays open.
     #[must_use]
     pub fn keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same with another limit of how long an upload may stand still; a minute else.
+    #[must_use]
+    pub fn upload_timeout(self, upload_timeout: Duration) -> Self {
+        Self { upload_timeout, ..self }
     }
 
     /// The same with the metrics of this recorder on `/metrics`. Whoever embeds Bindery and has a recorder of its own

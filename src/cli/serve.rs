@@ -38,6 +38,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let bindery = start(&config).await?;
     let stopping = CancellationToken::new();
     let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone()).metrics(recorder);
+    let state = state.upload_timeout(config.upload_timeout);
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
         App::new().configure(routes).default_service(http::no_such_route())

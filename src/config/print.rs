@@ -56,6 +56,7 @@ impl Config {
             ("reader_memory", size(self.reader.memory)),
             ("max_queued", self.supervisor.max_queued.to_string()),
             ("webhook_allow", text(&self.supervisor.notify.allow.join(","))),
+            ("upload_timeout", time(self.upload_timeout)),
             ("drain", time(self.drain)),
             ("llm_concurrency", self.pool.call_workers.to_string()),
             ("llm_rpm", self.pool.rates.calls.unwrap_or(0).to_string()),

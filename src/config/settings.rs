@@ -65,6 +65,9 @@ pub struct Settings {
     /// The largest PDF, such as 200M [default: 512M]
     #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
     pub max_upload: Option<String>,
+    /// How long an upload may stand still [default: 60s]
+    #[arg(long, env = "BINDERY_UPLOAD_TIMEOUT", value_name = "TIME")]
+    pub upload_timeout: Option<String>,
     /// The longest that opening a PDF or reading one page of it may take [default: 20s]
     #[arg(long, env = "BINDERY_READER_TIMEOUT", value_name = "TIME")]
     pub reader_timeout: Option<String>,
@@ -172,6 +175,7 @@ impl Settings {
             ledger_size: self.ledger_size.or(under.ledger_size),
             ledger_age: self.ledger_age.or(under.ledger_age),
             max_upload: self.max_upload.or(under.max_upload),
+            upload_timeout: self.upload_timeout.or(under.upload_timeout),
             reader_timeout: self.reader_timeout.or(under.reader_timeout),
             reader_memory: self.reader_memory.or(under.reader_memory),
             max_pages: self.max_pages.or(under.max_pages),

@@ -57,6 +57,11 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    pub(super) fn upload_stalled(patience: Duration) -> Self {
+        let detail = format!("the upload stood still for {} s", patience.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", detail)
+    }
+
     /// The app was put together without [`configure`](super::configure).
     pub(super) fn no_state() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the routes have no state")
@@ -154,7 +159,8 @@ impl ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNAUTHORIZED) || self.retry_after.is_some()
+        if matches!(self.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::UNAUTHORIZED)
+            || self.retry_after.is_some()
         {
             // The rest of the body may not be read, so the connection cannot be used again.
             response.force_close();

@@ -1,8 +1,13 @@
 //! `POST /v1/tasks`: a PDF as it comes over the wire goes to disk, never into memory.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
 use actix_multipart::{Field, Multipart};
+use actix_web::error::PayloadError;
 use actix_web::http::{StatusCode, header};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 
@@ -38,6 +43,7 @@ const MAX_KEY: usize = 255;
         (status = 200, description = "An equal task was there", body = TaskView),
         (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
         (status = 400, description = "The upload broke off or cannot be read"),
+        (status = 408, description = "The upload stood still for too long"),
         (status = 409, description = "The idempotency key was used for something else"),
         (status = 413, description = "The PDF is too large"),
         (status = 415, description = "Neither a form nor a PDF"),
@@ -54,7 +60,7 @@ pub(super) async fn submit(
     // Before the body: nobody should send half a gigabyte to hear that there is no room.
     handle.admit(tenant.clone()).await?;
     let idempotency_key = idempotency_key(&request)?;
-    let (source, Form { options, file_name }) = upload(handle, &request, payload).await?;
+    let (source, Form { options, file_name }) = upload(&state, &request, payload).await?;
     let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant }).await?;
     let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/tasks/{}", submitted.record.id);
@@ -74,6 +80,7 @@ pub(super) async fn submit(
     responses(
         (status = 200, description = "Pages, calls, tokens and money, in all and by route", body = Estimate),
         (status = 400, description = "The upload broke off or cannot be read"),
+        (status = 408, description = "The upload stood still for too long"),
         (status = 413, description = "The PDF is too large"),
         (status = 415, description = "Neither a form nor a PDF"),
     )
@@ -84,12 +91,44 @@ pub(super) async fn estimate(
     payload: web::Payload,
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let (source, form) = upload(&state.handle, &request, payload).await?;
+    let (source, form) = upload(&state, &request, payload).await?;
     Ok(HttpResponse::Ok().json(state.handle.estimate(EstimateTask { source, options: form.options, tenant }).await?))
 }
 
 /// Takes in a PDF and what came with it.
-async fn upload(handle: &Handle, request: &HttpRequest, payload: web::Payload) -> Result<(Staged, Form), ApiError> {
+async fn upload(state: &ApiState, request: &HttpRequest, payload: web::Payload) -> Result<(Staged, Form), ApiError> {
+    let patience = state.upload_timeout;
+    let stalled = Rc::new(Cell::new(false));
+    let taken = take_in(&state.handle, request, unstalled(payload, patience, Rc::clone(&stalled))).await;
+    taken.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
+}
+
+/// Ends a body that stands still for longer than `patience`, and says that it did.
+fn unstalled(
+    payload: web::Payload,
+    patience: Duration,
+    stalled: Rc<Cell<bool>>,
+) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    futures::stream::unfold(Some(payload), move |payload| {
+        let stalled = Rc::clone(&stalled);
+        async move {
+            let mut payload = payload?;
+            if let Ok(chunk) = tokio::time::timeout(patience, payload.next()).await {
+                return Some((chunk?, Some(payload)));
+            }
+            stalled.set(true);
+            Some((Err(PayloadError::Incomplete(None)), None))
+        }
+    })
+    // A form is asked for more after its end.
+    .fuse()
+}
+
+async fn take_in(
+    handle: &Handle,
+    request: &HttpRequest,
+    body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+) -> Result<(Staged, Form), ApiError> {
     refuse_known_excess(handle, request)?;
     let mut form = Form::default();
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
@@ -98,11 +137,8 @@ async fn upload(handle: &Handle, request: &HttpRequest, payload: web::Payload) -
     }
     let content_type = content_type(request);
     let source = match content_type.as_str() {
-        "multipart/form-data" => {
-            let multipart = Multipart::from_request(request, &mut payload.into_inner()).await;
-            read_form(handle, multipart.map_err(|error| broken_upload(&error))?, &mut form).await?
-        }
-        "application/pdf" | "application/octet-stream" | "" => receive(handle, payload).await?,
+        "multipart/form-data" => read_form(handle, Multipart::new(request.headers(), body), &mut form).await?,
+        "application/pdf" | "application/octet-stream" | "" => receive(handle, body).await?,
         other => {
             let detail =
                 format!("cannot take {other:?}: send multipart/form-data with a field file, or application/pdf");

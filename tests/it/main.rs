@@ -17,6 +17,7 @@ mod convert;
 mod drain;
 mod embed;
 mod events;
+mod hardening;
 mod hostile;
 mod image;
 mod inspect;

@@ -1,0 +1,93 @@
+//! Callers that are slow, many, or malicious.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::pdf::book;
+use crate::support::server::{Server, files};
+use crate::support::soon;
+
+async fn connect(server: &Server) -> TcpStream {
+    let address = server.url.trim_start_matches("http://");
+    soon("a connection", TcpStream::connect(address)).await.unwrap()
+}
+
+/// Whatever comes until the server closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    let _ = soon("the end of the connection", stream.read_to_end(&mut said)).await;
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn ten_thousand_idle_connections_are_borne() {
+    let server = Server::start(&[]).await;
+    let mut idle = Vec::new();
+    for _ in 0..10_000 {
+        idle.push(connect(&server).await);
+    }
+    let asked = Instant::now();
+    server.get("/healthz").await;
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let id = server.accepted(book("Idle", 2), "").await;
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    assert!(server.peak_memory() < 400 << 20, "{}", server.peak_memory());
+    drop(idle);
+    server.get("/healthz").await;
+}
+
+#[tokio::test]
+async fn who_sends_a_request_by_and_by_is_not_waited_for() {
+    let server = Server::start(&[]).await;
+    let mut slow = connect(&server).await;
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+    let begun = Instant::now();
+    let said = rest(&mut slow).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let mut huge = connect(&server).await;
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(1 << 20));
+    let _ = huge.write_all(head.as_bytes()).await;
+    let said = rest(&mut huge).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
+    server.get("/healthz").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_stands_still_or_breaks_off_leaves_nothing() {
+    let server = Server::start(&["--upload-timeout", "1s"]).await;
+    let pdf = book("Half", 50);
+    let begin = async |content_type: &str, before: &str| {
+        let mut stream = connect(&server).await;
+        let head = format!(
+            "POST /v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}\r\ncontent-length: 900000\r\n\r\n{before}"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&pdf[..pdf.len() / 2]).await.unwrap();
+        stream
+    };
+    let part = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\r\n";
+    for (content_type, before) in [("application/pdf", ""), ("multipart/form-data; boundary=b", part)] {
+        let mut stalled = begin(content_type, before).await;
+        let said = rest(&mut stalled).await;
+        assert!(said.starts_with("HTTP/1.1 408") && said.contains("\"upload_stalled\""), "{said}");
+        drop(begin(content_type, before).await);
+    }
+    let gone = async { while !files(server.data()).is_empty() {} };
+    soon("nothing to be left", gone).await;
+    assert!(server.get("/v1/tasks").await["tasks"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_name_stays_a_name() {
+    let server = Server::start(&[]).await;
+    let name = "..%2F..%2Fetc%2Fa%0D%0AX-Evil:%201%0D%0A%22;%20b=.pdf";
+    let id = server.accepted(book("Name", 1), &format!("file_name={name}")).await;
+    server.finished(&id).await;
+    let result = server.request("GET", &format!("/v1/tasks/{id}/result")).send().await.unwrap();
+    assert!(!result.headers().contains_key("x-evil"));
+    let disposition = result.headers()["content-disposition"].to_str().unwrap();
+    assert!(disposition.starts_with("inline; filename=\"aX-Evil: 1\\\"; b=.md\""), "{disposition}");
+}
