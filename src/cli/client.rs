@@ -18,10 +18,10 @@ use tokio_util::io::ReaderStream;
 pub struct ServerArgs {
     /// The server
     #[arg(long, env = "BINDERY_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    pub server: String,
     /// One of its keys, where it has some; better given as a variable, where other users do not see it
     #[arg(long, env = "BINDERY_KEY", value_name = "KEY", hide_env_values = true)]
-    key: Option<String>,
+    pub key: Option<String>,
 }
 
 /// How soon a server is asked again that is away while a task is followed.
@@ -77,9 +77,10 @@ impl Client {
         if response.status() == StatusCode::NO_CONTENT { Ok(Value::Null) } else { Ok(response.json().await?) }
     }
 
-    /// Submits a PDF as a form, so that no option, such as a password, stands in a URL. The file is never in memory.
-    pub async fn submit<'a>(
+    /// Sends a PDF as a form, so that no option, such as a password, stands in a URL. The file is never in memory.
+    pub async fn upload<'a>(
         &self,
+        path: &str,
         file: &Path,
         options: impl Iterator<Item = (&'static str, &'a str)>,
     ) -> anyhow::Result<Value> {
@@ -101,7 +102,7 @@ impl Client {
         let whole = head.len() as u64 + length + tail.len() as u64;
         let body = once(head).chain(ReaderStream::with_capacity(opened, 256 * 1024)).chain(once(tail));
         let request = self
-            .request(Method::POST, "/v1/tasks")
+            .request(Method::POST, path)
             .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
             .header("content-length", whole)
             .body(reqwest::Body::wrap_stream(body));

@@ -11,6 +11,7 @@ use bindery::task::{Amount, TaskOptions};
 use clap::Args;
 use serde_json::json;
 
+use super::client::{Client, ServerArgs};
 use super::convert::{Local, complaint};
 use super::exit;
 use super::task_args::TaskArgs;
@@ -23,6 +24,12 @@ pub struct EstimateFiles {
     /// One JSON object a file and line
     #[arg(long)]
     json: bool,
+    /// Ask this server, with its endpoint, prices and ledger, instead of looking here
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// One of the server's keys, where it has some
+    #[arg(long, env = "BINDERY_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Option<String>,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -40,20 +47,23 @@ pub fn run(command: &EstimateFiles, config: &Config) -> anyhow::Result<ExitCode>
 }
 
 async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Config) -> anyhow::Result<ExitCode> {
-    let local = Local::start(config)?;
+    let who = match &command.server {
+        Some(server) => Who::Server(Client::new(&ServerArgs { server: server.clone(), key: command.key.clone() })?),
+        None => Who::Here(Box::new(Local::start(config)?)),
+    };
     let mut code = ExitCode::SUCCESS;
     let mut sum = Amount::default();
     if !command.json {
         println!("    pages   known   calls  tokens sent  received       cost  ");
     }
     for file in &command.files {
-        match local.bindery.estimate_file(file.clone(), options.clone()).await {
+        match who.estimate(command, file, options).await {
             Ok(estimate) => {
                 sum.add(&estimate.total);
                 show(file, &estimate, command.json)?;
             }
             Err(error) => {
-                eprintln!("{}", complaint(file, &error.into()));
+                eprintln!("{}", complaint(file, &error));
                 code = ExitCode::from(exit::FAILED);
             }
         }
@@ -61,8 +71,28 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
     if !command.json && command.files.len() > 1 {
         row(&sum, "all files")?;
     }
-    local.bindery.stop(Duration::ZERO).await;
+    if let Who::Here(local) = who {
+        local.bindery.stop(Duration::ZERO).await;
+    }
     Ok(code)
+}
+
+/// Who looks at the files.
+enum Who {
+    Here(Box<Local>),
+    Server(Client),
+}
+
+impl Who {
+    async fn estimate(&self, command: &EstimateFiles, file: &Path, options: &TaskOptions) -> anyhow::Result<Estimate> {
+        match self {
+            Self::Here(local) => Ok(local.bindery.estimate_file(file.to_owned(), options.clone()).await?),
+            Self::Server(client) => {
+                let estimate = client.upload("/v1/estimate", file, command.task.given()).await?;
+                Ok(serde_json::from_value(estimate)?)
+            }
+        }
+    }
 }
 
 fn show(file: &Path, estimate: &Estimate, as_json: bool) -> io::Result<()> {

@@ -130,7 +130,7 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
         ("reuse", &command.reuse),
     ];
     let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-    let task = client.submit(&file.path, command.task.given().chain(own)).await?;
+    let task = client.upload("/v1/tasks", &file.path, command.task.given().chain(own)).await?;
     let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };
     progress.update(id, Share::of_view(&task));
     let mut said = false;

@@ -131,7 +131,7 @@ impl fmt::Display for Price {
 }
 
 /// What some pages would take. Tokens and money are what calls of this kind usually take, not a promise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Amount {
     /// Pages.
     pub pages: u32,

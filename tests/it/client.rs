@@ -60,6 +60,10 @@ async fn a_task_from_its_submit_to_its_end() {
     assert_eq!(events.last().unwrap()["event"], "end");
     assert_eq!(ask(&server, &["retry", id]).await, (0, format!("{id} pending\n"), String::new()));
     assert_eq!(ask(&server, &["status", id, "--wait", "--json"]).await.0, 0);
+    let (code, estimate, _) =
+        ask(&server, &["estimate", &pdf, "--json", "--processor", "llm", "--server", &server.url]).await;
+    let estimate: Value = serde_json::from_str(&estimate).unwrap();
+    assert_eq!((code, &estimate["pages"], &estimate["reused"]), (0, &3.into(), &3.into()), "{estimate}");
     let out = dir.path().join("out.md");
     ask(&server, &["result", id, "-o", out.to_str().unwrap()]).await;
     assert!(std::fs::read_to_string(&out).unwrap().contains("# Page 2"));
