@@ -22,25 +22,35 @@ pub struct Told {
 pub struct Hook {
     pub port: u16,
     told: watch::Receiver<Vec<Told>>,
+    gate: Arc<watch::Sender<bool>>,
     _serving: tokio::task::JoinHandle<()>,
 }
 
 impl Hook {
-    /// Answers the messages with these heads in turn, the last of them again and again.
+    /// Answers the messages with these heads in turn, the last of them again and again. One that begins with `hold ` waits
+    /// until [`Self::open`] was called.
     pub async fn start(answers: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, told) = watch::channel(Vec::<Told>::new());
         let sender = Arc::new(sender);
+        let gate = Arc::new(watch::Sender::new(false));
+        let held = Arc::clone(&gate);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let sender = Arc::clone(&sender);
+                let (sender, mut held) = (Arc::clone(&sender), held.subscribe());
                 tokio::spawn(async move {
                     let mut stream = BufReader::new(stream);
                     while let Some(message) = read(&mut stream).await {
                         let nth = sender.borrow().len();
                         let head = answers.get(nth).or(answers.last()).unwrap();
                         sender.send_modify(|told| told.push(message));
+                        let head = if let Some(head) = head.strip_prefix("hold ") {
+                            let _ = held.wait_for(|open| *open).await;
+                            head
+                        } else {
+                            head
+                        };
                         let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n");
                         if stream.get_mut().write_all(answer.as_bytes()).await.is_err() {
                             return;
@@ -49,7 +59,7 @@ impl Hook {
                 });
             }
         });
-        Self { port, told, _serving: serving }
+        Self { port, told, gate, _serving: serving }
     }
 
     pub fn url(&self) -> String {
@@ -60,6 +70,10 @@ impl Hook {
     pub async fn messages(&self, count: usize) -> Vec<Told> {
         let mut told = self.told.clone();
         soon("messages", told.wait_for(|told| told.len() >= count)).await.unwrap().clone()
+    }
+
+    pub fn open(&self) {
+        self.gate.send_replace(true);
     }
 
     pub fn count(&self) -> usize {
