@@ -35,10 +35,10 @@ impl Hook {
         let (sender, told) = watch::channel(Vec::<Told>::new());
         let sender = Arc::new(sender);
         let gate = Arc::new(watch::Sender::new(false));
-        let held = Arc::clone(&gate);
+        let doors = Arc::clone(&gate);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (sender, mut held) = (Arc::clone(&sender), held.subscribe());
+                let (sender, mut held) = (Arc::clone(&sender), doors.subscribe());
                 tokio::spawn(async move {
                     let mut stream = BufReader::new(stream);
                     while let Some(message) = read(&mut stream).await {
