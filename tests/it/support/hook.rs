@@ -38,7 +38,7 @@ impl Hook {
         let doors = Arc::clone(&gate);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (sender, mut held) = (Arc::clone(&sender), doors.subscribe());
+                let (sender, mut doors) = (Arc::clone(&sender), doors.subscribe());
                 tokio::spawn(async move {
                     let mut stream = BufReader::new(stream);
                     while let Some(message) = read(&mut stream).await {
@@ -46,7 +46,7 @@ impl Hook {
                         let head = answers.get(nth).or(answers.last()).unwrap();
                         sender.send_modify(|told| told.push(message));
                         let head = if let Some(head) = head.strip_prefix("hold ") {
-                            let _ = held.wait_for(|open| *open).await;
+                            let _ = doors.wait_for(|open| *open).await;
                             head
                         } else {
                             head
