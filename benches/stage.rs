@@ -117,7 +117,7 @@ impl Client {
     pub fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let length = body.len();
         let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/pdf\r\ncontent-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/pdf\r\ncontent-length: {length}\r\n\r\n"
         )
         .into_bytes();
         request.extend_from_slice(body);

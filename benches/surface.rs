@@ -65,7 +65,7 @@ fn followers(room: &Room) {
     let path = format!("/v1/tasks/{id}");
     let alone = gets(&server, &path);
     let address = server.url.trim_start_matches("http://").to_owned();
-    let request = format!("GET {path}/events HTTP/1.1\r\nhost: x\r\n\r\n");
+    let request = format!("GET {path}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let streams: Vec<TcpStream> = (0..FOLLOWERS)
         .map(|_| {
             let mut stream = TcpStream::connect(&address).unwrap();
@@ -132,7 +132,7 @@ fn upload(room: &Room) {
     let length = head.len() + MEGABYTES * filler.len() + TAIL.len();
     let begun = Instant::now();
     let request = format!(
-        "POST /v1/tasks HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/pdf\r\ncontent-length: {length}\r\n\r\n"
+        "POST /v1/tasks HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/pdf\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
     stream.write_all(&head).unwrap();

@@ -103,8 +103,9 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 20] = [
+const SERVER_ONLY: [&str; 21] = [
     "listen",
+    "operator",
     "upload_timeout",
     "webhook_allow",
     "webhook_signing_secret",
@@ -198,7 +199,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             } else {
                 config(command.settings)?.to_toml()
             };
-            print!("{text}");
+            line(text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Reader { memory } => {
@@ -211,10 +212,26 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "bindery", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "bindery", &mut script);
+            line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Whether whoever read our words has gone.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let of_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(of_pipe)
+}
+
+/// Says a line on stdout.
+fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}")
 }
 
 /// PDFs are read in processes of this very program.

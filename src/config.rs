@@ -91,7 +91,9 @@ impl Settings {
         let listen: SocketAddr =
             listen.parse().map_err(|_| ConfigError::new("listen", "write ADDRESS:PORT, such as 127.0.0.1:8080"))?;
         let insecure = self.insecure.unwrap_or(false);
-        let keys = keys(self.api_key.as_deref().unwrap_or_default(), self.api_key_file.as_deref())?;
+        let mut keys = keys(self.api_key.as_deref().unwrap_or_default(), self.api_key_file.as_deref())?;
+        let operators = self.operator.as_deref().map(names).unwrap_or_default();
+        keys.set_operators(operators).map_err(|reason| ConfigError::new("operator", reason))?;
         let data_dir = match self.data_dir {
             Some(dir) => dir,
             None => {

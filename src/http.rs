@@ -15,6 +15,7 @@ mod submit;
 mod tasks;
 mod view;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::HttpServiceFactory;
@@ -36,6 +37,8 @@ pub struct ApiState {
     keys: Keys,
     metrics: Option<PrometheusHandle>,
     upload_timeout: Duration,
+    /// Where only this machine is let in: names that it has besides.
+    hosts: Option<Arc<[String]>>,
     stopping: CancellationToken,
 }
 
@@ -43,13 +46,20 @@ impl ApiState {
     /// State over `handle`, open to everyone. When `stopping` fires, requests that wait for something answer at once.
     #[must_use]
     pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
-        Self { handle, keys: Keys::default(), metrics: None, upload_timeout: UPLOAD_TIMEOUT, stopping }
+        Self { handle, keys: Keys::default(), metrics: None, upload_timeout: UPLOAD_TIMEOUT, hosts: None, stopping }
     }
 
     /// The same for callers with one of these keys alone, each of whom sees its own tasks. Without any it stays open.
     #[must_use]
     pub fn keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same for a server that only this machine reaches and that has no keys: requests that web pages of others make
+    /// are refused. `hosts` are names that it has besides that of this machine.
+    #[must_use]
+    pub fn local(self, hosts: Vec<String>) -> Self {
+        Self { hosts: Some(hosts.into()), ..self }
     }
 
     /// The same with another limit of how long an upload may stand still; a minute else.

@@ -16,7 +16,10 @@ const LONGEST_NAME: usize = 64;
 
 /// The keys of a server; without any, everyone is let in.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<Key>);
+pub struct Keys {
+    keys: Vec<Key>,
+    operators: Vec<String>,
+}
 
 /// One key.
 #[derive(Clone)]
@@ -31,10 +34,10 @@ impl Keys {
     /// # Errors
     /// When another name has the same key: nobody could tell whose a call is.
     pub fn add(&mut self, key: Key) -> Result<(), String> {
-        if let Some(known) = self.0.iter().find(|known| known.hash == key.hash && known.name != key.name) {
+        if let Some(known) = self.keys.iter().find(|known| known.hash == key.hash && known.name != key.name) {
             return Err(format!("{} and {} have the same key", known.name, key.name));
         }
-        self.0.push(key);
+        self.keys.push(key);
         Ok(())
     }
 
@@ -55,13 +58,37 @@ impl Keys {
 
     /// The names, each as often as it has a key.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|key| key.name.as_str())
+        self.keys.iter().map(|key| key.name.as_str())
+    }
+
+    /// Says whose keys may also see how the server as a whole does, with the names of all others.
+    ///
+    /// # Errors
+    /// When there is no key of such a name.
+    pub fn set_operators(&mut self, names: Vec<String>) -> Result<(), String> {
+        if let Some(unknown) = names.iter().find(|name| self.names().all(|known| known != name.as_str())) {
+            return Err(format!("there is no key of the name {unknown}"));
+        }
+        self.operators = names;
+        Ok(())
+    }
+
+    /// Whether a caller is one of them.
+    #[must_use]
+    pub fn is_operator(&self, name: &str) -> bool {
+        self.operators.iter().any(|operator| operator == name)
+    }
+
+    /// Whose they are.
+    #[must_use]
+    pub fn operators(&self) -> &[String] {
+        &self.operators
     }
 
     /// Whether there is none, so that nobody needs one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The name of `key`, if it is one of these. Takes the same time whichever it is and however much of it is right:
@@ -70,7 +97,7 @@ impl Keys {
     pub fn name_of(&self, key: &str) -> Option<&str> {
         let given = hash(key);
         let mut name = None;
-        for known in &self.0 {
+        for known in &self.keys {
             let difference = known.hash.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
             if difference == 0 {
                 name = Some(known.name.as_str());

@@ -11,6 +11,8 @@ fn main() -> ExitCode {
     cli::start_log(&cli);
     match cli::run(cli) {
         Ok(code) => code,
+        // A reader that has seen enough, such as head, is not an error.
+        Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bindery: {error:#}");
             let usage = error.is::<bindery::config::ConfigError>();

@@ -223,7 +223,9 @@ pub(crate) fn mailbox(actor: &'static str, waited: Duration) {
 }
 
 pub(crate) fn answered(route: &str, method: &str, status: u16, took: Duration) {
-    let [route, method, status] = [route.to_owned(), method.to_owned(), status.to_string()];
+    // A caller may name any.
+    let method = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"].into_iter().find(|known| *known == method);
+    let (route, method, status) = (route.to_owned(), method.unwrap_or("other"), status.to_string());
     histogram!(HTTP_SECONDS, "route" => route, "method" => method, "status" => status).record(took);
 }
 

@@ -123,8 +123,8 @@ impl ShardInput<'_> {
         (self.on_call)(report);
     }
 
-    /// Asks for a place for one more call of the endpoint that this attempt calls, beside the one that it has; `None` when
-    /// the endpoint bears no more, or others wait for it. What it costs goes into the report of the first call.
+    /// Waits for a place for one more call of the endpoint that this attempt calls, beside the one that it has; `None` when
+    /// there will be none. What it costs goes into the report of the first call.
     pub async fn place_for_another(&self) -> Option<CallPlace> {
         (self.on_another)().await
     }

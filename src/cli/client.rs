@@ -27,6 +27,10 @@ pub struct ServerArgs {
 /// How soon a server is asked again that is away while a task is followed.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// The longest wait between two tries at a submit that the server has no room for, and how often it is tried.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const TRIES: u32 = 1_000;
+
 /// One server.
 #[derive(Clone)]
 pub struct Client {
@@ -58,12 +62,17 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
+        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let after = Duration::from_secs(after.unwrap_or(2)).min(LONGEST_WAIT);
         let problem: Value = response.json().await.unwrap_or_default();
         let Some((code, detail)) = problem["code"].as_str().zip(problem["detail"].as_str()) else {
-            bail!("{} answered {status}: is it a Bindery server?", self.base);
+            let why = format!("{} answered {status}: is it a Bindery server?", self.base);
+            // A proxy says these while the server behind it is away.
+            let passes = matches!(status.as_u16(), 502..=504);
+            return Err(if passes { anyhow!(Busy(why, after)) } else { anyhow!(why) });
         };
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            return Err(anyhow!(Busy(format!("{detail} ({code})"))));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            return Err(anyhow!(Busy(format!("{detail} ({code})"), after)));
         }
         bail!("{detail} ({code})")
     }
@@ -109,6 +118,25 @@ impl Client {
         Ok(self.send(request).await?.json().await?)
     }
 
+    /// The same until the server has room for it.
+    pub async fn upload_when_there_is_room(
+        &self,
+        path: &str,
+        file: &Path,
+        options: &[(&'static str, &str)],
+    ) -> anyhow::Result<Value> {
+        for _ in 0..TRIES {
+            match self.upload(path, file, options.iter().copied()).await {
+                Err(error) => match error.downcast_ref::<Busy>() {
+                    Some(Busy(_, after)) => tokio::time::sleep(*after).await,
+                    None => return Err(error),
+                },
+                answered => return answered,
+            }
+        }
+        bail!("the server has no room")
+    }
+
     /// Follows a task to its end, over interruptions: `tell` hears every event by its name, `away` when the server cannot be
     /// reached for the moment. Answers the task as it ended.
     pub async fn follow(
@@ -118,13 +146,18 @@ impl Client {
         mut tell: impl FnMut(&str, &Value) -> io::Result<()>,
         mut away: impl FnMut(&str),
     ) -> anyhow::Result<Value> {
-        let mut last = String::new();
+        let (mut last, mut was_there, mut said) = (String::new(), false, false);
         loop {
-            match self.follow_once(id, query, &mut last, &mut tell).await {
+            let why = match self.follow_once(id, query, &mut last, &mut tell, &mut was_there).await {
                 Ok(Some(task)) => return Ok(task),
-                Ok(None) => away("the server broke off"),
-                Err(error) if error.is::<Away>() || error.is::<Busy>() => away(&format!("{error:#}")),
+                Ok(None) => "the server broke off".to_owned(),
+                // Where nobody has been yet, nobody is likely to come.
+                Err(error) if was_there && (error.is::<Away>() || error.is::<Busy>()) => format!("{error:#}"),
                 Err(error) => return Err(error),
+            };
+            // Once for each time that it is away.
+            if !std::mem::replace(&mut said, true) {
+                away(&why);
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }
@@ -136,10 +169,12 @@ impl Client {
         query: &str,
         last: &mut String,
         tell: &mut impl FnMut(&str, &Value) -> io::Result<()>,
+        was_there: &mut bool,
     ) -> anyhow::Result<Option<Value>> {
         let request = self.request(Method::GET, &format!("/v1/tasks/{id}/events{query}"));
         let request = if last.is_empty() { request } else { request.header("last-event-id", last.as_str()) };
         let mut chunks = self.send(request).await?.bytes_stream();
+        *was_there = true;
         let mut text = Vec::new();
         while let Some(chunk) = chunks.next().await {
             let Ok(chunk) = chunk else { return Ok(None) };
@@ -188,4 +223,4 @@ struct Away(String, #[source] reqwest::Error);
 /// The server has no time.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Busy(String);
+struct Busy(String, Duration);

@@ -156,7 +156,8 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
 
 /// Many files run at once; their results come in the order of the files.
 async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Worst {
-    let is_done = |file: &&Input| file.found && !work.again && work.output.has(&file.path, &file.place);
+    let noted = work.output.done_before(&work.options);
+    let is_done = |file: &&Input| file.found && !work.again && noted.has(&work.output, &file.path, &file.place);
     let (done_before, files): (Vec<&Input>, Vec<&Input>) = work.files.iter().partition(is_done);
     let ended = files.iter().map(|file| async { (*file, run_one(file, &work.options, bindery, progress).await) });
     let mut ended = futures::stream::iter(ended).buffered(AT_ONCE);
@@ -171,6 +172,9 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
             Worst::Failed
         });
         counts[went as usize] += 1;
+        if went == Worst::Done && file.found {
+            noted.add(&file.place);
+        }
     }
     let [done, with_failed_pages, failed] = counts;
     if work.files.len() > 1 {

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::client::{Client, ServerArgs};
 use super::convert::{Local, complaint};
-use super::exit;
 use super::task_args::TaskArgs;
+use super::{exit, line};
 
 #[derive(Args)]
 pub struct EstimateFiles {
@@ -54,7 +54,7 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
     let mut code = ExitCode::SUCCESS;
     let mut sum = Amount::default();
     if !command.json {
-        println!("    pages   known   calls  tokens sent  received       cost  ");
+        line("    pages   known   calls  tokens sent  received       cost  ")?;
     }
     for file in &command.files {
         match who.estimate(command, file, options).await {

@@ -1,10 +1,14 @@
 //! Where results go: whole or not at all.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bindery::task::TaskOptions;
+use sha2::{Digest, Sha256};
 
 /// Where to.
 pub enum Target {
@@ -28,8 +32,24 @@ impl Output {
         self.json
     }
 
+    /// What is known of results that are there already; nothing where they do not go to a folder.
+    pub fn done_before(&self, options: &TaskOptions) -> DoneBefore {
+        let wanted = serde_json::to_vec(&(options, self.json)).unwrap_or_default();
+        let hash: String = Sha256::digest(wanted).iter().take(8).fold(String::new(), |mut hash, byte| {
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        });
+        let file = match &self.target {
+            Target::Folder(folder) => Some(folder.join(DONE)),
+            Target::Stdout | Target::File(_) => None,
+        };
+        let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once(' ')).filter(|(of, _)| *of == hash);
+        DoneBefore { places: lines.map(|(_, place)| place.into()).collect(), hash, file }
+    }
+
     /// Whether the result that goes to `place` in a folder is there, and newer than `pdf`.
-    pub fn has(&self, pdf: &Path, place: &Path) -> bool {
+    fn has(&self, pdf: &Path, place: &Path) -> bool {
         let modified = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified());
         match &self.target {
             Target::Folder(folder) => {
@@ -69,6 +89,30 @@ impl Output {
         let mut file = folder.join(place).into_os_string();
         file.push(if self.json { ".json" } else { ".md" });
         file.into()
+    }
+}
+
+/// The file in a folder of results that says which of them are whole, and of which options they are.
+const DONE: &str = ".bindery-done";
+
+/// Results that an earlier command has written.
+pub struct DoneBefore {
+    places: BTreeSet<PathBuf>,
+    hash: String,
+    file: Option<PathBuf>,
+}
+
+impl DoneBefore {
+    /// Whether the result of `pdf` is there, with every page, newer than it, and of the same options.
+    pub fn has(&self, output: &Output, pdf: &Path, place: &Path) -> bool {
+        self.places.contains(place) && output.has(pdf, place)
+    }
+
+    /// Takes note of one that has every page. What cannot be noted is done again the next time, from the ledger.
+    pub fn add(&self, place: &Path) {
+        let Some(file) = &self.file else { return };
+        let opened = File::options().append(true).create(true).open(file);
+        let _ = opened.and_then(|mut file| writeln!(file, "{} {}", self.hash, place.display()));
     }
 }
 

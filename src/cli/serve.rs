@@ -39,6 +39,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let stopping = CancellationToken::new();
     let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone()).metrics(recorder);
     let state = state.upload_timeout(config.upload_timeout);
+    let state = if config.listen.ip().is_loopback() { state.local(public_host(&config)) } else { state };
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
         App::new().configure(routes).default_service(http::no_such_route())
@@ -78,6 +79,12 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     drop(lock);
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name by which others reach this server, by way of a proxy.
+fn public_host(config: &Config) -> Vec<String> {
+    let url = config.supervisor.notify.public_url.as_deref().and_then(|url| url.parse::<reqwest::Url>().ok());
+    url.and_then(|url| url.host_str().map(str::to_owned)).into_iter().collect()
 }
 
 /// Collects what [`bindery::metrics`] records.

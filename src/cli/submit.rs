@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
 use super::convert::{Worst, complaint};
-use super::exit;
 use super::files::{Input, inputs, refuse_doubles};
 use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
+use super::{exit, line};
 
 /// Submits at once: uploads share the line.
 const AT_ONCE: usize = 4;
@@ -98,8 +98,11 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
         let went = match (task, output) {
             (Ok(task), Some(output)) => result(&client, file, &task, output, progress.as_ref()).await,
             (Ok(task), None) => {
-                let line = if command.json { task.to_string() } else { task["id"].as_str().unwrap_or_default().into() };
-                println!("{line}");
+                if command.json {
+                    line(task)?;
+                } else {
+                    line(task["id"].as_str().unwrap_or_default())?;
+                }
                 Ok(Worst::Done)
             }
             (Err(error), _) => Err(error),
@@ -130,10 +133,10 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
         ("reuse", &command.reuse),
     ];
     let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-    let task = client.upload("/v1/tasks", &file.path, command.task.given().chain(own)).await?;
+    let options: Vec<_> = command.task.given().chain(own).collect();
+    let task = client.upload_when_there_is_room("/v1/tasks", &file.path, &options).await?;
     let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };
     progress.update(id, Share::of_view(&task));
-    let mut said = false;
     let tell = |name: &str, task: &Value| {
         if name == "task" {
             progress.update(id, Share::of_view(task));
@@ -141,9 +144,7 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
         Ok(())
     };
     let away = |why: &str| {
-        if !std::mem::replace(&mut said, true) {
-            progress.say(&format!("bindery: {why}; trying again, the task goes on by itself"));
-        }
+        progress.say(&format!("bindery: {why}; trying again, the task goes on by itself"));
     };
     client.follow(id, "", tell, away).await
 }

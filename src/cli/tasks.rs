@@ -10,8 +10,8 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
-use super::exit;
 use super::output::replace;
+use super::{exit, line};
 
 #[derive(Args)]
 pub struct Status {
@@ -126,7 +126,7 @@ pub fn status(command: &Status) -> anyhow::Result<ExitCode> {
             client.json(Method::GET, &path).await?
         };
         if command.json {
-            println!("{task}");
+            line(&task)?;
         } else {
             describe(&task)?;
         }
@@ -180,7 +180,7 @@ pub fn list(command: &List) -> anyhow::Result<ExitCode> {
             let page = client.json(Method::GET, &query).await?;
             for task in page["tasks"].as_array().into_iter().flatten() {
                 if command.json {
-                    println!("{task}");
+                    line(task)?;
                 } else {
                     row(task, std::mem::take(&mut first))?;
                 }
@@ -228,18 +228,10 @@ pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
                 let written = replace(file, |out| out.write_all(&bytes));
                 written.with_context(|| format!("cannot write {}", file.display()))?;
             }
-            _ => match copy(answer.bytes_stream(), &mut io::stdout()).await {
-                Err(error) if is_broken_pipe(&error) => {}
-                copied => copied?,
-            },
+            _ => copy(answer.bytes_stream(), &mut io::stdout()).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// A reader that has seen enough, such as head, is not an error.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 pub fn events(command: &Events) -> anyhow::Result<ExitCode> {
@@ -250,10 +242,7 @@ pub fn events(command: &Events) -> anyhow::Result<ExitCode> {
         let tell =
             |name: &str, data: &Value| writeln!(io::stdout(), "{}", serde_json::json!({ "event": name, "data": data }));
         let away = |why: &str| eprintln!("bindery: {why}; trying again");
-        match client.follow(&command.id, query, tell, away).await {
-            Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-            followed => Ok(code(&followed?)),
-        }
+        Ok(code(&client.follow(&command.id, query, tell, away).await?))
     })
 }
 
@@ -265,9 +254,9 @@ fn each(tasks: &Tasks, method: &Method, what: &str) -> anyhow::Result<ExitCode> 
         for id in &tasks.ids {
             let done = async { client.json(method.clone(), &format!("{}{what}", path(id)?)).await };
             match done.await {
-                Ok(task) if tasks.json && !task.is_null() => println!("{task}"),
-                Ok(Value::Null) => println!("{id} deleted"),
-                Ok(task) => println!("{id} {}", task["status"].as_str().unwrap_or_default()),
+                Ok(task) if tasks.json && !task.is_null() => line(&task)?,
+                Ok(Value::Null) => line(format_args!("{id} deleted"))?,
+                Ok(task) => line(format_args!("{id} {}", task["status"].as_str().unwrap_or_default()))?,
                 Err(error) => {
                     eprintln!("bindery: {id}: {error:#}");
                     worst = ExitCode::from(exit::FAILED);

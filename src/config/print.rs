@@ -36,6 +36,7 @@ impl Config {
         let mut lines = vec![
             ("listen", text(&self.listen.to_string())),
             ("api_key", format!("[{}]", keys.join(", "))),
+            ("operator", text(&self.keys.operators().join(","))),
             ("tenant_running", tenant.running.to_string()),
             ("tenant_tasks", if tenant.tasks == usize::MAX { 0 } else { tenant.tasks }.to_string()),
             ("tenant_pages", if tenant.pages == u64::MAX { 0 } else { tenant.pages }.to_string()),

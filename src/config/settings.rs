@@ -20,6 +20,9 @@ pub struct Settings {
     /// A file with more keys, one NAME=KEY a line
     #[arg(long, env = "BINDERY_API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
+    /// Names of keys whose callers may read /metrics and /readyz?verbose, which tell of all others
+    #[arg(long, env = "BINDERY_OPERATOR", value_name = "NAME,…")]
+    pub operator: Option<String>,
     /// The most tasks that one key's caller has running [default: 64]
     #[arg(long, env = "BINDERY_TENANT_RUNNING", value_name = "N")]
     pub tenant_running: Option<usize>,
@@ -160,6 +163,7 @@ impl Settings {
             listen: self.listen.or(under.listen),
             api_key: self.api_key.or(under.api_key),
             api_key_file: self.api_key_file.or(under.api_key_file),
+            operator: self.operator.or(under.operator),
             tenant_running: self.tenant_running.or(under.tenant_running),
             tenant_tasks: self.tenant_tasks.or(under.tenant_tasks),
             tenant_pages: self.tenant_pages.or(under.tenant_pages),

@@ -1,5 +1,7 @@
 //! Who asks, and whether a task is theirs.
 
+use std::net::IpAddr;
+
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -12,6 +14,9 @@ use crate::task::TaskId;
 /// Whoever asks: the name of its key, or nobody where no keys are needed. Refuses a request without a good key.
 pub(super) struct Caller(pub(super) Option<String>);
 
+/// Whoever may see how the server as a whole does: an operator, or anybody where there are no keys.
+pub(super) struct Operator;
+
 /// The task that the path names, which is the caller's own. Another's is not found, as one that is not there.
 pub(super) struct OwnTask(pub(super) TaskId);
 
@@ -19,6 +24,9 @@ impl Caller {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let state = state(request)?;
         if state.keys.is_empty() {
+            if let Some(hosts) = &state.hosts {
+                refuse_strangers(request, hosts)?;
+            }
             return Ok(Self(None));
         }
         let name = given_key(request).and_then(|key| state.keys.name_of(key));
@@ -46,6 +54,53 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::of(request))
+    }
+}
+
+/// Where there are no keys, a server on this machine is for this machine. A web page of somebody else's in a browser here
+/// must not use it: neither under a name that leads here for the moment (DNS rebinding; the `Host` is that name), nor by
+/// sending forms across (`Origin`, `Sec-Fetch-Site`; Fetch Standard).
+fn refuse_strangers(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiError> {
+    let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let host = text("host").unwrap_or_default();
+    let name = host_name(host);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let known = name.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback())
+        || hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+    // A program that names no host, or an older one, is no browser.
+    if !known && !host.is_empty() {
+        return Err(ApiError::stranger(&format!("the server is not known as {name}: name it in --public-url")));
+    }
+    if request.method().is_safe() {
+        return Ok(());
+    }
+    // A page in a sandbox says "null".
+    let origin = text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
+    if origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(host)) || text("sec-fetch-site") == Some("cross-site") {
+        return Err(ApiError::stranger("a page of another site must not use this server"));
+    }
+    Ok(())
+}
+
+/// A host without its port.
+fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+impl FromRequest for Operator {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Caller::of(request).and_then(|Caller(caller)| {
+            let state = state(request)?;
+            let may = caller.is_none_or(|name| state.keys.is_operator(&name));
+            may.then_some(Self).ok_or_else(ApiError::operators_only)
+        }))
     }
 }
 

@@ -57,6 +57,18 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    pub(super) fn stranger(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "cross_site", detail)
+    }
+
+    pub(super) fn operators_only() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "operators_only",
+            "this tells of all callers: it needs a key that --operator names",
+        )
+    }
+
     pub(super) fn upload_stalled(patience: Duration) -> Self {
         let detail = format!("the upload stood still for {} s", patience.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", detail)

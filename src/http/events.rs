@@ -36,9 +36,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often a client hears something, so that it and everyone in between knows that the stream lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Events on their way to one client.
-const BUFFER: usize = 16;
-/// Pages that are read at once for a client that catches up.
+const BUFFER: usize = 2;
+/// Pages that are read at once for a client that catches up, without and with their text.
 const WINDOW: usize = 256;
+const TEXTS: usize = 16;
+/// The longest that a client may leave an event unread.
+const UNREAD: Duration = Duration::from_secs(120);
 /// The most ranges of an id; a client with more gaps is told some pages twice when it comes back.
 const MOST_RANGES: usize = 64;
 /// How soon a store that does not answer is asked again.
@@ -247,16 +250,23 @@ impl Teller {
         self.told.enter(record.epoch);
         let mut from = Some(1);
         while let Some(first) = from.filter(|_| self.told.is_behind(record)) {
-            let mut window = PageWindow { from: first, limit: WINDOW, ..PageWindow::default() };
+            let limit = if self.text { TEXTS } else { WINDOW };
+            let mut window = PageWindow { from: first, limit, ..PageWindow::default() };
             window.except = self.told.done.clone();
             let (_, views) = self.handle.pages(self.id, window).await?;
-            from = views.last().filter(|_| views.len() == WINDOW).map(|view| view.page + 1);
+            from = views.last().filter(|_| views.len() == limit).map(|view| view.page + 1);
             self.pages(&views).await?;
         }
         Ok(())
     }
 
     async fn pages(&mut self, views: &[PageView]) -> Result<(), Over> {
+        if self.text && views.len() > TEXTS {
+            for few in views.chunks(TEXTS) {
+                Box::pin(self.pages(few)).await?;
+            }
+            return Ok(());
+        }
         let texts = if self.text { self.texts(views).await? } else { HashMap::new() };
         let mut events = String::new();
         for view in views {
@@ -282,7 +292,7 @@ impl Teller {
         let done = views.iter().filter(|view| view.status == PageStatus::Done).map(|view| view.page);
         let mut missing: BTreeSet<u32> = done.filter(|page| !texts.contains_key(page)).collect();
         while let Some(from) = missing.pop_first() {
-            let window = PageWindow { from, limit: missing.len().clamp(1, WINDOW), ..PageWindow::default() };
+            let window = PageWindow { from, limit: missing.len().clamp(1, TEXTS), ..PageWindow::default() };
             let (_, views) = self.handle.pages(self.id, window).await?;
             missing.retain(|page| views.iter().all(|view| view.page != *page));
             texts.extend(views.iter().filter_map(text));
@@ -306,7 +316,9 @@ impl Teller {
     }
 
     async fn put(&self, event: String) -> Result<(), Over> {
-        self.events.send(event.into()).await.map_err(|_| Over::Left)
+        // Whoever does not read for so long comes back with the id of what it has read.
+        let sent = tokio::time::timeout(UNREAD, self.events.send(event.into())).await;
+        sent.is_ok_and(|sent| sent.is_ok()).then_some(()).ok_or(Over::Left)
     }
 }
 

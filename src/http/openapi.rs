@@ -101,8 +101,9 @@ struct Api;
 struct Common;
 
 /// Answers that most operations can give, with what they mean.
-const COMMON: [(&str, &str); 4] = [
+const COMMON: [(&str, &str); 5] = [
     ("401", "The server has keys, and none of them was sent"),
+    ("403", "Asked by a page of another site, or for operators only"),
     ("422", "An option, the query or the PDF cannot be accepted; `code` says which"),
     ("500", "Something stored cannot be read"),
     ("503", "The service cannot do it now; `Retry-After` says when to come back"),
@@ -121,7 +122,9 @@ impl Modify for Common {
             for operation in operations.into_iter().flatten() {
                 let responses = &mut operation.responses.responses;
                 let open = ["/healthz", "/readyz"].contains(&path.as_str());
-                for (status, meaning) in COMMON.into_iter().filter(|(status, _)| !open || *status != "401") {
+                for (status, meaning) in
+                    COMMON.into_iter().filter(|(status, _)| !open || !["401", "403"].contains(status))
+                {
                     responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(meaning)));
                 }
                 for (status, response) in responses.iter_mut() {

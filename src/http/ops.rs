@@ -10,11 +10,10 @@ use serde_json::json;
 use utoipa::IntoParams;
 
 use super::ApiState;
-use super::caller::Caller;
+use super::caller::Operator;
 use super::error::ApiError;
 use crate::metrics;
 use crate::pool::EndpointLoad;
-use crate::supervisor::Handle;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -41,18 +40,19 @@ pub(super) async fn healthz() -> HttpResponse {
     path = "/readyz",
     tag = "operation",
     params(ReadyQuery),
-    responses((status = 200, description = "They can", body = Value), (status = 401, description = "`verbose` needs a key"))
+    responses((status = 200, description = "They can", body = Value), (status = 401, description = "`verbose` needs a key"),
+        (status = 403, description = "`verbose` is for operators"))
 )]
 pub(super) async fn readyz(
     state: web::Data<ApiState>,
     query: web::Query<ReadyQuery>,
-    caller: Result<Caller, ApiError>,
+    operator: Result<Operator, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
     let load = state.handle.ready().await?;
     let mut answer = json!({ "status": "ready", "queued": load.queued, "in_flight": load.in_flight });
     if query.verbose.as_deref().is_some_and(|verbose| verbose != "false") {
         // What a load balancer may know everyone may; names and numbers are for those with a key.
-        caller?;
+        operator?;
         let condition = state.handle.condition().await?;
         answer["node"] = json!(condition.owner);
         answer["other_nodes"] = json!(condition.others);
@@ -82,24 +82,29 @@ pub(super) async fn readyz(
         (status = 404, description = "They are not collected"),
     )
 )]
-pub(super) async fn metrics(state: web::Data<ApiState>, _: Caller) -> Result<HttpResponse, ApiError> {
+pub(super) async fn metrics(state: web::Data<ApiState>, _: Operator) -> Result<HttpResponse, ApiError> {
     let Some(recorder) = &state.metrics else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_such_route", "metrics are not collected here"));
     };
-    look_around(&state.handle).await;
+    look_around(&state).await;
     recorder.run_upkeep();
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(recorder.render()))
 }
 
 /// Sets what is looked at only when somebody asks. What cannot be known now stays as it was.
-async fn look_around(handle: &Handle) {
+async fn look_around(state: &ApiState) {
+    let handle = &state.handle;
     let asked = Instant::now();
     let _ = handle.admit(None).await;
     metrics::mailbox("supervisor", asked.elapsed());
     if let Ok(condition) = handle.condition().await {
         metrics::tasks(condition.running, condition.waiting);
         metrics::in_flight(condition.load.in_flight);
-        condition.queues.iter().for_each(|(tenant, pieces)| metrics::queued(tenant, *pieces));
+        // All rows that there can be: one that is not set would stay as it was.
+        for tenant in state.keys.names().chain([""]) {
+            let queued = condition.queues.iter().find(|(name, _)| name == tenant);
+            metrics::queued(tenant, queued.map_or(0, |(_, pieces)| *pieces));
+        }
         let mut rows = BTreeMap::<&str, (usize, usize, usize, Option<Duration>)>::new();
         for load in &condition.endpoints {
             let (window, in_flight, queued, away) = rows.entry(metrics::endpoint_row(&load.name)).or_default();

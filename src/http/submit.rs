@@ -19,7 +19,7 @@ use super::view::TaskView;
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_pdf, not_a_pdf, too_large};
 use crate::pool::Estimate;
-use crate::supervisor::{EstimateTask, Handle, RequestError, SubmitTask};
+use crate::supervisor::{Handle, RequestError, SubmitTask};
 use crate::task::TaskOptions;
 
 /// Bytes collected before they are written: a thread is asked once for so many.
@@ -92,7 +92,7 @@ pub(super) async fn estimate(
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
     let (source, form) = upload(&state, &request, payload).await?;
-    Ok(HttpResponse::Ok().json(state.handle.estimate(EstimateTask { source, options: form.options, tenant }).await?))
+    Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options, tenant).await?))
 }
 
 /// Takes in a PDF and what came with it.

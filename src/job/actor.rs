@@ -9,6 +9,8 @@ use actix::{
     WrapFuture,
 };
 
+use tokio::sync::watch;
+
 use super::runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
 use crate::document::Document;
 use crate::metrics;
@@ -17,6 +19,8 @@ use crate::task::{PageFailure, PageUsage, PageView, TaskId};
 
 /// Progress is told at most this often; what happens in between is told together.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// How long a job that is stopped waits for what its attempts have cost.
+const LAST_BILLS: Duration = Duration::from_secs(1);
 
 /// Runs one task on this node. The supervisor drops it when it has heard its end.
 pub struct JobActor {
@@ -31,6 +35,8 @@ pub struct JobActor {
     settled: Vec<PageView>,
     /// Failures that were told of.
     failures_told: BTreeSet<u32>,
+    /// Turns true when the supervisor has heard the job's last words.
+    over: Arc<watch::Sender<bool>>,
 }
 
 /// News for the supervisor.
@@ -54,7 +60,8 @@ pub enum JobNews {
     Ended(JobProgress, Vec<PageView>, JobEnd),
 }
 
-/// Ends the job. When this is answered, none of its attempts begins any more, and those that run are told to stop.
+/// Ends the job. When this is answered, none of its attempts begins any more, those that run are told to stop, and the
+/// supervisor has heard what they cost, as far as they ended in time.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct StopJob;
@@ -82,8 +89,8 @@ impl JobActor {
         dispatcher: Addr<Dispatcher>,
         supervisor: Recipient<JobReport>,
     ) -> Self {
-        let (settled, failures_told) = (Vec::new(), BTreeSet::new());
-        Self { spec, runtime, document: None, dispatcher, supervisor, report_due: false, settled, failures_told }
+        let (settled, failures_told, over) = (Vec::new(), BTreeSet::new(), Arc::new(watch::Sender::new(false)));
+        Self { spec, runtime, document: None, dispatcher, supervisor, report_due: false, settled, failures_told, over }
     }
 
     fn on(&mut self, event: JobEvent, ctx: &mut Context<Self>) {
@@ -122,8 +129,10 @@ impl JobActor {
                 let news = JobNews::Ended(self.runtime.progress(), self.take_settled(), end);
                 let forgotten = self.dispatcher.send(Forget(self.spec.task));
                 let told = self.supervisor.send(self.report(news));
+                let over = Arc::clone(&self.over);
                 let last_words = async move {
                     let _ = futures::join!(forgotten, told);
+                    over.send_replace(true);
                 }
                 .into_actor(self);
                 ctx.wait(last_words.map(|(), _, ctx| ctx.stop()));
@@ -240,9 +249,12 @@ impl Handler<StopJob> for JobActor {
     fn handle(&mut self, _: StopJob, ctx: &mut Context<Self>) -> Self::Result {
         self.spec.cancel.cancel();
         let forgotten = self.dispatcher.send(Forget(self.spec.task));
+        let mut over = self.over.subscribe();
+        ctx.run_later(LAST_BILLS, |this, ctx| this.on(JobEvent::StopNow, ctx));
         self.on(JobEvent::Stop, ctx);
         Box::pin(async move {
             let _ = forgotten.await;
+            let _ = over.wait_for(|over| *over).await;
         })
     }
 }

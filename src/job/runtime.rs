@@ -62,8 +62,10 @@ pub enum JobEvent {
     BindFailed(Failure),
     /// The wait before the next try at writing is over.
     BindDue,
-    /// Whoever is in charge ends the job.
+    /// Whoever is in charge ends the job. What is with workers is cut off, and waited for: it may have cost something.
     Stop,
+    /// It has been waited for long enough.
+    StopNow,
 }
 
 /// What a job wants done.
@@ -139,6 +141,8 @@ enum Phase {
     Planning,
     Running,
     Binding,
+    /// Waiting for what was cut off.
+    Stopping,
     /// Writing what there is of a task that fails for this reason.
     BindingPartial(Failure),
     Over,
@@ -299,7 +303,13 @@ impl JobRuntime {
     pub fn on(&mut self, event: JobEvent) -> Vec<JobAction> {
         match (&self.phase, event) {
             (Phase::Over, _) => Vec::new(),
-            (_, JobEvent::Stop) => self.end(JobEnd::Stopped),
+            (Phase::Stopping, JobEvent::Stop) => Vec::new(),
+            (_, JobEvent::Stop) => self.stop(),
+            (_, JobEvent::StopNow) => self.end(JobEnd::Stopped),
+            (Phase::Stopping, JobEvent::Outcome { index, attempt, receipts, spent, .. }) => {
+                self.count_late(index, attempt, &receipts, spent);
+                self.stop()
+            }
             (Phase::Planning, JobEvent::PlanDue) => self.plan(),
             (Phase::Planning, JobEvent::Planned { pages, known }) => self.planned(pages, &known),
             (Phase::Planning, JobEvent::PlanFailed(why)) => self.plan_failed(why),
@@ -315,14 +325,7 @@ impl JobRuntime {
                 actions
             }
             (Phase::BindingPartial(_), JobEvent::Outcome { index, attempt, receipts, spent, .. }) => {
-                // Too late for the result, but it was paid, and is in the ledger.
-                if self.take(index, SubTaskStep::Finish, attempt).is_none() {
-                    return Vec::new();
-                }
-                self.count(&PageReceipt { usage: spent, reused: false, view: None });
-                if let Receipts::Done(pages) = receipts {
-                    pages.into_iter().filter_map(|(_, result)| result.ok()).for_each(|receipt| self.count(&receipt));
-                }
+                self.count_late(index, attempt, &receipts, spent);
                 Vec::new()
             }
             (Phase::Running, JobEvent::RetryDue { index, attempt }) => self.retry_due(index, attempt),
@@ -337,6 +340,22 @@ impl JobRuntime {
             (Phase::BindingPartial(_), JobEvent::BindDue) => vec![JobAction::Bind { complete: false }],
             _ => Vec::new(),
         }
+    }
+
+    /// Too late for anything, but it was paid, and is in the ledger.
+    fn count_late(&mut self, index: u32, attempt: u32, receipts: &Receipts, spent: PageUsage) {
+        if self.take(index, SubTaskStep::Finish, attempt).is_some() {
+            self.count(&PageReceipt { usage: spent.and(receipts.usage()), reused: false, view: None });
+        }
+    }
+
+    fn stop(&mut self) -> Vec<JobAction> {
+        if self.sub_tasks.iter().any(|subtask| subtask.state == SubTaskState::Running) {
+            let first = !matches!(self.phase, Phase::Stopping);
+            self.phase = Phase::Stopping;
+            return if first { vec![JobAction::StopAttempts] } else { Vec::new() };
+        }
+        self.end(JobEnd::Stopped)
     }
 
     fn plan(&mut self) -> Vec<JobAction> {

@@ -553,15 +553,40 @@ proptest! {
         }
     }
 
-    /// A stop at any moment ends the job at once and for good.
+    /// A stop at any moment ends the job for good: at once, or when what was cut off has told what it cost.
     #[test]
     fn a_stop_is_the_end(pages in 1u32..10, worlds in proptest::collection::vec(world(), 0..40)) {
         let mut play = Play::new(pages, 1, None);
         worlds.into_iter().for_each(|world| play.step(world));
         if play.ends.is_empty() {
-            let actions = play.job.on(JobEvent::Stop);
-            prop_assert_eq!(actions, vec![JobAction::StopAttempts, JobAction::End(JobEnd::Stopped)]);
+            let running: Vec<u32> = play.job.running_pages().collect();
+            let mut actions = play.job.on(JobEvent::Stop);
+            prop_assert_eq!(actions.remove(0), JobAction::StopAttempts);
+            if !running.is_empty() {
+                prop_assert!(actions.is_empty() && play.job.on(JobEvent::Stop).is_empty());
+                actions = play.job.on(JobEvent::StopNow);
+                prop_assert_eq!(actions.remove(0), JobAction::StopAttempts);
+            }
+            prop_assert_eq!(actions, vec![JobAction::End(JobEnd::Stopped)]);
         }
-        prop_assert!(play.job.on(JobEvent::Stop).is_empty());
+        prop_assert!(play.job.on(JobEvent::Stop).is_empty() && play.job.on(JobEvent::StopNow).is_empty());
     }
+}
+
+#[test]
+fn what_was_cut_off_is_counted_before_a_stopped_job_ends() {
+    let mut job = planned(1, 3, None);
+    job.on(ok(&job, 2, 1));
+    for index in [0, 1] {
+        job.on(JobEvent::Started { index, attempt: 1 });
+    }
+    assert_eq!(job.on(JobEvent::Stop), [JobAction::StopAttempts]);
+    let spent = PageUsage { calls: 1, cost: Some(Cost::of(0.5)), ..PageUsage::default() };
+    let cut_off = JobEvent::Outcome { index: 1, attempt: 1, receipts: Receipts::Cancelled, spent, elsewhere: false };
+    assert!(job.on(cut_off.clone()).is_empty() && job.on(cut_off).is_empty(), "the other one is still out");
+    let divided = Receipts::Divided { done: vec![(1, Ok(receipt()))], calls: vec![] };
+    let end = job.on(came(0, 1, divided));
+    assert_eq!(end.last(), Some(&JobAction::End(JobEnd::Stopped)));
+    let usage = job.progress().usage;
+    assert_eq!((usage.calls, usage.cost), (3, Some(Cost::of(0.5))));
 }

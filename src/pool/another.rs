@@ -15,7 +15,7 @@ pub(super) struct Another {
     pub(super) dispatcher: Recipient<TakePlace>,
 }
 
-/// Asks for a place among the calls of this endpoint; `None` when there is none to spare.
+/// Asks for a place among the calls of this endpoint, and waits for it; `None` when there will be none.
 #[derive(Message)]
 #[rtype(result = "Option<GivenPlace>")]
 pub(super) struct TakePlace(pub(super) String);

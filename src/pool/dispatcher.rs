@@ -1,6 +1,6 @@
 //! Picks the next piece of work over all jobs and keeps at most as many in flight as there are workers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,9 @@ use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult, Recipient, ResponseFuture,
     SpawnHandle, SyncArbiter, WrapFuture,
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::another::{Another, GivenPlace, TakePlace};
 use super::endpoints::{EndpointLoad, Endpoints, Next};
@@ -65,6 +67,8 @@ struct Lane {
 
 struct Calls {
     endpoints: Endpoints<JobWork>,
+    /// Second calls that wait for a place. They come first: each ends a wait that has been long already, and is one of few.
+    hedges: VecDeque<(String, oneshot::Sender<GivenPlace>)>,
     workers: Addr<WorkerActor>,
     free: usize,
     /// Goes off when a call may begin that may not yet.
@@ -109,6 +113,8 @@ pub struct GetEstimate {
     pub tenant: String,
     /// The question.
     pub question: EstimateSource,
+    /// Fires when nobody wants to know any more.
+    pub unwanted: CancellationToken,
 }
 
 /// Asks what a page looks like.
@@ -123,6 +129,8 @@ pub struct DrawPage {
     pub page: u32,
     /// How large.
     pub options: ImageOptions,
+    /// Fires when nobody wants to see it any more.
+    pub unwanted: CancellationToken,
 }
 
 /// Drops what a task has waiting. What runs is the business of its cancellation token. Answered when done, and from
@@ -184,7 +192,13 @@ impl Dispatcher {
         let Lane { workers, free, .. } = lane("call", most);
         Self {
             cpu: lane("cpu", options.cpu_workers.max(1)),
-            calls: Calls { endpoints: Endpoints::new(most, options.rates), workers, free, timer: None },
+            calls: Calls {
+                endpoints: Endpoints::new(most, options.rates),
+                hedges: VecDeque::new(),
+                workers,
+                free,
+                timer: None,
+            },
             suspects: lane("suspect", 1),
             draining: false,
             in_flight,
@@ -223,6 +237,7 @@ impl Dispatcher {
 
     /// Gives every free worker a call that its endpoint bears, and comes back when another one may begin.
     fn pump_calls(&mut self, ctx: &mut Context<Self>) {
+        self.give_places(ctx);
         while !self.draining && self.calls.free > 0 {
             let (name, ticket, work) = match self.calls.endpoints.pop(Instant::now()) {
                 Next::Go(name, ticket, work) => (name, ticket, work),
@@ -374,62 +389,100 @@ impl Handler<CallEnded> for Dispatcher {
 }
 
 impl Handler<TakePlace> for Dispatcher {
-    type Result = Option<GivenPlace>;
+    type Result = ResponseFuture<Option<GivenPlace>>;
 
-    /// Only when nobody waits for it: a page that has not been asked for at all comes before a second question.
     fn handle(&mut self, TakePlace(name): TakePlace, ctx: &mut Context<Self>) -> Self::Result {
-        let ticket = self.calls.endpoints.take_place(&name, Instant::now()).filter(|_| !self.draining)?;
-        let (place, given_back) = oneshot::channel::<()>();
-        let until = async move { drop(given_back.await) };
-        ctx.spawn(until.into_actor(self).map(move |(), this, ctx| {
-            // What it came to stands in the report of the first call.
-            this.calls.endpoints.ended(&name, ticket, &[], Instant::now());
-            this.pump_calls(ctx);
-        }));
-        Some(GivenPlace(place))
+        let (answer, place) = oneshot::channel();
+        if !self.draining {
+            self.calls.hedges.push_back((name, answer));
+            self.give_places(ctx);
+        }
+        Box::pin(async move { place.await.ok() })
     }
 }
 
 impl Dispatcher {
-    /// Has a worker answer a question in its turn. Whoever asked may go; then nobody needs the answer.
+    /// Gives second calls the places that are free.
+    fn give_places(&mut self, ctx: &mut Context<Self>) {
+        for (name, answer) in std::mem::take(&mut self.calls.hedges) {
+            if answer.is_closed() || self.draining {
+                continue;
+            }
+            let Some(ticket) = self.calls.endpoints.take_place(&name, Instant::now()) else {
+                self.calls.hedges.push_back((name, answer));
+                continue;
+            };
+            let (place, given_back) = oneshot::channel::<()>();
+            let _ = answer.send(GivenPlace(place));
+            let until = async move { drop(given_back.await) };
+            ctx.spawn(until.into_actor(self).map(move |(), this, ctx| {
+                // What it came to stands in the report of the first call.
+                this.calls.endpoints.ended(&name, ticket, &[], Instant::now());
+                this.pump_calls(ctx);
+            }));
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Has a worker answer a question in its turn, unless nobody wants to know any more by then. The questions of a tenant
+    /// with the same `turn` come one after the other, as if they were one task.
     fn ask<T: Send + 'static>(
         &mut self,
         tenant: &str,
+        turn: TaskId,
+        unwanted: CancellationToken,
         answered_by: impl FnOnce(&Workshop) -> Result<T, Failure> + Send + 'static,
         ctx: &mut Context<Self>,
     ) -> ResponseFuture<Result<T, Failure>> {
         let (answer, answered) = oneshot::channel();
-        let question = Box::new(move |workshop: &Workshop| drop(answer.send(careful(|| answered_by(workshop)))));
+        let question = Box::new(move |workshop: &Workshop| {
+            if !unwanted.is_cancelled() {
+                drop(answer.send(careful(|| answered_by(workshop))));
+            }
+        });
         if !self.draining {
-            // It takes its turn as if it were a task of one piece of work.
-            self.cpu.queue.push(tenant, TaskId::generate(), 0, Item::Question(question));
+            self.cpu.queue.push(tenant, turn, 0, Item::Question(question));
             self.pump(false, ctx);
         }
         Box::pin(async move { answered.await.unwrap_or_else(|_| Err(worker_lost())) })
     }
 }
 
+/// The name under which all questions of one kind and tenant take their turns.
+fn turn_of(kind: &str, tenant: &str) -> TaskId {
+    let hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(tenant).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    TaskId::from_bytes(bytes)
+}
+
 impl Handler<CheckSource> for Dispatcher {
     type Result = ResponseFuture<Result<SourcePages, Failure>>;
 
     fn handle(&mut self, CheckSource { tenant, check }: CheckSource, ctx: &mut Context<Self>) -> Self::Result {
-        self.ask(&tenant, move |workshop| workshop.check(&check), ctx)
+        self.ask(&tenant, TaskId::generate(), CancellationToken::new(), move |workshop| workshop.check(&check), ctx)
     }
 }
 
 impl Handler<GetEstimate> for Dispatcher {
     type Result = ResponseFuture<Result<Estimate, Failure>>;
 
-    fn handle(&mut self, GetEstimate { tenant, question }: GetEstimate, ctx: &mut Context<Self>) -> Self::Result {
-        self.ask(&tenant, move |workshop| workshop.estimate(&question), ctx)
+    fn handle(&mut self, asked: GetEstimate, ctx: &mut Context<Self>) -> Self::Result {
+        let GetEstimate { tenant, question, unwanted } = asked;
+        let turn = turn_of("estimates", &tenant);
+        self.ask(&tenant, turn, unwanted, move |workshop| workshop.estimate(&question), ctx)
     }
 }
 
 impl Handler<DrawPage> for Dispatcher {
     type Result = ResponseFuture<Result<PageImage, Failure>>;
 
-    fn handle(&mut self, DrawPage { tenant, check, page, options }: DrawPage, ctx: &mut Context<Self>) -> Self::Result {
-        self.ask(&tenant, move |workshop| workshop.draw(&check, page, &options), ctx)
+    fn handle(&mut self, asked: DrawPage, ctx: &mut Context<Self>) -> Self::Result {
+        let DrawPage { tenant, check, page, options, unwanted } = asked;
+        let turn = turn_of("pictures", &tenant);
+        let cut_off = unwanted.clone();
+        self.ask(&tenant, turn, unwanted, move |workshop| workshop.draw(&check, page, &options, &cut_off), ctx)
     }
 }
 

@@ -89,9 +89,9 @@ impl<T> Endpoints<T> {
         Next::Wait(soonest)
     }
 
-    /// A place for a call that stands in no queue, if there is one to spare.
+    /// A place for a call that stands in no queue, if there is one.
     pub(super) fn take_place(&mut self, name: &str, now: Instant) -> Option<Ticket> {
-        let endpoint = self.known.get_mut(name).filter(|endpoint| endpoint.queue.is_empty())?;
+        let endpoint = self.known.get_mut(name)?;
         match endpoint.limiter.admit(now) {
             Admission::Go(ticket) => Some(ticket),
             Admission::Wait(_) => None,

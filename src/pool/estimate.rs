@@ -20,6 +20,8 @@ pub struct EstimateSource {
     pub processor: Arc<dyn Processor>,
     /// What the caller chose.
     pub options: TaskOptions,
+    /// The names under which the ledger may have its pages.
+    pub recipes: Vec<RecipeHash>,
 }
 
 /// What a task would take.
@@ -37,9 +39,8 @@ pub struct Estimate {
 impl Workshop {
     /// Looks at every page and reads none.
     pub(super) fn estimate(&self, question: &EstimateSource) -> Result<Estimate, Failure> {
-        let EstimateSource { check, processor, options } = question;
+        let EstimateSource { check, processor, options, recipes } = question;
         let (document, pages) = self.open(check)?;
-        let recipes: Vec<RecipeHash> = processor.recipes(options).iter().map(RecipeHash::of).collect();
         let mut reader = document.reader();
         let mut estimate = Estimate::default();
         for page in pages {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
+use tokio_util::sync::CancellationToken;
+
 use super::another::Another;
 use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
@@ -25,6 +27,8 @@ use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest that a picture for somebody who waits may take.
+const DRAWING: Duration = Duration::from_secs(60);
 /// How soon it is tried again to keep a page that found no room.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -100,13 +104,19 @@ impl Workshop {
     }
 
     /// Draws one page of a PDF.
-    pub(super) fn draw(&self, check: &SourceCheck, page: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
+    pub(super) fn draw(
+        &self,
+        check: &SourceCheck,
+        page: u32,
+        options: &ImageOptions,
+        unwanted: &CancellationToken,
+    ) -> Result<PageImage, Failure> {
         let document = self.readers.open(&check.path, check.password.as_deref(), &check.limits)?;
         if !(1..=document.page_count()).contains(&page) {
             let message = format!("there is no page {page}: the PDF has {}", document.page_count());
             return Err(Failure::permanent(code::BAD_PAGE_RANGE, message));
         }
-        document.reader().image(page, options)
+        document.reader().until(Instant::now() + DRAWING, unwanted).image(page, options)
     }
 
     /// Opens a PDF and resolves which of its pages are asked for.

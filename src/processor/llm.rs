@@ -24,6 +24,7 @@ mod quirks;
 mod reply;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -245,7 +246,6 @@ impl LlmProcessor {
         let ask = Ask {
             model,
             prompt: self.prompt(input.options),
-            file_name: input.file_name,
             temperature: (!self.quirks.has(model, Dislike::Temperature)).then_some(temperature),
             max_tokens: (turn.truncated > 0).then(|| FIRST_BUDGET << (turn.truncated - 1).min(4)),
             newer_name: self.quirks.has(model, Dislike::MaxTokens),
@@ -261,28 +261,37 @@ impl LlmProcessor {
         let numbers: Vec<u32> = inputs.iter().map(|page| page.page).collect();
         // The request has its own copy of the pictures.
         drop(inputs);
-        let begun = Instant::now();
+        let (begun, calls_begun) = (Instant::now(), Cell::new(0));
         let waiting = input.waiting();
         let answer = runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = input.cancel.cancelled() => None,
-                answer = self.ask(input, request.into()) => Some(answer),
-                () = tokio::time::sleep_until(input.deadline.into()) => Some((Err(CallError::timeout()), 1)),
+                answer = self.ask(input, request.into(), &calls_begun) => Some(answer),
+                () = tokio::time::sleep_until(input.deadline.into()) => Some((Err(CallError::timeout()), None)),
             }
         });
         drop(waiting);
-        let took = begun.elapsed();
+        let (took, mut calls) = (begun.elapsed(), calls_begun.get());
+        if let Some((_, Some(lost))) = &answer
+            && !lost.paid
+        {
+            // It was refused: only the other one is paid.
+            calls -= 1;
+            let usage = PageUsage::default();
+            self.report(input, model, CallReport { usage, took, verdict: lost.verdict });
+        }
         match answer {
+            None if calls == 0 => ShardOutcome::Cancelled,
             None => {
                 // What the endpoint has been given is likely to be paid, whoever hears the answer.
-                let cost = sent.price.map(|price| price.of(sent_tokens(&sent, 1), 0));
-                let usage = PageUsage { calls: 1, cost, ..PageUsage::default() };
+                let cost = sent.price.map(|price| price.of(sent_tokens(&sent, calls), 0));
+                let usage = PageUsage { calls, cost, ..PageUsage::default() };
                 self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Abandoned });
                 ShardOutcome::Cancelled
             }
-            Some((Err(error), calls)) => self.refused(input, model, error, turn, sent, (took, calls)),
-            Some((Ok(reply), calls)) => {
+            Some((Err(error), _)) => self.refused(input, model, error, turn, sent, (took, calls)),
+            Some((Ok(reply), _)) => {
                 self.latencies.add(took);
                 // Of a second call nothing comes back but its bill, which is like the first one's.
                 let [prompt_tokens, completion_tokens] =
@@ -318,23 +327,35 @@ impl LlmProcessor {
         }
     }
 
-    /// One call, or two where the first is slow, that is wanted, and the endpoint has room; answers how many.
-    async fn ask(&self, input: &ShardInput<'_>, request: Bytes) -> (Result<Reply, CallError>, u32) {
+    /// One call, or two where the first is slow, that is wanted, and the endpoint has room. `begun` counts them. Answers also
+    /// what became of one that lost.
+    async fn ask(
+        &self,
+        input: &ShardInput<'_>,
+        request: Bytes,
+        begun: &Cell<u32>,
+    ) -> (Result<Reply, CallError>, Option<CallError>) {
+        begun.set(1);
         let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else {
-            return (self.client.complete(request).await, 1);
+            return (self.client.complete(request).await, None);
         };
         let mut first = std::pin::pin!(self.client.complete(request.clone()));
         if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
-            return (answer, 1);
+            return (answer, None);
         }
-        let Some(_place) = input.place_for_another().await else { return (first.await, 1) };
-        let second = std::pin::pin!(self.client.complete(request));
-        let answer = match futures::future::select(first, second).await {
-            Either::Left((Err(_), other)) => other.await,
-            Either::Right((Err(_), other)) => other.await,
-            Either::Left((answer, _)) | Either::Right((answer, _)) => answer,
+        let place = std::pin::pin!(input.place_for_another());
+        let _place = match futures::future::select(first.as_mut(), place).await {
+            Either::Left((answer, _)) => return (answer, None),
+            Either::Right((Some(place), _)) => place,
+            Either::Right((None, _)) => return (first.await, None),
         };
-        (answer, 2)
+        begun.set(2);
+        let second = std::pin::pin!(self.client.complete(request));
+        match futures::future::select(first, second).await {
+            Either::Left((Err(lost), other)) => (other.await, Some(lost)),
+            Either::Right((Err(lost), other)) => (other.await, Some(lost)),
+            Either::Left((answer, _)) | Either::Right((answer, _)) => (answer, None),
+        }
     }
 
     /// Tells the pool and the metrics of a call. Callers may name any model; only configured ones have a row of their own.

@@ -207,7 +207,22 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.until(OUTBOX, now, limit)
+        let mut ids = self.until(OUTBOX, now, usize::MAX)?;
+        // What has expired and waits for the janitor must not stand before the others.
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
+        let clock = self.clock.now();
+        let lives = |id: &TaskId| {
+            let bytes = records.get(&id.as_bytes()[..]).ok().flatten();
+            bytes.is_some_and(|bytes| decode(bytes.value()).is_ok_and(|(_, record)| !is_expired(&record, clock)))
+        };
+        let mut found = 0;
+        ids.retain(|id| {
+            let wanted = found < limit && lives(id);
+            found += usize::from(wanted);
+            wanted
+        });
+        Ok(ids)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -254,7 +254,28 @@ impl TaskStore for RedisStore {
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.until(keys::OUTBOX, now, limit).await
+        loop {
+            let ids = self.until(keys::OUTBOX, now, limit).await?;
+            let mut pipe = redis::pipe();
+            for id in &ids {
+                pipe.exists(keys::record(*id));
+            }
+            if ids.is_empty() {
+                return Ok(ids);
+            }
+            let there: Vec<bool> = pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+            let (living, gone): (Vec<_>, Vec<_>) = ids.into_iter().zip(there).partition(|(_, there)| *there);
+            if gone.is_empty() {
+                return Ok(living.into_iter().map(|(id, _)| id).collect());
+            }
+            // What has expired must not stand before the others.
+            let mut command = redis::cmd("ZREM");
+            command.arg(keys::OUTBOX);
+            for (id, _) in &gone {
+                command.arg(id.to_string());
+            }
+            let _: usize = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
+use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -48,8 +49,8 @@ pub struct Supervisor {
     pub(super) watchers: HashMap<TaskId, watch::Sender<Option<TaskRecord>>>,
     /// Who tells others that tasks have ended.
     pub(super) notifier: Notifier,
-    /// Tasks whose end somebody is being told of.
-    pub(super) sending: HashSet<TaskId>,
+    /// Tasks whose end somebody is being told of, and the host that is.
+    pub(super) sending: HashMap<TaskId, Option<String>>,
     /// Submits that are being accepted.
     pub(super) submitting: usize,
     pub(super) draining: bool,
@@ -145,7 +146,7 @@ impl Supervisor {
             feeds: HashMap::new(),
             watchers: HashMap::new(),
             notifier: Notifier::new(notify),
-            sending: HashSet::new(),
+            sending: HashMap::new(),
             submitting: 0,
             draining: false,
             others: 0,
@@ -269,7 +270,7 @@ impl Supervisor {
             hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256),
             file_name: record.file_name.clone(),
             options: record.options.clone(),
-            recipes: recipe_hashes(processor.as_ref(), &record.options),
+            recipes: recipe_hashes(processor.as_ref(), &record.options, record.tenant.as_deref()),
             processor: Arc::clone(processor),
             limits: self.options.limits,
             max_attempts: self.options.retry.max_attempts,
@@ -461,8 +462,16 @@ impl Handler<JobReport> for Supervisor {
 }
 
 /// The names under which the ledger may have the pages of a task.
-pub(super) fn recipe_hashes(processor: &dyn Processor, options: &TaskOptions) -> Vec<RecipeHash> {
-    processor.recipes(options).iter().map(RecipeHash::of).collect()
+///
+/// A page that goes to a model together with others may come out otherwise because of them. Such pages are kept for the
+/// tenant alone: what one caller puts beside a page must not decide what another one gets for it.
+pub(super) fn recipe_hashes(processor: &dyn Processor, options: &TaskOptions, tenant: Option<&str>) -> Vec<RecipeHash> {
+    let several = processor.is_paid() && options.shard_pages.unwrap_or(1) > 1;
+    let name = |recipe: Value| {
+        let own = several.then(|| json!({ "recipe": recipe, "beside_others_of": tenant }));
+        RecipeHash::of(&own.unwrap_or(recipe))
+    };
+    processor.recipes(options).into_iter().map(name).collect()
 }
 
 fn sum(a: Usage, b: Usage) -> Usage {

@@ -14,6 +14,7 @@ use super::messages::{
     ListTasks, RequestError, RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::records::{restore, write_once};
+use super::registry::Processors;
 use crate::blob::{Durability, LocalBlob};
 use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::document::PageImage;
@@ -22,7 +23,7 @@ use crate::job::StopJob;
 use crate::metrics;
 use crate::pool::{DrawPage, GetEndpoints, GetLoad, GetQueues, Load, SourceCheck};
 use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
-use crate::task::{TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep};
+use crate::task::{Cost, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep};
 
 /// Groups of pages that a follower may be behind: a few seconds of a job that runs at full speed.
 const FEED: usize = 64;
@@ -118,14 +119,15 @@ impl Handler<TaskPagesNow> for Supervisor {
 impl Handler<DrawTaskPage> for Supervisor {
     type Result = ResponseActFuture<Self, Result<PageImage, RequestError>>;
 
-    fn handle(&mut self, DrawTaskPage { id, page, options }: DrawTaskPage, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, asked: DrawTaskPage, _: &mut Context<Self>) -> Self::Result {
+        let DrawTaskPage { id, page, options, unwanted } = asked;
         let (read, blob, limits) = (self.read(id), self.blob.clone(), self.options.limits);
         let dispatcher = self.dispatcher.clone();
         let drawn = async move {
             let TaskRecord { pdf_path, options: TaskOptions { password, .. }, tenant, .. } = read.await?;
             let path = blob.path(&pdf_path).map_err(|error| RequestError::Internal(error.to_string()))?;
             let check = SourceCheck { path, password, selection: None, limits };
-            let asked = DrawPage { tenant: tenant.unwrap_or_default(), check, page, options };
+            let asked = DrawPage { tenant: tenant.unwrap_or_default(), check, page, options, unwanted };
             dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?.map_err(|why| {
                 if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
             })
@@ -147,15 +149,19 @@ impl Handler<WatchTask> for Supervisor {
 }
 
 impl Handler<FollowTask> for Supervisor {
-    type Result = ResponseFuture<Result<Follow, RequestError>>;
+    type Result = ResponseActFuture<Self, Result<Follow, RequestError>>;
 
     fn handle(&mut self, FollowTask(id): FollowTask, ctx: &mut Context<Self>) -> Self::Result {
-        let pages = self.feeds.entry(id).or_insert_with(|| broadcast::channel(FEED).0).subscribe();
         let own = ctx.address();
-        Box::pin(async move {
-            let watch = own.send(WatchTask(id)).await.map_err(|_| RequestError::Stopping)??;
+        let watch = async move { own.send(WatchTask(id)).await.map_err(|_| RequestError::Stopping)? };
+        // Pages that get their outcomes in between are told of by the ledger.
+        Box::pin(watch.into_actor(self).map(move |watch, this, _| {
+            let watch = watch?;
+            let goes_on = !watch.record().status.is_final();
+            let feed = |this: &mut Self| this.feeds.entry(id).or_insert_with(|| broadcast::channel(FEED).0).subscribe();
+            let pages = if goes_on { feed(this) } else { broadcast::channel(1).1 };
             Ok(Follow { watch, pages })
-        })
+        }))
     }
 }
 
@@ -367,6 +373,7 @@ fn ending(current: &TaskRecord, now: Timestamp, ttl: Duration) -> Option<Update>
 impl Handler<RetryTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<TaskRecord, RequestError>>;
 
+    /// The record first: whose it is decides whether it may come back, and whether there is a place.
     fn handle(&mut self, RetryTask { id, max_cost }: RetryTask, _: &mut Context<Self>) -> Self::Result {
         let refused = if self.draining {
             Some(RequestError::Stopping)
@@ -375,32 +382,25 @@ impl Handler<RetryTask> for Supervisor {
         } else {
             self.admission(None).err()
         };
-        if let Some(refused) = refused {
-            return Box::pin(async move { Err(refused) }.into_actor(self));
-        }
-        let owner = self.has_place().then(|| self.owner.clone());
-        if owner.is_some() {
-            self.active.insert(id, Slot::claiming());
-        }
-        let (store, blob, asked) = (Arc::clone(&self.store), self.blob.clone(), Uptime::now());
-        let at = (self.clock.now(), self.options.ttl);
-        let (read, reserved, processors) = (self.read(id), owner.is_some(), self.processors.clone());
-        let changed = async move {
-            let mut record = read.await?;
-            for _ in 0..RACES {
-                record.options.max_cost = max_cost.or(record.options.max_cost);
-                if let Some(processor) = processors.get(&record.processor) {
-                    processor.check(&record.options).map_err(RequestError::Rejected)?;
+        let read = self.read(id);
+        let found = async move { if let Some(refused) = refused { Err(refused) } else { read.await } };
+        let changed = found.into_actor(self).then(move |found, this, _| {
+            let asked = Uptime::now();
+            let reserved = found.and_then(|record| this.reserve_again(record));
+            let (store, blob, processors) = (Arc::clone(&this.store), this.blob.clone(), this.processors.clone());
+            let at = (this.clock.now(), this.options.ttl);
+            async move {
+                match reserved {
+                    Ok((record, owner)) => {
+                        let retried = retry_settled(record, max_cost, &store, &blob, &processors, at, owner).await;
+                        (true, retried, asked)
+                    }
+                    Err(refused) => (false, Err(refused), asked),
                 }
-                let owner = owner.clone().filter(|_| processors.get(&record.processor).is_some());
-                if let Some(retried) = retry_record(record, &store, blob.clone(), at, owner).await? {
-                    return Ok(retried);
-                }
-                record = store.get(id).await?;
             }
-            Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
-        };
-        Box::pin(changed.into_actor(self).map(move |changed, this, ctx| {
+            .into_actor(this)
+        });
+        Box::pin(changed.map(move |(reserved, changed, asked), this, ctx| {
             if reserved {
                 this.active.remove(&id);
             }
@@ -411,13 +411,56 @@ impl Handler<RetryTask> for Supervisor {
                     this.waiting.push(id, record.tenant.as_deref().unwrap_or_default());
                 }
                 // The answer was lost: a claim finds out, and drops a task that is still final.
-                Err(RequestError::StoreUnavailable(_)) => this.waiting.add_found(std::iter::once(id)),
+                Err(RequestError::StoreUnavailable(_)) if reserved => this.waiting.add_found(std::iter::once(id)),
+                Err(_) if reserved => this.accounts.remove(id),
                 Err(_) => {}
             }
             this.fill_places(ctx);
             changed
         }))
     }
+}
+
+impl Supervisor {
+    /// Counts an ended task for its tenant again and, when there is one, gives it a place.
+    fn reserve_again(&mut self, record: TaskRecord) -> Result<(TaskRecord, Option<String>), RequestError> {
+        if !record.status.is_final() || self.active.contains_key(&record.id) {
+            return Err(RequestError::NotFinal);
+        }
+        self.quota(record.tenant.as_deref(), record.total_pages.unwrap_or(0).into())?;
+        let is_full = record.tenant.as_ref().is_some_and(|tenant| self.full_tenants().contains(tenant));
+        self.accounts.add(&record);
+        let has_place = self.has_place() && !is_full && self.processors.get(&record.processor).is_some();
+        let owner = has_place.then(|| self.owner.clone());
+        if has_place {
+            self.active.insert(record.id, Slot::claiming());
+        }
+        Ok((record, owner))
+    }
+}
+
+/// Begins a task anew, however often somebody else changes its record meanwhile.
+async fn retry_settled(
+    mut record: TaskRecord,
+    max_cost: Option<Cost>,
+    store: &Arc<dyn TaskStore>,
+    blob: &LocalBlob,
+    processors: &Processors,
+    at: (Timestamp, Duration),
+    owner: Option<String>,
+) -> Result<TaskRecord, RequestError> {
+    let id = record.id;
+    for _ in 0..RACES {
+        record.options.max_cost = max_cost.or(record.options.max_cost);
+        if let Some(processor) = processors.get(&record.processor) {
+            processor.check(&record.options).map_err(RequestError::Rejected)?;
+        }
+        if let Some(retried) = retry_record(record, store, blob.clone(), at, owner.clone()).await? {
+            return Ok(retried);
+        }
+        record = store.get(id).await?;
+    }
+    Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
 }
 
 /// One try at beginning a task anew.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix::{Addr, MailboxError};
+use tokio_util::sync::CancellationToken;
 
 use super::actor::{Supervisor, recipe_hashes};
 use super::messages::{
@@ -264,8 +265,15 @@ impl Handle {
     ///
     /// # Errors
     /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable.
-    pub async fn estimate(&self, asked: EstimateTask) -> Result<Estimate, RequestError> {
-        self.supervisor.send(asked).await.map_err(gone)?
+    pub async fn estimate(
+        &self,
+        source: Staged,
+        options: TaskOptions,
+        tenant: Option<String>,
+    ) -> Result<Estimate, RequestError> {
+        let unwanted = CancellationToken::new();
+        let _wanted = unwanted.clone().drop_guard();
+        self.supervisor.send(EstimateTask { source, options, tenant, unwanted }).await.map_err(gone)?
     }
 
     /// [`Self::estimate`] of a file.
@@ -276,7 +284,7 @@ impl Handle {
         let (staging, limit) = (self.stage()?, self.limits.max_bytes);
         let staged = tokio::task::spawn_blocking(move || copy(staging, &NewSource::Path(path), limit)).await;
         let source = staged.map_err(|_| RequestError::Stopping)??;
-        self.estimate(EstimateTask { source, options, tenant: None }).await
+        self.estimate(source, options, None).await
     }
 
     /// Has the message about the task's end sent anew.
@@ -332,7 +340,9 @@ impl Handle {
             None => JobPages::default(),
         };
         let recipes = self.processors.get(&record.processor);
-        let recipes = recipes.map_or_else(Vec::new, |processor| recipe_hashes(processor.as_ref(), &record.options));
+        let recipes = recipes.map_or_else(Vec::new, |processor| {
+            recipe_hashes(processor.as_ref(), &record.options, record.tenant.as_deref())
+        });
         let (blob, ledger) = (self.blob.clone(), self.ledger.clone());
         let read = tokio::task::spawn_blocking(move || {
             read_pages(&blob, &ledger, &record, &live, &recipes, &window).map(|views| (record, views))
@@ -347,7 +357,10 @@ impl Handle {
     /// # Errors
     /// [`RequestError::Rejected`] when there is no such page or it cannot be drawn, and as [`Self::get`].
     pub async fn page_image(&self, id: TaskId, page: u32, options: ImageOptions) -> Result<PageImage, RequestError> {
-        self.supervisor.send(DrawTaskPage { id, page, options }).await.map_err(gone)?
+        // Fires when whoever waits here goes.
+        let unwanted = CancellationToken::new();
+        let _wanted = unwanted.clone().drop_guard();
+        self.supervisor.send(DrawTaskPage { id, page, options, unwanted }).await.map_err(gone)?
     }
 }
 

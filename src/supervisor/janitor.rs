@@ -65,6 +65,7 @@ impl Supervisor {
         }
         // Watchers that nobody listens to.
         self.watchers.retain(|id, watcher| !watcher.is_closed() || self.active.contains_key(id));
+        self.feeds.retain(|_, feed| feed.receiver_count() > 0);
         self.janitor = Some(janitor);
         self.janitor_timer = Some(ctx.run_later(pause, |this, ctx| {
             this.janitor_timer = None;

@@ -204,6 +204,8 @@ impl Supervisor {
             Ok(Claimed::NoProcessor(name)) => {
                 log::warn!(task:% = id; "task waits for a server with the processor {name:?}, which this one has not");
                 self.homeless.insert(id, name);
+                // It is nobody's burden here.
+                self.accounts.remove(id);
             }
             Err(StoreError::Unavailable(why)) => {
                 log::warn!(task:% = id; "task waits, its store is away: {why}");

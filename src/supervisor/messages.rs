@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::{Addr, Message};
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::blob::Staged;
 use crate::document::{ImageOptions, PageImage};
@@ -139,6 +140,8 @@ pub struct EstimateTask {
     pub options: TaskOptions,
     /// Who asks.
     pub tenant: Option<String>,
+    /// Fires when nobody wants to know any more.
+    pub unwanted: CancellationToken,
 }
 
 /// Has the message about a task's end sent anew.
@@ -264,6 +267,8 @@ pub struct DrawTaskPage {
     pub page: u32,
     /// How large.
     pub options: ImageOptions,
+    /// Fires when nobody wants to see it any more.
+    pub unwanted: CancellationToken,
 }
 
 /// Takes no new task from now on. With `stop_jobs`, tells running attempts to stop, too. Answers when everything known

@@ -27,6 +27,10 @@ use crate::task::{Cost, TaskId, TaskRecord, Webhook, WebhookState};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Messages on their way at once.
 const MOST: usize = 32;
+/// Messages on their way to one target's host at once: one that does not answer must not hold up the others.
+const MOST_A_HOST: usize = 4;
+/// How long a message waits whose host has so many.
+const HOST_PAUSE: Duration = Duration::from_secs(30);
 /// When a message is sent again of whose sending nothing was heard.
 const UNHEARD: Duration = Duration::from_secs(60);
 const _: () = assert!(UNHEARD.as_secs() > 2 * notify::PATIENCE.as_secs());
@@ -71,12 +75,29 @@ impl Supervisor {
     }
 
     fn send_message(&mut self, id: TaskId, ctx: &mut Context<Self>) {
-        if self.sending.len() >= MOST || self.draining || !self.sending.insert(id) {
+        if self.sending.len() >= MOST || self.draining || self.sending.contains_key(&id) {
             return;
         }
+        self.sending.insert(id, None);
         let outbox = self.outbox();
-        let sent = async move { outbox.send(id).await };
-        ctx.spawn(sent.into_actor(self).map(move |sent, this, ctx| {
+        let read = {
+            let store = Arc::clone(&self.store);
+            async move { store.get(id).await }
+        };
+        let sent = read.into_actor(self).then(move |record, this, _| {
+            let host = record.as_ref().ok().and_then(host);
+            let others = this.sending.values().filter(|other| host.is_some() && **other == host).count();
+            this.sending.insert(id, host);
+            async move {
+                match record {
+                    Ok(record) if others >= MOST_A_HOST => outbox.postpone(record).await,
+                    Ok(record) => outbox.send(record).await,
+                    Err(why) => Err(why),
+                }
+            }
+            .into_actor(this)
+        });
+        ctx.spawn(sent.map(move |sent, this, ctx| {
             this.sending.remove(&id);
             match sent {
                 // There may be more than could be sent together.
@@ -88,9 +109,17 @@ impl Supervisor {
 }
 
 impl Outbox {
-    async fn send(self, id: TaskId) -> Result<(), StoreError> {
-        let record = self.store.get(id).await?;
-        let now = self.clock.now();
+    /// Lets others go first.
+    async fn postpone(self, record: TaskRecord) -> Result<(), StoreError> {
+        let Some(mut webhook) = record.webhook.clone().filter(|webhook| webhook.due_at().is_some()) else {
+            return Ok(());
+        };
+        webhook.next_attempt_at = Some(self.clock.now().after(HOST_PAUSE));
+        self.keep(record, webhook).await.map(drop)
+    }
+
+    async fn send(self, record: TaskRecord) -> Result<(), StoreError> {
+        let (id, now) = (record.id, self.clock.now());
         let url = record.options.webhook_url.clone().unwrap_or_default();
         let Some(mut webhook) = record.webhook.clone().filter(|webhook| webhook.due_at().is_some_and(|at| at <= now))
         else {
@@ -128,6 +157,13 @@ impl Outbox {
         write_once(self.store.as_ref(), self.blob.clone(), &update).await?;
         Ok(update.next)
     }
+}
+
+/// Whom a message goes to.
+fn host(record: &TaskRecord) -> Option<String> {
+    let url = record.options.webhook_url.as_deref()?;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    Some(rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())].to_ascii_lowercase())
 }
 
 /// Small: whoever wants more follows the links.

@@ -6,7 +6,7 @@ use actix::{ActorFutureExt, Addr, Context, Handler, ResponseActFuture, ResponseF
 use serde_json::json;
 use uuid::Uuid;
 
-use super::actor::{Slot, Supervisor};
+use super::actor::{Slot, Supervisor, recipe_hashes};
 use super::manifest;
 use super::messages::{Accepted, CheckAdmission, EstimateTask, RequestError, SubmitTask};
 use crate::blob::{LocalBlob, Staged};
@@ -33,6 +33,7 @@ impl Handler<SubmitTask> for Supervisor {
         let refused = self.admission(submit.tenant.as_deref()).and(target).err();
         let processor = self.processors.choose(&submit.options).map(|processor| {
             processor.settle(&mut submit.options);
+            name_file(&mut submit.options, submit.file_name.as_deref());
             processor.name().to_owned()
         });
         let (processor, refused) = match (refused, processor) {
@@ -105,7 +106,7 @@ impl Supervisor {
         self.quota(tenant, 0)
     }
 
-    fn quota(&self, tenant: Option<&str>, pages: u64) -> Result<(), RequestError> {
+    pub(super) fn quota(&self, tenant: Option<&str>, pages: u64) -> Result<(), RequestError> {
         self.accounts.admit(tenant, pages, self.options.tenant).map_err(RequestError::OverQuota)
     }
 
@@ -133,7 +134,7 @@ impl Handler<EstimateTask> for Supervisor {
     type Result = ResponseFuture<Result<Estimate, RequestError>>;
 
     fn handle(&mut self, asked: EstimateTask, _: &mut Context<Self>) -> Self::Result {
-        let EstimateTask { source, mut options, tenant } = asked;
+        let EstimateTask { source, mut options, tenant, unwanted } = asked;
         let processor = self.processors.choose(&options).map(|processor| {
             processor.settle(&mut options);
             Arc::clone(processor)
@@ -141,9 +142,11 @@ impl Handler<EstimateTask> for Supervisor {
         let (dispatcher, limits) = (self.dispatcher.clone(), self.options.limits);
         Box::pin(async move {
             let check = source_check(&source, &options, limits);
-            let question = EstimateSource { check, processor: processor.map_err(RequestError::Rejected)?, options };
+            let processor = processor.map_err(RequestError::Rejected)?;
+            let recipes = recipe_hashes(processor.as_ref(), &options, tenant.as_deref());
+            let question = EstimateSource { check, processor, options, recipes };
             let tenant = tenant.unwrap_or_default();
-            let asked = GetEstimate { tenant, question };
+            let asked = GetEstimate { tenant, question, unwanted };
             let estimate = dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?;
             // The file goes when it has been looked at, and not before.
             drop(source);
@@ -325,6 +328,14 @@ fn idempotency(tenant: Option<&str>, key: &str) -> String {
     match tenant {
         Some(tenant) => RecipeHash::of(&json!([tenant, key])).to_string(),
         None => RecipeHash::of(&key).to_string(),
+    }
+}
+
+/// A prompt that wants the file's name gets it now: so the name is part of what pages are kept under, and nobody is given
+/// a page that was read under another name.
+fn name_file(options: &mut TaskOptions, file_name: Option<&str>) {
+    if let Some(prompt) = options.prompt.as_mut().filter(|prompt| prompt.contains("{file_name}")) {
+        *prompt = prompt.replace("{file_name}", file_name.unwrap_or("the file"));
     }
 }
 

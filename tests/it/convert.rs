@@ -105,7 +105,7 @@ async fn a_folder_keeps_its_names_and_is_not_done_twice() {
     let done = run(dir.path(), arguments).await;
     let said = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(1), "{said}");
-    assert_eq!(files(&out), ["a.md", "deep/a.b.md", "deep/er/c.md"]);
+    assert_eq!(files(&out), [".bindery-done", "a.md", "deep/a.b.md", "deep/er/c.md"]);
     assert!(said.contains("broken.pdf: ") && said.ends_with("bindery: 4 files: 3 done, 1 failed\n"), "{said}");
     std::fs::write(out.join("a.md"), b"mine").unwrap();
     let again = run(dir.path(), arguments).await;
@@ -114,6 +114,16 @@ async fn a_folder_keeps_its_names_and_is_not_done_twice() {
     let all = run(dir.path(), [&arguments[..], &["--again"]].concat()).await;
     assert!(String::from_utf8(all.stderr).unwrap().ends_with("bindery: 4 files: 3 done, 1 failed\n"));
     assert!(std::fs::read_to_string(out.join("a.md")).unwrap().contains("A page 1"));
+    // Of other options nothing is there yet; what has failed pages is done again.
+    let first = run(dir.path(), [&arguments[..], &["--pages", "1"]].concat()).await;
+    assert!(String::from_utf8(first.stderr).unwrap().ends_with("bindery: 4 files: 3 done, 1 failed\n"));
+    let llm = FakeLlm::start(Script::default().page(2, [Answer::Status(400, None)]));
+    let endpoint = ["--processor", "llm", "--llm-base-url", &llm.url, "--llm-model", "m"];
+    for _ in 0..2 {
+        let failing = run(dir.path(), [&arguments[..], &endpoint].concat()).await;
+        let said = String::from_utf8(failing.stderr).unwrap();
+        assert!(said.ends_with("bindery: 4 files: 3 with failed pages, 1 failed\n"), "{said}");
+    }
     let nowhere = run(dir.path(), ["convert", library.to_str().unwrap()]).await;
     assert_eq!(nowhere.status.code(), Some(2));
 }

@@ -42,13 +42,13 @@ async fn ten_thousand_idle_connections_are_borne() {
 async fn who_sends_a_request_by_and_by_is_not_waited_for() {
     let server = Server::start(&[]).await;
     let mut slow = connect(&server).await;
-    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await.unwrap();
     let begun = Instant::now();
     let said = rest(&mut slow).await;
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(20));
     let mut huge = connect(&server).await;
-    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(1 << 20));
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n", "x".repeat(1 << 20));
     let _ = huge.write_all(head.as_bytes()).await;
     let said = rest(&mut huge).await;
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
@@ -62,7 +62,7 @@ async fn an_upload_that_stands_still_or_breaks_off_leaves_nothing() {
     let begin = async |content_type: &str, before: &str| {
         let mut stream = connect(&server).await;
         let head = format!(
-            "POST /v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}\r\ncontent-length: 900000\r\n\r\n{before}"
+            "POST /v1/tasks HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: 900000\r\n\r\n{before}"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&pdf[..pdf.len() / 2]).await.unwrap();
@@ -90,4 +90,31 @@ async fn a_file_name_stays_a_name() {
     assert!(!result.headers().contains_key("x-evil"));
     let disposition = result.headers()["content-disposition"].to_str().unwrap();
     assert!(disposition.starts_with("inline; filename=\"aX-Evil: 1\\\"; b=.md\""), "{disposition}");
+}
+
+#[tokio::test]
+async fn a_web_page_of_somebody_else_cannot_use_a_server_of_this_machine() {
+    let server = Server::start(&["--public-url", "https://pdf.example.org/"]).await;
+    let port = server.url.rsplit(':').next().unwrap();
+    let own = format!("127.0.0.1:{port}");
+    for (method, host, origin, status) in [
+        ("GET", own.as_str(), None, 200),
+        ("GET", "localhost:8080", None, 200),
+        ("GET", "[::1]:8080", None, 200),
+        ("GET", "pdf.example.org", None, 200),
+        ("GET", "evil.example", None, 403),
+        ("POST", own.as_str(), Some(format!("http://{own}")), 422),
+        ("POST", own.as_str(), Some("http://evil.example".to_owned()), 403),
+        ("POST", own.as_str(), Some("null".to_owned()), 403),
+        ("POST", "evil.example", Some("http://evil.example".to_owned()), 403),
+    ] {
+        let mut request = server.request(method, "/v1/tasks").header("host", host);
+        if let Some(origin) = &origin {
+            request = request.header("origin", origin);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{method} {host} {origin:?}");
+    }
+    let crossing = server.request("POST", "/v1/tasks").header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(crossing.status(), 403);
 }

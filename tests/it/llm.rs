@@ -143,6 +143,45 @@ async fn a_page_that_cannot_be_drawn_is_read_as_text_where_that_is_allowed() {
 }
 
 #[tokio::test]
+async fn calls_that_are_cut_off_are_paid_and_count_for_the_budget() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-prices", "m=1000/1000"];
+    let server = Server::start(&arguments).await;
+    let id = server.accepted(book("Cut off", 3), "processor=llm").await;
+    llm.until(|books| books.held == 3).await;
+    let (_, cancelled) = server.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
+    assert_eq!(cancelled["usage"]["calls"], 3, "{cancelled}");
+    let cost = cancelled["usage"]["cost"].as_f64().unwrap();
+    assert!(cost > 0.1, "{cancelled}");
+    let (status, _) = server.ask("POST", &format!("/v1/tasks/{id}/retry?max_cost={}", cost / 2.0)).await;
+    assert_eq!(status, 202);
+    let task = server.finished(&id).await;
+    assert_eq!((&task["error"]["code"], &task["usage"]["calls"]), (&"budget_exhausted".into(), &3.into()));
+}
+
+#[tokio::test]
+async fn the_name_of_a_file_is_told_to_no_model_unless_the_prompt_asks_for_it() {
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let pdf = book("Named", 1);
+    for (query, reused) in [
+        ("file_name=one.pdf", 0),
+        ("file_name=two.pdf", 1),
+        ("file_name=one.pdf&prompt=Read+{file_name}", 0),
+        ("file_name=two.pdf&prompt=Read+{file_name}", 0),
+        ("file_name=two.pdf&prompt=Read+{file_name}&metadata=1", 1),
+        ("shard_pages=2", 0),
+    ] {
+        let id = server.accepted(pdf.clone(), &format!("processor=llm&reuse=false&{query}")).await;
+        assert_eq!(server.finished(&id).await["usage"]["reused"], reused, "{query}");
+    }
+    let asked = llm.books().asked;
+    assert!(asked.iter().all(|asked| !asked.text.contains(".pdf")), "{asked:?}");
+    let prompts: Vec<&str> = asked[1..3].iter().map(|asked| asked.system.as_str()).collect();
+    assert_eq!(prompts, ["Read one.pdf", "Read two.pdf"]);
+}
+
+#[tokio::test]
 async fn what_one_model_does_not_take_another_may() {
     let script = Script::default().model("m", Answer::NoTemperature).model("n", Answer::Ok);
     let (llm, server, ..) = read(script, 1, "").await;

@@ -26,6 +26,8 @@ async fn what_was_done_is_counted() {
     let arguments = [
         "--api-key",
         "ann=ann-has-this-key",
+        "--operator",
+        "ann",
         "--llm-base-url",
         &llm.url,
         "--llm-model",
@@ -69,6 +71,19 @@ async fn what_was_done_is_counted() {
     assert!(value(&text, "bindery_http_seconds_count", &["route=\"/v1/tasks\"", "status=\"202\""]) >= 3.0, "{text}");
     assert!(value(&text, "bindery_memory_bytes", &[]) > 1e6, "{text}");
     assert!(!text.contains("made-up-by-a-caller") || value(&text, "bindery_endpoint_window", &["made-up"]) > 0.0);
+}
+
+#[tokio::test]
+async fn a_method_that_somebody_makes_up_is_no_row() {
+    let server = Server::start(&[]).await;
+    for number in 0..20 {
+        server.request(&format!("MADEUP{number}"), "/healthz").send().await.unwrap();
+    }
+    let text = metrics(&server).await;
+    assert!(
+        !text.contains("MADEUP") && value(&text, "bindery_http_seconds_count", &["method=\"other\""]) > 19.5,
+        "{text}"
+    );
 }
 
 #[tokio::test]

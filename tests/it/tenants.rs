@@ -9,7 +9,7 @@ use crate::support::server::{Server, answer, run};
 
 const ANN: &str = "ann-has-this-key";
 const BOB: &str = "bob-has-this-key";
-const KEYS: [&str; 4] = ["--api-key", "ann=ann-has-this-key", "--api-key", "bob=bob-has-this-key"];
+const KEYS: [&str; 6] = ["--api-key", "ann=ann-has-this-key", "--api-key", "bob=bob-has-this-key", "--operator", "bob"];
 
 async fn ask(server: &Server, key: &str, method: &str, path: &str) -> (u16, Value) {
     answer(server.request(method, path).bearer_auth(key)).await
@@ -42,6 +42,11 @@ async fn without_a_good_key_nothing_is_told_and_nothing_taken_in() {
     assert_eq!(status, 401);
     for path in ["/healthz", "/readyz"] {
         server.get(path).await;
+    }
+    for path in ["/metrics", "/readyz?verbose"] {
+        let (status, problem) = ask(&server, ANN, "GET", path).await;
+        assert_eq!((status, problem["code"].as_str()), (403, Some("operators_only")), "it tells of others: {path}");
+        assert_eq!(ask(&server, BOB, "GET", path).await.0, 200);
     }
     let by_header = server.request("GET", "/v1/tasks").header("x-api-key", BOB);
     assert_eq!(answer(by_header).await.0, 200);
@@ -154,6 +159,33 @@ async fn whoever_comes_with_many_tasks_leaves_places_to_others() {
         let (_, done) = ask(&server, ANN, "GET", &format!("/v1/tasks/{}?wait=55", id(task))).await;
         assert_eq!(done["status"], "completed");
     }
+}
+
+#[tokio::test]
+async fn a_retry_keeps_within_the_quota_and_the_places() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m", "--tenant-running", "1", "--tenant-tasks", "2"];
+    let server = Server::start(&[&KEYS[..], &endpoint].concat()).await;
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let (_, task) = submit(&server, ANN, book(&format!("Again {number}"), 1), "processor=llm").await;
+        let (status, _) = ask(&server, ANN, "POST", &format!("/v1/tasks/{}/cancel", id(&task))).await;
+        assert_eq!(status, 200);
+        ids.push(id(&task));
+    }
+    let mut statuses = Vec::new();
+    for id in &ids {
+        statuses.push(ask(&server, ANN, "POST", &format!("/v1/tasks/{id}/retry")).await.0);
+    }
+    assert_eq!(statuses, [202, 202, 429]);
+    let (_, ready) = ask(&server, BOB, "GET", "/readyz?verbose").await;
+    assert_eq!(ready["tasks"], serde_json::json!({ "running": 1, "waiting": 1 }));
+    llm.open();
+    for id in &ids[..2] {
+        let (_, done) = ask(&server, ANN, "GET", &format!("/v1/tasks/{id}?wait=55")).await;
+        assert_eq!(done["status"], "completed");
+    }
+    assert_eq!(ask(&server, ANN, "POST", &format!("/v1/tasks/{}/retry", ids[2])).await.0, 202);
 }
 
 #[tokio::test]

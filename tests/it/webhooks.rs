@@ -171,3 +171,18 @@ async fn nothing_goes_where_it_must_not() {
     open.ask("POST", &format!("/v1/tasks/{id}/webhook")).await;
     assert_eq!(stands(&open, &id, "given_up").await["last_error"], "the target answered 410");
 }
+
+#[tokio::test]
+async fn a_target_that_does_not_answer_and_tasks_that_have_expired_hold_up_nobody() {
+    let (silent, hook) = (Hook::start(&["hold 200 OK"]).await, Hook::start(&["200 OK"]).await);
+    let server = Server::start(&[&ALLOWED[..], &["--janitor-tick", "1h"]].concat()).await;
+    for number in 0..40 {
+        let query = format!("webhook_url={}&ttl=1&metadata={number}", silent.url());
+        let id = server.accepted(book("Silent", 1), &query).await;
+        server.finished(&id).await;
+    }
+    let id = server.accepted(book("Heard", 1), &format!("webhook_url={}", hook.url())).await;
+    hook.messages(1).await;
+    stands(&server, &id, "delivered").await;
+    assert!(silent.count() <= 8, "{}", silent.count());
+}

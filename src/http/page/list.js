@@ -31,7 +31,11 @@ export class List {
     $("submit").addEventListener("submit", (event) => event.preventDefault());
     $("filter").addEventListener("change", () => this.refresh());
     $("more").addEventListener("click", () => { this.pages += 1; this.refresh(); });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.refresh(); });
+    // Other tabs need connections, too.
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refresh();
+      else for (const row of this.rows.values()) row.unfollow();
+    });
   }
 
   show() { this.shown = true; $("list-view").hidden = false; this.refresh(); }
@@ -57,7 +61,8 @@ export class List {
       }
       this.draw(tasks);
       $("more").hidden = cursor === null;
-      $("empty").hidden = tasks.length > 0;
+      $("empty").hidden = tasks.length > 0 || status !== "";
+      $("none").hidden = tasks.length > 0 || status === "";
     } catch { /* said at the top of the page */ }
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.refresh(), EVERY);
@@ -75,7 +80,7 @@ export class List {
       const place = before ? before.element.nextSibling : $("tasks").firstChild;
       if (place !== row.element) $("tasks").insertBefore(row.element, place);
       before = row;
-      if (!isFinal(task) && streams < STREAMS) { streams += 1; row.follow(); } else if (isFinal(task)) row.unfollow();
+      if (!isFinal(task) && streams < STREAMS) { streams += 1; row.follow(); } else row.unfollow();
     }
   }
 
@@ -138,7 +143,8 @@ class Row {
     this.find("button").textContent = isFinal(task) ? "Delete" : "Cancel";
     this.find("button").setAttribute("aria-label", `${isFinal(task) ? "Delete" : "Cancel"} ${name}`);
     const error = task.error ? ` · ${task.error.message}` : "";
-    this.find(".facts").textContent = facts(task, this.rate.add(settled(task))) + error;
+    const when = new Date(task.created_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    this.find(".facts").textContent = `${facts(task, this.rate.add(settled(task)))}${error} · ${when}`;
     const bar = this.find(".bar");
     bar.setAttribute("aria-valuemax", task.total_pages ?? 0);
     bar.setAttribute("aria-valuenow", settled(task));
@@ -148,8 +154,8 @@ class Row {
 
   async follow() {
     if (this.stop) return;
-    this.stop = new AbortController();
-    const { signal } = this.stop;
+    const own = new AbortController(), { signal } = own;
+    this.stop = own;
     try {
       for await (const { event, data } of events(this.task.id, signal)) {
         if (event === "page") {
@@ -160,7 +166,7 @@ class Row {
       }
       if (!signal.aborted) this.list.refresh();
     } catch { /* it is gone, or a key is needed */ }
-    this.stop = null;
+    if (this.stop === own) this.stop = null;
   }
 
   unfollow() { this.stop?.abort(); this.stop = null; }

@@ -35,6 +35,8 @@ export class Task {
     Object.assign(this, { id, page, views: new Map(), numbers: [], rate: new Rate(), task: null, rateNow: 0 });
     this.bar.states.clear();
     this.bar.setPages([]);
+    $("task-body").hidden = false;
+    $("task-error").hidden = true;
     for (const name of ["task-name", "task-state", "markdown", "provenance", "picture"]) $(name).replaceChildren();
     this.follow();
   }
@@ -64,6 +66,11 @@ export class Task {
     } catch (problem) {
       if (signal.aborted) return;
       this.fail(problem instanceof Problem ? problem.message : String(problem));
+      if (!this.task) {
+        // There is nothing to show or to do.
+        $("task-body").hidden = true;
+        for (const button of document.querySelectorAll("[data-act]")) button.hidden = true;
+      }
     }
   }
 

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::document::PageImage;
 
 /// Part of the ledger's key: raise it whenever a request would be made differently.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 pub(super) const DEFAULT: &str = "You transcribe pages of a PDF as Markdown. You are given a page as a picture, as the \
 raw text of its text layer, or as both; the picture is right where they differ. Keep every word, number and sign \
@@ -38,7 +38,6 @@ pub(super) struct PageInput {
 pub(super) struct Ask<'a> {
     pub(super) model: &'a str,
     pub(super) prompt: &'a str,
-    pub(super) file_name: Option<&'a str>,
     /// Absent where the endpoint refuses it.
     pub(super) temperature: Option<f32>,
     /// The most tokens of the answer, when it is not left to the endpoint.
@@ -117,18 +116,14 @@ pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
     let numbers = pages.iter().map(|page| page.page.to_string()).collect::<Vec<_>>().join(", ");
     let several = pages.len() > 1;
     let mut system = Cow::Borrowed(ask.prompt);
-    for (name, value) in [("{page}", numbers.as_str()), ("{file_name}", ask.file_name.unwrap_or("the file"))] {
-        if system.contains(name) {
-            system = Cow::Owned(system.replace(name, value));
-        }
+    if system.contains("{page}") {
+        system = Cow::Owned(system.replace("{page}", &numbers));
     }
     if several {
         system = Cow::Owned(format!("{system}\n\n{SEVERAL}"));
     }
-    let about = match ask.file_name {
-        Some(name) => format!("Page {numbers} of {name}:"),
-        None => format!("Page {numbers}:"),
-    };
+    // Nothing else that the caller chose: what the model answers is kept for whoever has the same page.
+    let about = format!("Page {numbers}:");
     let mut parts = vec![Part::Text { text: about }];
     for page in pages {
         let mut text = if several { marker(page.page) } else { String::new() };
@@ -178,14 +173,8 @@ mod tests {
 
     use super::*;
 
-    const ASK: Ask<'static> = Ask {
-        model: "m",
-        prompt: "P {page}",
-        file_name: Some("a.pdf"),
-        temperature: Some(0.0),
-        max_tokens: None,
-        newer_name: false,
-    };
+    const ASK: Ask<'static> =
+        Ask { model: "m", prompt: "P {page}", temperature: Some(0.0), max_tokens: None, newer_name: false };
 
     fn asked(ask: &Ask<'_>, pages: &[PageInput]) -> Value {
         serde_json::from_slice(&request(ask, pages)).unwrap()
@@ -198,16 +187,13 @@ mod tests {
     #[test]
     fn several_pages_are_told_apart_by_markers() {
         let request = asked(&ASK, &[text(3, "drei"), text(4, "vier")]);
-        assert_eq!(
-            request["messages"][1]["content"],
-            "Page 3, 4 of a.pdf:\n\n<<<page 3>>>\ndrei\n\n<<<page 4>>>\nvier"
-        );
+        assert_eq!(request["messages"][1]["content"], "Page 3, 4:\n\n<<<page 3>>>\ndrei\n\n<<<page 4>>>\nvier");
         assert!(request["messages"][0]["content"].as_str().unwrap().contains("marker line"));
     }
 
     #[test]
     fn one_page_needs_no_marker() {
-        let request = asked(&Ask { file_name: None, ..ASK }, &[text(3, "drei")]);
+        let request = asked(&ASK, &[text(3, "drei")]);
         assert_eq!(request["messages"][0]["content"], "P 3");
         assert_eq!(request["messages"][1]["content"], "Page 3:\n\ndrei");
         assert_eq!(request["temperature"], 0.0);
@@ -222,7 +208,7 @@ mod tests {
         let ask = Ask { max_tokens: Some(9), newer_name: true, temperature: None, ..ASK };
         let request = asked(&ask, &[both]);
         let expected = json!([
-            { "type": "text", "text": "Page 3 of a.pdf:" },
+            { "type": "text", "text": "Page 3:" },
             { "type": "text", "text": "drei" },
             { "type": "image_url", "image_url": { "url": "data:image/png;base64,AQID" } },
         ]);
