@@ -32,6 +32,7 @@ mod model;
 mod options;
 mod outbox;
 mod pages;
+mod queries;
 mod records;
 mod registry;
 mod submit;

@@ -255,6 +255,7 @@ fn each(tasks: &Tasks, method: &Method, what: &str) -> anyhow::Result<ExitCode> 
             let done = async { client.json(method.clone(), &format!("{}{what}", path(id)?)).await };
             match done.await {
                 Ok(task) if tasks.json && !task.is_null() => line(&task)?,
+                Ok(Value::Null) if tasks.json => line(serde_json::json!({ "id": id, "deleted": true }))?,
                 Ok(Value::Null) => line(format_args!("{id} deleted"))?,
                 Ok(task) => line(format_args!("{id} {}", task["status"].as_str().unwrap_or_default()))?,
                 Err(error) => {

@@ -354,7 +354,13 @@ impl Handler<Enqueue> for Dispatcher {
             let (tenant, task, priority) = (&spec.tenant, spec.task, spec.options.priority);
             match lane {
                 LaneName::Calls(name) => {
-                    self.calls.endpoints.push(&name, Instant::now(), |queue| queue.push(tenant, task, priority, work));
+                    // What has been asked before comes before what has not: it has cost something, and whoever waits for
+                    // its page has waited longest.
+                    let again = matches!(&work.work, Work::Shard(shard) if !shard.earlier.is_empty());
+                    self.calls.endpoints.push(&name, Instant::now(), |queue| {
+                        let push = if again { FairQueue::push_first } else { FairQueue::push };
+                        push(queue, tenant, task, priority, work);
+                    });
                 }
                 plain => {
                     self.plain(plain == LaneName::Suspects).queue.push(tenant, task, priority, Item::Job(work));

@@ -72,6 +72,15 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
     /// Adds an item at the end of its task. `priority` runs from −10 to 10; each step of 2 halves or doubles the
     /// task's share among the tasks of its tenant.
     pub fn push(&mut self, tenant: &str, task: K, priority: i8, item: T) {
+        self.lane(tenant, task, priority, |items| items.push_back(item));
+    }
+
+    /// The same before all others of its task.
+    pub fn push_first(&mut self, tenant: &str, task: K, priority: i8, item: T) {
+        self.lane(tenant, task, priority, |items| items.push_front(item));
+    }
+
+    fn lane(&mut self, tenant: &str, task: K, priority: i8, add: impl FnOnce(&mut VecDeque<T>)) {
         self.arrivals += 1;
         let arrival = self.arrivals;
         if !self.tenants.contains_key(tenant) {
@@ -86,7 +95,7 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
             of.turns.insert((turn.0, turn.1, task));
             Lane { turn, stride: stride(priority), items: VecDeque::new() }
         });
-        lane.items.push_back(item);
+        add(&mut lane.items);
         self.owners.entry(task).or_insert_with(|| tenant.to_owned());
         self.len += 1;
     }
@@ -189,6 +198,18 @@ mod tests {
         assert!((155..=165).contains(&share(1)), "{}", share(1));
         assert!((36..=44).contains(&share(2)), "{}", share(2));
         assert!((8..=12).contains(&share(3)), "{}", share(3));
+    }
+
+    #[test]
+    fn what_comes_first_comes_before_the_rest_of_its_task_alone() {
+        let mut queue = FairQueue::new();
+        queue.push("t", 1, 0, "a");
+        queue.push("t", 2, 0, "b");
+        queue.push("t", 1, 0, "c");
+        queue.push_first("t", 1, 0, "again");
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, [(1, "again"), (2, "b"), (1, "a"), (1, "c")]);
+        assert!(queue.is_empty());
     }
 
     #[test]

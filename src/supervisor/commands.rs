@@ -1,32 +1,24 @@
-//! What callers ask of existing tasks.
+//! What callers change about existing tasks.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture};
-use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use super::actor::{Running, Slot, Supervisor};
 use super::manifest;
-use super::messages::{
-    CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, DrawTaskPage, Follow, FollowTask, GetCondition, GetTask,
-    ListTasks, RequestError, RetryTask, TaskPagesNow, Watch, WatchTask, Whereabouts,
-};
-use super::records::{restore, write_once};
+use super::messages::{CancelTask, DeleteTask, DrainTasks, RequestError, RetryTask};
+use super::records::write_once;
 use super::registry::Processors;
 use crate::blob::{Durability, LocalBlob};
 use crate::clock::{TaskClock, Timestamp, Uptime};
-use crate::document::PageImage;
 use crate::failpoint;
 use crate::job::StopJob;
 use crate::metrics;
-use crate::pool::{DrawPage, GetEndpoints, GetLoad, GetQueues, Load, SourceCheck};
-use crate::store::{LeaseChange, ListPage, StoreError, TaskStore, Update};
-use crate::task::{Cost, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep};
+use crate::store::{LeaseChange, StoreError, TaskStore, Update};
+use crate::task::{Cost, TaskId, TaskRecord, TaskStatus, TaskStep};
 
-/// Groups of pages that a follower may be behind: a few seconds of a job that runs at full speed.
-const FEED: usize = 64;
 /// How often a change is tried anew when somebody else changed the same task in between.
 pub(super) const RACES: usize = 8;
 /// How often a record is read while another process is asked to cancel its task.
@@ -35,176 +27,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOKS_A_TRY: u32 = 10;
 /// How long another process is waited for, beyond two lengths of a lease.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
-
-impl Supervisor {
-    /// Lays the live progress of a running job over its stored record. A final status is never taken from memory.
-    fn overlay(&self, mut stored: TaskRecord) -> TaskRecord {
-        let live = self.running(stored.id).map(|running| running.draft.record());
-        if let Some(live) = live.filter(|live| live.epoch == stored.epoch && !stored.status.is_final()) {
-            stored.counts = live.counts;
-            stored.usage = live.usage;
-            if !live.status.is_final() {
-                stored.status = live.status;
-                stored.started_at = live.started_at;
-                stored.updated_at = live.updated_at;
-            }
-        }
-        stored
-    }
-
-    fn listen(&mut self, id: TaskId) -> watch::Receiver<Option<TaskRecord>> {
-        self.watchers.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe()
-    }
-
-    /// A task whose record the store has lost is not "not found": its end is brought back at once, and an unfinished
-    /// one soon, by its owner or the janitor.
-    fn read(&self, id: TaskId) -> impl Future<Output = Result<TaskRecord, RequestError>> + use<> {
-        let (store, blob, now) = (Arc::clone(&self.store), self.blob.clone(), self.clock.now());
-        async move {
-            let found = store.get(id).await;
-            if !matches!(found, Err(StoreError::NotFound)) {
-                return Ok(found?);
-            }
-            match manifest::read_copy(blob, id).await? {
-                Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => Err(RequestError::NotFound),
-                Some(copy) if copy.status.is_final() => {
-                    restore(store.as_ref(), &copy).await?;
-                    Ok(copy)
-                }
-                Some(_) => {
-                    Err(RequestError::StoreUnavailable("the store lost the record; it is being made again".into()))
-                }
-                None => Err(RequestError::NotFound),
-            }
-        }
-    }
-}
-
-impl Handler<GetTask> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<TaskRecord, RequestError>>;
-
-    fn handle(&mut self, GetTask(id): GetTask, _: &mut Context<Self>) -> Self::Result {
-        let read = self.read(id).into_actor(self);
-        Box::pin(read.map(|found, this, _| found.map(|record| this.overlay(record))))
-    }
-}
-
-impl Handler<ListTasks> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<ListPage, RequestError>>;
-
-    fn handle(&mut self, ListTasks(query): ListTasks, _: &mut Context<Self>) -> Self::Result {
-        let store = Arc::clone(&self.store);
-        let listed = async move { store.list(&query).await };
-        Box::pin(listed.into_actor(self).map(|listed, this, _| {
-            let mut page = listed?;
-            page.tasks = page.tasks.into_iter().map(|record| this.overlay(record)).collect();
-            Ok(page)
-        }))
-    }
-}
-
-impl Handler<TaskPagesNow> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<Whereabouts, RequestError>>;
-
-    fn handle(&mut self, TaskPagesNow(id): TaskPagesNow, _: &mut Context<Self>) -> Self::Result {
-        let read = self.read(id).into_actor(self);
-        Box::pin(read.map(move |found, this, _| {
-            let record = this.overlay(found?);
-            let job = this.running(id).and_then(|running| running.job.clone());
-            Ok(Whereabouts { job: job.filter(|_| !record.status.is_final()), record })
-        }))
-    }
-}
-
-impl Handler<DrawTaskPage> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<PageImage, RequestError>>;
-
-    fn handle(&mut self, asked: DrawTaskPage, _: &mut Context<Self>) -> Self::Result {
-        let DrawTaskPage { id, page, options, unwanted } = asked;
-        let (read, blob, limits) = (self.read(id), self.blob.clone(), self.options.limits);
-        let dispatcher = self.dispatcher.clone();
-        let drawn = async move {
-            let TaskRecord { pdf_path, options: TaskOptions { password, .. }, tenant, .. } = read.await?;
-            let path = blob.path(&pdf_path).map_err(|error| RequestError::Internal(error.to_string()))?;
-            let check = SourceCheck { path, password, selection: None, limits };
-            let asked = DrawPage { tenant: tenant.unwrap_or_default(), check, page, options, unwanted };
-            dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?.map_err(|why| {
-                if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
-            })
-        };
-        Box::pin(drawn.into_actor(self))
-    }
-}
-
-impl Handler<WatchTask> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<Watch, RequestError>>;
-
-    /// Listens first and reads then, so that no change falls in between.
-    fn handle(&mut self, WatchTask(id): WatchTask, _: &mut Context<Self>) -> Self::Result {
-        let mut changes = self.listen(id);
-        changes.mark_unchanged();
-        let read = self.read(id).into_actor(self);
-        Box::pin(read.map(move |found, this, _| Ok(Watch::new(this.overlay(found?), changes))))
-    }
-}
-
-impl Handler<FollowTask> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<Follow, RequestError>>;
-
-    fn handle(&mut self, FollowTask(id): FollowTask, ctx: &mut Context<Self>) -> Self::Result {
-        let own = ctx.address();
-        let watch = async move { own.send(WatchTask(id)).await.map_err(|_| RequestError::Stopping)? };
-        // Pages that get their outcomes in between are told of by the ledger.
-        Box::pin(watch.into_actor(self).map(move |watch, this, _| {
-            let watch = watch?;
-            let goes_on = !watch.record().status.is_final();
-            let feed = |this: &mut Self| this.feeds.entry(id).or_insert_with(|| broadcast::channel(FEED).0).subscribe();
-            let pages = if goes_on { feed(this) } else { broadcast::channel(1).1 };
-            Ok(Follow { watch, pages })
-        }))
-    }
-}
-
-impl Handler<CheckReady> for Supervisor {
-    type Result = ResponseFuture<Result<Load, RequestError>>;
-
-    fn handle(&mut self, _: CheckReady, _: &mut Context<Self>) -> Self::Result {
-        let (store, load, draining) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.draining);
-        Box::pin(async move {
-            if draining {
-                return Err(RequestError::Stopping);
-            }
-            store.ping().await?;
-            load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))
-        })
-    }
-}
-
-impl Handler<GetCondition> for Supervisor {
-    type Result = ResponseFuture<Result<Condition, RequestError>>;
-
-    fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
-        let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
-        let (endpoints, queues) = (self.dispatcher.send(GetEndpoints), self.dispatcher.send(GetQueues));
-        let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
-        let mut homeless = std::collections::BTreeMap::<String, usize>::new();
-        self.homeless.values().for_each(|name| *homeless.entry(name.clone()).or_default() += 1);
-        Box::pin(async move {
-            let mut warnings = store.warnings().await?;
-            warnings.extend(homeless.iter().map(|(name, tasks)| {
-                format!(
-                    "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"
-                )
-            }));
-            let asked = Instant::now();
-            let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
-            metrics::mailbox("dispatcher", asked.elapsed());
-            let (endpoints, queues) = futures::join!(endpoints, queues);
-            let (endpoints, queues) = (endpoints.unwrap_or_default(), queues.unwrap_or_default());
-            Ok(Condition { load, owner, others, running, waiting, queues, endpoints, warnings })
-        })
-    }
-}
 
 /// One try at changing a task; `None` when somebody else was faster and it should be looked at anew.
 type Try = Result<Option<TaskRecord>, RequestError>;
