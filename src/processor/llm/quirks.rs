@@ -1,4 +1,8 @@
 //! What models were found not to take.
+//!
+//! The token limit is `max_tokens` in what Ollama and vLLM document, and `max_completion_tokens` alone for newer models of
+//! OpenAI; these also take no temperature but their own. So a request begins with what all others take, and what a model
+//! refuses by its name is left out or renamed from then on.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

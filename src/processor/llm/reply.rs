@@ -9,6 +9,7 @@
 //! | a body `{"error": …}` under status 200 | OpenRouter, some gateways |
 //! | no `usage`, no `model`, no `finish_reason` | small servers |
 //! | `finish_reason` of `max_tokens` or `MAX_TOKENS` for `length` | Gemini- and Anthropic-style gateways |
+//! | thoughts in a field `reasoning_content` of their own, which is not read | vLLM's reasoning outputs |
 //! | thoughts between `<think>` and `</think>` before the answer | open reasoning models |
 
 use serde::Deserialize;
