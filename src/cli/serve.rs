@@ -46,6 +46,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     })
     .disable_signals()
     .shutdown_timeout(LAST_ANSWERS)
+    // Whoever closes the connection waits for nothing any more: what was only for its eyes, such as a picture, is dropped.
+    // What it changed goes on, in the actors.
+    .h1_allow_half_closed(false)
     .listen(listener)?;
     // With port 0 the system chooses; tests and scripts read the address from this line.
     let addresses: Vec<String> = server.addrs().iter().map(|address| format!("http://{address}")).collect();

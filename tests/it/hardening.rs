@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::pdf::book;
+use crate::support::pdf::{Trap, book, trapped};
 use crate::support::server::{Server, files};
 use crate::support::soon;
 
@@ -117,4 +117,33 @@ async fn a_web_page_of_somebody_else_cannot_use_a_server_of_this_machine() {
     }
     let crossing = server.request("POST", "/v1/tasks").header("sec-fetch-site", "cross-site").send().await.unwrap();
     assert_eq!(crossing.status(), 403);
+}
+
+#[tokio::test]
+async fn a_picture_that_nobody_waits_for_any_more_is_not_drawn() {
+    let server = Server::start(&["--reader-timeout", "1h", "--workers", "1"]).await;
+    // Its first page is read at once; what is drawn of its second never ends.
+    let id = server.accepted(trapped("Drawn", 2, 2, Trap::Hang), "pages=1").await;
+    server.finished(&id).await;
+    let ask = || server.request("GET", &format!("/v1/tasks/{id}/pages/2/image")).timeout(Duration::from_secs(1)).send();
+    let asked = futures::future::join_all((0..5).map(|_| ask())).await;
+    assert!(asked.iter().all(Result::is_err), "nobody has waited for it");
+    let next = server.accepted(book("Next", 2), "").await;
+    assert_eq!(server.finished(&next).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn following_what_is_not_there_leaves_nothing() {
+    let server = Server::start(&["--janitor-tick", "1h"]).await;
+    let follow = async |many: u32| {
+        for _ in 0..many {
+            let path = format!("/v1/tasks/{}/events", uuid::Uuid::now_v7());
+            assert_eq!(server.ask("GET", &path).await.0, 404);
+        }
+    };
+    follow(200).await;
+    let before = server.peak_memory();
+    follow(3_000).await;
+    let grown = server.peak_memory() - before;
+    assert!(grown < 6 << 20, "{grown}");
 }

@@ -188,3 +188,20 @@ async fn the_sample_is_read_and_shown() {
     complains_of_nothing(&browser, &[]).await;
     browser.close().await;
 }
+
+#[tokio::test]
+async fn many_running_tasks_leave_the_page_its_connections() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let browser = Browser::open(1_280, 900, false).await;
+    browser.go(&server.url).await;
+    for number in 1..=9 {
+        server.accepted(book(&format!("Running {number}"), 2), "processor=llm").await;
+        browser.until(&format!("document.querySelectorAll('.task').length === {number}")).await;
+    }
+    browser.click(".task button").await;
+    browser.until("document.querySelector('.badge.cancelled')").await;
+    llm.open();
+    browser.until("document.querySelectorAll('.badge.completed').length === 8").await;
+    browser.close().await;
+}
