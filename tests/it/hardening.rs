@@ -141,9 +141,9 @@ async fn following_what_is_not_there_leaves_nothing() {
             assert_eq!(server.ask("GET", &path).await.0, 404);
         }
     };
-    follow(200).await;
+    follow(100).await;
     let before = server.peak_memory();
-    follow(3_000).await;
+    follow(800).await;
     let grown = server.peak_memory() - before;
-    assert!(grown < 6 << 20, "{grown}");
+    assert!(grown < 2 << 20, "{grown}");
 }
