@@ -94,7 +94,7 @@ fn read(document: &Document, threads: usize) {
             scope.spawn(move || {
                 for shard in mine {
                     let mut reader = document.reader();
-                    shard.pages().for_each(|page| drop(reader.markdown(page)));
+                    shard.pages().for_each(|page| drop(reader.text(page)));
                 }
             });
         }

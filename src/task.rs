@@ -16,7 +16,7 @@ pub use cost::{Amount, Cost, Price};
 pub use failure::{Failure, code};
 pub use options::{FailedPagesLimit, OptionError, PageInputKind, TaskOptions};
 pub(crate) use options::{names, seconds};
-pub use page::{PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};
+pub use page::{Margins, PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};
 pub use ranges::PageRanges;
 pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};

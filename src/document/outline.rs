@@ -186,8 +186,8 @@ impl Walk<'_> {
 }
 
 /// A text string (PDF 32000-1, 7.9.2.2): UTF-16 or UTF-8 with a mark, else a byte a character.
-fn text(bytes: &[u8]) -> String {
-    let decoded = match bytes {
+pub(super) fn text_string(bytes: &[u8]) -> String {
+    match bytes {
         [0xfe, 0xff, rest @ ..] => {
             let units = rest.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
             char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
@@ -195,7 +195,12 @@ fn text(bytes: &[u8]) -> String {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
         // PDFDocEncoding is Latin-1 but for a few signs of punctuation.
         plain => plain.iter().map(|byte| doc_encoding(*byte)).collect(),
-    };
+    }
+}
+
+/// A title or label: one line of text, not longer than anyone reads.
+fn text(bytes: &[u8]) -> String {
+    let decoded = text_string(bytes);
     let tidy: String = decoded.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect();
     tidy.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use hayro::RenderCache;
-use hayro_interpret::{InterpreterCache, InterpreterSettings};
+use hayro_interpret::InterpreterSettings;
 use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
@@ -16,7 +16,7 @@ use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::PageFacts;
 use super::image::{self, ImageOptions, PageImage};
 use super::outline::Outline;
-use super::text;
+use super::text::{self, Fonts, Layers, PageText, TooMuch};
 use crate::task::{Failure, code};
 
 /// How much of a document Bindery takes on.
@@ -68,8 +68,9 @@ impl DocumentLimits {
 pub(super) struct OpenPdf {
     pdf: Pdf,
     settings: InterpreterSettings,
-    /// Read when it is first asked for.
+    /// Read when they are first asked for.
     outline: OnceLock<Outline>,
+    layers: OnceLock<Layers>,
 }
 
 impl OpenPdf {
@@ -92,7 +93,8 @@ impl OpenPdf {
             }
             (Err(error), _) => return Err(refusal(error, false)),
         };
-        Ok(Self { pdf, settings: InterpreterSettings::default(), outline: OnceLock::new() })
+        let settings = InterpreterSettings::default();
+        Ok(Self { pdf, settings, outline: OnceLock::new(), layers: OnceLock::new() })
     }
 
     /// How many pages it has.
@@ -102,14 +104,14 @@ impl OpenPdf {
 
     /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
     pub(super) fn reader(&self) -> PdfReader<'_> {
-        PdfReader { open: self, fonts: InterpreterCache::new(), shapes: OnceCell::new() }
+        PdfReader { open: self, fonts: Fonts::new(&self.settings), shapes: OnceCell::new() }
     }
 }
 
 /// Reads pages of one PDF on one thread. Its caches only grow, so it lives for some pages and not for a whole document.
 pub(super) struct PdfReader<'a> {
     open: &'a OpenPdf,
-    fonts: InterpreterCache<'a>,
+    fonts: Fonts<'a>,
     shapes: OnceCell<RenderCache<'a>>,
 }
 
@@ -127,10 +129,9 @@ impl<'a> PdfReader<'a> {
     /// The text of `page` (from 1) as Markdown.
     ///
     /// # Errors
-    /// `page_damaged` when there is no such page.
-    pub(super) fn markdown(&self, page: u32) -> Result<String, Failure> {
-        let page = self.page(page)?;
-        Ok(text::markdown(page, self.open.pdf.xref(), &self.open.settings, &self.fonts))
+    /// `page_damaged` when there is no such page, or its content goes on and on.
+    pub(super) fn text(&self, page: u32) -> Result<PageText, Failure> {
+        text::read(self.page(page)?, &self.fonts, self.layers()).map_err(|TooMuch| endless(page))
     }
 
     /// What is known of `page` (from 1). `shared` is that of this file.
@@ -140,7 +141,7 @@ impl<'a> PdfReader<'a> {
     #[allow(clippy::cast_possible_truncation, reason = "a share")]
     pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
         let page = self.page(number)?;
-        let counts = text::counts(page, self.open.pdf.xref(), &self.open.settings, &self.fonts);
+        let counts = text::counts(page, &self.fonts, self.layers()).map_err(|TooMuch| endless(number))?;
         let outline = self.open.outline.get_or_init(|| Outline::of(&self.open.pdf));
         let (width, height) = page.render_dimensions();
         let coverage = counts.images / (f64::from(width) * f64::from(height)).max(1.0);
@@ -175,12 +176,20 @@ impl<'a> PdfReader<'a> {
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
     }
 
+    fn layers(&self) -> &'a Layers {
+        self.open.layers.get_or_init(|| Layers::of(self.open.pdf.xref()))
+    }
+
     fn page(&self, number: u32) -> Result<&'a Page<'a>, Failure> {
         let index = number.checked_sub(1).map(|index| index as usize);
         index
             .and_then(|index| self.open.pdf.pages().get(index))
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("the PDF has no readable page {number}")))
     }
+}
+
+fn endless(page: u32) -> Failure {
+    Failure::permanent(code::PAGE_DAMAGED, format!("the content of page {page} is too long or too deep"))
 }
 
 /// The file without its lock, by way of the other parser: it knows owner passwords and ways of locking that this one

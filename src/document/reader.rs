@@ -3,7 +3,7 @@
 //! ```text
 //!  worker thread ──takes a seat──▶ Pool ──spawns──▶ reader process (`bindery reader`)
 //!        │                                              ▲   confined: memory, system calls, no environment
-//!        └── Open (descriptor) · Markdown · Close ──────┘
+//!        └── Open (descriptor) · Text · Close ──────┘
 //! ```
 //! A file can make its reader hang, take all memory or overflow its stack, and none of these can be caught in the
 //! process that it happens to. So a worker that wants to read takes a seat, of which there are as many as CPU workers,
@@ -34,6 +34,7 @@ use super::facts::PageFacts;
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
+use super::text::PageText;
 use crate::metrics;
 use crate::task::{Failure, code};
 
@@ -229,9 +230,11 @@ impl RemotePdf {
     ///
     /// # Errors
     /// As [`Self::page`].
-    pub(super) fn markdown(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<String, Failure> {
-        self.page(seat, page, &Request::Markdown { page }, patience, |answer| match answer {
-            (Answer::Markdown, text) => String::from_utf8(text).ok(),
+    pub(super) fn text(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<PageText, Failure> {
+        self.page(seat, page, &Request::Text { page }, patience, |answer| match answer {
+            (Answer::Text { margins }, text) => {
+                String::from_utf8(text).ok().map(|markdown| PageText { markdown, margins })
+            }
             _ => None,
         })
     }

@@ -10,6 +10,7 @@ use super::facts::PageFacts;
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
+use super::text::PageText;
 use crate::task::Failure;
 
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
@@ -92,7 +93,7 @@ impl PageReader<'_> {
     /// file holds them. The same page in a file that was saved anew, or edited on other pages, has the same hash.
     ///
     /// # Errors
-    /// As [`Self::markdown`].
+    /// As [`Self::text`].
     pub fn content_hash(&mut self, page: u32) -> Result<ContentHash, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared } => reader.content_hash(page, shared),
@@ -105,7 +106,7 @@ impl PageReader<'_> {
     /// What is known of `page` (from 1) without reading it.
     ///
     /// # Errors
-    /// As [`Self::markdown`].
+    /// As [`Self::text`].
     pub fn facts(&mut self, page: u32) -> Result<PageFacts, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared } => reader.facts(page, shared),
@@ -116,7 +117,7 @@ impl PageReader<'_> {
     /// How `page` (from 1) looks, in its crop box and upright, on white.
     ///
     /// # Errors
-    /// As [`Self::markdown`].
+    /// As [`Self::text`].
     pub fn image(&mut self, page: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.image(page, options),
@@ -131,11 +132,11 @@ impl PageReader<'_> {
     /// # Errors
     /// `page_damaged` when there is no such page; `page_timeout`, `page_memory` or `page_crash` when it cannot be read
     /// within the limits of a reader process.
-    pub fn markdown(&mut self, page: u32) -> Result<String, Failure> {
+    pub fn text(&mut self, page: u32) -> Result<PageText, Failure> {
         match &mut self.place {
-            ReaderPlace::Here { reader, .. } => reader.markdown(page),
+            ReaderPlace::Here { reader, .. } => reader.text(page),
             ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.markdown(taken(pdf, seat, &self.patience)?, page, &self.patience)
+                pdf.text(taken(pdf, seat, &self.patience)?, page, &self.patience)
             }
         }
     }

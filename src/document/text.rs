@@ -1,63 +1,64 @@
 //! One page's glyphs → lines → Markdown.
 //!
 //! ```text
-//! interpreter ──glyphs, paths──▶ collect ──lines, rules──▶ table ──tables──▶ write ──▶ Markdown
-//!                 fonts (what glyphs mean)   bidi (order of letters)   link (words that lead somewhere)
+//! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ write ──▶ Markdown
+//!   fonts: what glyphs mean        line: words, their looks                 inline: emphasis, links, no other markup
+//!   layers: what is hidden         bidi: the order of letters, link: words that lead somewhere
 //! ```
-//! Glyphs come in the order in which the page draws them, which for text made by typesetting is reading order, columns
-//! included; so that order is kept, and only what stands in a table is brought into another one.
 
 mod bidi;
+mod block;
 mod collect;
 mod fonts;
+mod inline;
+mod interpret;
+mod layers;
 mod line;
 mod link;
+mod order;
 mod table;
 mod write;
 
+use hayro_interpret::TransformExt;
 use hayro_interpret::kurbo::Rect;
-use hayro_interpret::{Context, InterpreterCache, InterpreterSettings, TransformExt, interpret_page};
 use hayro_syntax::page::Page;
-use hayro_syntax::xref::XRef;
 
-use self::collect::{Collector, Counts};
-use self::fonts::PageFonts;
+pub(super) use self::collect::Counts;
+use self::block::Usual;
+use self::collect::Collector;
+pub(super) use self::fonts::Fonts;
+pub(super) use self::interpret::TooMuch;
+pub(super) use self::layers::Layers;
+use crate::task::Margins;
 
-/// The Markdown of one page; empty when it shows no text.
-pub(super) fn markdown<'a>(
-    page: &Page<'a>,
-    xref: &'a XRef,
-    settings: &InterpreterSettings,
-    cache: &InterpreterCache<'a>,
-) -> String {
-    let (mut lines, rules) = collected(page, xref, settings, cache).finish();
+/// The text of one page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageText {
+    /// As Markdown; empty when it shows no text.
+    pub markdown: String,
+    /// What of it stands by itself at the page's top and bottom.
+    pub margins: Margins,
+}
+
+pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<PageText, TooMuch> {
+    let (mut lines, rules) = collected(page, fonts, layers)?.finish();
     let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
     link::mark(&mut lines, &targets);
-    let tables = table::find(&lines, &rules, f64::from(page.render_dimensions().0));
-    write::markdown(&lines, &tables, &targets)
+    let (width, height) = page.render_dimensions();
+    let usual = Usual::of(&lines);
+    let tables = table::find(&lines, &rules, (f64::from(width), f64::from(height)), usual);
+    Ok(write::markdown(&lines, &tables, &targets, f64::from(height), usual))
 }
 
 /// What one page shows, counted.
-pub(super) fn counts<'a>(
-    page: &Page<'a>,
-    xref: &'a XRef,
-    settings: &InterpreterSettings,
-    cache: &InterpreterCache<'a>,
-) -> Counts {
-    collected(page, xref, settings, cache).counts()
+pub(super) fn counts<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<Counts, TooMuch> {
+    collected(page, fonts, layers).map(|collector| collector.counts())
 }
 
-fn collected<'a>(
-    page: &Page<'a>,
-    xref: &'a XRef,
-    settings: &InterpreterSettings,
-    cache: &InterpreterCache<'a>,
-) -> Collector {
+fn collected<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<Collector, TooMuch> {
     let (width, height) = page.render_dimensions();
-    let view = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
+    let mut collector = Collector::new(Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
     let upright = page.initial_transform(true).to_kurbo();
-    let mut context = Context::new(upright, view, cache, xref, settings.clone());
-    let mut collector = Collector::new(PageFonts::of(page, settings), view);
-    interpret_page(page, &mut context, &mut collector);
-    collector
+    interpret::collect(page, upright, fonts, layers, &mut collector)?;
+    Ok(collector)
 }

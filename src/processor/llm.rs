@@ -42,7 +42,7 @@ use self::prompt::{Ask, PageInput};
 use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
-use crate::document::{ImageOptions, PageFacts, PageReader};
+use crate::document::{ImageOptions, PageFacts, PageReader, PageText};
 use crate::metrics;
 use crate::task::{Amount, Failure, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code};
 
@@ -205,7 +205,7 @@ impl LlmProcessor {
             let mut look = || {
                 let facts = reader.facts(page)?;
                 let sound = facts.has_sound_text();
-                let text = if sound || kind != PageInputKind::Image { reader.markdown(page)? } else { String::new() };
+                let text = if sound || kind != PageInputKind::Image { reader.text(page)?.markdown } else { String::new() };
                 let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
                 let empty = facts.glyphs == 0 && facts.image_coverage == 0.0;
                 Ok::<_, Failure>((sound, empty, text, image))
@@ -464,13 +464,13 @@ impl LlmProcessor {
         page: u32,
         why: &str,
     ) -> Result<PageOutput, Failure> {
-        let markdown = reader.markdown(page)?;
+        let PageText { markdown, margins } = reader.text(page)?;
         if markdown.is_empty() {
             let message = "no model could read the page, and it has no text layer";
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-        let output = PageOutput { checks: Some(checks), recipe: BY_FALLBACK, ..self.output(input, markdown) };
+        let output = PageOutput { checks: Some(checks), recipe: BY_FALLBACK, margins: Some(margins), ..self.output(input, markdown) };
         Ok(PageOutput { processor: TEXT.to_owned(), ..output })
     }
 }

@@ -13,7 +13,7 @@ use crate::task::{Failure, PageOutput, TaskOptions, code};
 pub struct TextProcessor;
 
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 impl Processor for TextProcessor {
     fn name(&self) -> &'static str {
@@ -68,15 +68,16 @@ impl TextProcessor {
             if begun > input.deadline {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
-            let read = reader.markdown(page);
+            let read = reader.text(page);
             if let Err(why) = &read
                 && why.retryable
             {
                 // Not the page's fault; or nobody wants it any more, which the job knows.
                 return ShardOutcome::Failed(why.clone());
             }
-            let result = read.map(|markdown| PageOutput {
-                markdown,
+            let result = read.map(|text| PageOutput {
+                markdown: text.markdown,
+                margins: Some(text.margins),
                 processor: self.name().to_owned(),
                 attempts: input.attempt,
                 ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -27,9 +27,22 @@ pub struct PageOutput {
     /// What was found when the answer was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<PageChecks>,
+    /// What of it stands in the page's margins, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margins: Option<Margins>,
     /// Under which of [`Processor::recipes`](crate::processor::Processor::recipes) it is kept.
     #[serde(skip)]
     pub recipe: usize,
+}
+
+/// How many of a page's first and last blocks (as they are parted by empty lines) stand by themselves at its top and its
+/// bottom: headers, footers and page numbers, if other pages have them, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Margins {
+    /// How many of the first.
+    pub top: u32,
+    /// How many of the last.
+    pub bottom: u32,
 }
 
 /// How far a page can be trusted, and why it was read the way it was.

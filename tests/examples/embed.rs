@@ -30,8 +30,8 @@ impl Processor for Shout {
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let mut reader = input.reader();
         let read = |page| {
-            let result = reader.markdown(page).map(|text| PageOutput {
-                markdown: text.to_uppercase(),
+            let result = reader.text(page).map(|text| PageOutput {
+                markdown: text.markdown.to_uppercase(),
                 processor: "shout".into(),
                 attempts: input.attempt,
                 ..PageOutput::default()

@@ -85,7 +85,7 @@ fn read(readers: &Readers, path: &Path) -> Result<(), Failure> {
     let mut reader = document.reader();
     for page in 1..=document.page_count().min(3) {
         reader.facts(page)?;
-        reader.markdown(page)?;
+        reader.text(page)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::support::server::{files, run};
 fn texts(path: &Path, password: Option<&str>) -> Vec<String> {
     let document = Document::open(path, password, &DocumentLimits::default()).unwrap();
     let mut reader = document.reader();
-    (1..=document.page_count()).map(|page| reader.markdown(page).unwrap()).collect()
+    (1..=document.page_count()).map(|page| reader.text(page).unwrap().markdown).collect()
 }
 
 #[tokio::test]

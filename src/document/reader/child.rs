@@ -9,6 +9,7 @@ use super::wire::{Answer, Request, receive, receive_file, send};
 use crate::document::content::SharedHashes;
 use crate::document::image::PageImage;
 use crate::document::pdf::OpenPdf;
+use crate::document::text::PageText;
 use crate::task::{Failure, code};
 
 /// After so many requests the caches of fonts begin anew, and after more the file is opened anew: the parser keeps each
@@ -51,7 +52,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
                 }
             }
             Request::Close => next(owner)?,
-            Request::ContentHash { .. } | Request::Facts { .. } | Request::Image { .. } | Request::Markdown { .. } => {
+            Request::ContentHash { .. } | Request::Facts { .. } | Request::Image { .. } | Request::Text { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
                 next(owner)?
@@ -86,8 +87,8 @@ fn serve_pages(
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
-                    Request::Markdown { page } => match reader.markdown(page) {
-                        Ok(text) => (Answer::Markdown, text.into_bytes()),
+                    Request::Text { page } => match reader.text(page) {
+                        Ok(PageText { markdown, margins }) => (Answer::Text { margins }, markdown.into_bytes()),
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     other => return Ok(other),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::facts::PageFacts;
 use crate::document::image::ImageOptions;
-use crate::task::Failure;
+use crate::task::{Failure, Margins};
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
 /// trusted.
@@ -37,7 +37,7 @@ pub(super) enum Request {
     /// Render a page.
     Image { page: u32, options: ImageOptions },
     /// Read the text of a page.
-    Markdown { page: u32 },
+    Text { page: u32 },
 }
 
 /// What the reader answers.
@@ -53,8 +53,8 @@ pub(super) enum Answer {
     Facts(PageFacts),
     /// To [`Request::Image`]; the file is in the frame's bytes.
     Image { media_type: String, width: u32, height: u32, blank: bool },
-    /// To [`Request::Markdown`]; the text is in the frame's bytes.
-    Markdown,
+    /// To [`Request::Text`]; the Markdown is in the frame's bytes.
+    Text { margins: Margins },
     /// Instead of any other.
     Failed(Failure),
 }
@@ -132,7 +132,7 @@ mod tests {
         file.rewind().unwrap();
         send(&here, &Request::Open { password: Some("ü".into()) }, b"").unwrap();
         send_file(&here, &file).unwrap();
-        send(&here, &Request::Markdown { page: 7 }, b"\0\xff").unwrap();
+        send(&here, &Request::Text { page: 7 }, b"\0\xff").unwrap();
 
         let read = |buffer: &mut [u8]| (&there).read_exact(buffer);
         let (open, none): (Request, _) = receive(read).unwrap();
@@ -140,8 +140,8 @@ mod tests {
         let mut text = String::new();
         receive_file(&there).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "%PDF");
-        let (markdown, bytes): (Request, _) = receive(read).unwrap();
-        assert!(matches!(markdown, Request::Markdown { page: 7 }) && bytes == b"\0\xff");
+        let (text, bytes): (Request, _) = receive(read).unwrap();
+        assert!(matches!(text, Request::Text { page: 7 }) && bytes == b"\0\xff");
     }
 
     #[test]

@@ -1,11 +1,8 @@
-//! Takes what the interpreter draws: glyphs into lines, straight strokes into rules.
+//! Takes what stands on a page: glyphs into lines, straight strokes into rules.
 
-use hayro_interpret::font::{Glyph, GlyphRun};
-use hayro_interpret::kurbo::{Affine, BezPath, PathEl, Point, Rect, Shape};
-use hayro_interpret::{BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask};
+use hayro_interpret::kurbo::{Affine, Point, Rect, Vec2};
 
-use super::fonts::PageFonts;
-use super::line::{Line, OpenLine, Piece, REPLACEMENT, Text};
+use super::line::{Line, OpenLine, Piece, REPLACEMENT, Style, Text};
 
 /// A straight level or upright stroke; lengths in points.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,11 +27,21 @@ const MOST_RULES: usize = 4_000;
 
 /// Collects a page.
 pub(super) struct Collector {
-    fonts: PageFonts,
     view: Rect,
     lines: Vec<OpenLine>,
     rules: Vec<Rule>,
     counts: Counts,
+    /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
+    pub(super) artifacts: u32,
+    actual: Option<Actual>,
+}
+
+/// Text that stands for all glyphs of a span (PDF 32000-1, 14.9.4).
+struct Actual {
+    /// Until the first of them has it.
+    text: Option<String>,
+    /// How many spans within it are open.
+    inner: u32,
 }
 
 /// What a page shows, counted.
@@ -47,10 +54,29 @@ pub(in super::super) struct Counts {
     pub(in super::super) images: f64,
 }
 
+/// A string of glyphs in one direction and size.
+pub(super) struct Run {
+    direction: (f64, f64),
+    /// Where its pen starts, along the direction and across it.
+    start: f64,
+    baseline: f64,
+    /// Points along the direction for each unit of the pen.
+    reach: f64,
+    size: f64,
+}
+
+/// How a glyph looks.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Look {
+    pub(super) style: Style,
+    pub(super) hidden: bool,
+}
+
 impl Collector {
     /// A collector of what is shown in `view`.
-    pub(super) fn new(fonts: PageFonts, view: Rect) -> Self {
-        Self { fonts, view, lines: Vec::new(), rules: Vec::new(), counts: Counts::default() }
+    pub(super) const fn new(view: Rect) -> Self {
+        let counts = Counts { glyphs: 0, unmapped: 0, hidden: 0, images: 0.0 };
+        Self { view, lines: Vec::new(), rules: Vec::new(), counts, artifacts: 0, actual: None }
     }
 
     pub(super) const fn counts(&self) -> Counts {
@@ -62,44 +88,72 @@ impl Collector {
         let mut lines: Vec<Line> = Vec::with_capacity(self.lines.len());
         for line in self.lines.into_iter().filter_map(OpenLine::finish) {
             // Drawn again at its place, or nearly, to look bold.
-            if !lines.iter().rev().take(DRAWN_AGAIN).any(|before| before.is_drawn_by(&line)) {
+            let again = lines.iter().rev().take(DRAWN_AGAIN).any(|before| before.is_drawn_by(&line));
+            if !again && line.is_seen_in(self.view) {
                 lines.push(line);
             }
         }
         (lines, rules)
     }
 
-    fn add(&mut self, glyph: &Glyph<'_>, to_page: Affine) {
-        let known = self.fonts.text(glyph);
+    /// A run whose pen starts at `origin` and moves by `unit` for each of its units, its letters towards `along`. `None`
+    /// when it has no extent.
+    pub(super) fn run(&self, origin: Point, along: Vec2, unit: Vec2, size: f64) -> Option<Run> {
+        let length = along.hypot();
+        if !(length > 0.0 && size > 0.0 && length.is_finite() && size.is_finite() && origin.is_finite()) {
+            return None;
+        }
+        let direction = (along.x / length, along.y / length);
+        Some(Run {
+            direction,
+            start: origin.x * direction.0 + origin.y * direction.1,
+            baseline: origin.y * direction.0 - origin.x * direction.1,
+            reach: unit.x * direction.0 + unit.y * direction.1,
+            size,
+        })
+    }
+
+    /// A glyph between two places of the pen.
+    pub(super) fn glyph(&mut self, run: &Run, look: Look, text: Option<&Text>, pen: (f64, f64)) {
         self.counts.glyphs = self.counts.glyphs.saturating_add(1);
-        self.counts.unmapped = self.counts.unmapped.saturating_add(u32::from(known.is_none()));
-        let text = known.unwrap_or(Text::One(REPLACEMENT));
-        // Glyph space is a thousandth of text space (PDF 32000-1, 9.2.4).
-        let origin = to_page * Point::ZERO;
-        let along = to_page * Point::new(1000.0, 0.0) - origin;
-        let up = to_page * Point::new(0.0, 1000.0) - origin;
-        let (reach, size) = (along.hypot(), up.hypot());
-        let empty = matches!(&text, Text::More(text) if text.is_empty());
-        if empty || !(reach > 0.0 && size > 0.0 && reach.is_finite() && size.is_finite()) {
+        self.counts.unmapped = self.counts.unmapped.saturating_add(u32::from(text.is_none()));
+        self.counts.hidden = self.counts.hidden.saturating_add(u32::from(look.hidden));
+        let text = match &mut self.actual {
+            Some(actual) => Text::More(actual.text.take().unwrap_or_default()),
+            None => text.cloned().unwrap_or(Text::One(REPLACEMENT)),
+        };
+        if self.actual.is_none() && text.is_empty() {
             return;
         }
-        let direction = (along.x / reach, along.y / reach);
-        let start = origin.x * direction.0 + origin.y * direction.1;
-        let baseline = origin.y * direction.0 - origin.x * direction.1;
-        let advance = match glyph {
-            Glyph::Outline(outline) => outline.advance_width(),
-            Glyph::Type3(type3) => type3.advance_width(),
-        };
-        let end = start + f64::from(advance.unwrap_or(500.0)) / 1000.0 * reach;
-        let piece = Piece { text, start, end };
+        let (from, to) = (run.start + pen.0 * run.reach, run.start + pen.1 * run.reach);
+        let (start, end) = (from.min(to), from.max(to));
+        let piece = Piece { text, start, end, baseline: run.baseline, size: run.size, style: look.style };
+        let artifact = self.artifacts > 0;
         match self.lines.last_mut() {
-            Some(line) if line.takes(&piece, baseline, size, direction) => line.add(piece),
+            Some(line) if line.takes(&piece, run.direction) => line.add(piece, artifact),
             _ if piece.text.is_blank() => {}
-            _ => self.lines.push(OpenLine::new(piece, baseline, size, direction)),
+            _ => self.lines.push(OpenLine::new(piece, run.direction, artifact)),
         }
     }
 
-    fn stroke(&mut self, from: Point, to: Point) {
+    /// From here on `text` stands for all glyphs together.
+    pub(super) fn begin_actual(&mut self, text: String) {
+        match &mut self.actual {
+            Some(actual) => actual.inner += 1,
+            None => self.actual = Some(Actual { text: Some(text), inner: 0 }),
+        }
+    }
+
+    /// No further than here.
+    pub(super) fn end_actual(&mut self) {
+        match &mut self.actual {
+            Some(actual) if actual.inner > 0 => actual.inner -= 1,
+            _ => self.actual = None,
+        }
+    }
+
+    /// A stroke between two points of the page.
+    pub(super) fn stroke(&mut self, from: Point, to: Point) {
         let (width, height) = ((to.x - from.x).abs(), (to.y - from.y).abs());
         let upright = height > width;
         let (length, slant) = if upright { (height, width) } else { (width, height) };
@@ -111,7 +165,8 @@ impl Collector {
         self.rules.push(Rule { upright, at, from: a.min(b), to: a.max(b) });
     }
 
-    fn fill(&mut self, area: Rect) {
+    /// A filled area of the page: a thin one is a stroke.
+    pub(super) fn fill(&mut self, area: Rect) {
         let middle = area.center();
         if area.height() <= THICKEST_RULE && area.width() > area.height() {
             self.stroke(Point::new(area.x0, middle.y), Point::new(area.x1, middle.y));
@@ -119,48 +174,11 @@ impl Collector {
             self.stroke(Point::new(middle.x, area.y0), Point::new(middle.x, area.y1));
         }
     }
-}
 
-impl<'a> Device<'a> for Collector {
-    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
-        let before = self.counts.glyphs;
-        for glyph in run.glyphs() {
-            self.add(glyph, props.transform * glyph.transform());
-        }
-        if matches!(mode, DrawMode::Invisible) {
-            self.counts.hidden = self.counts.hidden.saturating_add(self.counts.glyphs - before);
-        }
+    /// A picture in the unit square of a space that `to_page` leads out of.
+    pub(super) fn image(&mut self, to_page: Affine) {
+        let shown = to_page.transform_rect_bbox(Rect::new(0.0, 0.0, 1.0, 1.0)).intersect(self.view);
+        let area = shown.area();
+        self.counts.images += if area.is_finite() { area.max(0.0) } else { 0.0 };
     }
-
-    fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
-        if !matches!(mode, DrawMode::Stroke(_)) {
-            self.fill(props.transform.transform_rect_bbox(path.bounding_box()));
-            return;
-        }
-        let (mut pen, mut first) = (Point::ZERO, Point::ZERO);
-        for element in path.elements() {
-            match element {
-                PathEl::MoveTo(to) => (pen, first) = (*to, *to),
-                PathEl::LineTo(to) => {
-                    self.stroke(props.transform * pen, props.transform * *to);
-                    pen = *to;
-                }
-                PathEl::ClosePath => {
-                    self.stroke(props.transform * pen, props.transform * first);
-                    pen = first;
-                }
-                PathEl::QuadTo(_, to) | PathEl::CurveTo(_, _, to) => pen = *to,
-            }
-        }
-    }
-
-    fn push_clip_path(&mut self, _: &ClipPath) {}
-    fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
-    fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
-        let size = Rect::new(0.0, 0.0, f64::from(image.width()), f64::from(image.height()));
-        let shown = props.transform.transform_rect_bbox(size).intersect(self.view);
-        self.counts.images += shown.area().max(0.0);
-    }
-    fn pop_clip(&mut self) {}
-    fn pop_transparency_group(&mut self) {}
 }

@@ -1,82 +1,172 @@
-//! What a glyph means when its font does not say.
+//! Fonts: what a code of a string stands for, how wide it is, and how it looks.
 //!
-//! The interpreter knows `ToUnicode` maps, glyph names and the predefined encodings. What is left are fonts that name
-//! their glyphs as they like, and composite fonts that are embedded without a `ToUnicode` map, whose character collection
-//! says it all the same.
+//! The parser of fonts knows `ToUnicode` maps, glyph names and the predefined encodings. What is left are fonts that
+//! name their glyphs as they like, and composite fonts that are embedded without a `ToUnicode` map, whose character
+//! collection says it all the same.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use hayro_font::{Font, FontCache, FontGlyph, StandardFont};
 use hayro_interpret::InterpreterSettings;
-use hayro_interpret::font::Glyph;
 use hayro_interpret::hayro_cmap::{BfString, CMap, CMapName, CidFamily};
 use hayro_syntax::object::dict::keys;
-use hayro_syntax::object::{Array, Dict, Name, Stream, String as PdfString};
-use hayro_syntax::page::Page;
+use hayro_syntax::object::{Array, Dict, Name, ObjectIdentifier, Rect as PdfRect, String as PdfString};
+use hayro_syntax::page::Resources;
 use unicode_normalization::char::decompose_compatible;
 
-use super::line::Text;
+use super::line::{Style, Text};
 
-/// The fonts of one page, as far as they matter here.
-pub(super) struct PageFonts {
-    /// Code → CID, CID → text, when all composite fonts of the page have no `ToUnicode` and the same collection and
-    /// encoding: a glyph does not say which of them it is of.
-    collection: Option<(Option<CMap>, CMap)>,
-    /// Whether there are composite fonts without `ToUnicode`.
-    composite: bool,
-    /// Whether there are simple fonts without.
-    simple: bool,
+/// The fonts of some pages of a document; they are parsed once.
+pub(in crate::document) struct Fonts<'a> {
+    cache: FontCache<'a>,
+    settings: InterpreterSettings,
+    known: RefCell<HashMap<ObjectIdentifier, Option<Rc<PageFont<'a>>>>>,
+    usual: OnceCell<Option<Rc<PageFont<'a>>>>,
 }
 
-impl PageFonts {
-    pub(super) fn of(page: &Page<'_>, settings: &InterpreterSettings) -> Self {
-        let mut fonts = Vec::new();
-        fonts_in(&page.resources().fonts, &mut fonts);
-        let forms = &page.resources().x_objects;
-        for name in forms.keys() {
-            let form = forms.get::<Stream<'_>>(name.as_ref());
-            let resources = form.and_then(|form| form.dict().get::<Dict<'_>>(keys::RESOURCES));
-            if let Some(inner) = resources.and_then(|resources| resources.get::<Dict<'_>>(keys::FONT)) {
-                fonts_in(&inner, &mut fonts);
-            }
-        }
-        let is_composite = |font: &&Dict<'_>| font.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Type0");
-        let is_mute = |font: &Dict<'_>| !font.contains_key(keys::TO_UNICODE);
-        let composite: Vec<&Dict<'_>> = fonts.iter().filter(is_composite).collect();
-        let encoding = |font: &Dict<'_>| font.get::<Name<'_>>(keys::ENCODING).map(|name| name.as_ref().to_vec());
-        let shared = composite.first().and_then(|font| Some((collection(font)?, encoding(font)?)));
-        let same = |font: &&Dict<'_>| {
-            is_mute(font) && Some((collection(font), encoding(font))) == shared.clone().map(|(f, e)| (Some(f), Some(e)))
-        };
-        let collection = shared.clone().filter(|_| composite.iter().all(same)).and_then(|(family, encoding)| {
-            let ordered = family.ucs2_cmap().and_then(|name| load(name, settings))?;
-            if encoding.starts_with(b"Identity") {
-                return Some((None, ordered));
-            }
-            Some((Some(load(CMapName::from_bytes(&encoding), settings)?), ordered))
-        });
-        let simple = fonts.iter().any(|font| !is_composite(&font) && is_mute(font));
-        Self { collection, composite: composite.iter().any(|font| is_mute(font)), simple }
+impl<'a> Fonts<'a> {
+    pub(in crate::document) fn new(settings: &InterpreterSettings) -> Self {
+        let (known, usual) = (RefCell::default(), OnceCell::new());
+        Self { cache: FontCache::new(), settings: settings.clone(), known, usual }
     }
 
-    /// The text of a glyph, which may be empty; `None` when nobody can know.
-    pub(super) fn text(&self, glyph: &Glyph<'_>) -> Option<Text> {
+    /// The font that `resources` have under `name`; viewers take Helvetica when there is none.
+    pub(super) fn named(&self, resources: &Resources<'a>, name: &Name<'_>) -> Option<Rc<PageFont<'a>>> {
+        let id = resources.fonts.get_ref(name.as_ref()).map(ObjectIdentifier::from);
+        if let Some(known) = id.and_then(|id| self.known.borrow().get(&id).cloned()) {
+            return known;
+        }
+        let font = match resources.get_font(name) {
+            Some(dict) => self.of(&dict),
+            None => self.usual(),
+        };
+        if let Some(id) = id {
+            self.known.borrow_mut().insert(id, font.clone());
+        }
+        font
+    }
+
+    /// The font that a dictionary describes; `None` when nobody can make sense of it.
+    pub(super) fn of(&self, dict: &Dict<'a>) -> Option<Rc<PageFont<'a>>> {
+        let font = self.cache.font(dict, &self.settings.font_resolver, &self.settings.cmap_resolver)?;
+        Some(Rc::new(PageFont::new(font, dict, &self.settings)))
+    }
+
+    /// The font of text for which none was chosen.
+    pub(super) fn usual(&self) -> Option<Rc<PageFont<'a>>> {
+        let make = || {
+            let font = self.cache.standard_font(StandardFont::Helvetica, &self.settings.font_resolver)?;
+            Some(Rc::new(PageFont::new(font, &Dict::empty(), &self.settings)))
+        };
+        self.usual.get_or_init(make).clone()
+    }
+}
+
+/// What is known of a code.
+pub(super) struct Known {
+    /// What it stands for, which may be nothing; `None` when nobody can know.
+    pub(super) text: Option<Text>,
+    /// How far it moves the pen along the line, in thousandths of the font's size.
+    pub(super) advance: f64,
+}
+
+/// A font and what was learnt of it.
+pub(super) struct PageFont<'a> {
+    font: Font<'a>,
+    style: Style,
+    scale: f64,
+    horizontal: bool,
+    composite: bool,
+    /// Code → CID, CID → text, when a composite font has no `ToUnicode`.
+    collection: Option<(Option<CMap>, CMap)>,
+    /// Codes of one byte, which nearly all are, and others.
+    short: Box<[OnceCell<Rc<Known>>]>,
+    long: RefCell<HashMap<u32, Rc<Known>>>,
+}
+
+impl<'a> PageFont<'a> {
+    fn new(font: Font<'a>, dict: &Dict<'a>, settings: &InterpreterSettings) -> Self {
+        let kind = dict.get::<Name<'_>>(keys::SUBTYPE);
+        let composite = kind.as_deref() == Some(b"Type0");
+        let mute = composite && !dict.contains_key(keys::TO_UNICODE);
+        let horizontal = font.is_horizontal();
+        let scale = if kind.as_deref() == Some(b"Type3") { drawn_scale(dict) } else { 1.0 };
+        let mut made = Self {
+            font,
+            style: style(dict),
+            scale,
+            horizontal,
+            composite,
+            collection: if mute { collection(dict, settings) } else { None },
+            short: vec![OnceCell::new(); 256].into(),
+            long: RefCell::default(),
+        };
+        if !composite && is_even(&made) {
+            made.style.mono = true;
+        }
+        made
+    }
+
+    pub(super) const fn style(&self) -> Style {
+        self.style
+    }
+
+    /// What to multiply the font's nominal size with to get the size of its letters.
+    pub(super) const fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// Whether its lines run across the page; else they run down.
+    pub(super) const fn is_horizontal(&self) -> bool {
+        self.horizontal
+    }
+
+    /// The next code of a string, and of how many bytes it is.
+    pub(super) fn read_code(&self, bytes: &[u8], at: usize) -> (u32, usize) {
+        self.font.read_code(bytes, at)
+    }
+
+    pub(super) fn glyph(&self, code: u32) -> Rc<Known> {
+        if let Some(short) = self.short.get(code as usize) {
+            return Rc::clone(short.get_or_init(|| Rc::new(self.learn(code))));
+        }
+        if let Some(known) = self.long.borrow().get(&code) {
+            return Rc::clone(known);
+        }
+        let known = Rc::new(self.learn(code));
+        self.long.borrow_mut().insert(code, Rc::clone(&known));
+        known
+    }
+
+    fn learn(&self, code: u32) -> Known {
+        let glyph = self.font.glyph(self.font.map_code(code), code);
+        let said = match glyph {
+            FontGlyph::Outline(glyph) => glyph.as_unicode(),
+            FontGlyph::Type3(glyph) => glyph.as_unicode(),
+        };
         let plain = |text: &str| text.chars().filter(|c| !c.is_control()).fold(String::new(), plain);
-        match glyph.as_unicode() {
+        let text = match said {
             Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
             Some(BfString::Char(c)) => Some(Text::More(plain(c.encode_utf8(&mut [0; 4])))),
             Some(BfString::String(text)) => Some(Text::More(plain(&text))),
-            None => self.guess(glyph.char_code()).map(Text::One),
-        }
+            None => self.guess(code).map(Text::One),
+        };
+        let advance = self.font.code_advance(code);
+        Known { text, advance: if self.horizontal { advance.x } else { advance.y } }
     }
 
     fn guess(&self, code: u32) -> Option<char> {
-        // A simple font has codes of one byte.
-        if let Some((codes, ordered)) = self.collection.as_ref().filter(|_| code > 0xff || !self.simple) {
+        if let Some((codes, ordered)) = &self.collection {
             let cid = match codes {
                 Some(codes) => [2, 1, 3, 4].into_iter().find_map(|length| codes.lookup_cid_code(code, length)),
                 None => Some(code),
             };
-            if let Some(BfString::Char(c)) = cid.and_then(|cid| ordered.lookup_bf_string(cid)) {
-                return Some(c);
-            }
+            return match ordered.lookup_bf_string(cid?)? {
+                BfString::Char(c) => Some(c),
+                BfString::String(_) => None,
+            };
         }
         // Fonts with names of their own, such as those that TeX makes, mostly keep the places of ASCII. In composite
         // fonts a code is only a number.
@@ -85,21 +175,76 @@ impl PageFonts {
     }
 }
 
-fn fonts_in<'a>(fonts: &Dict<'a>, found: &mut Vec<Dict<'a>>) {
-    found.extend(fonts.keys().filter_map(|name| fonts.get::<Dict<'a>>(name.as_ref())));
-}
-
-fn collection(font: &Dict<'_>) -> Option<CidFamily> {
+fn collection(font: &Dict<'_>, settings: &InterpreterSettings) -> Option<(Option<CMap>, CMap)> {
     let descendants = font.get::<Array<'_>>(keys::DESCENDANT_FONTS)?;
     let system = descendants.iter::<Dict<'_>>().next()?.get::<Dict<'_>>(keys::CIDSYSTEMINFO)?;
     let text = |key: &[u8]| system.get::<PdfString<'_>>(key).map(|text| text.as_bytes().to_vec());
     let family = CidFamily::from_registry_ordering(&text(b"Registry")?, &text(b"Ordering")?);
-    family.ucs2_cmap().is_some().then_some(family)
+    let ordered = load(family.ucs2_cmap()?, settings)?;
+    let encoding = font.get::<Name<'_>>(keys::ENCODING)?;
+    if encoding.as_ref().starts_with(b"Identity") {
+        return Some((None, ordered));
+    }
+    Some((Some(load(CMapName::from_bytes(encoding.as_ref()), settings)?), ordered))
 }
 
 fn load(name: CMapName<'_>, settings: &InterpreterSettings) -> Option<CMap> {
     let resolver = settings.cmap_resolver.clone();
     CMap::parse((settings.cmap_resolver)(name)?, move |name| resolver(name))
+}
+
+/// A drawn font (Type 3) may be made in any size and say so only by its box: programs that draw fonts as bitmaps set
+/// them in size 1. A font's box is about 1.2 times its size; others are believed.
+fn drawn_scale(font: &Dict<'_>) -> f64 {
+    const BOX: f64 = 1.2;
+    let height = font.get::<PdfRect>("FontBBox").map_or(0.0, |area| area.height());
+    let step = font.get::<[f64; 6]>("FontMatrix").map_or(0.001, |matrix| matrix[3].abs().max(matrix[0].abs()));
+    let size = height * step / BOX;
+    if size.is_finite() && size > 0.0 && !(0.4..2.5).contains(&size) { size } else { 1.0 }
+}
+
+/// How a font looks, by its name, its flags and its weight (PDF 32000-1, tables 122 and 123).
+fn style(font: &Dict<'_>) -> Style {
+    let descendant = font.get::<Array<'_>>(keys::DESCENDANT_FONTS).and_then(|list| list.iter::<Dict<'_>>().next());
+    let descriptor = descendant.as_ref().unwrap_or(font).get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
+    let name = font.get::<Name<'_>>("BaseFont").or_else(|| descriptor.get::<Name<'_>>("FontName"));
+    let mut style = name.map(|name| named_style(&String::from_utf8_lossy(name.as_ref()))).unwrap_or_default();
+    let flags = descriptor.get::<u32>("Flags").unwrap_or(0);
+    style.mono |= flags & 1 != 0;
+    style.italic |= flags & 1 << 6 != 0;
+    style.bold |= flags & 1 << 18 != 0 || descriptor.get::<f32>("FontWeight").unwrap_or(0.0) >= 600.0;
+    style
+}
+
+fn named_style(name: &str) -> Style {
+    // What stands before a plus is the tag of a subset.
+    let name = name.split_once('+').map_or(name, |(_, name)| name).to_ascii_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    // Computer Modern and its kin name their cuts by two letters behind that of the family.
+    let cut = ["cm", "sf", "ec", "lm", "tc", "pl"].iter().find_map(|family| name.strip_prefix(family)).unwrap_or("");
+    let cut_is = |cuts: &[&str]| {
+        cuts.iter().any(|of| cut.strip_prefix(of).is_some_and(|size| size.trim_end_matches("-ot1").bytes().all(|b| b.is_ascii_digit())))
+    };
+    Style {
+        bold: has(&["bold", "black", "heavy", "demi", "-medi"])
+            || name.ends_with("-bd")
+            || cut_is(&["bx", "b", "bxti", "bxsl", "ssbx", "bsy", "mib", "roman10-bold", "xb", "bi", "bl"]),
+        italic: has(&["italic", "oblique", "slanted", "-ital", "kursiv"])
+            || name.ends_with("-it")
+            || name.ends_with("ital")
+            || cut_is(&["ti", "sl", "bxti", "bxsl", "ssi", "itt", "bi", "bl", "si"]),
+        mono: has(&["courier", "mono", "typewriter", "consol", "menlo", "inconsolata", "fixed", "sourcecode"])
+            || cut_is(&["tt", "sltt", "itt", "tcsc", "vtt"])
+            || cut.starts_with("tt"),
+    }
+}
+
+/// Whether letters of a simple font are as wide as each other, as is seen when it has narrow and wide ones.
+fn is_even(font: &PageFont<'_>) -> bool {
+    let width = |letter: u8| font.font.code_advance(u32::from(letter)).x;
+    let letters = b"iltmwMW.".map(width);
+    let given: Vec<f64> = letters.into_iter().filter(|width| *width > 0.0).collect();
+    given.len() >= 6 && given.iter().all(|width| (width - given[0]).abs() < 1.0)
 }
 
 /// Whether a character stays as it is.
@@ -108,7 +253,7 @@ fn is_plain(c: char) -> bool {
 }
 
 /// Adds a character; ligatures and the shapes of Arabic letters as the letters that they stand for.
-fn plain(mut text: String, c: char) -> String {
+pub(super) fn plain(mut text: String, c: char) -> String {
     match c {
         '\u{fb00}'..='\u{fb06}' | '\u{fb13}'..='\u{fb17}' | '\u{fb50}'..='\u{fdfb}' | '\u{fe70}'..='\u{fefc}' => {
             decompose_compatible(c, |part| text.push(part));
@@ -130,6 +275,28 @@ mod tests {
         for (shape, letters) in [('ﬁ', "fi"), ('ﻻ', "لا"), ('ﷲ', "الله"), ('é', "é"), ('½', "½"), ('\u{ad}', "-")]
         {
             assert_eq!(plain(String::new(), shape), letters);
+        }
+    }
+
+    #[test]
+    fn names_of_fonts_say_how_they_look() {
+        for (name, bold, italic, mono) in [
+            ("ABCDEF+CMR10", false, false, false),
+            ("ABCDEF+CMBX12", true, false, false),
+            ("CMTI10", false, true, false),
+            ("CMTT9", false, false, true),
+            ("SFRM1000", false, false, false),
+            ("SFTT1000", false, false, true),
+            ("SFBX1200", true, false, false),
+            ("NimbusRomNo9L-Medi", true, false, false),
+            ("NimbusRomNo9L-ReguItal", false, true, false),
+            ("LMMono10-Regular", false, false, true),
+            ("Helvetica-BoldOblique", true, true, false),
+            ("TimesNewRomanPS-BoldItalicMT", true, true, false),
+            ("DejaVuSansMono", false, false, true),
+            ("Arial", false, false, false),
+        ] {
+            assert_eq!(named_style(name), Style { bold, italic, mono }, "{name}");
         }
     }
 }

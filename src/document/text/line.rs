@@ -1,5 +1,7 @@
 //! Lines of text, as the page draws them.
 
+use hayro_interpret::kurbo::{Point, Rect};
+
 use super::bidi;
 
 /// One line, or a part of one that stands apart; lengths in points, y grows downwards on the upright page.
@@ -18,6 +20,17 @@ pub(super) struct Line {
     pub(super) direction: (f64, f64),
     /// Whether it is read from right to left.
     pub(super) right_to_left: bool,
+    /// Whether the document says that it is a header, a footer or a page number.
+    pub(super) artifact: bool,
+}
+
+/// How letters look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Style {
+    pub(super) bold: bool,
+    pub(super) italic: bool,
+    /// All letters are as wide as each other.
+    pub(super) mono: bool,
 }
 
 /// A word and its place in its line.
@@ -28,12 +41,25 @@ pub(super) struct Word {
     pub(super) end: f64,
     /// The link of the page that it belongs to.
     pub(super) link: Option<u16>,
+    /// How its letters look.
+    pub(super) style: Style,
+    /// Whether it follows the word before without a space.
+    pub(super) glued: bool,
 }
 
 impl Line {
     /// Whether it runs from left to right along the page, as lines of the tables do that are looked for.
     pub(super) fn is_level(&self) -> bool {
         self.direction.0 > 0.99 && !self.right_to_left
+    }
+
+    /// Whether a part of it lies in `view`.
+    pub(super) fn is_seen_in(&self, view: Rect) -> bool {
+        let (dx, dy) = self.direction;
+        let place = |along: f64| Point::new(along * dx - self.baseline * dy, along * dy + self.baseline * dx);
+        let places = [self.start, f64::midpoint(self.start, self.end), self.end];
+        let view = view.inflate(self.size, self.size);
+        places.into_iter().any(|along| view.contains(place(along)))
     }
 
     /// Whether `again` says the same at the same place.
@@ -50,12 +76,25 @@ impl Line {
     }
 }
 
+impl Word {
+    /// Adds it to text, with a space before it unless it is glued.
+    pub(super) fn append_to(&self, text: &mut String) {
+        if !self.glued && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&self.text);
+    }
+}
+
 /// A glyph with its place.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
     pub(super) text: Text,
     pub(super) start: f64,
     pub(super) end: f64,
+    pub(super) baseline: f64,
+    pub(super) size: f64,
+    pub(super) style: Style,
 }
 
 /// What a glyph stands for: nearly always one character, and then without an allocation.
@@ -71,6 +110,10 @@ impl Text {
             Self::One(c) => c.to_string(),
             Self::More(text) => text.clone(),
         }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        matches!(self, Self::More(text) if text.is_empty())
     }
 
     fn is_space(&self) -> bool {
@@ -95,30 +138,34 @@ impl Text {
 /// A line in the making.
 #[derive(Debug)]
 pub(super) struct OpenLine {
-    pub(super) pieces: Vec<Piece>,
-    pub(super) start: f64,
-    pub(super) end: f64,
-    pub(super) baseline: f64,
-    pub(super) size: f64,
-    pub(super) direction: (f64, f64),
+    pieces: Vec<Piece>,
+    start: f64,
+    end: f64,
+    /// Those of its largest letters.
+    baseline: f64,
+    size: f64,
+    direction: (f64, f64),
     right_to_left: bool,
+    artifact: bool,
 }
 
-/// A gap of more than this much of the size parts words.
+/// A gap of more than this much of the size parts words,
 const WORD_GAP: f64 = 0.18;
+/// or one that is wider by this much than what is usual between the letters of the line, in lines whose words stand close.
+const CLOSE_WORD_GAP: f64 = 0.1;
 
 impl OpenLine {
-    pub(super) fn new(piece: Piece, baseline: f64, size: f64, direction: (f64, f64)) -> Self {
-        let (start, end) = (piece.start, piece.end);
+    pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool) -> Self {
+        let Piece { start, end, baseline, size, .. } = piece;
         let right_to_left = piece.text.is_right_to_left();
-        Self { pieces: vec![piece], start, end, baseline, size, direction, right_to_left }
+        Self { pieces: vec![piece], start, end, baseline, size, direction, right_to_left, artifact }
     }
 
     /// Whether a glyph belongs to this line. A smaller or raised glyph (an index, a mark) does.
-    pub(super) fn takes(&self, piece: &Piece, baseline: f64, size: f64, direction: (f64, f64)) -> bool {
-        let larger = self.size.max(size);
+    pub(super) fn takes(&self, piece: &Piece, direction: (f64, f64)) -> bool {
+        let larger = self.size.max(piece.size);
         let same_way = self.direction.0 * direction.0 + self.direction.1 * direction.1 > 0.99;
-        let same_line = (baseline - self.baseline).abs() < larger * 0.45;
+        let same_line = (piece.baseline - self.baseline).abs() < larger * 0.45;
         let gap = piece.start - self.end;
         let follows = gap > -larger * 1.5 && gap < larger * 3.0 && piece.start > self.start - larger * 0.5;
         // Text from right to left may be drawn as it is read.
@@ -129,33 +176,91 @@ impl OpenLine {
         same_way && same_line && (follows || turned && (precedes || within))
     }
 
-    pub(super) fn add(&mut self, piece: Piece) {
+    pub(super) fn add(&mut self, piece: Piece, artifact: bool) {
         self.right_to_left |= piece.text.is_right_to_left();
+        self.artifact &= artifact;
         self.start = self.start.min(piece.start);
         // In text from left to right the pen goes on from the last glyph, also when that is narrower than the one before.
         self.end = if self.right_to_left { self.end.max(piece.end) } else { piece.end };
+        if piece.size > self.size * 1.05 {
+            (self.size, self.baseline) = (piece.size, piece.baseline);
+        }
         self.pieces.push(piece);
     }
 
     /// The finished line; `None` when it has no text.
     pub(super) fn finish(mut self) -> Option<Line> {
+        let (size, baseline) = self.usual();
+        raise(&mut self.pieces, size, baseline);
+        let gap = size * word_gap(&self.pieces, size);
         let mut right_to_left = false;
         if self.right_to_left {
             attach_marks(&mut self.pieces);
             self.pieces.sort_by(|a, b| a.start.total_cmp(&b.start));
-            let spaced = with_spaces(self.pieces, self.size);
+            let spaced = with_spaces(self.pieces, gap);
             let texts: Vec<String> = spaced.iter().map(|piece| piece.text.to_text()).collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let (order, right) = bidi::reading_order(&texts);
             right_to_left = right;
             self.pieces = order.into_iter().map(|index| spaced[index].clone()).collect();
         }
-        let words = words(&self.pieces, self.size, self.right_to_left);
+        let words = words(&self.pieces, gap, self.right_to_left);
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
-        let Self { baseline, size, direction, .. } = self;
-        let line = Line { words, start, end, baseline, size, direction, right_to_left };
+        let Self { direction, artifact, .. } = self;
+        let line = Line { words, start, end, baseline, size, direction, right_to_left, artifact };
         (!line.words.is_empty()).then_some(line)
+    }
+
+    /// The size in which most of its letters are set, and their baseline.
+    fn usual(&self) -> (f64, f64) {
+        let mut sizes: Vec<(f64, f64, usize)> = Vec::new();
+        for piece in self.pieces.iter().filter(|piece| !piece.text.is_blank()) {
+            match sizes.iter_mut().find(|(size, ..)| (size - piece.size).abs() < piece.size * 0.03) {
+                Some((.., count)) => *count += 1,
+                None => sizes.push((piece.size, piece.baseline, 1)),
+            }
+        }
+        let most = sizes.into_iter().max_by(|a, b| a.2.cmp(&b.2).then(a.0.total_cmp(&b.0)));
+        most.map_or((self.size, self.baseline), |(size, baseline, _)| (size, baseline))
+    }
+}
+
+/// Letters at most this much of the size of their line are an index or an exponent, when they stand off its baseline by
+/// more than [`RAISED`] of that size.
+const INDEX_SIZE: f64 = 0.85;
+const RAISED: f64 = 0.12;
+
+/// Small numbers above or below the line become the characters for that, so that `10⁶` does not read 106 and the mark of
+/// a footnote is none of the word's letters.
+fn raise(pieces: &mut [Piece], size: f64, baseline: f64) {
+    let place = |piece: &Piece| {
+        let off = piece.baseline - baseline;
+        match piece.size < size * INDEX_SIZE && off.abs() > size * RAISED {
+            true if off < 0.0 => 1,
+            true => -1,
+            false => 0,
+        }
+    };
+    if pieces.iter().all(|piece| piece.size >= size * INDEX_SIZE) {
+        return;
+    }
+    for run in pieces.chunk_by_mut(|a, b| place(a) == place(b)) {
+        let digits = match place(&run[0]) {
+            1 => "⁰¹²³⁴⁵⁶⁷⁸⁹",
+            -1 => "₀₁₂₃₄₅₆₇₈₉",
+            _ => continue,
+        };
+        let changed: Option<Vec<char>> = run
+            .iter()
+            .map(|piece| match &piece.text {
+                Text::One(c) => digits.chars().nth(c.to_digit(10)? as usize),
+                Text::More(_) => None,
+            })
+            .collect();
+        for (piece, c) in run.iter_mut().zip(changed.into_iter().flatten()) {
+            piece.text = Text::One(c);
+        }
     }
 }
 
@@ -176,37 +281,54 @@ fn attach_marks(pieces: &mut Vec<Piece>) {
     *pieces = letters;
 }
 
+/// The gap that parts words, as a share of the size.
+fn word_gap(pieces: &[Piece], size: f64) -> f64 {
+    let gap = |pair: &[Piece]| (pair[1].start - pair[0].end) / size;
+    let is_close = |gap: &f64| (CLOSE_WORD_GAP..WORD_GAP).contains(gap);
+    if !pieces.windows(2).any(|pair| is_close(&gap(pair))) {
+        return WORD_GAP;
+    }
+    let mut gaps: Vec<f64> = pieces.windows(2).map(gap).filter(|gap| *gap < WORD_GAP * 2.0).collect();
+    let middle = gaps.len() / 2;
+    let usual = *gaps.select_nth_unstable_by(middle, f64::total_cmp).1;
+    usual.max(0.0) + CLOSE_WORD_GAP
+}
+
 /// Puts a space where there is a gap, so that it takes part in the ordering.
-fn with_spaces(pieces: Vec<Piece>, size: f64) -> Vec<Piece> {
+fn with_spaces(pieces: Vec<Piece>, gap: f64) -> Vec<Piece> {
     let mut spaced: Vec<Piece> = Vec::with_capacity(pieces.len());
     for piece in pieces {
         if let Some(last) = spaced.last()
-            && piece.start - last.end > size * WORD_GAP
+            && piece.start - last.end > gap
             && !last.text.is_space()
             && !piece.text.is_space()
         {
-            let (start, end) = (last.end, piece.start);
-            spaced.push(Piece { text: Text::One(' '), start, end });
+            let space = Piece { text: Text::One(' '), start: last.end, end: piece.start, ..piece };
+            spaced.push(space);
         }
         spaced.push(piece);
     }
     spaced
 }
 
-fn words(pieces: &[Piece], size: f64, spaced: bool) -> Vec<Word> {
+fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut open = false;
     let mut pen = f64::MIN;
     for piece in pieces {
-        open &= spaced || piece.start - pen <= size * WORD_GAP;
+        open &= spaced || piece.start - pen <= gap;
         pen = piece.end;
         let mut add = |c: char| {
             if c.is_whitespace() {
                 open = false;
                 return;
             }
-            if !open {
-                words.push(Word { text: String::new(), start: piece.start, end: piece.end, link: None });
+            // Wide letters are as wide as each other in any font.
+            let style = Style { mono: piece.style.mono && c < FIRST_WIDE, ..piece.style };
+            let goes_on = open && words.last().is_some_and(|word| word.looks_like(style, c));
+            if !goes_on {
+                let (start, end) = (piece.start, piece.end);
+                words.push(Word { text: String::new(), start, end, link: None, style, glued: open });
                 open = true;
             }
             if let Some(word) = words.last_mut() {
@@ -220,11 +342,28 @@ fn words(pieces: &[Piece], size: f64, spaced: bool) -> Vec<Word> {
         };
         match &piece.text {
             Text::One(c) => add(*c),
+            // More glyphs of what stands for several.
+            Text::More(text) if text.is_empty() => {
+                if let Some(word) = words.last_mut().filter(|_| open) {
+                    word.end = word.end.max(piece.end);
+                }
+            }
             Text::More(text) => text.chars().for_each(add),
         }
     }
     words
 }
+
+impl Word {
+    /// Whether a character in `style` can be one more of this word. Signs between letters look like either of them.
+    fn looks_like(&self, style: Style, c: char) -> bool {
+        let same = self.style == style;
+        same || self.style.mono == style.mono && !c.is_alphanumeric() && self.text.contains(char::is_alphanumeric)
+    }
+}
+
+/// Letters from here on are mostly those of Chinese, Japanese and Korean.
+const FIRST_WIDE: char = '\u{1100}';
 
 /// What stands for a glyph that nobody knows.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::block::{BULLETS, Usual};
 use super::collect::Rule;
 use super::line::{Line, Word};
 
@@ -18,29 +19,31 @@ pub(super) struct Table {
 const NEAR: f64 = 2.5;
 /// More rules in one grid are a drawing.
 const MOST_IN_GRID: usize = 400;
-/// A gap of more than this much of the size parts cells.
-const CELL_GAP: f64 = 0.5;
+/// A gap of more than this much of the size parts cells; where letters are as wide as each other, spaces are wide, too.
+const CELL_GAP: [f64; 2] = [0.5, 0.9];
 /// What stays free between two columns, of the size. The more rows agree on it, the less it can be by chance.
 const COLUMN_GAP: [f64; 2] = [0.5, 0.42];
 /// So many rows are many.
 const MANY_ROWS: usize = 4;
 
 /// The tables of a page, in the order of their first lines. No line is in two of them.
-pub(super) fn find(lines: &[Line], rules: &[Rule], page_width: f64) -> Vec<Table> {
+pub(super) fn find(lines: &[Line], rules: &[Rule], page: (f64, f64), usual: Usual) -> Vec<Table> {
     let mut taken = vec![false; lines.len()];
     let mut tables = Vec::new();
     for region in regions(rules) {
         let inside: Vec<usize> = (0..lines.len()).filter(|at| !taken[*at] && region.holds(&lines[*at])).collect();
         let found = match region.xs.len() {
             // Level rules alone say that there is a table, and not where its columns are.
-            0..=2 => by_columns(&rows_of(lines, &inside), Evidence::Ruled, page_width),
+            0..=2 => by_columns(&rows_of(lines, &inside), region.evidence(page.1), page.0),
             _ => grid(&region, lines, &inside).into_iter().collect(),
         };
         found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
         tables.extend(found);
     }
-    let free: Vec<usize> = (0..lines.len()).filter(|at| !taken[*at] && lines[*at].is_level()).collect();
-    tables.extend(by_columns(&rows_of(lines, &free), Evidence::None, page_width));
+    // White space in code is no table.
+    let is_free = |at: &usize| !taken[*at] && lines[*at].is_level() && !usual.is_code(&lines[*at]);
+    let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
+    tables.extend(by_columns(&rows_of(lines, &free), Evidence::None, page.0));
     tables.sort_by_key(|table| table.lines[0]);
     tables
 }
@@ -54,6 +57,12 @@ struct Region {
 }
 
 impl Region {
+    /// Rules at the top and the bottom of a page enclose everything.
+    fn evidence(&self, page_height: f64) -> Evidence {
+        let height = self.ys[self.ys.len() - 1] - self.ys[0];
+        if self.ys.len() == 2 && height > page_height * 0.4 { Evidence::None } else { Evidence::Ruled }
+    }
+
     fn holds(&self, line: &Line) -> bool {
         let (Some(top), Some(bottom)) = (self.ys.first(), self.ys.last()) else { return false };
         let middle = line.baseline - line.size * 0.3;
@@ -152,7 +161,7 @@ fn grid(region: &Region, lines: &[Line], inside: &[usize]) -> Option<Table> {
         let row = slot(&region.ys, line.baseline - line.size * 0.3);
         for word in &line.words {
             let column = slot(&region.xs, f64::midpoint(word.start, word.end));
-            append(&mut cells[row.min(rows - 1)][column.min(columns - 1)], &word.text);
+            word.append_to(&mut cells[row.min(rows - 1)][column.min(columns - 1)]);
         }
         used.push(at);
     }
@@ -215,8 +224,8 @@ fn rows_of(lines: &[Line], of: &[usize]) -> Vec<Row> {
         let mut cells: Vec<Cell> = Vec::new();
         for word in words {
             match cells.last_mut() {
-                Some(cell) if word.start - cell.end < size * CELL_GAP => {
-                    append(&mut cell.text, &word.text);
+                Some(cell) if word.start - cell.end < size * CELL_GAP[usize::from(word.style.mono)] => {
+                    word.append_to(&mut cell.text);
                     cell.end = cell.end.max(word.end);
                     cell.words += 1;
                 }
@@ -344,6 +353,10 @@ fn is_continuation(shared: &Columns, row: &Row) -> bool {
 fn from_rows(rows: &[Row], columns: &[(f64, f64)], evidence: Evidence, page_width: f64) -> Option<Table> {
     let several: Vec<&Row> = rows.iter().filter(|row| row.cells.len() > 1).collect();
     let placed = place(rows, columns);
+    let is_sign = |cells: &Vec<String>| cells[0].is_empty() || cells[0].chars().all(|c| BULLETS.contains(&c));
+    if columns.len() == 2 && placed.iter().all(is_sign) {
+        return None;
+    }
     if evidence == Evidence::None {
         // Lists side by side are drawn one after the other, a table row by row.
         let in_turn = |pair: &[Row]| pair[0].lines.iter().max() < pair[1].lines.iter().min();

@@ -1,83 +1,160 @@
-//! Lines → Markdown blocks.
-//!
-//! A paragraph ends at a gap, a jump up (the next column) or a change of size; a short paragraph in letters clearly larger
-//! than the page's body text is a heading; a line that begins with a sign or a number of a list is an item.
+//! Blocks → Markdown.
 
+use super::block::{self, Block, Marker, Placed, Usual};
+use super::inline::{Inline, escape, escape_block};
 use super::line::Line;
 use super::link::Link;
+use super::order::Order;
 use super::table::Table;
+use super::PageText;
+use crate::task::Margins;
 
-/// A heading is at most this long; longer large text is an introduction, not a title.
-const HEADING_CHARS: usize = 160;
-
-pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link]) -> String {
-    let body = body_size(lines);
-    let mut blocks: Vec<String> = Vec::new();
-    let mut in_table = vec![false; lines.len()];
-    tables.iter().flat_map(|table| &table.lines).for_each(|line| in_table[*line] = true);
-    // They come in the order of their first lines.
-    let mut next_table = tables.iter().peekable();
-    let mut open: Vec<&Line> = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let ends = in_table[at] || open.last().is_some_and(|above| !continues_paragraph(above, line));
-        if ends && !open.is_empty() {
-            blocks.push(paragraph(&std::mem::take(&mut open), body));
-        }
-        if let Some(table) = next_table.next_if(|table| table.lines.first() == Some(&at)) {
-            blocks.push(table_rows(table));
-        }
-        if !in_table[at] {
-            open.push(line);
-        }
+pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], height: f64, usual: Usual) -> PageText {
+    let mut table_of = vec![None; lines.len()];
+    for (at, table) in tables.iter().enumerate() {
+        table.lines.iter().for_each(|line| table_of[*line] = Some(at));
     }
-    if !open.is_empty() {
-        blocks.push(paragraph(&open, body));
-    }
-    linked(&joined(&blocks), targets)
-}
-
-/// Blocks with an empty line between them, but none between two items of one list.
-fn joined(blocks: &[String]) -> String {
-    let mut text = String::new();
-    for (at, block) in blocks.iter().enumerate() {
-        if at > 0 {
-            let list = is_item(block) && is_item(&blocks[at - 1]);
-            text.push_str(if list { "\n" } else { "\n\n" });
-        }
-        text.push_str(block);
-    }
-    text
-}
-
-fn is_item(block: &str) -> bool {
-    block.starts_with("- ")
-}
-
-fn paragraph(lines: &[&Line], body: f64) -> String {
-    let text = join_lines(lines);
-    if let Some(item) = item(&text) {
-        return item;
-    }
-    let heading = match lines[0].size / body {
-        ratio if text.chars().count() > HEADING_CHARS || ratio < 1.15 => "",
-        ratio if ratio >= 1.7 => "# ",
-        ratio if ratio >= 1.35 => "## ",
-        _ => "### ",
+    let in_table: Vec<bool> = table_of.iter().map(Option::is_some).collect();
+    let order = Order::of(lines, &in_table, height, usual);
+    let writer = Writer { usual, targets };
+    let blocks = |of: &[usize]| {
+        let (lines, tables_of): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
+        block::blocks(&lines, tables, &tables_of, usual)
     };
-    let text = if heading.is_empty() { escape_block(&text) } else { escape(&text) };
-    format!("{heading}{text}")
+    let margin = |of: &[usize]| -> Vec<String> { blocks(of).iter().map(|placed| writer.margin(&placed.block)).collect() };
+    let (top, bottom) = (margin(&order.top), margin(&order.bottom));
+    let mut body = String::new();
+    let mut before: Option<Placed<'_>> = None;
+    for placed in blocks(&order.body).into_iter().chain(blocks(&order.notes)) {
+        if let Some(before) = &before {
+            body.push_str(if follows_in_list(before, &placed) { "\n" } else { "\n\n" });
+        }
+        writer.placed(&placed, &mut body);
+        before = Some(placed);
+    }
+    let count = |blocks: &[String]| u32::try_from(blocks.len()).unwrap_or(0);
+    let margins = Margins { top: count(&top), bottom: count(&bottom) };
+    let parts: Vec<String> = top.into_iter().chain((!body.is_empty()).then_some(body)).chain(bottom).collect();
+    PageText { markdown: parts.join("\n\n"), margins }
 }
 
-/// Signs that begin an item of a list.
-const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙'];
-
-/// A paragraph that begins with the sign of a list, as an item.
-fn item(text: &str) -> Option<String> {
-    let rest = text.strip_prefix(BULLETS)?.trim_start();
-    (!rest.is_empty()).then(|| format!("- {}", escape_block(rest)))
+/// Whether there is no empty line between two blocks: they are items of a list, or of one in an item of another. A list of
+/// numbers that does not begin with 1 needs the line (CommonMark 0.31, 5.3).
+fn follows_in_list(before: &Placed<'_>, after: &Placed<'_>) -> bool {
+    match (&before.block, &after.block) {
+        (Block::Item(..), Block::Item(Marker::Bullet(_), _)) => true,
+        (Block::Item(Marker::Number(_), _), Block::Item(Marker::Number(_), _)) => before.indent >= after.indent,
+        _ => false,
+    }
 }
 
-fn table_rows(table: &Table) -> String {
+struct Writer<'a> {
+    usual: Usual,
+    targets: &'a [Link],
+}
+
+impl Writer<'_> {
+    fn inline(&self, lines: &[&Line]) -> Inline {
+        Inline::of(lines, self.usual.style)
+    }
+
+    /// What stands in a margin: one line of running text or a heading.
+    fn margin(&self, block: &Block<'_>) -> String {
+        match block {
+            Block::Heading(level, lines) => self.heading(*level, lines),
+            Block::Paragraph(lines) | Block::Item(_, lines) | Block::Code(lines) => {
+                escape_block(self.inline(lines).markdown(self.targets, true))
+            }
+            Block::Table(_) => String::new(),
+        }
+    }
+
+    fn heading(&self, level: u8, lines: &[&Line]) -> String {
+        format!("{} {}", "#".repeat(usize::from(level)), self.inline(lines).markdown(self.targets, false))
+    }
+
+    fn placed(&self, placed: &Placed<'_>, out: &mut String) {
+        let indent = " ".repeat(placed.indent);
+        match &placed.block {
+            Block::Heading(level, lines) => out.push_str(&self.heading(*level, lines)),
+            Block::Paragraph(lines) => {
+                out.push_str(&indent);
+                out.push_str(&escape_block(self.inline(lines).markdown(self.targets, true)));
+            }
+            Block::Item(marker, lines) => {
+                let mut inline = self.inline(lines);
+                let sign = match marker {
+                    Marker::Bullet(bytes) => {
+                        inline.skip(*bytes);
+                        "-"
+                    }
+                    Marker::Number(number) => {
+                        inline.skip(number.len());
+                        number
+                    }
+                };
+                let text = escape_block(inline.markdown(self.targets, true));
+                out.extend([indent.as_str(), sign, if text.is_empty() { "" } else { " " }, &text]);
+            }
+            Block::Code(lines) => code(lines, &indent, out),
+            Block::Table(table) => rows(table, out),
+        }
+    }
+}
+
+/// Lines of code as they stand: how far they are set in, and empty lines between them.
+fn code(lines: &[&Line], indent: &str, out: &mut String) {
+    let longest = lines.iter().flat_map(|line| &line.words).map(|word| ticks(&word.text)).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    let left = lines.iter().map(|line| line.start).fold(f64::MAX, f64::min);
+    let mut drops: Vec<f64> = lines.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
+    drops.sort_by(f64::total_cmp);
+    let drop = drops.get(drops.len().saturating_sub(1) / 2).copied().unwrap_or(f64::MAX);
+    out.extend([indent, &fence]);
+    for (at, line) in lines.iter().enumerate() {
+        let gap = if at > 0 { (line.baseline - lines[at - 1].baseline) / drop } else { 1.0 };
+        out.push_str(if gap > 1.7 { "\n\n" } else { "\n" });
+        out.push_str(indent);
+        let width = letter_width(line);
+        let column = |at: f64| whole((at - left) / width);
+        let mut written = 0;
+        for word in &line.words {
+            // Words that are drawn apart stand as far apart.
+            let spaces = column(word.start).saturating_sub(written);
+            let least = usize::from(written > 0 && !word.glued);
+            let spaces = if word.glued { 0 } else { spaces.clamp(least, MOST_SPACES) };
+            out.extend(std::iter::repeat_n(' ', spaces));
+            out.push_str(&word.text);
+            written += spaces + word.text.chars().count();
+        }
+    }
+    out.extend(["\n", indent, &fence]);
+}
+
+/// More space than this is the distance of two columns.
+const MOST_SPACES: usize = 120;
+
+/// Of one letter of a line whose letters are equal.
+fn letter_width(line: &Line) -> f64 {
+    let (mut width, mut letters) = (0.0, 0_u32);
+    for word in &line.words {
+        width += word.end - word.start;
+        letters = letters.saturating_add(u32::try_from(word.text.chars().count()).unwrap_or(u32::MAX));
+    }
+    let width = width / f64::from(letters.max(1));
+    if width > 0.0 { width } else { line.size * 0.6 }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small, or cut off by the caller")]
+fn whole(number: f64) -> usize {
+    number.round().clamp(0.0, 1e6) as usize
+}
+
+fn ticks(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+fn rows(table: &Table, out: &mut String) {
     let row = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| escape(cell).replace('|', "\\|")).collect();
         format!("| {} |", cells.join(" | "))
@@ -85,241 +162,133 @@ fn table_rows(table: &Table) -> String {
     let rule = format!("|{}", " --- |".repeat(table.rows[0].len()));
     let mut rows: Vec<String> = table.rows.iter().map(|cells| row(cells)).collect();
     rows.insert(1, rule);
-    rows.join("\n")
-}
-
-/// The size in which most of the page's characters are set, points.
-fn body_size(lines: &[Line]) -> f64 {
-    let chars = |line: &Line| line.words.iter().map(|word| word.text.len() + 1).sum::<usize>();
-    let mut sizes: Vec<(f64, usize)> = lines.iter().map(|line| (line.size, chars(line))).collect();
-    sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = sizes.iter().map(|(_, chars)| chars).sum::<usize>() / 2;
-    let mut seen = 0;
-    let middle = sizes.iter().find(|(_, chars)| {
-        seen += chars;
-        seen > half
-    });
-    middle.map_or(1.0, |(size, _)| *size)
-}
-
-fn continues_paragraph(above: &Line, below: &Line) -> bool {
-    let drop = below.baseline - above.baseline;
-    let same_size = (above.size / below.size).max(below.size / above.size) < 1.1;
-    let same_script = above.right_to_left == below.right_to_left;
-    let indented = if above.right_to_left {
-        above.end - below.end > above.size * 0.8 && below.end > above.start
-    } else {
-        below.start - above.start > above.size * 0.8 && below.start < above.end
-    };
-    let begins_item = below.words[0].text.starts_with(BULLETS);
-    above.goes_like(below)
-        && same_size
-        && same_script
-        && !indented
-        && !begins_item
-        && drop > 0.0
-        && drop < above.size * 1.55
-}
-
-/// Joins the lines of a paragraph; a hyphen between letters at a line's end is undone before a lower-case letter.
-fn join_lines(lines: &[&Line]) -> String {
-    let mut text = String::new();
-    let mut open = None;
-    for line in lines {
-        let mut next = words(line);
-        let first = &line.words[0];
-        if first.link.is_some() && first.link == open {
-            // The link goes on.
-            text.pop();
-            next = next.chars().skip(2).collect();
-        }
-        open = line.words[line.words.len() - 1].link;
-        let begins_small = first.text.chars().next().is_some_and(char::is_lowercase);
-        let mut ending = text.chars().rev();
-        let hyphenated = matches!(ending.next(), Some('-' | '\u{ad}' | '\u{2010}'))
-            && ending.next().is_some_and(char::is_alphabetic);
-        if hyphenated && begins_small {
-            text.pop();
-        } else if !text.is_empty() && !meet_in_ideographs(&text, &first.text) {
-            text.push(' ');
-        }
-        text.push_str(&next);
-    }
-    text
-}
-
-/// Around the words of a link, before they are escaped: control characters, which no glyph stands for. The first is
-/// followed by a character that says which link.
-const LINK_BEGINS: char = '\u{1}';
-const LINK_ENDS: char = '\u{2}';
-/// The character of the first link; no markup begins with it or one of those after it.
-const FIRST_LINK: u32 = 0x4e00;
-
-/// The words of a line, those of links between their marks.
-fn words(line: &Line) -> String {
-    let mut text = String::new();
-    let mut open = None;
-    for (at, word) in line.words.iter().enumerate() {
-        if open.is_some() && word.link != open {
-            text.push(LINK_ENDS);
-        }
-        if at > 0 {
-            text.push(' ');
-        }
-        if let Some(link) = word.link.filter(|_| word.link != open) {
-            text.push(LINK_BEGINS);
-            text.extend(char::from_u32(FIRST_LINK + u32::from(link)));
-        }
-        open = word.link;
-        text.push_str(&word.text);
-    }
-    if open.is_some() {
-        text.push(LINK_ENDS);
-    }
-    text
-}
-
-/// Marks → links.
-fn linked(text: &str, targets: &[Link]) -> String {
-    if targets.is_empty() {
-        return text.to_owned();
-    }
-    let mut written = String::with_capacity(text.len() + 64);
-    let mut chars = text.chars();
-    let (mut target, mut before) = (None, ' ');
-    while let Some(c) = chars.next() {
-        match (c, target) {
-            (LINK_BEGINS, _) => {
-                let at = chars.next().map(|c| u32::from(c).wrapping_sub(FIRST_LINK) as usize);
-                target = at.and_then(|at| targets.get(at));
-                written.push_str(if target.is_some() { "[" } else { "" });
-            }
-            (LINK_ENDS, Some(link)) => {
-                // What ends the sentence is not part of it, though it stands in its box.
-                let after = if written.ends_with(['.', ',', ';', ':']) { written.pop() } else { None };
-                written.push_str("](");
-                written.push_str(&link.target);
-                written.push(')');
-                written.extend(after);
-                target = None;
-            }
-            (LINK_ENDS, None) => {}
-            ('[' | ']', Some(_)) if before != '\\' => {
-                written.push('\\');
-                written.push(c);
-            }
-            _ => written.push(c),
-        }
-        before = c;
-    }
-    written
-}
-
-/// Chinese and Japanese have no spaces between words, so the end of a line is none either.
-const fn is_ideographic(c: char) -> bool {
-    matches!(c, '\u{3000}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}')
-}
-
-fn meet_in_ideographs(text: &str, next: &str) -> bool {
-    text.chars().next_back().is_some_and(is_ideographic) && next.chars().next().is_some_and(is_ideographic)
-}
-
-/// Escapes what Markdown would read as markup within a line, and only that: emphasis, code, links and pictures, entities, raw
-/// HTML (a page must not be able to write a page marker).
-fn escape(text: &str) -> String {
-    let links = text.contains("](") || text.contains("][") || text.contains("]:");
-    let mut escaped = String::with_capacity(text.len() + 8);
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        let rest = &text[at + c.len_utf8()..];
-        let next = rest.chars().next();
-        let markup = match c {
-            '*' | '`' | '\\' => true,
-            '<' => next.is_some_and(|n| n.is_ascii_alphabetic() || matches!(n, '/' | '!' | '?')),
-            '[' => links,
-            '_' => !before.is_alphanumeric() && before != '_' && before != '\\',
-            '~' => next == Some('~') && before != '~',
-            '&' => is_entity(rest),
-            _ => false,
-        };
-        if markup {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-        before = c;
-    }
-    escaped
-}
-
-/// Whether `&` before this would be an entity, such as `copy;` or `#169;`.
-fn is_entity(rest: &str) -> bool {
-    let name = rest.trim_start_matches('#');
-    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
-    (1..=32).contains(&length) && name[length..].starts_with(';')
-}
-
-/// The same, and what opens a block where it begins one.
-fn escape_block(text: &str) -> String {
-    let mut escaped = escape(text);
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let after = text[digits..].strip_prefix(['.', ')']);
-    let ordered = (1..=9).contains(&digits) && after.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-    let opens_block = text.starts_with(['#', '>', '|', '~', '=']) || text.starts_with("+ ") || text.starts_with('-');
-    if ordered {
-        escaped.insert(digits, '\\');
-    } else if opens_block && !escaped.starts_with('\\') {
-        escaped.insert(0, '\\');
-    }
-    escaped
+    out.push_str(&rows.join("\n"));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::Word;
+    use super::super::line::{Style, Word};
     use super::*;
 
+    const BOLD: Style = Style { bold: true, italic: false, mono: false };
+    const MONO: Style = Style { bold: false, italic: false, mono: true };
+
     fn line(text: &str, start: f64, baseline: f64, size: f64) -> Line {
+        styled(text, start, baseline, size, Style::default())
+    }
+
+    fn styled(text: &str, start: f64, baseline: f64, size: f64, style: Style) -> Line {
         let mut pen = start;
         let word = |text: &str| {
             let (start, end) = (pen, pen + size * 0.5 * f64::from(u32::try_from(text.chars().count()).unwrap()));
-            pen = end + size * 0.3;
-            Word { text: text.into(), start, end, link: None }
+            pen = end + size * if style.mono { 0.5 } else { 0.3 };
+            Word { text: text.into(), start, end, link: None, style, glued: false }
         };
         let words: Vec<Word> = text.split(' ').map(word).collect();
         let end = words.last().unwrap().end;
-        Line { words, start, end, baseline, size, direction: (1.0, 0.0), right_to_left: false }
+        Line { words, start, end, baseline, size, direction: (1.0, 0.0), right_to_left: false, artifact: false }
+    }
+
+    fn page(lines: &[Line]) -> PageText {
+        let usual = Usual::of(lines);
+        markdown(lines, &super::super::table::find(lines, &[], (600.0, 800.0), usual), &[], 800.0, usual)
     }
 
     fn write(lines: &[Line]) -> String {
-        markdown(lines, &super::super::table::find(lines, &[], 600.0), &[])
+        page(lines).markdown
     }
 
     #[test]
     fn lines_become_headings_and_paragraphs() {
         let lines = [
-            line("A title", 72.0, 80.0, 20.0),
-            line("The first para-", 72.0, 110.0, 10.0),
-            line("graph goes on", 72.0, 122.0, 10.0),
-            line("and ends well-", 72.0, 134.0, 10.0),
-            line("Known.", 72.0, 146.0, 10.0),
-            line("Another one.", 72.0, 176.0, 10.0),
-            line("Next column.", 300.0, 110.0, 10.0),
+            line("A title", 72.0, 180.0, 20.0),
+            line("The first para-", 72.0, 210.0, 10.0),
+            line("graph goes on", 72.0, 222.0, 10.0),
+            line("and ends well-", 72.0, 234.0, 10.0),
+            line("Known.", 72.0, 246.0, 10.0),
+            styled("2.3.1 A bold line", 72.0, 276.0, 10.0, BOLD),
+            line("with text.", 72.0, 290.0, 10.0),
+            line("Next column.", 300.0, 210.0, 10.0),
         ];
         assert_eq!(
             write(&lines),
-            "# A title\n\nThe first paragraph goes on and ends well- Known.\n\nAnother one.\n\nNext column."
+            "# A title\n\nThe first paragraph goes on and ends well- Known.\n\n### 2.3.1 A bold line\n\nwith text.\n\nNext column."
         );
     }
 
     #[test]
-    fn bullets_become_a_list() {
+    fn signs_and_numbers_become_lists_and_what_is_set_in_belongs_to_them() {
         let lines = [
-            line("Two things:", 72.0, 80.0, 10.0),
-            line("• the first", 72.0, 92.0, 10.0),
-            line("goes on", 79.0, 104.0, 10.0),
-            line("• the second", 72.0, 116.0, 10.0),
+            line("Some things:", 72.0, 180.0, 10.0),
+            line("• the first", 72.0, 192.0, 10.0),
+            line("goes on", 82.0, 204.0, 10.0),
+            line("with a paragraph", 82.0, 224.0, 10.0),
+            line("– within", 92.0, 236.0, 10.0),
+            line("– and again", 92.0, 248.0, 10.0),
+            line("• the second", 72.0, 260.0, 10.0),
+            line("9. nine", 72.0, 280.0, 10.0),
+            line("10. ten", 67.0, 292.0, 10.0),
+            line("11. ends a sentence", 172.0, 304.0, 10.0),
         ];
-        assert_eq!(write(&lines), "Two things:\n\n- the first goes on\n- the second");
+        assert_eq!(
+            write(&lines),
+            "Some things:\n\n- the first goes on\n\n  with a paragraph\n\n  - within\n  - and again\n- the second\n\n\
+            9. nine\n10. ten\n\n    11\\. ends a sentence"
+        );
+    }
+
+    #[test]
+    fn code_keeps_its_lines_and_their_indentation() {
+        let mono = |text: &str, start: f64, baseline: f64| styled(text, start, baseline, 10.0, MONO);
+        let lines = [
+            line("A loop is written in this way, with words of other letters:", 72.0, 180.0, 10.0),
+            mono("loop {", 82.0, 200.0),
+            mono("step(a, `b`)", 92.0, 212.0),
+            mono("}", 82.0, 236.0),
+            line("and ends here.", 72.0, 256.0, 10.0),
+        ];
+        assert_eq!(
+            write(&lines),
+            "A loop is written in this way, with words of other letters:\n\n```\nloop {\n  step(a, `b`)\n\n}\n```\n\nand ends here."
+        );
+        // A page in such letters only is typewritten.
+        assert_eq!(write(&lines[1..3]), "loop {\n\nstep(a, \\`b\\`)");
+    }
+
+    #[test]
+    fn what_stands_apart_at_the_edges_is_counted() {
+        let text = |at: i32| line("some words of running text", 72.0, 100.0 + 12.0 * f64::from(at), 10.0);
+        let mut lines: Vec<Line> = (0..30).map(text).collect();
+        lines.push(line("12", 300.0, 760.0, 10.0));
+        lines.push(line("A running title", 72.0, 60.0, 10.0));
+        let read = page(&lines);
+        assert_eq!(read.margins, Margins { top: 1, bottom: 1 });
+        assert!(read.markdown.starts_with("A running title\n\nsome") && read.markdown.ends_with("text\n\n12"));
+        let plain = page(&lines[..30]);
+        assert_eq!(plain.margins, Margins::default());
+    }
+
+    #[test]
+    fn footnotes_come_behind_the_text_of_all_columns() {
+        let text = |start: f64| (0..6).map(move |at| line("words of running text here", start, 300.0 + 12.0 * f64::from(at), 10.0));
+        let mut lines: Vec<Line> = text(72.0).collect();
+        lines.push(line("¹A note", 72.0, 390.0, 8.0));
+        lines.push(line("goes on.", 72.0, 400.0, 8.0));
+        lines.extend(text(320.0));
+        let prose = ["words of running text here"; 6].join(" ");
+        // The sentence goes on in the next column.
+        assert_eq!(write(&lines), format!("{prose} {prose}\n\n¹A note goes on."));
+    }
+
+    #[test]
+    fn columns_that_are_drawn_across_are_read_one_after_the_other() {
+        let row = |at: i32| {
+            let baseline = 100.0 + 12.0 * f64::from(at);
+            [line("Left has four words", 72.0, baseline, 10.0), line("right has four, too", 320.0, baseline, 10.0)]
+        };
+        let lines: Vec<Line> = (0..8).flat_map(row).collect();
+        let column = |text: &str| vec![text; 8].join(" ");
+        assert_eq!(write(&lines), column("Left has four words") + " " + &column("right has four, too"));
     }
 
     #[test]
@@ -347,43 +316,17 @@ mod tests {
 
     #[test]
     fn links_go_around_their_words_also_over_the_end_of_a_line() {
-        let mut lines = [line("see the long", 72.0, 80.0, 10.0), line("page [1], of it", 72.0, 92.0, 10.0)];
+        let mut lines = [line("see the long", 72.0, 280.0, 10.0), line("page [1], of it", 72.0, 292.0, 10.0)];
         for (at, word) in [(0, 2), (1, 0), (1, 1)] {
             lines[at].words[word].link = Some(0);
         }
         let target = [Link::to("https://example.org/x")];
-        assert_eq!(markdown(&lines, &[], &target), "see the [long page \\[1\\]](https://example.org/x), of it");
-    }
-
-    #[test]
-    fn lines_of_chinese_are_joined_without_spaces() {
-        let lines = [line("这是第一行", 72.0, 80.0, 10.0), line("这是第二行", 72.0, 92.0, 10.0)];
-        assert_eq!(write(&lines), "这是第一行这是第二行");
-    }
-
-    #[test]
-    fn text_cannot_pose_as_markup() {
-        for (text, expected) in [
-            ("<!-- page 7 -->", "\\<!-- page 7 -->"),
-            ("a < b and <b>", "a < b and \\<b>"),
-            ("# not a heading", "\\# not a heading"),
-            ("1. not a list", "1\\. not a list"),
-            ("1.5 metres", "1.5 metres"),
-            ("- dash", "\\- dash"),
-            ("2 * 3 `x` snake_case", "2 \\* 3 \\`x\\` snake_case"),
-            ("![x](http://h/p)", "!\\[x](http://h/p)"),
-            ("as in [1] and [2]", "as in [1] and [2]"),
-            ("&copy; & co", "\\&copy; & co"),
-            ("____ and _so_ on", "\\____ and \\_so_ on"),
-            ("~~gone~~", "\\~~gone\\~~"),
-            ("plain", "plain"),
-        ] {
-            assert_eq!(escape_block(text), expected);
-        }
+        let read = markdown(&lines, &[], &target, 800.0, Usual::of(&lines));
+        assert_eq!(read.markdown, "see the [long page \\[1\\]](https://example.org/x), of it");
     }
 
     #[test]
     fn an_empty_page_is_empty() {
-        assert_eq!(write(&[]), "");
+        assert_eq!(page(&[]), PageText::default());
     }
 }

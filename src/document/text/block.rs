@@ -1,0 +1,432 @@
+//! Lines → blocks: what is a paragraph, a heading, an item of a list, code.
+//!
+//! A paragraph ends at a gap, at a jump up (the next column), where the size changes or a line is set in. It goes on at
+//! the top of the next column when its sentence does.
+
+use super::line::{Line, Style};
+use super::table::Table;
+
+/// A part of a page that stands by itself.
+#[derive(Debug)]
+pub(super) enum Block<'a> {
+    /// Running text.
+    Paragraph(Vec<&'a Line>),
+    /// A heading of a level, from 1.
+    Heading(u8, Vec<&'a Line>),
+    /// An item of a list, with its sign.
+    Item(Marker, Vec<&'a Line>),
+    /// Lines of code.
+    Code(Vec<&'a Line>),
+    Table(&'a Table),
+}
+
+/// What begins an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Marker {
+    /// One of [`BULLETS`], or a dash: so many bytes.
+    Bullet(usize),
+    /// A number with a point or a parenthesis: `3.`
+    Number(String),
+}
+
+/// A block and how it stands to those before.
+#[derive(Debug)]
+pub(super) struct Placed<'a> {
+    pub(super) block: Block<'a>,
+    /// How many columns it is set in below the items that it belongs to.
+    pub(super) indent: usize,
+}
+
+/// What is usual on a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usual {
+    /// The size in which most of its characters are set, points.
+    pub(super) size: f64,
+    /// How most of them look.
+    pub(super) style: Style,
+}
+
+impl Usual {
+    pub(super) fn of(lines: &[Line]) -> Self {
+        let chars = |line: &Line| line.words.iter().map(|word| word.text.len() + 1).sum::<usize>();
+        let mut sizes: Vec<(f64, usize)> = lines.iter().map(|line| (line.size, chars(line))).collect();
+        sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let all = sizes.iter().map(|(_, chars)| chars).sum::<usize>();
+        let mut seen = 0;
+        let middle = sizes.iter().find(|(_, chars)| {
+            seen += chars;
+            seen > all / 2
+        });
+        let words = || lines.iter().flat_map(|line| &line.words);
+        let share = |is: fn(&Style) -> bool| {
+            let such: usize = words().filter(|word| is(&word.style)).map(|word| word.text.len()).sum();
+            let all: usize = words().map(|word| word.text.len()).sum();
+            such * 2 > all
+        };
+        let code = words().filter(|word| !word.style.mono).count() >= FEWEST_WORDS;
+        let style = Style { bold: share(|style| style.bold), italic: share(|style| style.italic), mono: !code };
+        Self { size: middle.map_or(1.0, |(size, _)| *size), style }
+    }
+
+    /// Whether a line is code: in even letters, which not all of the page is in.
+    pub(super) fn is_code(&self, line: &Line) -> bool {
+        let even = !line.right_to_left && line.words.iter().all(|word| word.style.mono);
+        !self.style.mono && even && line.size < self.size * 1.15
+    }
+}
+
+/// With fewer words in other letters a page of even ones is typewritten.
+const FEWEST_WORDS: usize = 8;
+/// A heading is at most this long; longer large text is an introduction, not a title.
+const HEADING_CHARS: usize = 160;
+/// A heading that is only bold is shorter.
+const BOLD_CHARS: usize = 90;
+/// Lines farther apart than this much of their size are of two paragraphs.
+const LINE_GAP: f64 = 1.55;
+/// A line is set in when it begins by this much of its size further in.
+const INDENT: f64 = 0.8;
+
+/// Signs that begin an item of a list.
+pub(super) const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙'];
+
+/// The blocks of a page, in the order of its lines.
+pub(super) fn blocks<'a>(lines: &[&'a Line], tables: &'a [Table], table_of: &[Option<usize>], usual: Usual) -> Vec<Placed<'a>> {
+    let siblings = Siblings::of(lines);
+    let mut making = Making { usual, lists: Vec::new(), open: None, made: Vec::new(), last: None };
+    let mut written = vec![false; tables.len()];
+    for (at, &line) in lines.iter().enumerate() {
+        if let Some(table) = table_of[at] {
+            making.close();
+            if !std::mem::replace(&mut written[table], true) {
+                making.lists.clear();
+                making.made.push(Placed { block: Block::Table(&tables[table]), indent: 0 });
+            }
+            making.last = None;
+            continue;
+        }
+        making.add(line, &siblings);
+    }
+    making.close();
+    making.made
+}
+
+/// Further items of a page are none: each is compared with all.
+const MOST_SIBLINGS: usize = 1_000;
+
+/// Starts of lines that may be items, so that a number alone makes no list.
+struct Siblings {
+    /// A dash and where its line begins.
+    dashes: Vec<(char, f64)>,
+    /// A number, where its line begins, and where the number ends.
+    numbers: Vec<(Enumerator, f64, f64)>,
+}
+
+/// A number, a letter or a Roman number that counts paragraphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Enumerator {
+    value: u32,
+    /// What stands around it.
+    around: (Option<char>, char),
+    letter: bool,
+}
+
+impl Enumerator {
+    fn of(word: &str) -> Option<Self> {
+        let before = word.chars().next().filter(|c| *c == '(');
+        let bare = &word[before.map_or(0, char::len_utf8)..];
+        let after = bare.chars().next_back().filter(|c| matches!(c, '.' | ')'))?;
+        let bare = &bare[..bare.len() - 1];
+        let around = (before, after);
+        let mut chars = bare.chars();
+        match (chars.next()?, chars.next()) {
+            (letter, None) if letter.is_ascii_lowercase() => {
+                Some(Self { value: u32::from(letter) - u32::from('a') + 1, around, letter: true })
+            }
+            _ if bare.len() <= 3 && bare.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(Self { value: bare.parse().ok()?, around, letter: false })
+            }
+            _ => None,
+        }
+    }
+
+    fn is_next_to(self, other: Self) -> bool {
+        self.around == other.around && self.letter == other.letter && self.value.abs_diff(other.value) == 1
+    }
+}
+
+impl Siblings {
+    fn of(lines: &[&Line]) -> Self {
+        let mut siblings = Self { dashes: Vec::new(), numbers: Vec::new() };
+        for line in lines.iter().filter(|line| !line.right_to_left) {
+            let first = &line.words[0];
+            if let Some(dash) = dash(line) {
+                siblings.dashes.push((dash, line.start));
+            }
+            if siblings.dashes.len() + siblings.numbers.len() >= MOST_SIBLINGS {
+                break;
+            }
+            if let Some(enumerator) = Enumerator::of(&first.text) {
+                siblings.numbers.push((enumerator, line.start, first.end));
+            }
+        }
+        siblings
+    }
+
+    /// What a line begins with, if that makes it an item.
+    fn marker(&self, line: &Line) -> Option<Marker> {
+        let first = &line.words[0];
+        if let Some(bullet) = first.text.chars().next().filter(|c| BULLETS.contains(c)) {
+            return Some(Marker::Bullet(bullet.len_utf8()));
+        }
+        let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
+        if let Some(dash) = dash(line) {
+            let alike = self.dashes.iter().filter(|(other, start)| *other == dash && near(*start, line.start)).count();
+            return (alike >= 2).then_some(Marker::Bullet(dash.len_utf8()));
+        }
+        let enumerator = self.enumerator(line)?;
+        let is_number = !enumerator.letter && enumerator.around.0.is_none();
+        (is_number && line.words.len() > 1).then(|| Marker::Number(first.text.clone()))
+    }
+
+    /// The number, or the letter, of a line when the one before or after it stands above or below.
+    fn enumerator(&self, line: &Line) -> Option<Enumerator> {
+        let first = &line.words[0];
+        let enumerator = Enumerator::of(&first.text).filter(|_| !line.right_to_left)?;
+        let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
+        let aligned = |start: f64, end: f64| near(start, line.start) || near(end, first.end);
+        let mut others = self.numbers.iter().filter(|(_, start, end)| aligned(*start, *end));
+        others.any(|(other, ..)| other.is_next_to(enumerator)).then_some(enumerator)
+    }
+}
+
+/// The dash that a line begins with, apart from its text.
+fn dash(line: &Line) -> Option<char> {
+    let [first, second, ..] = &line.words[..] else { return None };
+    let mut chars = first.text.chars();
+    let dash = chars.next().filter(|c| matches!(c, '-' | '–' | '—' | '*' | '·' | '−'))?;
+    (chars.next().is_none() && !second.glued && !first.style.mono).then_some(dash)
+}
+
+/// A block in the making.
+struct Open<'a> {
+    lines: Vec<&'a Line>,
+    kind: Kind,
+    /// Where its lines begin, the first one aside.
+    text_start: f64,
+}
+
+#[derive(Clone, PartialEq)]
+enum Kind {
+    Text,
+    /// Text with a number or letter of its own.
+    Counted,
+    Item(Marker),
+    Code,
+}
+
+/// An item that what follows may belong to.
+struct List {
+    start: f64,
+    text_start: f64,
+    width: usize,
+}
+
+struct Making<'a> {
+    usual: Usual,
+    lists: Vec<List>,
+    open: Option<Open<'a>>,
+    made: Vec<Placed<'a>>,
+    /// The last line, unless something else came after it.
+    last: Option<&'a Line>,
+}
+
+impl<'a> Making<'a> {
+    fn add(&mut self, line: &'a Line, siblings: &Siblings) {
+        let kind = self.kind(line, siblings);
+        if let Some(open) = &mut self.open
+            && goes_on(open, line, &kind, self.usual)
+        {
+            if open.lines.len() == 1 && open.kind == Kind::Text {
+                open.text_start = open.text_start.min(line.start);
+            }
+            open.lines.push(line);
+        } else {
+            self.close();
+            let text_start = match kind {
+                Kind::Item(_) | Kind::Counted => line.words.get(1).map_or(line.start + line.size, |word| word.start),
+                Kind::Text | Kind::Code => line.start,
+            };
+            self.open = Some(Open { lines: vec![line], kind, text_start });
+        }
+    }
+
+    fn kind(&self, line: &Line, siblings: &Siblings) -> Kind {
+        if self.usual.is_code(line) {
+            return Kind::Code;
+        }
+        match siblings.marker(line) {
+            Some(marker) if heading_by_size(line, self.usual).is_none() => Kind::Item(marker),
+            _ if siblings.enumerator(line).is_some() => Kind::Counted,
+            _ => Kind::Text,
+        }
+    }
+
+    /// Ends the open block.
+    fn close(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let first = open.lines[0];
+        let last = self.last.replace(open.lines[open.lines.len() - 1]);
+        self.leave_lists(&open, first, last);
+        let indent = self.lists.iter().map(|list| list.width).sum();
+        let block = match open.kind {
+            Kind::Item(marker) => {
+                let width = match &marker {
+                    Marker::Bullet(_) => 2,
+                    Marker::Number(number) => number.len() + 1,
+                };
+                self.lists.push(List { start: first.start, text_start: open.text_start, width });
+                Block::Item(marker, open.lines)
+            }
+            // A line of code in the midst of text, and not set in, is a term that is explained.
+            Kind::Code if open.lines.len() == 1 && last.is_some_and(|last| first.start < last.start + first.size) => {
+                Block::Paragraph(open.lines)
+            }
+            Kind::Code => Block::Code(open.lines),
+            Kind::Text | Kind::Counted => match heading(&open.lines, self.usual) {
+                Some(level) => {
+                    self.lists.clear();
+                    self.made.push(Placed { block: Block::Heading(level, open.lines), indent: 0 });
+                    return;
+                }
+                None => Block::Paragraph(open.lines),
+            },
+        };
+        self.made.push(Placed { block, indent });
+    }
+
+    /// Forgets the items that a block does not belong to.
+    fn leave_lists(&mut self, open: &Open<'_>, first: &Line, last: Option<&Line>) {
+        let follows = last.is_some_and(|last| {
+            last.goes_like(first) && first.baseline > last.baseline && first.baseline - last.baseline < first.size * 4.0
+        });
+        if !follows || first.right_to_left {
+            self.lists.clear();
+        }
+        let tolerance = first.size * 0.5;
+        let is_item = matches!(open.kind, Kind::Item(_));
+        while let Some(list) = self.lists.last() {
+            let within = if is_item { first.start > list.start + tolerance } else { first.start > list.text_start - tolerance };
+            if within {
+                break;
+            }
+            self.lists.pop();
+        }
+    }
+}
+
+/// Whether a line goes on with a block.
+fn goes_on(open: &Open<'_>, line: &Line, kind: &Kind, usual: Usual) -> bool {
+    let above = open.lines[open.lines.len() - 1];
+    let drop = line.baseline - above.baseline;
+    // A sign and its text are often drawn apart.
+    let beside = drop.abs() < line.size * 0.3 && line.start > above.end && above.words.len() == 1;
+    if beside && above.goes_like(line) && matches!(open.kind, Kind::Item(_)) && open.lines.len() == 1 {
+        return true;
+    }
+    if open.kind == Kind::Code {
+        return *kind == Kind::Code && above.goes_like(line) && drop > 0.0 && drop < above.size * 3.2;
+    }
+    if *kind != Kind::Text || !above.goes_like(line) || above.right_to_left != line.right_to_left {
+        return false;
+    }
+    let same_size = (above.size / line.size).max(line.size / above.size) < 1.1;
+    if !same_size {
+        return false;
+    }
+    if drop <= 0.0 {
+        return flows_on(open, above, line);
+    }
+    let indented = if above.right_to_left {
+        above.end - line.end > above.size * INDENT
+    } else {
+        let reference = if matches!(open.kind, Kind::Text) { above.start } else { open.text_start.max(above.start) };
+        line.start - reference > above.size * INDENT
+    };
+    if is_note(line) || is_last(open, above, line) && heading_by_size(line, usual).is_none() {
+        return false;
+    }
+    let (heavy, heavy_too) = (open.lines.iter().all(|line| is_bold(line)), is_bold(line));
+    let parted = heavy && !line.words[0].style.bold || !heavy && heavy_too && ends_sentence(above);
+    !indented && !parted && drop < above.size * LINE_GAP
+}
+
+/// Whether a line begins a footnote.
+fn is_note(line: &Line) -> bool {
+    line.words[0].text.starts_with(['¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'])
+}
+
+/// Whether a line ends its paragraph: the next word would have had room in it.
+fn is_last(open: &Open<'_>, above: &Line, line: &Line) -> bool {
+    let edge = open.lines.iter().fold(line.end, |edge, line| edge.max(line.end));
+    let first = &line.words[0];
+    let word = line.words.iter().take_while(|word| std::ptr::eq(*word, first) || word.glued).last().unwrap_or(first);
+    !line.right_to_left && above.end + (word.end - first.start) + line.size < edge
+}
+
+/// Whether the text goes on at the top of the next column.
+fn flows_on(open: &Open<'_>, above: &Line, line: &Line) -> bool {
+    let first = line.words[0].text.chars().next().unwrap_or(' ');
+    let next_column = line.start > above.end && above.baseline - line.baseline > above.size * 5.0;
+    let text = open.lines.len() > 1 && line.end - line.start > above.size * 8.0;
+    next_column && text && !above.right_to_left && !ends_sentence(above) && first.is_lowercase() && !is_bold(line)
+}
+
+fn ends_sentence(line: &Line) -> bool {
+    let last = line.words.last().map_or("", |word| &word.text);
+    last.trim_end_matches(['"', '”', '’', ')', ']']).ends_with(['.', ':', '!', '?', '。', '！', '？'])
+}
+
+fn is_bold(line: &Line) -> bool {
+    line.words.iter().all(|word| word.style.bold)
+}
+
+fn heading_by_size(line: &Line, usual: Usual) -> Option<u8> {
+    match line.size / usual.size {
+        ratio if ratio < 1.15 => None,
+        ratio if ratio >= 1.7 => Some(1),
+        ratio if ratio >= 1.35 => Some(2),
+        _ => Some(3),
+    }
+}
+
+/// The level of the heading that lines are, if they are one: by their size, by their weight, by their numbering.
+fn heading(lines: &[&Line], usual: Usual) -> Option<u8> {
+    let chars: usize = lines.iter().flat_map(|line| &line.words).map(|word| word.text.chars().count() + 1).sum();
+    if chars > HEADING_CHARS {
+        return None;
+    }
+    let by_size = heading_by_size(lines[0], usual);
+    let level = by_size.or_else(|| {
+        let letters = lines.iter().flat_map(|line| &line.words).flat_map(|word| word.text.chars());
+        let heavy = !usual.style.bold
+            && lines.iter().all(|line| is_bold(line) && !line.words[0].style.mono)
+            && chars <= BOLD_CHARS
+            && lines.len() <= 2
+            && lines[0].size > usual.size * 0.95
+            && letters.filter(|c| c.is_alphabetic()).count() >= 3;
+        let last = lines[lines.len() - 1].words.last().map_or("", |word| &word.text);
+        (heavy && !last.ends_with(['.', ',', ';', ':'])).then_some(4)
+    })?;
+    Some(numbered(&lines[0].words[0].text).unwrap_or(level))
+}
+
+/// The level that a number of several parts tells: 2 for `3.1`.
+fn numbered(word: &str) -> Option<u8> {
+    let parts: Vec<&str> = word.trim_end_matches('.').split('.').collect();
+    let is_part = |at: usize, part: &str| {
+        let number = !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
+        number || at == 0 && part.len() == 1 && part.bytes().all(|b| b.is_ascii_uppercase())
+    };
+    let all = parts.iter().enumerate().all(|(at, part)| is_part(at, part));
+    (all && parts.len() > 1).then(|| u8::try_from(parts.len().min(6)).unwrap_or(6))
+}

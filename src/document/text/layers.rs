@@ -1,0 +1,58 @@
+//! Which layers of a document are hidden (optional content, PDF 32000-1, 8.11).
+
+use std::collections::HashSet;
+
+use hayro_syntax::object::dict::keys;
+use hayro_syntax::object::{Array, Dict, MaybeRef, Name, ObjectIdentifier};
+use hayro_syntax::xref::XRef;
+
+/// The groups that the document's default configuration hides.
+#[derive(Default)]
+pub(in crate::document) struct Layers(HashSet<ObjectIdentifier>);
+
+impl Layers {
+    pub(in crate::document) fn of(xref: &XRef) -> Self {
+        let mut hidden = HashSet::new();
+        let properties = xref.get::<Dict<'_>>(xref.root_id()).and_then(|catalog| catalog.get::<Dict<'_>>("OCProperties"));
+        let Some(properties) = properties else { return Self::default() };
+        let Some(config) = properties.get::<Dict<'_>>("D") else { return Self::default() };
+        if config.get::<Name<'_>>("BaseState").as_deref() == Some(b"OFF") {
+            hidden.extend(groups(&properties, "OCGs"));
+        }
+        for group in groups(&config, "ON") {
+            hidden.remove(&group);
+        }
+        hidden.extend(groups(&config, "OFF"));
+        Self(hidden)
+    }
+
+    /// Whether the group, or the membership of groups, that `dict` holds under `key` is hidden.
+    pub(super) fn hide(&self, dict: &Dict<'_>, key: &[u8]) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let Some(group) = dict.get_ref(key) else { return false };
+        let membership = dict.get::<Dict<'_>>(key).filter(|dict| dict.get::<Name<'_>>(keys::TYPE).as_deref() == Some(b"OCMD"));
+        let Some(membership) = membership else { return self.0.contains(&group.into()) };
+        let mut members: Vec<ObjectIdentifier> = groups(&membership, "OCGs").collect();
+        members.extend(membership.get_ref("OCGs").filter(|_| members.is_empty()).map(ObjectIdentifier::from));
+        if members.is_empty() {
+            return false;
+        }
+        let is_off = |group: &ObjectIdentifier| self.0.contains(group);
+        match membership.get::<Name<'_>>("P").as_deref() {
+            Some(b"AllOn") => members.iter().any(is_off),
+            Some(b"AnyOff") => !members.iter().any(is_off),
+            Some(b"AllOff") => !members.iter().all(is_off),
+            _ => members.iter().all(is_off),
+        }
+    }
+}
+
+fn groups<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = ObjectIdentifier> + use<'a> {
+    let list = dict.get::<Array<'a>>(key);
+    list.into_iter().flat_map(|list| list.raw_iter()).filter_map(|item| match item {
+        MaybeRef::Ref(group) => Some(group.into()),
+        MaybeRef::NotRef(_) => None,
+    })
+}
