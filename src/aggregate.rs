@@ -1,10 +1,16 @@
 //! Joins page outputs, in page order, into the result. Pure: it is handed pages and writes text.
 //!
 //! Pages are joined by their number and never by the order or count of answers, so the result of any run is
-//! byte-equal to that of a sequential one (invariant I3).
+//! byte-equal to that of a sequential one (invariant I3). What a page cannot know of its document is added here: which
+//! headers it repeats (`margins`), and which titles the outline has (`headings`).
+
+mod headings;
+mod margins;
 
 use std::io::{self, Write};
 
+pub use self::headings::Headings;
+pub use self::margins::RepeatedMargins;
 use crate::task::{PageStatus, PageView, TaskOptions};
 
 /// Writes the Markdown of pages that are handed over in ascending order.

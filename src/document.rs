@@ -26,7 +26,7 @@ mod split;
 mod text;
 
 pub use content::ContentHash;
-pub use facts::PageFacts;
+pub use facts::{OutlineEntry, PageFacts};
 pub use image::{ImageOptions, PageImage};
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};

@@ -50,6 +50,9 @@ pub struct TaskArgs {
     /// The line before each page; empty for none [default: <!-- page {page} -->]
     #[arg(long, env = "BINDERY_PAGE_SEPARATOR")]
     page_separator: Option<String>,
+    /// Keep headers, footers and page numbers that the pages repeat
+    #[arg(long, env = "BINDERY_KEEP_HEADERS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    keep_headers: Option<String>,
 }
 
 impl TaskArgs {
@@ -70,6 +73,7 @@ impl TaskArgs {
             ("max_failed_pages", &self.max_failed_pages),
             ("timeout", &self.timeout),
             ("page_separator", &self.page_separator),
+            ("keep_headers", &self.keep_headers),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }

@@ -1,4 +1,4 @@
-//! What is known of a page without reading it for good.
+//! What is known of a page without reading it for good, and of the document.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,17 @@ pub struct PageFacts {
     pub image_coverage: f32,
     /// What it shows, as a hash, in hexadecimal; absent when its parts are too tangled for one.
     pub content_hash: Option<String>,
+}
+
+/// A title of a document's outline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlineEntry {
+    /// What it says.
+    pub title: String,
+    /// How deep it stands, from 1.
+    pub level: u8,
+    /// The page that it leads to, from 1.
+    pub page: u32,
 }
 
 /// More of its glyphs without a meaning, and a page's text is not to be trusted.

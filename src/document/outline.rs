@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use hayro_syntax::Pdf;
 use hayro_syntax::object::{Array, Dict, MaybeRef, Name, Object, ObjectIdentifier, String as PdfString};
 
+use super::facts::OutlineEntry;
+
 /// Larger trees are broken or hostile ones.
 const MAX_NODES: usize = 100_000;
 /// A longer title or label is cut.
@@ -14,7 +16,7 @@ const MAX_CHARS: usize = 500;
 #[derive(Default)]
 pub(super) struct Outline {
     labels: BTreeMap<u32, LabelRange>,
-    titles: HashMap<u32, Vec<String>>,
+    titles: BTreeMap<u32, Vec<OutlineEntry>>,
 }
 
 /// From one page on, how pages are labelled (PDF 32000-1, 12.4.2).
@@ -37,7 +39,7 @@ impl Outline {
                 labels.insert(index.saturating_add(1), LabelRange { style, prefix, first });
             });
         }
-        let mut titles: HashMap<u32, Vec<String>> = HashMap::new();
+        let mut titles = BTreeMap::new();
         if let Some(outline) = catalog.get::<Dict<'_>>("Outlines") {
             let targets = Targets::new(&mut walk, &catalog);
             walk.titles(&outline, &targets, &mut titles);
@@ -62,7 +64,12 @@ impl Outline {
 
     /// The titles that lead to page `number`, in the outline's order.
     pub(super) fn titles(&self, number: u32) -> Vec<String> {
-        self.titles.get(&number).cloned().unwrap_or_default()
+        self.titles.get(&number).into_iter().flatten().map(|entry| entry.title.clone()).collect()
+    }
+
+    /// All titles that lead to a page, by page.
+    pub(super) fn entries(&self) -> Vec<OutlineEntry> {
+        self.titles.values().flatten().cloned().collect()
     }
 }
 
@@ -164,10 +171,11 @@ impl Walk<'_> {
     }
 
     /// Items in their order, those below an item after it.
-    fn titles(&mut self, outline: &Dict<'_>, targets: &Targets, titles: &mut HashMap<u32, Vec<String>>) {
+    fn titles(&mut self, outline: &Dict<'_>, targets: &Targets, titles: &mut BTreeMap<u32, Vec<OutlineEntry>>) {
         let mut seen = HashSet::new();
-        let mut stack: Vec<Dict<'_>> = outline.get::<Dict<'_>>("First").into_iter().collect();
-        while let Some(item) = stack.pop().filter(|_| self.spend()) {
+        let mut stack: Vec<(u8, Dict<'_>)> =
+            outline.get::<Dict<'_>>("First").map(|first| (1, first)).into_iter().collect();
+        while let Some((level, item)) = stack.pop().filter(|_| self.spend()) {
             if item.obj_id().is_some_and(|id| !seen.insert(id)) {
                 continue;
             }
@@ -177,10 +185,10 @@ impl Walk<'_> {
             });
             let title = item.get::<PdfString<'_>>("Title").map(|title| text(title.as_bytes()));
             if let (Some(title), Some(page)) = (title, target.and_then(|target| targets.page(&target))) {
-                titles.entry(page).or_default().push(title);
+                titles.entry(page).or_default().push(OutlineEntry { title, level, page });
             }
-            stack.extend(item.get::<Dict<'_>>("Next"));
-            stack.extend(item.get::<Dict<'_>>("First"));
+            stack.extend(item.get::<Dict<'_>>("Next").map(|next| (level, next)));
+            stack.extend(item.get::<Dict<'_>>("First").map(|first| (level.saturating_add(1), first)));
         }
     }
 }
@@ -262,7 +270,7 @@ mod tests {
     fn pages_are_labelled_as_viewers_do() {
         let range = |style, prefix: &str, first| LabelRange { style, prefix: prefix.into(), first };
         let labels = BTreeMap::from([(1, range(b'r', "", 1)), (5, range(b'D', "", 1)), (8, range(b'A', "X-", 26))]);
-        let outline = Outline { labels, titles: HashMap::new() };
+        let outline = Outline { labels, titles: BTreeMap::new() };
         let all: Vec<String> = (1..=9).filter_map(|page| outline.label(page)).collect();
         assert_eq!(all, ["i", "ii", "iii", "iv", "1", "2", "3", "X-Z", "X-AA"]);
         assert_eq!(Outline::default().label(1), None);

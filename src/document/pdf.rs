@@ -142,7 +142,7 @@ impl<'a> PdfReader<'a> {
     pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
         let page = self.page(number)?;
         let counts = text::counts(page, &self.fonts, self.layers()).map_err(|TooMuch| endless(number))?;
-        let outline = self.open.outline.get_or_init(|| Outline::of(&self.open.pdf));
+        let outline = self.outline();
         let (width, height) = page.render_dimensions();
         let coverage = counts.images / (f64::from(width) * f64::from(height)).max(1.0);
         Ok(PageFacts {
@@ -174,6 +174,11 @@ impl<'a> PdfReader<'a> {
         let shapes = self.shapes.get_or_init(RenderCache::new);
         image::image(page, shapes, &self.open.settings, options)
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
+    }
+
+    /// The titles of the document's outline, by the pages that they lead to.
+    pub(super) fn outline(&self) -> &'a Outline {
+        self.open.outline.get_or_init(|| Outline::of(&self.open.pdf))
     }
 
     fn layers(&self) -> &'a Layers {

@@ -30,7 +30,7 @@ use crossbeam_channel::{Receiver, Sender};
 use self::process::{Death, Frame, GLANCE, Reader, Trouble};
 use self::wire::{Answer, Request};
 use super::content::ContentHash;
-use super::facts::PageFacts;
+use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
@@ -266,6 +266,17 @@ impl RemotePdf {
         })
     }
 
+    /// The document's outline.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub(super) fn outline(&self, seat: &mut Seat<'_>, patience: &Patience) -> Result<Vec<OutlineEntry>, Failure> {
+        self.about("the outline", seat, &Request::Outline, patience, |answer| match answer {
+            (Answer::Outline(entries), _) => Some(entries),
+            _ => None,
+        })
+    }
+
     /// How `page` (from 1) looks.
     ///
     /// # Errors
@@ -298,6 +309,17 @@ impl RemotePdf {
         patience: &Patience,
         understand: impl FnOnce(Frame) -> Option<T>,
     ) -> Result<T, Failure> {
+        self.about(&format!("page {page}"), seat, request, patience, understand)
+    }
+
+    fn about<T>(
+        &self,
+        what: &str,
+        seat: &mut Seat<'_>,
+        request: &Request,
+        patience: &Patience,
+        understand: impl FnOnce(Frame) -> Option<T>,
+    ) -> Result<T, Failure> {
         let death = match self.ask(seat, Some(request), patience) {
             Ok(answer) => match understand(answer) {
                 Some(understood) => return Ok(understood),
@@ -306,7 +328,7 @@ impl RemotePdf {
             Err(Trouble::Said(failure)) => return Err(failure),
             Err(Trouble::Died(death)) => death,
         };
-        Err(self.pool.failure(death, &format!("reading page {page}")))
+        Err(self.pool.failure(death, &format!("reading {what}")))
     }
 
     /// Asks a process that has the file open; without a request the answer is that of the opening.

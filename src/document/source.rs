@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ContentHash, SharedHashes};
-use super::facts::PageFacts;
+use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
@@ -114,6 +114,18 @@ impl PageReader<'_> {
         }
     }
 
+    /// The titles of the document's outline that lead to a page, by page; none where it has no outline.
+    ///
+    /// # Errors
+    /// When it cannot be read within the limits of a reader process: `timeout`, `page_timeout`, `page_memory`,
+    /// `page_crash`.
+    pub fn outline(&mut self) -> Result<Vec<OutlineEntry>, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here { reader, .. } => Ok(reader.outline().entries()),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.outline(taken(pdf, seat, &self.patience)?, &self.patience),
+        }
+    }
+
     /// How `page` (from 1) looks, in its crop box and upright, on white.
     ///
     /// # Errors
@@ -135,9 +147,7 @@ impl PageReader<'_> {
     pub fn text(&mut self, page: u32) -> Result<PageText, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.text(page),
-            ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.text(taken(pdf, seat, &self.patience)?, page, &self.patience)
-            }
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.text(taken(pdf, seat, &self.patience)?, page, &self.patience),
         }
     }
 }

@@ -9,6 +9,7 @@
 mod bidi;
 mod block;
 mod collect;
+mod columns;
 mod fonts;
 mod inline;
 mod interpret;
@@ -16,6 +17,7 @@ mod layers;
 mod line;
 mod link;
 mod order;
+mod region;
 mod table;
 mod write;
 
@@ -23,9 +25,9 @@ use hayro_interpret::TransformExt;
 use hayro_interpret::kurbo::Rect;
 use hayro_syntax::page::Page;
 
-pub(super) use self::collect::Counts;
 use self::block::Usual;
 use self::collect::Collector;
+pub(super) use self::collect::Counts;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;

@@ -45,6 +45,8 @@ pub(super) struct SubmitOptions {
     timeout: Option<String>,
     /// The line before each page, with `{page}` for its number; empty for none.
     page_separator: Option<String>,
+    /// `true`: headers, footers and page numbers that the pages repeat stay in the result.
+    keep_headers: Option<String>,
     /// Who is told when the task has ended.
     webhook_url: Option<String>,
     /// What that message is signed with.

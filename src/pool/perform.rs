@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::another::Another;
 use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
-use crate::aggregate::{JsonWriter, MarkdownWriter};
+use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
@@ -293,7 +293,9 @@ impl Workshop {
 
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
     fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<Vec<u32>, Failure> {
-        let [markdown, json] = match self.try_bind(spec, bind).map_err(|e| storage_failed(&e))? {
+        let repeated = self.repeated(spec, bind).map_err(|e| storage_failed(&e))?;
+        let headings = if repeated.is_known() { self.headings(spec)? } else { Headings::default() };
+        let [markdown, json] = match self.try_bind(spec, bind, &repeated, &headings).map_err(|e| storage_failed(&e))? {
             Bound::Missing(pages) => return Ok(pages),
             Bound::Staged(files) => *files,
         };
@@ -304,7 +306,41 @@ impl Workshop {
         Ok(Vec::new())
     }
 
-    fn try_bind(&self, spec: &JobSpec, bind: &Bind) -> io::Result<Bound> {
+    /// The titles of the document's outline. Without one, or with one that cannot be read, the pages say what is a title.
+    fn headings(&self, spec: &JobSpec) -> Result<Headings, Failure> {
+        let document = self.readers.open(&spec.source_path, spec.options.password.as_deref(), &spec.limits);
+        // A job that gave up has its attempts cancelled, and binds what is there.
+        let unstopped = CancellationToken::new();
+        let deadline = Instant::now() + spec.attempt_timeout;
+        match document.and_then(|document| document.reader().until(deadline, &unstopped).outline()) {
+            Ok(entries) => Ok(Headings::of(entries)),
+            Err(why) if why.is_lack() => Err(why),
+            Err(why) => {
+                log::debug!(task:% = spec.task, code:% = why.code; "the outline cannot be read");
+                Ok(Headings::default())
+            }
+        }
+    }
+
+    /// What the margins of the pages have in common.
+    fn repeated(&self, spec: &JobSpec, bind: &Bind) -> io::Result<RepeatedMargins> {
+        let mut repeated = RepeatedMargins::default();
+        for &page in bind.pages.iter().filter(|page| !bind.failed.contains_key(page)) {
+            if let Some(output) = self.known(spec, page)? {
+                repeated.look_at(page, &output);
+            }
+        }
+        Ok(repeated)
+    }
+
+    fn try_bind(
+        &self,
+        spec: &JobSpec,
+        bind: &Bind,
+        repeated: &RepeatedMargins,
+        headings: &Headings,
+    ) -> io::Result<Bound> {
+        let keeps = spec.options.keep_headers == Some(true);
         let mut markdown = MarkdownWriter::new(buffered(self.blob.stage()?), &spec.options);
         let mut json = JsonWriter::new(buffered(self.blob.stage()?));
         let mut missing = Vec::new();
@@ -312,7 +348,13 @@ impl Workshop {
             let output = self.known(spec, page)?;
             let view = match (bind.failed.get(&page), output) {
                 (Some(failed), _) => PageView::failed(page, failed.clone()),
-                (None, Some(output)) => PageView::done(page, output),
+                (None, Some(output)) => {
+                    let markdown = if keeps { &output.markdown } else { repeated.without(page, &output) };
+                    // What a model wrote stays as it is.
+                    let set = output.margins.is_some().then(|| headings.set(page, markdown));
+                    let markdown = set.unwrap_or_else(|| markdown.to_owned());
+                    PageView::done(page, PageOutput { markdown, ..output })
+                }
                 (None, None) => {
                     missing.push(page);
                     PageView::unfinished(page, PageStatus::Pending)

@@ -205,7 +205,8 @@ impl LlmProcessor {
             let mut look = || {
                 let facts = reader.facts(page)?;
                 let sound = facts.has_sound_text();
-                let text = if sound || kind != PageInputKind::Image { reader.text(page)?.markdown } else { String::new() };
+                let text =
+                    if sound || kind != PageInputKind::Image { reader.text(page)?.markdown } else { String::new() };
                 let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
                 let empty = facts.glyphs == 0 && facts.image_coverage == 0.0;
                 Ok::<_, Failure>((sound, empty, text, image))
@@ -470,7 +471,12 @@ impl LlmProcessor {
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-        let output = PageOutput { checks: Some(checks), recipe: BY_FALLBACK, margins: Some(margins), ..self.output(input, markdown) };
+        let output = PageOutput {
+            checks: Some(checks),
+            recipe: BY_FALLBACK,
+            margins: Some(margins),
+            ..self.output(input, markdown)
+        };
         Ok(PageOutput { processor: TEXT.to_owned(), ..output })
     }
 }

@@ -44,6 +44,8 @@ pub struct TaskOptions {
     pub timeout: Option<u32>,
     /// The line before each page; `{page}` stands for the page number; empty for none.
     pub page_separator: Option<String>,
+    /// Whether headers, footers and page numbers that the pages repeat stay in the result; they do not when absent.
+    pub keep_headers: Option<bool>,
     /// Who is told when the task has ended, by a POST.
     pub webhook_url: Option<String>,
     /// What that message is signed with; the server's secret when absent. Kept with the record, never shown.
@@ -91,7 +93,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 19] = [
+    pub const NAMES: [&'static str; 20] = [
         "pages",
         "password",
         "processor",
@@ -106,6 +108,7 @@ impl TaskOptions {
         "max_failed_pages",
         "timeout",
         "page_separator",
+        "keep_headers",
         "webhook_url",
         "webhook_secret",
         "metadata",
@@ -156,11 +159,8 @@ impl TaskOptions {
             "max_failed_pages" => self.max_failed_pages = Some(value.parse().map_err(refuse)?),
             "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
-            "reuse" => {
-                let known = [("true", true), ("1", true), ("false", false), ("0", false)];
-                let found = known.into_iter().find(|(word, _)| *word == value.trim());
-                self.reuse = Some(found.ok_or_else(|| refuse("must be true or false".into()))?.1);
-            }
+            "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
+            "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
                 if !is_flatter_than(&json, Self::MAX_METADATA_DEPTH) {
@@ -212,6 +212,7 @@ impl fmt::Debug for TaskOptions {
             .field("priority", &self.priority)
             .field("max_failed_pages", &self.max_failed_pages)
             .field("timeout", &self.timeout)
+            .field("keep_headers", &self.keep_headers)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
             .field("has_webhook", &self.webhook_url.is_some())
@@ -222,6 +223,14 @@ impl fmt::Debug for TaskOptions {
 fn separator(text: &str) -> Result<String, String> {
     let plain = text.len() <= 1_000 && !text.contains(['\n', '\r', '\0']);
     plain.then(|| text.to_owned()).ok_or_else(|| "must be one line of at most 1000 bytes".to_owned())
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    match text.trim() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    }
 }
 
 fn number<T>(text: &str, range: &std::ops::RangeInclusive<T>) -> Result<T, String>
@@ -357,6 +366,7 @@ mod tests {
             ("max_failed_pages", "5%"),
             ("timeout", "2m"),
             ("page_separator", "---{page}---"),
+            ("keep_headers", "true"),
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
             ("metadata", "{\"a\":1}"),
@@ -403,6 +413,7 @@ mod tests {
             ("ttl", "99999999d"),
             ("metadata", "{"),
             ("reuse", "perhaps"),
+            ("keep_headers", "some"),
             ("page_separator", "a\nb"),
         ] {
             let error = TaskOptions::default().set(name, value).unwrap_err();

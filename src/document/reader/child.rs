@@ -52,7 +52,11 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
                 }
             }
             Request::Close => next(owner)?,
-            Request::ContentHash { .. } | Request::Facts { .. } | Request::Image { .. } | Request::Text { .. } => {
+            Request::ContentHash { .. }
+            | Request::Facts { .. }
+            | Request::Outline
+            | Request::Image { .. }
+            | Request::Text { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
                 next(owner)?
@@ -81,6 +85,7 @@ fn serve_pages(
                         Ok(facts) => (Answer::Facts(facts), Vec::new()),
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
+                    Request::Outline => (Answer::Outline(reader.outline().entries()), Vec::new()),
                     Request::Image { page, options } => match reader.image(page, &options) {
                         Ok(PageImage { media_type, width, height, blank, bytes }) => {
                             (Answer::Image { media_type, width, height, blank }, bytes)

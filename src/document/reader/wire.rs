@@ -15,7 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::document::facts::PageFacts;
+use crate::document::facts::{OutlineEntry, PageFacts};
 use crate::document::image::ImageOptions;
 use crate::task::{Failure, Margins};
 
@@ -34,6 +34,8 @@ pub(super) enum Request {
     ContentHash { page: u32 },
     /// Tell what is known of a page.
     Facts { page: u32 },
+    /// Tell the document's outline.
+    Outline,
     /// Render a page.
     Image { page: u32, options: ImageOptions },
     /// Read the text of a page.
@@ -51,6 +53,8 @@ pub(super) enum Answer {
     ContentHash,
     /// To [`Request::Facts`].
     Facts(PageFacts),
+    /// To [`Request::Outline`].
+    Outline(Vec<OutlineEntry>),
     /// To [`Request::Image`]; the file is in the frame's bytes.
     Image { media_type: String, width: u32, height: u32, blank: bool },
     /// To [`Request::Text`]; the Markdown is in the frame's bytes.

@@ -90,7 +90,12 @@ const INDENT: f64 = 0.8;
 pub(super) const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙'];
 
 /// The blocks of a page, in the order of its lines.
-pub(super) fn blocks<'a>(lines: &[&'a Line], tables: &'a [Table], table_of: &[Option<usize>], usual: Usual) -> Vec<Placed<'a>> {
+pub(super) fn blocks<'a>(
+    lines: &[&'a Line],
+    tables: &'a [Table],
+    table_of: &[Option<usize>],
+    usual: Usual,
+) -> Vec<Placed<'a>> {
     let siblings = Siblings::of(lines);
     let mut making = Making { usual, lists: Vec::new(), open: None, made: Vec::new(), last: None };
     let mut written = vec![false; tables.len()];
@@ -315,7 +320,8 @@ impl<'a> Making<'a> {
         let tolerance = first.size * 0.5;
         let is_item = matches!(open.kind, Kind::Item(_));
         while let Some(list) = self.lists.last() {
-            let within = if is_item { first.start > list.start + tolerance } else { first.start > list.text_start - tolerance };
+            let within =
+                if is_item { first.start > list.start + tolerance } else { first.start > list.text_start - tolerance };
             if within {
                 break;
             }

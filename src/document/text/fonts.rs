@@ -223,7 +223,9 @@ fn named_style(name: &str) -> Style {
     // Computer Modern and its kin name their cuts by two letters behind that of the family.
     let cut = ["cm", "sf", "ec", "lm", "tc", "pl"].iter().find_map(|family| name.strip_prefix(family)).unwrap_or("");
     let cut_is = |cuts: &[&str]| {
-        cuts.iter().any(|of| cut.strip_prefix(of).is_some_and(|size| size.trim_end_matches("-ot1").bytes().all(|b| b.is_ascii_digit())))
+        cuts.iter().any(|of| {
+            cut.strip_prefix(of).is_some_and(|size| size.trim_end_matches("-ot1").bytes().all(|b| b.is_ascii_digit()))
+        })
     };
     Style {
         bold: has(&["bold", "black", "heavy", "demi", "-medi"])

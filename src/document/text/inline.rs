@@ -175,7 +175,10 @@ impl<'t> Writer<'t> {
         let text = &self.text[from..to];
         let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
         let begin = from + text.find(char::is_alphanumeric).unwrap_or(text.len());
-        let end = from + text.rfind(char::is_alphanumeric).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        let end = from
+            + text
+                .rfind(char::is_alphanumeric)
+                .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
         let ideographs = text.chars().any(is_ideographic);
         // Single slanted letters are mathematics.
         let least = if bold || ideographs { 2 } else { 3 };
@@ -256,6 +259,7 @@ mod tests {
             link: None,
             style: *style,
             glued: text.len() > 1 && text.starts_with('+'),
+            spaced: false,
         };
         let words = words.iter().map(word).collect();
         let (size, direction) = (10.0, (1.0, 0.0));

@@ -133,8 +133,7 @@ impl Path {
     }
 
     fn rectangle(&mut self, area: Rect) {
-        let corners =
-            [(area.x0, area.y0), (area.x1, area.y0), (area.x1, area.y1), (area.x0, area.y1)].map(Point::from);
+        let corners = [(area.x0, area.y0), (area.x1, area.y0), (area.x1, area.y1), (area.x0, area.y1)].map(Point::from);
         self.move_to(corners[0]);
         corners[1..].iter().for_each(|corner| self.line_to(*corner));
         self.close();
@@ -179,7 +178,8 @@ impl<'a> Walk<'_, 'a> {
                 b"cm" => state.to_page *= Affine::new(numbers(&instruction)),
                 b"gs" => {
                     let name = instruction.operands().find_map(name);
-                    if let Some(font) = name.and_then(|name| resources.get_ext_g_state(name)?.get::<Array<'a>>("Font")) {
+                    if let Some(font) = name.and_then(|name| resources.get_ext_g_state(name)?.get::<Array<'a>>("Font"))
+                    {
                         let mut parts = font.flex_iter();
                         if let (Some(dict), Some(size)) = (parts.next::<Dict<'a>>(), parts.next::<f32>()) {
                             (state.font, state.size) = (self.fonts.of(&dict), f64::from(size));
@@ -427,7 +427,12 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// What an annotation looks like (PDF 32000-1, 12.5.5); a form field without a look, its value.
-    fn annotation(&mut self, annotation: &Dict<'a>, resources: &Resources<'a>, state: &State<'a>) -> Result<(), TooMuch> {
+    fn annotation(
+        &mut self,
+        annotation: &Dict<'a>,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), TooMuch> {
         const UNSEEN: u32 = 1 << 1 | 1 << 5;
         let Some(area) = annotation.get::<PdfRect>(keys::RECT) else { return Ok(()) };
         if annotation.get::<u32>("F").unwrap_or(0) & UNSEEN != 0 || self.layers.hide(annotation, b"OC") {
@@ -435,7 +440,8 @@ impl<'a> Walk<'_, 'a> {
         }
         let area = area.to_kurbo();
         let Some(look) = appearance(annotation) else {
-            if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") && !annotation.contains_key("AP") {
+            if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") && !annotation.contains_key("AP")
+            {
                 self.field(annotation, area, state);
             }
             return Ok(());

@@ -13,7 +13,8 @@ pub(in crate::document) struct Layers(HashSet<ObjectIdentifier>);
 impl Layers {
     pub(in crate::document) fn of(xref: &XRef) -> Self {
         let mut hidden = HashSet::new();
-        let properties = xref.get::<Dict<'_>>(xref.root_id()).and_then(|catalog| catalog.get::<Dict<'_>>("OCProperties"));
+        let properties =
+            xref.get::<Dict<'_>>(xref.root_id()).and_then(|catalog| catalog.get::<Dict<'_>>("OCProperties"));
         let Some(properties) = properties else { return Self::default() };
         let Some(config) = properties.get::<Dict<'_>>("D") else { return Self::default() };
         if config.get::<Name<'_>>("BaseState").as_deref() == Some(b"OFF") {
@@ -32,7 +33,8 @@ impl Layers {
             return false;
         }
         let Some(group) = dict.get_ref(key) else { return false };
-        let membership = dict.get::<Dict<'_>>(key).filter(|dict| dict.get::<Name<'_>>(keys::TYPE).as_deref() == Some(b"OCMD"));
+        let membership =
+            dict.get::<Dict<'_>>(key).filter(|dict| dict.get::<Name<'_>>(keys::TYPE).as_deref() == Some(b"OCMD"));
         let Some(membership) = membership else { return self.0.contains(&group.into()) };
         let mut members: Vec<ObjectIdentifier> = groups(&membership, "OCGs").collect();
         members.extend(membership.get_ref("OCGs").filter(|_| members.is_empty()).map(ObjectIdentifier::from));

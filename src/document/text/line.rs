@@ -45,6 +45,8 @@ pub(super) struct Word {
     pub(super) style: Style,
     /// Whether it follows the word before without a space.
     pub(super) glued: bool,
+    /// Whether a space was drawn before it.
+    pub(super) spaced: bool,
 }
 
 impl Line {
@@ -313,14 +315,14 @@ fn with_spaces(pieces: Vec<Piece>, gap: f64) -> Vec<Piece> {
 
 fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
-    let mut open = false;
+    let (mut open, mut space) = (false, false);
     let mut pen = f64::MIN;
     for piece in pieces {
         open &= spaced || piece.start - pen <= gap;
         pen = piece.end;
         let mut add = |c: char| {
             if c.is_whitespace() {
-                open = false;
+                (open, space) = (false, true);
                 return;
             }
             // Wide letters are as wide as each other in any font.
@@ -328,8 +330,8 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
             let goes_on = open && words.last().is_some_and(|word| word.looks_like(style, c));
             if !goes_on {
                 let (start, end) = (piece.start, piece.end);
-                words.push(Word { text: String::new(), start, end, link: None, style, glued: open });
-                open = true;
+                words.push(Word { text: String::new(), start, end, link: None, style, glued: open, spaced: space });
+                (open, space) = (true, false);
             }
             if let Some(word) = words.last_mut() {
                 // One sign is enough for several glyphs that nobody knows.

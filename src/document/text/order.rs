@@ -33,8 +33,7 @@ impl Order {
     /// `in_table` says of each line whether it is part of a table; those stay together.
     pub(super) fn of(lines: &[Line], in_table: &[bool], height: f64, usual: Usual) -> Self {
         let mut order = Self::default();
-        let free: Vec<usize> =
-            (0..lines.len()).filter(|at| !in_table[*at] && lines[*at].direction.0 > 0.99).collect();
+        let free: Vec<usize> = (0..lines.len()).filter(|at| !in_table[*at] && lines[*at].direction.0 > 0.99).collect();
         let mut left = vec![true; lines.len()];
         order.edges(lines, &free, height, usual);
         order.top.iter().chain(&order.bottom).for_each(|at| left[*at] = false);
@@ -53,12 +52,16 @@ impl Order {
         sorted.sort_by(|a, b| lines[*a].baseline.total_cmp(&lines[*b].baseline));
         let rows: Vec<&[usize]> =
             sorted.chunk_by(|a, b| lines[*b].baseline - lines[*a].baseline < lines[*a].size * 0.5).collect();
-        let drops: Vec<f64> = rows.windows(2).map(|pair| lines[pair[1][0]].baseline - lines[pair[0][0]].baseline).collect();
+        let drops: Vec<f64> =
+            rows.windows(2).map(|pair| lines[pair[1][0]].baseline - lines[pair[0][0]].baseline).collect();
         let mut usual_drop = drops.clone();
         usual_drop.sort_by(f64::total_cmp);
         let gap = usual_drop.get(usual_drop.len() / 2).map_or(usual.size, |drop| drop.max(usual.size * 1.1)) * EDGE_GAP;
         let stands_apart = |count: &usize, edge: f64, drop: Option<&f64>, row: &[usize]| {
-            *count <= EDGE_ROWS && edge < height * EDGE && drop.is_some_and(|drop| *drop >= gap) && row.len() <= EDGE_ROWS
+            *count <= EDGE_ROWS
+                && edge < height * EDGE
+                && drop.is_some_and(|drop| *drop >= gap)
+                && row.len() <= EDGE_ROWS
                 && !row.iter().any(|at| usual.is_code(&lines[*at]))
         };
         let top = (1..rows.len()).take(EDGE_ROWS).find(|count| {

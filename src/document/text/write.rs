@@ -1,12 +1,12 @@
 //! Blocks → Markdown.
 
+use super::PageText;
 use super::block::{self, Block, Marker, Placed, Usual};
 use super::inline::{Inline, escape, escape_block};
 use super::line::Line;
 use super::link::Link;
 use super::order::Order;
 use super::table::Table;
-use super::PageText;
 use crate::task::Margins;
 
 pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], height: f64, usual: Usual) -> PageText {
@@ -18,10 +18,12 @@ pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], heigh
     let order = Order::of(lines, &in_table, height, usual);
     let writer = Writer { usual, targets };
     let blocks = |of: &[usize]| {
-        let (lines, tables_of): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
+        let (lines, tables_of): (Vec<&Line>, Vec<Option<usize>>) =
+            of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
         block::blocks(&lines, tables, &tables_of, usual)
     };
-    let margin = |of: &[usize]| -> Vec<String> { blocks(of).iter().map(|placed| writer.margin(&placed.block)).collect() };
+    let margin =
+        |of: &[usize]| -> Vec<String> { blocks(of).iter().map(|placed| writer.margin(&placed.block)).collect() };
     let (top, bottom) = (margin(&order.top), margin(&order.bottom));
     let mut body = String::new();
     let mut before: Option<Placed<'_>> = None;
@@ -182,7 +184,7 @@ mod tests {
         let word = |text: &str| {
             let (start, end) = (pen, pen + size * 0.5 * f64::from(u32::try_from(text.chars().count()).unwrap()));
             pen = end + size * if style.mono { 0.5 } else { 0.3 };
-            Word { text: text.into(), start, end, link: None, style, glued: false }
+            Word { text: text.into(), start, end, link: None, style, glued: false, spaced: false }
         };
         let words: Vec<Word> = text.split(' ').map(word).collect();
         let end = words.last().unwrap().end;
@@ -270,7 +272,9 @@ mod tests {
 
     #[test]
     fn footnotes_come_behind_the_text_of_all_columns() {
-        let text = |start: f64| (0..6).map(move |at| line("words of running text here", start, 300.0 + 12.0 * f64::from(at), 10.0));
+        let text = |start: f64| {
+            (0..6).map(move |at| line("words of running text here", start, 300.0 + 12.0 * f64::from(at), 10.0))
+        };
         let mut lines: Vec<Line> = text(72.0).collect();
         lines.push(line("¹A note", 72.0, 390.0, 8.0));
         lines.push(line("goes on.", 72.0, 400.0, 8.0));

@@ -1,0 +1,115 @@
+//! Rules → regions of the page that may be tables.
+
+use std::collections::BTreeSet;
+
+use super::collect::Rule;
+use super::line::Line;
+
+/// Rules and words this near belong together, points.
+const NEAR: f64 = 2.5;
+/// More rules in one grid are a drawing.
+const MOST_IN_GRID: usize = 400;
+
+/// Rules that touch each other, as lines of a grid.
+pub(super) struct Region {
+    pub(super) xs: Vec<f64>,
+    pub(super) ys: Vec<f64>,
+    uprights: Vec<Rule>,
+    left: f64,
+    right: f64,
+}
+
+impl Region {
+    /// Whether a rule stands at each of its places, at the height `y`.
+    pub(super) fn parted(&self, y: f64) -> Vec<bool> {
+        let stands =
+            |x: f64| self.uprights.iter().any(|rule| (rule.at - x).abs() < NEAR * 2.0 && rule.from < y && rule.to > y);
+        self.xs.iter().map(|x| stands(*x)).collect()
+    }
+
+    /// Whether a line stands in it.
+    pub(super) fn holds(&self, line: &Line) -> bool {
+        let (Some(top), Some(bottom)) = (self.ys.first(), self.ys.last()) else { return false };
+        let middle = line.baseline - line.size * 0.3;
+        let inside = middle > top - NEAR && middle < bottom + NEAR;
+        line.is_level() && inside && line.start > self.left - NEAR * 2.0 && line.end < self.right + NEAR * 2.0
+    }
+}
+
+/// Grids, and stacks of level rules of the same width.
+pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
+    let level = joined(rules.iter().filter(|rule| !rule.upright));
+    let upright = joined(rules.iter().filter(|rule| rule.upright));
+    if level.len() + upright.len() > MOST_IN_GRID {
+        return Vec::new();
+    }
+    let all: Vec<Rule> = level.into_iter().chain(upright).collect();
+    let mut group: Vec<usize> = (0..all.len()).collect();
+    for a in 0..all.len() {
+        for b in a + 1..all.len() {
+            if touch(&all[a], &all[b]) || stacked(&all[a], &all[b]) {
+                let (from, to) = (group[a], group[b]);
+                group.iter_mut().filter(|of| **of == from).for_each(|of| *of = to);
+            }
+        }
+    }
+    let names: BTreeSet<usize> = group.iter().copied().collect();
+    let region = |name: usize| {
+        let members: Vec<&Rule> = (0..all.len()).filter(|at| group[*at] == name).map(|at| &all[at]).collect();
+        let places = |upright: bool| distinct(members.iter().filter(|r| r.upright == upright).map(|rule| rule.at));
+        let (mut xs, ys) = (places(true), places(false));
+        let level = members.iter().filter(|rule| !rule.upright);
+        let (left, right) = level.fold((f64::MAX, f64::MIN), |(l, r), rule| (l.min(rule.from), r.max(rule.to)));
+        // Tables are often open at their sides.
+        if !xs.is_empty() {
+            if xs[0] > left + NEAR * 2.0 {
+                xs.insert(0, left);
+            }
+            if xs[xs.len() - 1] < right - NEAR * 2.0 {
+                xs.push(right);
+            }
+        }
+        let uprights = members.iter().filter(|rule| rule.upright).map(|rule| **rule).collect();
+        Region { xs, ys, uprights, left, right }
+    };
+    let mut regions: Vec<Region> = names.into_iter().map(region).filter(|region| region.ys.len() >= 2).collect();
+    // Inner ones first: a frame around everything is no table.
+    regions.sort_by(|a, b| (a.right - a.left).total_cmp(&(b.right - b.left)));
+    regions
+}
+
+/// Rules on one line that overlap or nearly touch, as one.
+fn joined<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<Rule> {
+    let mut sorted: Vec<Rule> = rules.copied().collect();
+    sorted.sort_by(|a, b| {
+        let line = |rule: &Rule| (rule.at / NEAR).round();
+        line(a).total_cmp(&line(b)).then(a.from.total_cmp(&b.from))
+    });
+    let mut joined: Vec<Rule> = Vec::new();
+    for rule in sorted {
+        match joined.last_mut() {
+            Some(last) if (last.at - rule.at).abs() < NEAR && rule.from < last.to + NEAR => {
+                last.to = last.to.max(rule.to);
+            }
+            _ => joined.push(rule),
+        }
+    }
+    joined
+}
+
+fn touch(a: &Rule, b: &Rule) -> bool {
+    let reaches = |a: &Rule, b: &Rule| b.at > a.from - NEAR && b.at < a.to + NEAR;
+    a.upright != b.upright && reaches(a, b) && reaches(b, a)
+}
+
+/// Level rules one above the other, of the same width.
+fn stacked(a: &Rule, b: &Rule) -> bool {
+    !a.upright && !b.upright && (a.from - b.from).abs() < NEAR && (a.to - b.to).abs() < NEAR
+}
+
+fn distinct(places: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut places: Vec<f64> = places.collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup_by(|a, b| (*a - *b).abs() < NEAR);
+    places
+}
