@@ -8,6 +8,7 @@
 //! | `source` | [`Document`] and [`PageReader`], wherever a PDF is read |
 //! | `reader` | the processes in which it is read, and the limits that they have |
 //! | `pdf` | a PDF opened in this process |
+//! | `lost`, `repair` | pages that should be there; what is mended in a damaged file |
 //! | `content` | what a page shows, as a hash |
 //! | `facts`, `outline` | what is known of a page, and what the document says of it |
 //! | `text` | glyphs → lines, tables → Markdown |
@@ -17,10 +18,12 @@
 mod content;
 mod facts;
 mod image;
+mod lost;
 mod outline;
 mod pdf;
 mod plan;
 mod reader;
+mod repair;
 mod source;
 mod split;
 mod text;

@@ -6,6 +6,7 @@ use hayro_syntax::Pdf;
 use hayro_syntax::object::{Array, Dict, MaybeRef, Name, Object, ObjectIdentifier, String as PdfString};
 
 use super::facts::OutlineEntry;
+use super::lost::PageList;
 
 /// Larger trees are broken or hostile ones.
 const MAX_NODES: usize = 100_000;
@@ -27,9 +28,9 @@ struct LabelRange {
 }
 
 impl Outline {
-    pub(super) fn of(pdf: &Pdf) -> Self {
+    pub(super) fn of(pdf: &Pdf, pages: &PageList) -> Self {
         let Some(catalog) = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()) else { return Self::default() };
-        let mut walk = Walk { pdf, budget: MAX_NODES };
+        let mut walk = Walk { pdf, pages, budget: MAX_NODES };
         let mut labels = BTreeMap::new();
         if let Some(tree) = catalog.get::<Dict<'_>>("PageLabels") {
             walk.number_tree(&tree, &mut |index, dict| {
@@ -81,8 +82,10 @@ struct Targets {
 
 impl Targets {
     fn new(walk: &mut Walk<'_>, catalog: &Dict<'_>) -> Self {
-        let numbered = walk.pdf.pages().iter().zip(1_u32..);
-        let pages = numbered.filter_map(|(page, number)| Some((page.raw().obj_id()?, number))).collect();
+        let pages = walk.pdf.pages();
+        let id_of = |number: u32| pages.get(walk.pages.place(number)?)?.raw().obj_id();
+        let last = u32::try_from(walk.pages.len()).unwrap_or(u32::MAX);
+        let pages = (1..=last).filter_map(|number| Some((id_of(number)?, number))).collect();
         let mut targets = Self { pages, names: HashMap::new() };
         let mut names = HashMap::new();
         if let Some(dests) = catalog.get::<Dict<'_>>("Dests") {
@@ -123,6 +126,7 @@ impl Targets {
 
 struct Walk<'a> {
     pdf: &'a Pdf,
+    pages: &'a PageList,
     budget: usize,
 }
 

@@ -9,13 +9,16 @@ use std::sync::{Arc, OnceLock};
 
 use hayro::RenderCache;
 use hayro_interpret::InterpreterSettings;
+use hayro_syntax::object::dict::keys;
 use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::PageFacts;
 use super::image::{self, ImageOptions, PageImage};
+use super::lost::PageList;
 use super::outline::Outline;
+use super::repair;
 use super::text::{self, Fonts, Layers, PageText, TooMuch};
 use crate::task::{Failure, code};
 
@@ -67,7 +70,10 @@ impl DocumentLimits {
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
 pub(super) struct OpenPdf {
     pdf: Pdf,
+    pages: PageList,
     settings: InterpreterSettings,
+    /// What of it can be mended, made when a page cannot be read.
+    mended: OnceLock<Option<Pdf>>,
     /// Read when they are first asked for.
     outline: OnceLock<Outline>,
     layers: OnceLock<Layers>,
@@ -93,13 +99,28 @@ impl OpenPdf {
             }
             (Err(error), _) => return Err(refusal(error, false)),
         };
-        let settings = InterpreterSettings::default();
-        Ok(Self { pdf, settings, outline: OnceLock::new(), layers: OnceLock::new() })
+        let (pages, settings) = (PageList::of(&pdf), InterpreterSettings::default());
+        let (mended, outline, layers) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { pdf, pages, settings, mended, outline, layers })
     }
 
-    /// How many pages it has.
-    pub(super) fn page_count(&self) -> usize {
-        self.pdf.pages().len()
+    /// How many pages it has, those included that are lost.
+    pub(super) const fn page_count(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Page `number` (from 1) and the file that it is in: the mended one when it has no content otherwise.
+    fn page(&self, number: u32) -> Option<(&Page<'_>, &Pdf)> {
+        let at = self.pages.place(number)?;
+        let page = self.pdf.pages().get(at)?;
+        let is_readable = |page: &Page<'_>| page.page_stream().is_some_and(|content| !content.is_empty());
+        if !page.raw().contains_key(keys::CONTENTS) || is_readable(page) {
+            return Some((page, &self.pdf));
+        }
+        let mend = || Pdf::new(repair::with_ends_of_streams(self.pdf.data().as_ref())?).ok();
+        let mended = self.mended.get_or_init(mend).as_ref().filter(|pdf| pdf.pages().len() == self.pdf.pages().len());
+        let mended = mended.and_then(|pdf| Some((pdf.pages().get(at)?, pdf))).filter(|(page, _)| is_readable(page));
+        Some(mended.unwrap_or((page, &self.pdf)))
     }
 
     /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
@@ -121,7 +142,11 @@ impl<'a> PdfReader<'a> {
     /// # Errors
     /// `page_damaged` when there is no such page, or its parts are too tangled to be followed.
     pub(super) fn content_hash(&self, page: u32, shared: &mut SharedHashes) -> Result<ContentHash, Failure> {
-        content_hash(self.page(page)?, self.open.pdf.xref(), shared).map_err(|Tangled| {
+        let (found, pdf) = self.found(page)?;
+        // Objects of the mended file may be others than those of the same number.
+        let mut own = SharedHashes::default();
+        let shared = if std::ptr::eq(pdf, &raw const self.open.pdf) { shared } else { &mut own };
+        content_hash(found, pdf.xref(), shared).map_err(|Tangled| {
             Failure::permanent(code::PAGE_DAMAGED, format!("the parts of page {page} are too many or too deep"))
         })
     }
@@ -178,7 +203,7 @@ impl<'a> PdfReader<'a> {
 
     /// The titles of the document's outline, by the pages that they lead to.
     pub(super) fn outline(&self) -> &'a Outline {
-        self.open.outline.get_or_init(|| Outline::of(&self.open.pdf))
+        self.open.outline.get_or_init(|| Outline::of(&self.open.pdf, &self.open.pages))
     }
 
     fn layers(&self) -> &'a Layers {
@@ -186,10 +211,19 @@ impl<'a> PdfReader<'a> {
     }
 
     fn page(&self, number: u32) -> Result<&'a Page<'a>, Failure> {
-        let index = number.checked_sub(1).map(|index| index as usize);
-        index
-            .and_then(|index| self.open.pdf.pages().get(index))
-            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("the PDF has no readable page {number}")))
+        self.found(number).map(|(page, _)| page)
+    }
+
+    fn found(&self, number: u32) -> Result<(&'a Page<'a>, &'a Pdf), Failure> {
+        self.open.page(number).ok_or_else(|| {
+            let message = match (number as usize).checked_sub(1) {
+                Some(at) if at < self.open.page_count() => {
+                    format!("page {number} is lost: the file is cut off or damaged")
+                }
+                _ => format!("the PDF has no page {number}"),
+            };
+            Failure::permanent(code::PAGE_DAMAGED, message)
+        })
     }
 }
 

@@ -18,7 +18,7 @@ const TABLE: [(&str, &[&str]); 19] = [
     ("ledger", &["blob"]),
     ("store", &[]),
     ("processor", &["document"]),
-    ("aggregate", &[]),
+    ("aggregate", &["document"]),
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
     ("job", &["document", "pool", "processor"]),
     ("supervisor", &["notify", "job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),

@@ -229,3 +229,30 @@ async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
     let listed = store.list(&ListQuery { limit: 5_000, ..ListQuery::default() }).await.unwrap();
     assert_eq!(listed.tasks.len(), kept + 1, "what was acknowledged is there");
 }
+
+#[tokio::test]
+async fn pages_of_a_file_that_was_cut_off_are_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = book("Cut", 9);
+    // What is left ends in the midst of page 4.
+    let end = whole.windows(10).position(|bytes| bytes == b"Cut page 4").unwrap();
+    let path = dir.path().join("cut.pdf");
+    std::fs::write(&path, [&whole[..end], b"\ntrailer\n<< /Root 1 0 R >>\n"].concat()).unwrap();
+    let done = run(dir.path(), ["convert", path.to_str().unwrap()]).await;
+    assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(text.contains("Cut page 3") && text.contains("<!-- page 9: failed: page_damaged -->"), "{text}");
+    assert_eq!(text.matches(": failed: ").count(), 6);
+}
+
+#[tokio::test]
+async fn a_stream_without_an_end_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = String::from_utf8(book("Endless", 2)).unwrap().replacen("\nendstream", "", 1);
+    let path = dir.path().join("endless.pdf");
+    std::fs::write(&path, text.replace("/Length ", "/Length 9")).unwrap();
+    let done = run(dir.path(), ["convert", path.to_str().unwrap()]).await;
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    let text = String::from_utf8(done.stdout).unwrap();
+    assert!(text.contains("Endless page 1") && text.contains("Endless page 2"), "{text}");
+}

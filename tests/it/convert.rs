@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
-use crate::support::pdf::book;
+use crate::support::pdf::{book, headed};
 use crate::support::server::{bindery, files, run, signal};
 use crate::support::soon;
 
@@ -203,4 +203,24 @@ async fn config_shows_what_holds() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(!text.contains("geheim"));
+}
+
+#[tokio::test]
+async fn headers_and_page_numbers_are_left_out_unless_they_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pdf = dir.path().join("headed.pdf");
+    std::fs::write(&pdf, headed("Headed", 6)).unwrap();
+    let pdf = pdf.to_str().unwrap();
+    let text = |done: std::process::Output| {
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let plain = text(run(dir.path(), ["convert", pdf]).await);
+    assert!(!plain.contains("The running title") && plain.contains("Headed page 5"), "{plain}");
+    assert!(plain.contains("<!-- page 3 -->\n\n### Part 3\n\nHeaded page 3 goes on, with words.\n\n<"), "{plain}");
+    let json = text(run(dir.path(), ["convert", pdf, "--json"]).await);
+    assert!(!json.contains("The running title"), "{json}");
+    let kept = text(run(dir.path(), ["convert", pdf, "--keep-headers"]).await);
+    assert_eq!(kept.matches("The running title").count(), 6);
+    assert!(kept.contains("Headed page 6 goes on, with words.\n\n106\n"), "{kept}");
 }

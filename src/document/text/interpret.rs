@@ -30,7 +30,7 @@ const MAX_DEPTH: u32 = 50;
 const MAX_INSTRUCTIONS: u64 = 50_000_000;
 /// So many saved states are kept.
 const MAX_SAVED: usize = 50_000;
-/// What a font is set in when its size is missing, points.
+/// What a font is set in when its size is missing or zero, points.
 const USUAL_SIZE: f64 = 12.0;
 
 /// Collects `page`, whose user space `upright` leads to the upright page.
@@ -192,7 +192,8 @@ impl<'a> Walk<'_, 'a> {
                         Object::Number(size) => Some(size.as_f64()),
                         _ => None,
                     });
-                    state.size = size.unwrap_or(USUAL_SIZE);
+                    // Nobody writes in letters of no size on purpose.
+                    state.size = size.filter(|size| *size != 0.0).unwrap_or(USUAL_SIZE);
                     state.font = name.and_then(|name| {
                         let known = names.get(name.as_ref()).cloned();
                         known.unwrap_or_else(|| {

@@ -56,7 +56,10 @@ impl Order {
             rows.windows(2).map(|pair| lines[pair[1][0]].baseline - lines[pair[0][0]].baseline).collect();
         let mut usual_drop = drops.clone();
         usual_drop.sort_by(f64::total_cmp);
-        let gap = usual_drop.get(usual_drop.len() / 2).map_or(usual.size, |drop| drop.max(usual.size * 1.1)) * EDGE_GAP;
+        let gap = usual_drop
+            .get(usual_drop.len().saturating_sub(1) / 2)
+            .map_or(usual.size, |drop| drop.max(usual.size * 1.1))
+            * EDGE_GAP;
         let stands_apart = |count: &usize, edge: f64, drop: Option<&f64>, row: &[usize]| {
             *count <= EDGE_ROWS
                 && edge < height * EDGE

@@ -135,3 +135,27 @@ pub fn book_with_text(title: &str, pages: u32, at: u32) -> Vec<u8> {
     document.save_to(&mut bytes).unwrap();
     bytes
 }
+
+/// A book with a header and a number on every page, whose outline leads to a title on each, three levels deep.
+pub fn headed(title: &str, pages: u32) -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book(title, pages)).unwrap();
+    let mut above = None;
+    for (number, page) in document.get_pages() {
+        let content = format!(
+            "BT /F1 12 Tf 72 800 Td (The running title) Tj 0 -80 Td (Part {number}) Tj 0 -20 Td ({title} page {number}) \
+            Tj 0 -14 Td (goes on, with words.) Tj 200 -580 Td ({}) Tj ET",
+            100 + number
+        );
+        document.change_page_content(page, content.into_bytes()).unwrap();
+        let above_it = if number <= 3 { above } else { None };
+        let bookmark = lopdf::Bookmark::new(format!("PART  {number}"), [0.0; 3], 0, page);
+        let id = document.add_bookmark(bookmark, above_it);
+        above = if number < 3 { Some(id) } else { above };
+    }
+    let outline = document.build_outline().unwrap();
+    let catalog = document.trailer.get(b"Root").unwrap().as_reference().unwrap();
+    document.get_dictionary_mut(catalog).unwrap().set("Outlines", lopdf::Object::Reference(outline));
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
