@@ -69,10 +69,10 @@ def pdftotext(path, password=""):
     output, _ = run("pdftotext", ["pdftotext", "-upw", password, "-opw", password, path, "-"])
     return (output or b"").decode("utf-8", "replace").split("\f")[:-1]
 
-def bindery_pages(doc):
+def bindery_pages(doc, *arguments):
     """Page number -> Markdown."""
     command = [options.bindery, "convert", doc.path, "--json", "--processor", "text", "--data-dir", "data"]
-    output, _ = run("bindery", [*command, "--password", doc.password])
+    output, _ = run("bindery", [*command, "--password", doc.password, *arguments])
     return {page["page"]: page.get("markdown") or "" for page in json.loads(output or "[]")}
 
 def ask(name, doc, pages=(), fresh=False):
@@ -205,7 +205,8 @@ def script_of(text):
 def page_scores(doc):
     """Of each page with text: doc, page, script, then (F1, order) of Bindery, of PyMuPDF, of the references."""
     references = [pdftotext(doc.path, doc.password), ask("pdfium", doc)["pages"]]
-    ours, other = bindery_pages(doc), dict(enumerate(ask("pymupdf", doc)["pages"], 1))
+    # The others keep headers and page numbers.
+    ours, other = bindery_pages(doc, "--keep-headers"), dict(enumerate(ask("pymupdf", doc)["pages"], 1))
     count = max(map(len, references))
     for page in range(1, count + 1) if doc.group in ("corpus", "extra") else spread(count):
         texts = [pages[page - 1] if page <= len(pages) else "" for pages in references]

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::Context;
 use bindery::document::{Document, DocumentLimits, Splitter, plan};
@@ -41,11 +42,27 @@ pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
     };
     let splitter = Splitter::open(&command.file, password, &document).with_context(named)?;
     let stem = command.file.file_stem().unwrap_or_default().to_string_lossy();
-    for shard in plan(pages, command.shard_pages) {
-        let part = splitter.part(shard.pages()).with_context(named)?;
-        let place = command.output.join(format!("{stem}-{}-{}.pdf", shard.first, shard.last));
+    std::thread::scope(|scope| {
+        // The disk takes one part while the next one is made.
+        let (made, parts) = sync_channel(1);
+        let writer = scope.spawn(move || write(&parts));
+        for shard in plan(pages, command.shard_pages) {
+            let part = splitter.part(shard.pages()).with_context(named)?;
+            let place = command.output.join(format!("{stem}-{}-{}.pdf", shard.first, shard.last));
+            if made.send((place, part)).is_err() {
+                break;
+            }
+        }
+        drop(made);
+        writer.join().unwrap_or_else(|_| Err(anyhow::anyhow!("writing the parts failed")))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(parts: &Receiver<(PathBuf, Vec<u8>)>) -> anyhow::Result<()> {
+    for (place, part) in parts {
         replace(&place, |file| file.write_all(&part)).with_context(|| format!("cannot write {}", place.display()))?;
         println!("{}", place.display());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
