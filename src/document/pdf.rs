@@ -117,7 +117,7 @@ impl OpenPdf {
         if !page.raw().contains_key(keys::CONTENTS) || is_readable(page) {
             return Some((page, &self.pdf));
         }
-        let mend = || Pdf::new(repair::with_ends_of_streams(self.pdf.data().as_ref())?).ok();
+        let mend = || Pdf::new(repair::mended(self.pdf.data().as_ref())?).ok();
         let mended = self.mended.get_or_init(mend).as_ref().filter(|pdf| pdf.pages().len() == self.pdf.pages().len());
         let mended = mended.and_then(|pdf| Some((pdf.pages().get(at)?, pdf))).filter(|(page, _)| is_readable(page));
         Some(mended.unwrap_or((page, &self.pdf)))

@@ -4,12 +4,12 @@
 //! pages: references are followed from each page but never into another page, the page tree, the catalog or the
 //! structure tree, which would drag in the whole document.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use lopdf::{Dictionary, LoadOptions, Object, ObjectId, StringFormat};
 
-use super::Document;
+use super::{Document, repair};
 use crate::task::{Failure, code};
 
 /// A parsed PDF that parts can be cut from. It holds the whole file in memory; encrypted files come out decrypted.
@@ -28,7 +28,11 @@ impl Splitter {
         let damaged =
             || Failure::permanent(code::PDF_DAMAGED, "the PDF is too damaged to be split: its page tree is ambiguous");
         let options = password.map_or_else(LoadOptions::default, LoadOptions::with_password);
-        let source = lopdf::Document::load_with_options(path, options).map_err(|_| damaged())?;
+        let file = std::fs::read(path).map_err(|error| {
+            Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
+        })?;
+        let file = repair::mended(&file).unwrap_or(file);
+        let source = lopdf::Document::load_mem_with_options(&file, options).map_err(|_| damaged())?;
         if source.is_encrypted() {
             return Err(Failure::permanent(code::PDF_ENCRYPTED, "the password does not open this PDF for splitting"));
         }
@@ -72,36 +76,38 @@ struct Part<'a> {
     target: lopdf::Document,
     renumbered: HashMap<ObjectId, ObjectId>,
     waiting: Vec<ObjectId>,
+    /// Of each form field with parts, those that are on the pages.
+    field_parts: HashMap<ObjectId, Vec<ObjectId>>,
 }
 
 impl<'a> Part<'a> {
     fn new(source: &'a lopdf::Document) -> Self {
         let mut target = lopdf::Document::new();
         target.version.clone_from(&source.version);
-        Self { source, target, renumbered: HashMap::new(), waiting: Vec::new() }
+        Self { source, target, renumbered: HashMap::new(), waiting: Vec::new(), field_parts: HashMap::new() }
     }
 
     fn add_pages(&mut self, pages: &[ObjectId]) {
         let tree = self.target.new_object_id();
-        for &page in pages {
-            let id = self.target.new_object_id();
-            self.renumbered.insert(page, id);
+        let ids: Vec<ObjectId> = pages.iter().map(|_| self.target.new_object_id()).collect();
+        for (page, id) in pages.iter().zip(&ids) {
+            self.renumbered.entry(*page).or_insert(*id);
         }
         let mut widgets = Vec::new();
-        for page in pages {
+        for (page, id) in pages.iter().zip(&ids) {
             let mut dict = self.page_dict(*page);
             widgets.extend(self.widgets(&dict));
             self.renumber_dict(&mut dict);
             dict.set("Parent", Object::Reference(tree));
-            self.target.objects.insert(self.renumbered[page], Object::Dictionary(dict));
+            self.target.objects.insert(*id, Object::Dictionary(dict));
         }
         let catalog = self.catalog(tree, &widgets);
         self.copy_waiting();
-        let kids: Vec<Object> = pages.iter().map(|page| Object::Reference(self.renumbered[page])).collect();
+        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
         let mut root = Dictionary::new();
         root.set("Type", Object::Name(b"Pages".to_vec()));
-        root.set("Count", Object::Integer(i64::try_from(kids.len()).unwrap_or(i64::MAX)));
-        root.set("Kids", Object::Array(kids));
+        root.set("Count", Object::Integer(count));
+        root.set("Kids", references(&ids));
         self.target.objects.insert(tree, Object::Dictionary(root));
         let catalog = self.target.add_object(catalog);
         self.target.trailer.set("Root", Object::Reference(catalog));
@@ -109,10 +115,10 @@ impl<'a> Part<'a> {
 
     /// A page's own dictionary with what it inherits, without what leads out of it.
     fn page_dict(&self, page: ObjectId) -> Dictionary {
-        let mut dict = self.source.get_dictionary(page).cloned().unwrap_or_default();
+        let mut dict = self.dict(page).cloned().unwrap_or_default();
         let mut ancestor = dict.get(b"Parent").and_then(Object::as_reference).ok();
         for _ in 0..MAX_TREE_DEPTH {
-            let Some(node) = ancestor.and_then(|id| self.source.get_dictionary(id).ok()) else { break };
+            let Some(node) = ancestor.and_then(|id| self.dict(id)) else { break };
             for key in INHERITED {
                 if let (false, Ok(value)) = (dict.has(key), node.get(key)) {
                     dict.set(key.to_vec(), value.clone());
@@ -126,14 +132,23 @@ impl<'a> Part<'a> {
         dict
     }
 
+    /// An object that is a dictionary, or has one: some writers make a stream of what should be none.
+    fn dict(&self, id: ObjectId) -> Option<&'a Dictionary> {
+        match self.source.get_object(id).ok()? {
+            Object::Dictionary(dict) => Some(dict),
+            Object::Stream(stream) => Some(&stream.dict),
+            _ => None,
+        }
+    }
+
     /// The form fields on a page: a viewer shows a field only when the form lists it.
     fn widgets(&self, page: &Dictionary) -> Vec<ObjectId> {
         let annotations = page.get(b"Annots").ok().and_then(|object| self.source.dereference(object).ok());
         let Some((_, Object::Array(list))) = annotations else { return Vec::new() };
         let ids = list.iter().filter_map(|annotation| annotation.as_reference().ok());
         let is_widget = |id: &ObjectId| {
-            let subtype = self.source.get_dictionary(*id).and_then(|dict| dict.get(b"Subtype"));
-            subtype.and_then(Object::as_name).is_ok_and(|name| name == b"Widget")
+            let subtype = self.dict(*id).and_then(|dict| dict.get(b"Subtype").ok());
+            subtype.and_then(|name| name.as_name().ok()).is_some_and(|name| name == b"Widget")
         };
         ids.filter(is_widget).collect()
     }
@@ -152,17 +167,39 @@ impl<'a> Part<'a> {
         if let (false, Some((_, Object::Dictionary(form)))) = (widgets.is_empty(), form) {
             let mut form = form.clone();
             form.remove(b"XFA");
-            let fields = widgets.iter().map(|id| Object::Reference(*id)).collect();
-            form.set("Fields", Object::Array(fields));
+            form.set("Fields", references(&self.fields(widgets)));
             self.renumber_dict(&mut form);
             catalog.set("AcroForm", Object::Dictionary(form));
         }
         catalog
     }
 
+    /// The fields that widgets belong to. A field may have parts on other pages, which stay there.
+    fn fields(&mut self, widgets: &[ObjectId]) -> Vec<ObjectId> {
+        let (mut fields, mut seen) = (Vec::new(), HashSet::new());
+        for widget in widgets {
+            let mut top = *widget;
+            for _ in 0..MAX_TREE_DEPTH {
+                let parent = self.dict(top).and_then(|dict| dict.get(b"Parent").ok()?.as_reference().ok());
+                let Some(parent) = parent.filter(|parent| self.dict(*parent).is_some()) else { break };
+                if seen.insert((parent, top)) {
+                    self.field_parts.entry(parent).or_default().push(top);
+                }
+                top = parent;
+            }
+            if seen.insert((top, top)) {
+                fields.push(top);
+            }
+        }
+        fields
+    }
+
     fn copy_waiting(&mut self) {
         while let Some(id) = self.waiting.pop() {
             let mut object = self.source.get_object(id).cloned().unwrap_or(Object::Null);
+            if let (Some(parts), Ok(field)) = (self.field_parts.get(&id), object.as_dict_mut()) {
+                field.set("Kids", references(parts));
+            }
             self.renumber(&mut object);
             self.target.objects.insert(self.renumbered[&id], object);
         }
@@ -213,4 +250,8 @@ impl<'a> Part<'a> {
         self.target.save_to(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+fn references(ids: &[ObjectId]) -> Object {
+    Object::Array(ids.iter().map(|id| Object::Reference(*id)).collect())
 }

@@ -21,6 +21,7 @@ mod hardening;
 mod hostile;
 mod image;
 mod inspect;
+mod layouts;
 mod llm;
 mod metrics;
 mod mutants;

@@ -3,6 +3,7 @@
 //! A paragraph ends at a gap, at a jump up (the next column), where the size changes or a line is set in. It goes on at
 //! the top of the next column when its sentence does.
 
+use super::inline::is_ideographic;
 use super::line::{Line, Style};
 use super::table::Table;
 
@@ -42,6 +43,8 @@ pub(super) struct Placed<'a> {
 pub(super) struct Usual {
     /// The size in which most of its characters are set, points.
     pub(super) size: f64,
+    /// How far lines are apart, as a share of their size.
+    drop: f64,
     /// How most of them look.
     pub(super) style: Style,
 }
@@ -57,6 +60,12 @@ impl Usual {
             seen += chars;
             seen > all / 2
         });
+        let is_drop = |drop: &f64| (0.8..MOST_DROP).contains(drop);
+        let mut drops: Vec<f64> =
+            lines.windows(2).map(|pair| (pair[1].baseline - pair[0].baseline) / pair[0].size).filter(is_drop).collect();
+        drops.sort_by(f64::total_cmp);
+        // Lines of a paragraph are nearer to each other than others.
+        let drop = drops.get(drops.len() / 3).copied().unwrap_or(0.0);
         let words = || lines.iter().flat_map(|line| &line.words);
         let share = |is: fn(&Style) -> bool| {
             let such: usize = words().filter(|word| is(&word.style)).map(|word| word.text.len()).sum();
@@ -65,7 +74,7 @@ impl Usual {
         };
         let code = words().filter(|word| !word.style.mono).count() >= FEWEST_WORDS;
         let style = Style { bold: share(|style| style.bold), italic: share(|style| style.italic), mono: !code };
-        Self { size: middle.map_or(1.0, |(size, _)| *size), style }
+        Self { size: middle.map_or(1.0, |(size, _)| *size), drop, style }
     }
 
     /// Whether a line is code: in even letters, which not all of the page is in.
@@ -81,8 +90,11 @@ const FEWEST_WORDS: usize = 8;
 const HEADING_CHARS: usize = 160;
 /// A heading that is only bold is shorter.
 const BOLD_CHARS: usize = 90;
-/// Lines farther apart than this much of their size are of two paragraphs.
+/// Lines farther apart than this much of their size are of two paragraphs, or than this much of what is usual.
 const LINE_GAP: f64 = 1.55;
+const USUAL_GAP: f64 = 1.2;
+/// Nobody sets the lines of a paragraph so far apart.
+const MOST_DROP: f64 = 2.2;
 /// A line is set in when it begins by this much of its size further in.
 const INDENT: f64 = 0.8;
 
@@ -336,6 +348,9 @@ fn goes_on(open: &Open<'_>, line: &Line, kind: &Kind, usual: Usual) -> bool {
     let drop = line.baseline - above.baseline;
     // A sign and its text are often drawn apart.
     let beside = drop.abs() < line.size * 0.3 && line.start > above.end && above.words.len() == 1;
+    if line.field && drop.abs() < line.size.max(above.size) * 0.6 && line.start > above.end - line.size {
+        return true;
+    }
     if beside && above.goes_like(line) && matches!(open.kind, Kind::Item(_)) && open.lines.len() == 1 {
         return true;
     }
@@ -363,7 +378,7 @@ fn goes_on(open: &Open<'_>, line: &Line, kind: &Kind, usual: Usual) -> bool {
     }
     let (heavy, heavy_too) = (open.lines.iter().all(|line| is_bold(line)), is_bold(line));
     let parted = heavy && !line.words[0].style.bold || !heavy && heavy_too && ends_sentence(above);
-    !indented && !parted && drop < above.size * LINE_GAP
+    !indented && !parted && drop < above.size * LINE_GAP.max(usual.drop * USUAL_GAP)
 }
 
 /// Whether a line begins a footnote.
@@ -373,10 +388,19 @@ fn is_note(line: &Line) -> bool {
 
 /// Whether a line ends its paragraph: the next word would have had room in it.
 fn is_last(open: &Open<'_>, above: &Line, line: &Line) -> bool {
-    let edge = open.lines.iter().fold(line.end, |edge, line| edge.max(line.end));
     let first = &line.words[0];
-    let word = line.words.iter().take_while(|word| std::ptr::eq(*word, first) || word.glued).last().unwrap_or(first);
-    !line.right_to_left && above.end + (word.end - first.start) + line.size < edge
+    let glued = line.words.iter().skip(1).take_while(|word| word.glued);
+    let (start, end) =
+        glued.fold((first.start, first.end), |(start, end), word| (start.min(word.start), end.max(word.end)));
+    // Between ideographs a line may end anywhere.
+    let word = if first.text.starts_with(is_ideographic) { line.size } else { end - start };
+    let all = open.lines.iter().copied().chain([line]);
+    let room = if line.right_to_left {
+        above.start - all.map(|line| line.start).fold(f64::MAX, f64::min)
+    } else {
+        all.map(|line| line.end).fold(f64::MIN, f64::max) - above.end
+    };
+    room > word + line.size
 }
 
 /// Whether the text goes on at the top of the next column.
@@ -423,7 +447,8 @@ fn heading(lines: &[&Line], usual: Usual) -> Option<u8> {
         let last = lines[lines.len() - 1].words.last().map_or("", |word| &word.text);
         (heavy && !last.ends_with(['.', ',', ';', ':'])).then_some(4)
     })?;
-    Some(numbered(&lines[0].words[0].text).unwrap_or(level))
+    // The number may tell of a deeper level than the look.
+    Some(numbered(&lines[0].words[0].text).map_or(level, |numbered| numbered.max(level)))
 }
 
 /// The level that a number of several parts tells: 2 for `3.1`.

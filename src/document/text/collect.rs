@@ -24,15 +24,24 @@ const SHORTEST_RULE: f64 = 6.0;
 const DRAWN_AGAIN: usize = 4;
 /// A page with more rules is a drawing.
 const MOST_RULES: usize = 4_000;
+/// How large the sign of an item is, points.
+const DOT: std::ops::Range<f64> = 1.2..9.0;
+/// A page with more of them is a drawing, too.
+const MOST_DOTS: usize = 400;
+/// Further form fields stand at the end of the page.
+const MOST_FIELDS: usize = 1_000;
 
 /// Collects a page.
 pub(super) struct Collector {
     view: Rect,
     lines: Vec<OpenLine>,
     rules: Vec<Rule>,
+    dots: Vec<Point>,
     counts: Counts,
     /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
     pub(super) artifacts: u32,
+    /// Whether what comes is the value of a form field.
+    pub(super) field: bool,
     actual: Option<Actual>,
 }
 
@@ -76,7 +85,16 @@ impl Collector {
     /// A collector of what is shown in `view`.
     pub(super) const fn new(view: Rect) -> Self {
         let counts = Counts { glyphs: 0, unmapped: 0, hidden: 0, images: 0.0 };
-        Self { view, lines: Vec::new(), rules: Vec::new(), counts, artifacts: 0, actual: None }
+        Self {
+            view,
+            lines: Vec::new(),
+            rules: Vec::new(),
+            dots: Vec::new(),
+            counts,
+            artifacts: 0,
+            field: false,
+            actual: None,
+        }
     }
 
     pub(super) const fn counts(&self) -> Counts {
@@ -93,6 +111,8 @@ impl Collector {
                 lines.push(line);
             }
         }
+        dot(&mut lines, &self.dots);
+        beside_labels(&mut lines);
         (lines, rules)
     }
 
@@ -130,9 +150,11 @@ impl Collector {
         let piece = Piece { text, start, end, baseline: run.baseline, size: run.size, style: look.style };
         let artifact = self.artifacts > 0;
         match self.lines.last_mut() {
-            Some(line) if line.takes(&piece, run.direction) => line.add(piece, artifact),
+            Some(line) if line.is_field() == self.field && line.takes(&piece, run.direction) => {
+                line.add(piece, artifact)
+            }
             _ if piece.text.is_blank() => {}
-            _ => self.lines.push(OpenLine::new(piece, run.direction, artifact)),
+            _ => self.lines.push(OpenLine::new(piece, run.direction, artifact, self.field)),
         }
     }
 
@@ -175,10 +197,51 @@ impl Collector {
         }
     }
 
+    /// A small round or square shape may be the sign of an item.
+    pub(super) fn dot(&mut self, area: Rect) {
+        let (width, height) = (area.width(), area.height());
+        if DOT.contains(&width) && (width - height).abs() < width * 0.2 && self.dots.len() < MOST_DOTS {
+            self.dots.push(area.center());
+        }
+    }
+
     /// A picture in the unit square of a space that `to_page` leads out of.
     pub(super) fn image(&mut self, to_page: Affine) {
         let shown = to_page.transform_rect_bbox(Rect::new(0.0, 0.0, 1.0, 1.0)).intersect(self.view);
         let area = shown.area();
         self.counts.images += if area.is_finite() { area.max(0.0) } else { 0.0 };
     }
+}
+
+/// Web browsers draw the signs of lists as shapes: a line that has one before it begins with it.
+fn dot(lines: &mut [Line], dots: &[Point]) {
+    for dot in dots {
+        let distance = |line: &Line| if line.right_to_left { dot.x - line.end } else { line.start - dot.x };
+        let belongs = |line: &Line| {
+            let (distance, rise) = (distance(line) / line.size, (line.baseline - dot.y) / line.size);
+            line.direction.0 > 0.99 && (0.2..2.5).contains(&distance) && (0.1..0.65).contains(&rise)
+        };
+        let nearest = lines.iter_mut().filter(|line| belongs(line)).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        if let Some(line) = nearest {
+            line.begin_with_bullet(dot.x);
+        }
+    }
+}
+
+/// Values of form fields are drawn after the page: each is put behind its label, which stands left of it.
+fn beside_labels(lines: &mut Vec<Line>) {
+    let begin = lines.iter().position(|line| line.field).unwrap_or(lines.len());
+    let mut values = lines.split_off(begin);
+    // To look for all labels of a page full of fields would cost their square.
+    let rest = values.split_off(values.len().min(MOST_FIELDS));
+    for value in values {
+        let is_label = |line: &Line| {
+            let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
+            level && line.goes_like(&value) && line.end < value.start + value.size
+        };
+        let labels = lines.iter().enumerate().filter(|(_, line)| is_label(line));
+        let label = labels.max_by(|a, b| a.1.end.total_cmp(&b.1.end)).map(|(at, _)| at);
+        lines.insert(label.map_or(lines.len(), |at| at + 1), value);
+    }
+    lines.extend(rest);
 }

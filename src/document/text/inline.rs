@@ -263,7 +263,17 @@ mod tests {
         };
         let words = words.iter().map(word).collect();
         let (size, direction) = (10.0, (1.0, 0.0));
-        Line { words, start: 0.0, end: 0.0, baseline: 0.0, size, direction, right_to_left: false, artifact: false }
+        Line {
+            words,
+            start: 0.0,
+            end: 0.0,
+            baseline: 0.0,
+            size,
+            direction,
+            right_to_left: false,
+            artifact: false,
+            field: false,
+        }
     }
 
     fn written(lines: &[&[(&str, Style)]]) -> String {

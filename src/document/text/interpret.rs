@@ -395,6 +395,9 @@ impl<'a> Walk<'_, 'a> {
             if filled {
                 path.areas.iter().for_each(|area| self.collector.fill(to_page.transform_rect_bbox(*area)));
             }
+            if stroked || filled {
+                path.areas.iter().for_each(|area| self.collector.dot(to_page.transform_rect_bbox(*area)));
+            }
         }
         *path = Path::default();
     }
@@ -440,6 +443,47 @@ impl<'a> Walk<'_, 'a> {
             return Ok(());
         }
         let area = area.to_kurbo();
+        if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") {
+            self.collector.field = true;
+            let walked = self.widget(annotation, area, resources, state);
+            self.collector.field = false;
+            return walked;
+        }
+        self.look(annotation, area, resources, state)
+    }
+
+    fn widget(
+        &mut self,
+        widget: &Dict<'a>,
+        area: Rect,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), TooMuch> {
+        let (mut kind, mut flags) = (None, None);
+        let mut node = Some(widget.clone());
+        for _ in 0..MAX_DEPTH {
+            let Some(dict) = node else { break };
+            kind = kind.or_else(|| dict.get::<Name<'a>>("FT"));
+            flags = flags.or_else(|| dict.get::<u32>("Ff"));
+            node = dict.get::<Dict<'a>>(keys::PARENT);
+        }
+        let is_push_button = flags.unwrap_or(0) & 1 << 16 != 0;
+        if kind.as_deref() == Some(b"Btn") && !is_push_button {
+            // Whatever sign the document has for it.
+            let on = widget.get::<Name<'_>>("AS").is_some_and(|state| state.as_ref() != b"Off");
+            self.write(if on { "☑" } else { "☐" }, area, state);
+            return Ok(());
+        }
+        self.look(widget, area, resources, state)
+    }
+
+    fn look(
+        &mut self,
+        annotation: &Dict<'a>,
+        area: Rect,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), TooMuch> {
         let Some(look) = appearance(annotation) else {
             if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") && !annotation.contains_key("AP")
             {

@@ -22,6 +22,8 @@ pub(super) struct Line {
     pub(super) right_to_left: bool,
     /// Whether the document says that it is a header, a footer or a page number.
     pub(super) artifact: bool,
+    /// Whether it is the value of a form field.
+    pub(super) field: bool,
 }
 
 /// How letters look.
@@ -50,6 +52,14 @@ pub(super) struct Word {
 }
 
 impl Line {
+    /// Puts the sign of an item before it, that stands at `x`.
+    pub(super) fn begin_with_bullet(&mut self, x: f64) {
+        let style = Style::default();
+        let bullet = Word { text: "•".into(), start: x, end: x, link: None, style, glued: false, spaced: false };
+        self.words.insert(0, bullet);
+        (self.start, self.end) = (self.start.min(x), self.end.max(x));
+    }
+
     /// Whether it runs from left to right along the page, as lines of the tables do that are looked for.
     pub(super) fn is_level(&self) -> bool {
         self.direction.0 > 0.99 && !self.right_to_left
@@ -149,6 +159,7 @@ pub(super) struct OpenLine {
     direction: (f64, f64),
     right_to_left: bool,
     artifact: bool,
+    field: bool,
 }
 
 /// A gap of more than this much of the size parts words,
@@ -157,10 +168,14 @@ const WORD_GAP: f64 = 0.18;
 const CLOSE_WORD_GAP: f64 = 0.1;
 
 impl OpenLine {
-    pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool) -> Self {
+    pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool, field: bool) -> Self {
         let Piece { start, end, baseline, size, .. } = piece;
         let right_to_left = piece.text.is_right_to_left();
-        Self { pieces: vec![piece], start, end, baseline, size, direction, right_to_left, artifact }
+        Self { pieces: vec![piece], start, end, baseline, size, direction, right_to_left, artifact, field }
+    }
+
+    pub(super) const fn is_field(&self) -> bool {
+        self.field
     }
 
     /// Whether a glyph belongs to this line. A smaller or raised glyph (an index, a mark) does.
@@ -209,8 +224,8 @@ impl OpenLine {
         let words = words(&self.pieces, gap, self.right_to_left);
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
-        let Self { direction, artifact, .. } = self;
-        let line = Line { words, start, end, baseline, size, direction, right_to_left, artifact };
+        let Self { direction, artifact, field, .. } = self;
+        let line = Line { words, start, end, baseline, size, direction, right_to_left, artifact, field };
         (!line.words.is_empty()).then_some(line)
     }
 
@@ -230,7 +245,7 @@ impl OpenLine {
 
 /// Letters at most this much of the size of their line are an index or an exponent, when they stand off its baseline by
 /// more than [`RAISED`] of that size.
-const INDEX_SIZE: f64 = 0.85;
+const INDEX_SIZE: f64 = 0.9;
 const RAISED: f64 = 0.12;
 
 /// Small numbers above or below the line become the characters for that, so that `10⁶` does not read 106 and the mark of

@@ -30,8 +30,11 @@ pub(super) fn find(lines: &[Line], rules: &[Rule], page: (f64, f64), usual: Usua
         found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
         tables.extend(found);
     }
-    // White space in code is no table.
-    let is_free = |at: &usize| !taken[*at] && lines[*at].is_level() && !usual.is_code(&lines[*at]);
+    // White space in code is no table, and neither is a form.
+    let is_free = |at: &usize| {
+        let line = &lines[*at];
+        !taken[*at] && line.is_level() && !line.field && !usual.is_code(line)
+    };
     let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
     let found = by_columns(&rows_of(lines, &free, spaces), Evidence::None, page.0);
     let mut taken = vec![false; lines.len()];

@@ -188,7 +188,17 @@ mod tests {
         };
         let words: Vec<Word> = text.split(' ').map(word).collect();
         let end = words.last().unwrap().end;
-        Line { words, start, end, baseline, size, direction: (1.0, 0.0), right_to_left: false, artifact: false }
+        Line {
+            words,
+            start,
+            end,
+            baseline,
+            size,
+            direction: (1.0, 0.0),
+            right_to_left: false,
+            artifact: false,
+            field: false,
+        }
     }
 
     fn page(lines: &[Line]) -> PageText {
@@ -214,7 +224,7 @@ mod tests {
         ];
         assert_eq!(
             write(&lines),
-            "# A title\n\nThe first paragraph goes on and ends well- Known.\n\n### 2.3.1 A bold line\n\nwith text.\n\nNext column."
+            "# A title\n\nThe first paragraph goes on and ends well- Known.\n\n#### 2.3.1 A bold line\n\nwith text.\n\nNext column."
         );
     }
 

@@ -202,6 +202,8 @@ export class Task {
     const html = await (await ask("GET", `${path}/html`, { signal })).text();
     // Made by the server from the Markdown, without anything that could act.
     place.innerHTML = html;
+    // Each block is read in the direction of its own script.
+    for (const block of place.children) block.dir = "auto";
   }
 
   provenance(view) {
