@@ -25,7 +25,7 @@
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
-//! | [`aggregate`] | joins pages in page order |
+//! | [`aggregate`] | joins pages in page order, without what they repeat in their margins |
 //! | [`pool`] | whose turn it is, what endpoints bear, and the workers |
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |

@@ -129,6 +129,8 @@ impl<'a> Part<'a> {
         for key in DOCUMENT_ONLY {
             dict.remove(key);
         }
+        // It is one, whatever it says it is.
+        dict.set("Type", Object::Name(b"Page".to_vec()));
         dict
     }
 
