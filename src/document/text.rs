@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ write ──▶ Markdown
-//!   fonts: what glyphs mean        line: words, their looks                 inline: emphasis, links, no other markup
-//!   layers: what is hidden         bidi: the order of letters, link: words that lead somewhere
+//!   fonts: what glyphs mean        line: words, their looks   region: rules     inline: emphasis, links,
+//!   layers: what is hidden         bidi: order of letters     columns: white      and no other markup
+//!                                  link: where words lead       space
 //! ```
 
 mod bidi;

@@ -1,5 +1,7 @@
 //! Tables by white space: rows of the same columns, one under the other.
 
+use std::ops::Range;
+
 use super::block::BULLETS;
 use super::line::{Line, Word};
 use super::table::{Table, append, in_order, sensible};
@@ -14,7 +16,8 @@ const MANY_ROWS: usize = 4;
 const UNSPACED_GAP: f64 = 0.2;
 
 /// Words on one baseline, parted into cells by wide gaps.
-pub(super) struct Row {
+pub(super) struct Row<'a> {
+    words: Vec<&'a Word>,
     cells: Vec<Cell>,
     baseline: f64,
     size: f64,
@@ -24,14 +27,14 @@ pub(super) struct Row {
 }
 
 struct Cell {
-    text: String,
+    /// Which words of the row.
+    words: Range<usize>,
     start: f64,
     end: f64,
-    words: usize,
 }
 
 /// The rows that some lines make. `spaces` says whether the page parts words by spaces.
-pub(super) fn rows_of(lines: &[Line], of: &[usize], spaces: bool) -> Vec<Row> {
+pub(super) fn rows_of<'a>(lines: &'a [Line], of: &[usize], spaces: bool) -> Vec<Row<'a>> {
     let mut rows: Vec<(f64, f64, Vec<&Word>, Vec<usize>)> = Vec::new();
     for at in in_order(lines, of) {
         let line = &lines[at];
@@ -49,17 +52,16 @@ pub(super) fn rows_of(lines: &[Line], of: &[usize], spaces: bool) -> Vec<Row> {
     let parted = rows.into_iter().map(|(baseline, size, mut words, lines)| {
         words.sort_by(|a, b| a.start.total_cmp(&b.start));
         let mut cells: Vec<Cell> = Vec::new();
-        for word in words {
+        for (at, word) in words.iter().enumerate() {
             match cells.last_mut() {
                 Some(cell) if word.glued || word.start - cell.end < size * cell_gap(word, spaces) => {
-                    word.append_to(&mut cell.text);
                     cell.end = cell.end.max(word.end);
-                    cell.words += 1;
+                    cell.words.end = at + 1;
                 }
-                _ => cells.push(Cell { text: word.text.clone(), start: word.start, end: word.end, words: 1 }),
+                _ => cells.push(Cell { words: at..at + 1, start: word.start, end: word.end }),
             }
         }
-        Row { cells, baseline, size, lines, spaces }
+        Row { words, cells, baseline, size, lines, spaces }
     });
     parted.collect()
 }
@@ -81,7 +83,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, row: &Row) {
+    fn add(&mut self, row: &Row<'_>) {
         self.size = Some(self.size.map_or(row.size, |size| size.min(row.size)));
         if row.cells.len() < 2 {
             return;
@@ -114,13 +116,14 @@ impl Columns {
     }
 }
 
-fn place(rows: &[Row], columns: &[(f64, f64)]) -> Vec<Vec<String>> {
-    let place_row = |row: &Row| {
+fn place(rows: &[Row<'_>], columns: &[(f64, f64)]) -> Vec<Vec<String>> {
+    let place_row = |row: &Row<'_>| {
         let mut cells = vec![String::new(); columns.len()];
         for cell in &row.cells {
             let overlap = |column: &(f64, f64)| cell.end.min(column.1) - cell.start.max(column.0);
             let best = (0..columns.len()).max_by(|a, b| overlap(&columns[*a]).total_cmp(&overlap(&columns[*b])));
-            append(&mut cells[best.unwrap_or(0)], &cell.text);
+            let text = &mut cells[best.unwrap_or(0)];
+            row.words[cell.words.clone()].iter().for_each(|word| word.append_to(text));
         }
         cells
     };
@@ -136,7 +139,7 @@ pub(super) enum Evidence {
 }
 
 /// Tables by white space: rows of the same columns, one under the other.
-pub(super) fn by_columns(rows: &[Row], evidence: Evidence, page_width: f64) -> Vec<Table> {
+pub(super) fn by_columns(rows: &[Row<'_>], evidence: Evidence, page_width: f64) -> Vec<Table> {
     let mut tables = Vec::new();
     let mut at = 0;
     while at < rows.len() {
@@ -169,7 +172,7 @@ pub(super) fn by_columns(rows: &[Row], evidence: Evidence, page_width: f64) -> V
 }
 
 /// Whether a row can go on with what stands above it.
-fn belongs(last: Option<&Row>, shared: &Columns, row: &Row, evidence: Evidence) -> bool {
+fn belongs(last: Option<&Row<'_>>, shared: &Columns, row: &Row<'_>, evidence: Evidence) -> bool {
     let Some(last) = last else { return row.cells.len() > 1 };
     let drop = row.baseline - last.baseline;
     let farthest = match evidence {
@@ -183,13 +186,13 @@ fn belongs(last: Option<&Row>, shared: &Columns, row: &Row, evidence: Evidence) 
 }
 
 /// A single cell goes on with a cell above it, unless it stands at the left or runs over several columns.
-fn is_continuation(shared: &Columns, row: &Row) -> bool {
+fn is_continuation(shared: &Columns, row: &Row<'_>) -> bool {
     let ([cell], Some(columns)) = (&row.cells[..], shared.find()) else { return false };
     columns.iter().skip(1).any(|(start, end)| cell.start > start - row.size && cell.end < end + row.size * 2.0)
 }
 
-fn from_rows(rows: &[Row], columns: &[(f64, f64)], evidence: Evidence, page_width: f64) -> Option<Table> {
-    let several: Vec<&Row> = rows.iter().filter(|row| row.cells.len() > 1).collect();
+fn from_rows(rows: &[Row<'_>], columns: &[(f64, f64)], evidence: Evidence, page_width: f64) -> Option<Table> {
+    let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
     let placed = place(rows, columns);
     let is_sign = |cells: &Vec<String>| cells[0].is_empty() || cells[0].chars().all(|c| BULLETS.contains(&c));
     if columns.len() == 2 && placed.iter().all(is_sign) {
@@ -197,13 +200,13 @@ fn from_rows(rows: &[Row], columns: &[(f64, f64)], evidence: Evidence, page_widt
     }
     if evidence == Evidence::None {
         // Lists side by side are drawn one after the other, a table row by row.
-        let in_turn = |above: &Row, below: &Row| above.lines.iter().max() < below.lines.iter().min();
+        let in_turn = |above: &Row<'_>, below: &Row<'_>| above.lines.iter().max() < below.lines.iter().min();
         let turns = several.windows(2).filter(|pair| in_turn(pair[0], pair[1])).count();
         let of_column = |at: usize| placed.iter().map(move |cells| cells[at].as_str()).filter(|text| !text.is_empty());
         // A list: its first column is signs or numbers, its second one text.
         let is_list = columns.len() == 2 && of_column(0).all(is_list_mark);
         // Text set in columns: each of them is wordy.
-        let least = several.iter().map(|row| row.cells.iter().map(|cell| cell.words).min().unwrap_or(0)).sum::<usize>();
+        let least = several.iter().map(|row| row.cells.iter().map(|cell| cell.words.len()).min().unwrap_or(0)).sum::<usize>();
         let wordy = least >= several.len() * 3;
         let widest = columns.iter().map(|(start, end)| end - start).fold(0.0, f64::max);
         let wide = columns.len() == 2 && columns.iter().all(|(start, end)| end - start > page_width * 0.3);
@@ -227,7 +230,7 @@ fn from_rows(rows: &[Row], columns: &[(f64, f64)], evidence: Evidence, page_widt
 }
 
 /// How far rows that have a first cell are below the line above them.
-fn usual_drop(rows: &[Row], placed: &[Vec<String>]) -> f64 {
+fn usual_drop(rows: &[Row<'_>], placed: &[Vec<String>]) -> f64 {
     let drops = rows.windows(2).zip(&placed[1..]).filter(|(_, cells)| !cells[0].is_empty());
     let mut drops: Vec<f64> = drops.map(|(pair, _)| pair[1].baseline - pair[0].baseline).collect();
     drops.sort_by(f64::total_cmp);

@@ -81,9 +81,8 @@ pub(super) struct PageFont<'a> {
     composite: bool,
     /// Code → CID, CID → text, when a composite font has no `ToUnicode`.
     collection: Option<(Option<CMap>, CMap)>,
-    /// Codes of one byte, which nearly all are, and others.
-    short: Box<[OnceCell<Rc<Known>>]>,
-    long: RefCell<HashMap<u32, Rc<Known>>>,
+    /// What is known of codes of at most two bytes, which nearly all are, by their first byte and their second.
+    known: Box<[OnceCell<Box<[OnceCell<Known>]>>]>,
 }
 
 impl<'a> PageFont<'a> {
@@ -100,8 +99,7 @@ impl<'a> PageFont<'a> {
             horizontal,
             composite,
             collection: if mute { collection(dict, settings) } else { None },
-            short: vec![OnceCell::new(); 256].into(),
-            long: RefCell::default(),
+            known: empty(),
         };
         if !composite && is_even(&made) {
             made.style.mono = true;
@@ -128,16 +126,13 @@ impl<'a> PageFont<'a> {
         self.font.read_code(bytes, at)
     }
 
-    pub(super) fn glyph(&self, code: u32) -> Rc<Known> {
-        if let Some(short) = self.short.get(code as usize) {
-            return Rc::clone(short.get_or_init(|| Rc::new(self.learn(code))));
+    /// Does something with what is known of a code.
+    pub(super) fn glyph<T>(&self, code: u32, with: impl FnOnce(&Known) -> T) -> T {
+        let (first, second) = ((code >> 8) as usize, (code & 0xff) as usize);
+        match self.known.get(first) {
+            Some(page) => with(page.get_or_init(empty)[second].get_or_init(|| self.learn(code))),
+            None => with(&self.learn(code)),
         }
-        if let Some(known) = self.long.borrow().get(&code) {
-            return Rc::clone(known);
-        }
-        let known = Rc::new(self.learn(code));
-        self.long.borrow_mut().insert(code, Rc::clone(&known));
-        known
     }
 
     fn learn(&self, code: u32) -> Known {
@@ -173,6 +168,11 @@ impl<'a> PageFont<'a> {
         let is_ascii = (0x21..0x7f).contains(&code) && !self.composite;
         char::from_u32(code).filter(|_| is_ascii)
     }
+}
+
+/// A page of what is not known yet.
+fn empty<T>() -> Box<[OnceCell<T>]> {
+    std::iter::repeat_with(OnceCell::new).take(256).collect()
 }
 
 fn collection(font: &Dict<'_>, settings: &InterpreterSettings) -> Option<(Option<CMap>, CMap)> {

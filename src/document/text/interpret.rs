@@ -370,15 +370,15 @@ impl<'a> Walk<'_, 'a> {
         let (mut pen, mut at) = (0.0, 0);
         while at < bytes.len() {
             let (code, length) = font.read_code(bytes, at);
-            let known = font.glyph(code);
-            let width = known.advance / 1000.0 * state.size;
+            let advance = font.glyph(code, |known| known.advance);
+            let width = advance / 1000.0 * state.size;
             let space = state.char_space + if length == 1 && code == 32 { state.word_space } else { 0.0 };
             let (width, space) =
                 if horizontal { (width * state.stretch, space * state.stretch) } else { (-width, space) };
             if self.hidden == 0
                 && let Some(run) = &run
             {
-                self.collector.glyph(run, look, known.text.as_ref(), (pen, pen + width));
+                font.glyph(code, |known| self.collector.glyph(run, look, known.text.as_ref(), (pen, pen + width)));
             }
             pen += width + space;
             at += length.max(1);
