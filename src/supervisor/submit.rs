@@ -362,7 +362,14 @@ mod tests {
         for same in [&[("reuse", "false")][..], &[("processor", "text")], &[("model", "")]] {
             assert_eq!(with(same), plain, "{same:?}");
         }
-        for other in [("pages", "1"), ("password", "x"), ("metadata", "1"), ("page_separator", ""), ("keep_headers", "1"), ("ttl", "60")] {
+        for other in [
+            ("pages", "1"),
+            ("password", "x"),
+            ("metadata", "1"),
+            ("page_separator", ""),
+            ("keep_headers", "1"),
+            ("ttl", "60"),
+        ] {
             assert_ne!(with(&[other]), plain, "{other:?}");
         }
         let other = |tenant, source| fingerprint(tenant, source, &TaskOptions::default(), "text");

@@ -95,6 +95,8 @@ const LINE_GAP: f64 = 1.55;
 const USUAL_GAP: f64 = 1.2;
 /// Nobody sets the lines of a paragraph so far apart.
 const MOST_DROP: f64 = 2.2;
+/// Lists are at most so deep in each other.
+const MOST_NESTED: usize = 8;
 /// A line is set in when it begins by this much of its size further in.
 const INDENT: f64 = 0.8;
 
@@ -138,7 +140,7 @@ struct Siblings {
     numbers: Vec<(Enumerator, f64, f64)>,
 }
 
-/// A number, a letter or a Roman number that counts paragraphs.
+/// A number or a letter that counts paragraphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Enumerator {
     value: u32,
@@ -230,6 +232,23 @@ struct Open<'a> {
     kind: Kind,
     /// Where its lines begin, the first one aside.
     text_start: f64,
+    /// From where to where its lines reach.
+    left: f64,
+    right: f64,
+    /// Whether all of it is bold.
+    bold: bool,
+}
+
+impl<'a> Open<'a> {
+    fn new(line: &'a Line, kind: Kind, text_start: f64) -> Self {
+        Self { lines: vec![line], kind, text_start, left: line.start, right: line.end, bold: is_bold(line) }
+    }
+
+    fn push(&mut self, line: &'a Line) {
+        (self.left, self.right) = (self.left.min(line.start), self.right.max(line.end));
+        self.bold &= is_bold(line);
+        self.lines.push(line);
+    }
 }
 
 #[derive(Clone, PartialEq)]
@@ -266,14 +285,14 @@ impl<'a> Making<'a> {
             if open.lines.len() == 1 && open.kind == Kind::Text {
                 open.text_start = open.text_start.min(line.start);
             }
-            open.lines.push(line);
+            open.push(line);
         } else {
             self.close();
             let text_start = match kind {
                 Kind::Item(_) | Kind::Counted => line.words.get(1).map_or(line.start + line.size, |word| word.start),
                 Kind::Text | Kind::Code => line.start,
             };
-            self.open = Some(Open { lines: vec![line], kind, text_start });
+            self.open = Some(Open::new(line, kind, text_start));
         }
     }
 
@@ -301,7 +320,9 @@ impl<'a> Making<'a> {
                     Marker::Bullet(_) => 2,
                     Marker::Number(number) => number.len() + 1,
                 };
-                self.lists.push(List { start: first.start, text_start: open.text_start, width });
+                if self.lists.len() < MOST_NESTED {
+                    self.lists.push(List { start: first.start, text_start: open.text_start, width });
+                }
                 Block::Item(marker, open.lines)
             }
             // A line of code in the midst of text, and not set in, is a term that is explained.
@@ -376,8 +397,7 @@ fn goes_on(open: &Open<'_>, line: &Line, kind: &Kind, usual: Usual) -> bool {
     if is_note(line) || is_last(open, above, line) && heading_by_size(line, usual).is_none() {
         return false;
     }
-    let (heavy, heavy_too) = (open.lines.iter().all(|line| is_bold(line)), is_bold(line));
-    let parted = heavy && !line.words[0].style.bold || !heavy && heavy_too && ends_sentence(above);
+    let parted = open.bold && !line.words[0].style.bold || !open.bold && is_bold(line) && ends_sentence(above);
     !indented && !parted && drop < above.size * LINE_GAP.max(usual.drop * USUAL_GAP)
 }
 
@@ -394,12 +414,8 @@ fn is_last(open: &Open<'_>, above: &Line, line: &Line) -> bool {
         glued.fold((first.start, first.end), |(start, end), word| (start.min(word.start), end.max(word.end)));
     // Between ideographs a line may end anywhere.
     let word = if first.text.starts_with(is_ideographic) { line.size } else { end - start };
-    let all = open.lines.iter().copied().chain([line]);
-    let room = if line.right_to_left {
-        above.start - all.map(|line| line.start).fold(f64::MAX, f64::min)
-    } else {
-        all.map(|line| line.end).fold(f64::MIN, f64::max) - above.end
-    };
+    let room =
+        if line.right_to_left { above.start - open.left.min(line.start) } else { open.right.max(line.end) - above.end };
     room > word + line.size
 }
 

@@ -206,7 +206,8 @@ fn from_rows(rows: &[Row<'_>], columns: &[(f64, f64)], evidence: Evidence, page_
         // A list: its first column is signs or numbers, its second one text.
         let is_list = columns.len() == 2 && of_column(0).all(is_list_mark);
         // Text set in columns: each of them is wordy.
-        let least = several.iter().map(|row| row.cells.iter().map(|cell| cell.words.len()).min().unwrap_or(0)).sum::<usize>();
+        let least =
+            several.iter().map(|row| row.cells.iter().map(|cell| cell.words.len()).min().unwrap_or(0)).sum::<usize>();
         let wordy = least >= several.len() * 3;
         let widest = columns.iter().map(|(start, end)| end - start).fold(0.0, f64::max);
         let wide = columns.len() == 2 && columns.iter().all(|(start, end)| end - start > page_width * 0.3);

@@ -136,13 +136,15 @@ fn by_columns(order: Vec<usize>, lines: &[Line], in_table: &[bool], cuts: u32) -
     let mut at = 0;
     while at < rows.len() {
         let run = column_run(&rows[at..], lines, in_table);
-        if run.rows == 0 {
-            read.extend_from_slice(rows[at]);
-            at += 1;
+        let Some(gutter) = run.gutter else {
+            // Half of it, so that a long one is not gone through from each of its rows.
+            let rows = &rows[at..at + (run.rows / 2).max(1)];
+            rows.iter().for_each(|row| read.extend_from_slice(row));
+            at += rows.len();
             continue;
-        }
+        };
         let all = rows[at..at + run.rows].concat();
-        let (left, right): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|line| lines[*line].end < run.gutter);
+        let (left, right): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|line| lines[*line].end < gutter);
         read.extend(by_columns(left, lines, in_table, cuts + 1));
         read.extend(by_columns(right, lines, in_table, cuts + 1));
         at += run.rows;
@@ -152,13 +154,13 @@ fn by_columns(order: Vec<usize>, lines: &[Line], in_table: &[bool], cuts: u32) -
 
 struct Run {
     rows: usize,
-    gutter: f64,
+    /// What parts them, when they are two columns.
+    gutter: Option<f64>,
 }
 
-/// How many of the next rows are two columns, and what parts them.
+/// How many of the next rows may be two columns, and whether they are.
 fn column_run(rows: &[&[usize]], lines: &[Line], in_table: &[bool]) -> Run {
-    let none = Run { rows: 0, gutter: 0.0 };
-    let [first, second, ..] = rows[0] else { return none };
+    let [first, second, ..] = rows[0] else { return Run { rows: 1, gutter: None } };
     let (mut from, mut to) = (lines[*first].end, lines[*second].start);
     let (mut count, mut pairs, mut words, mut sides) = (0, 0, 0, 0);
     let mut last = f64::MIN;
@@ -185,5 +187,5 @@ fn column_run(rows: &[&[usize]], lines: &[Line], in_table: &[bool]) -> Run {
         }
     }
     let found = pairs >= COLUMN_ROWS && pairs * 2 > count && words >= sides * COLUMN_WORDS;
-    if found { Run { rows: count, gutter: f64::midpoint(from, to) } } else { none }
+    Run { rows: count, gutter: found.then(|| f64::midpoint(from, to)) }
 }

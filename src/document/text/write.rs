@@ -22,9 +22,8 @@ pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], heigh
             of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
         block::blocks(&lines, tables, &tables_of, usual)
     };
-    let margin =
-        |of: &[usize]| -> Vec<String> { blocks(of).iter().map(|placed| writer.margin(&placed.block)).collect() };
-    let (top, bottom) = (margin(&order.top), margin(&order.bottom));
+    let top: Vec<String> = blocks(&order.top).iter().map(|placed| writer.top(&placed.block)).collect();
+    let bottom: Vec<String> = blocks(&order.bottom).iter().map(|placed| writer.bottom(&placed.block)).collect();
     let mut body = String::new();
     let mut before: Option<Placed<'_>> = None;
     for placed in blocks(&order.body).into_iter().chain(blocks(&order.notes)) {
@@ -60,11 +59,18 @@ impl Writer<'_> {
         Inline::of(lines, self.usual.style)
     }
 
-    /// What stands in a margin: one line of running text or a heading.
-    fn margin(&self, block: &Block<'_>) -> String {
+    /// What stands in the upper margin: a heading, or one line of running text.
+    fn top(&self, block: &Block<'_>) -> String {
         match block {
             Block::Heading(level, lines) => self.heading(*level, lines),
-            Block::Paragraph(lines) | Block::Item(_, lines) | Block::Code(lines) => {
+            other => self.bottom(other),
+        }
+    }
+
+    /// What stands in the lower margin: one line of running text, as nothing comes below that it could be a heading of.
+    fn bottom(&self, block: &Block<'_>) -> String {
+        match block {
+            Block::Heading(_, lines) | Block::Paragraph(lines) | Block::Item(_, lines) | Block::Code(lines) => {
                 escape_block(self.inline(lines).markdown(self.targets, true))
             }
             Block::Table(_) => String::new(),
