@@ -152,7 +152,8 @@ mod tests {
             (8, "<< /Type /Page /Parent 4 0 R >>"),
         ];
         let kept = objects.iter().filter(|(id, _)| !leave_out.contains(id));
-        let body: String = kept.map(|(id, object)| format!("{id} 0 obj {object} endobj\n")).collect();
+        let body: Vec<String> = kept.map(|(id, object)| format!("{id} 0 obj {object} endobj\n")).collect();
+        let body = body.concat();
         let pdf = Pdf::new(format!("%PDF-1.4\n{body}trailer << /Root 1 0 R >>\n").into_bytes()).unwrap();
         let list = PageList::of(&pdf);
         (1..=u32::try_from(list.len()).unwrap()).map(|number| list.place(number)).collect()

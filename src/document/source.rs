@@ -20,7 +20,7 @@ pub struct Document {
 }
 
 enum Place {
-    Here(OpenPdf),
+    Here(Box<OpenPdf>),
     Elsewhere(RemotePdf),
 }
 
@@ -35,8 +35,8 @@ impl Document {
         Readers::in_process().open(path, password, limits)
     }
 
-    pub(super) const fn here(page_count: u32, pdf: OpenPdf) -> Self {
-        Self { page_count, place: Place::Here(pdf) }
+    pub(super) fn here(page_count: u32, pdf: OpenPdf) -> Self {
+        Self { page_count, place: Place::Here(Box::new(pdf)) }
     }
 
     pub(super) const fn elsewhere(page_count: u32, pdf: RemotePdf) -> Self {
@@ -55,7 +55,7 @@ impl Document {
     #[must_use]
     pub fn reader(&self) -> PageReader<'_> {
         let place = match &self.place {
-            Place::Here(pdf) => ReaderPlace::Here { reader: pdf.reader(), shared: SharedHashes::default() },
+            Place::Here(pdf) => ReaderPlace::Here { reader: Box::new(pdf.reader()), shared: SharedHashes::default() },
             Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: None },
         };
         PageReader { place, patience: Patience::default() }
@@ -70,7 +70,7 @@ pub struct PageReader<'a> {
 
 enum ReaderPlace<'a> {
     Here {
-        reader: PdfReader<'a>,
+        reader: Box<PdfReader<'a>>,
         shared: SharedHashes,
     },
     /// The seat is taken for the first page.

@@ -4,9 +4,10 @@
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ write ──▶ Markdown
 //!   fonts: what glyphs mean        line: words, their looks   region: rules     inline: emphasis, links,
 //!   layers: what is hidden         bidi: order of letters     columns: white      and no other markup
-//!                                  link: where words lead       space
+//!   annotation: forms, notes       link: where words lead       space; marker: items of lists
 //! ```
 
+mod annotation;
 mod bidi;
 mod block;
 mod collect;
@@ -17,6 +18,7 @@ mod interpret;
 mod layers;
 mod line;
 mod link;
+mod marker;
 mod order;
 mod region;
 mod table;

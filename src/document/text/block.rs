@@ -5,6 +5,7 @@
 
 use super::inline::is_ideographic;
 use super::line::{Line, Style};
+use super::marker::{Marker, Siblings};
 use super::table::Table;
 
 /// A part of a page that stands by itself.
@@ -19,15 +20,6 @@ pub(super) enum Block<'a> {
     /// Lines of code.
     Code(Vec<&'a Line>),
     Table(&'a Table),
-}
-
-/// What begins an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Marker {
-    /// One of [`BULLETS`], or a dash: so many bytes.
-    Bullet(usize),
-    /// A number with a point or a parenthesis: `3.`
-    Number(String),
 }
 
 /// A block and how it stands to those before.
@@ -100,9 +92,6 @@ const MOST_NESTED: usize = 8;
 /// A line is set in when it begins by this much of its size further in.
 const INDENT: f64 = 0.8;
 
-/// Signs that begin an item of a list.
-pub(super) const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙'];
-
 /// The blocks of a page, in the order of its lines.
 pub(super) fn blocks<'a>(
     lines: &[&'a Line],
@@ -127,103 +116,6 @@ pub(super) fn blocks<'a>(
     }
     making.close();
     making.made
-}
-
-/// Further items of a page are none: each is compared with all.
-const MOST_SIBLINGS: usize = 1_000;
-
-/// Starts of lines that may be items, so that a number alone makes no list.
-struct Siblings {
-    /// A dash and where its line begins.
-    dashes: Vec<(char, f64)>,
-    /// A number, where its line begins, and where the number ends.
-    numbers: Vec<(Enumerator, f64, f64)>,
-}
-
-/// A number or a letter that counts paragraphs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Enumerator {
-    value: u32,
-    /// What stands around it.
-    around: (Option<char>, char),
-    letter: bool,
-}
-
-impl Enumerator {
-    fn of(word: &str) -> Option<Self> {
-        let before = word.chars().next().filter(|c| *c == '(');
-        let bare = &word[before.map_or(0, char::len_utf8)..];
-        let after = bare.chars().next_back().filter(|c| matches!(c, '.' | ')'))?;
-        let bare = &bare[..bare.len() - 1];
-        let around = (before, after);
-        let mut chars = bare.chars();
-        match (chars.next()?, chars.next()) {
-            (letter, None) if letter.is_ascii_lowercase() => {
-                Some(Self { value: u32::from(letter) - u32::from('a') + 1, around, letter: true })
-            }
-            _ if bare.len() <= 3 && bare.bytes().all(|b| b.is_ascii_digit()) => {
-                Some(Self { value: bare.parse().ok()?, around, letter: false })
-            }
-            _ => None,
-        }
-    }
-
-    fn is_next_to(self, other: Self) -> bool {
-        self.around == other.around && self.letter == other.letter && self.value.abs_diff(other.value) == 1
-    }
-}
-
-impl Siblings {
-    fn of(lines: &[&Line]) -> Self {
-        let mut siblings = Self { dashes: Vec::new(), numbers: Vec::new() };
-        for line in lines.iter().filter(|line| !line.right_to_left) {
-            let first = &line.words[0];
-            if let Some(dash) = dash(line) {
-                siblings.dashes.push((dash, line.start));
-            }
-            if siblings.dashes.len() + siblings.numbers.len() >= MOST_SIBLINGS {
-                break;
-            }
-            if let Some(enumerator) = Enumerator::of(&first.text) {
-                siblings.numbers.push((enumerator, line.start, first.end));
-            }
-        }
-        siblings
-    }
-
-    /// What a line begins with, if that makes it an item.
-    fn marker(&self, line: &Line) -> Option<Marker> {
-        let first = &line.words[0];
-        if let Some(bullet) = first.text.chars().next().filter(|c| BULLETS.contains(c)) {
-            return Some(Marker::Bullet(bullet.len_utf8()));
-        }
-        let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
-        if let Some(dash) = dash(line) {
-            let alike = self.dashes.iter().filter(|(other, start)| *other == dash && near(*start, line.start)).count();
-            return (alike >= 2).then_some(Marker::Bullet(dash.len_utf8()));
-        }
-        let enumerator = self.enumerator(line)?;
-        let is_number = !enumerator.letter && enumerator.around.0.is_none();
-        (is_number && line.words.len() > 1).then(|| Marker::Number(first.text.clone()))
-    }
-
-    /// The number, or the letter, of a line when the one before or after it stands above or below.
-    fn enumerator(&self, line: &Line) -> Option<Enumerator> {
-        let first = &line.words[0];
-        let enumerator = Enumerator::of(&first.text).filter(|_| !line.right_to_left)?;
-        let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
-        let aligned = |start: f64, end: f64| near(start, line.start) || near(end, first.end);
-        let mut others = self.numbers.iter().filter(|(_, start, end)| aligned(*start, *end));
-        others.any(|(other, ..)| other.is_next_to(enumerator)).then_some(enumerator)
-    }
-}
-
-/// The dash that a line begins with, apart from its text.
-fn dash(line: &Line) -> Option<char> {
-    let [first, second, ..] = &line.words[..] else { return None };
-    let mut chars = first.text.chars();
-    let dash = chars.next().filter(|c| matches!(c, '-' | '–' | '—' | '*' | '·' | '−'))?;
-    (chars.next().is_none() && !second.glued && !first.style.mono).then_some(dash)
 }
 
 /// A block in the making.
@@ -302,7 +194,7 @@ impl<'a> Making<'a> {
         }
         match siblings.marker(line) {
             Some(marker) if heading_by_size(line, self.usual).is_none() => Kind::Item(marker),
-            _ if siblings.enumerator(line).is_some() => Kind::Counted,
+            _ if siblings.counts(line) => Kind::Counted,
             _ => Kind::Text,
         }
     }

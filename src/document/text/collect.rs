@@ -118,7 +118,7 @@ impl Collector {
 
     /// A run whose pen starts at `origin` and moves by `unit` for each of its units, its letters towards `along`. `None`
     /// when it has no extent.
-    pub(super) fn run(&self, origin: Point, along: Vec2, unit: Vec2, size: f64) -> Option<Run> {
+    pub(super) fn run(origin: Point, along: Vec2, unit: Vec2, size: f64) -> Option<Run> {
         let length = along.hypot();
         if !(length > 0.0 && size > 0.0 && length.is_finite() && size.is_finite() && origin.is_finite()) {
             return None;
@@ -151,7 +151,7 @@ impl Collector {
         let artifact = self.artifacts > 0;
         match self.lines.last_mut() {
             Some(line) if line.is_field() == self.field && line.takes(&piece, run.direction) => {
-                line.add(piece, artifact)
+                line.add(piece, artifact);
             }
             _ if piece.text.is_blank() => {}
             _ => self.lines.push(OpenLine::new(piece, run.direction, artifact, self.field)),

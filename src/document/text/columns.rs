@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::block::BULLETS;
 use super::line::{Line, Word};
+use super::marker::BULLETS;
 use super::table::{Table, append, in_order, sensible};
 
 /// A gap of more than this much of the size parts cells; where letters are as wide as each other, spaces are wide, too.

@@ -64,6 +64,9 @@ impl<'a> Fonts<'a> {
     }
 }
 
+/// 256 things that are learnt one by one.
+type Lazy<T> = Box<[OnceCell<T>]>;
+
 /// What is known of a code.
 pub(super) struct Known {
     /// What it stands for, which may be nothing; `None` when nobody can know.
@@ -82,7 +85,7 @@ pub(super) struct PageFont<'a> {
     /// Code → CID, CID → text, when a composite font has no `ToUnicode`.
     collection: Option<(Option<CMap>, CMap)>,
     /// What is known of codes of at most two bytes, which nearly all are, by their first byte and their second.
-    known: Box<[OnceCell<Box<[OnceCell<Known>]>>]>,
+    known: Lazy<Lazy<Known>>,
 }
 
 impl<'a> PageFont<'a> {
@@ -170,8 +173,7 @@ impl<'a> PageFont<'a> {
     }
 }
 
-/// A page of what is not known yet.
-fn empty<T>() -> Box<[OnceCell<T>]> {
+fn empty<T>() -> Lazy<T> {
     std::iter::repeat_with(OnceCell::new).take(256).collect()
 }
 

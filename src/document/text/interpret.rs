@@ -7,17 +7,15 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use hayro_interpret::RectExt;
 use hayro_interpret::kurbo::{Affine, Point, Rect};
 use hayro_syntax::content::{Instruction, UntypedIter};
 use hayro_syntax::object::dict::keys;
-use hayro_syntax::object::{Array, Dict, Name, Object, Rect as PdfRect, Stream, String as PdfString};
+use hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as PdfString};
 use hayro_syntax::page::{Page, Resources};
 
 use super::collect::{Collector, Look};
 use super::fonts::{Fonts, PageFont};
 use super::layers::Layers;
-use super::line::Text;
 use crate::document::outline::text_string;
 
 /// A page whose content is deeper, or longer, than anyone would make it.
@@ -25,13 +23,13 @@ use crate::document::outline::text_string;
 pub(in crate::document) struct TooMuch;
 
 /// Forms are nested at most so deep.
-const MAX_DEPTH: u32 = 50;
+pub(super) const MAX_DEPTH: u32 = 50;
 /// So many instructions are followed on a page.
 const MAX_INSTRUCTIONS: u64 = 50_000_000;
 /// So many saved states are kept.
 const MAX_SAVED: usize = 50_000;
 /// What a font is set in when its size is missing or zero, points.
-const USUAL_SIZE: f64 = 12.0;
+pub(super) const USUAL_SIZE: f64 = 12.0;
 
 /// Collects `page`, whose user space `upright` leads to the upright page.
 pub(super) fn collect<'a>(
@@ -45,7 +43,7 @@ pub(super) fn collect<'a>(
     let state = State::new(upright);
     walk.content(page.page_stream().unwrap_or_default(), page.resources(), state.clone())?;
     let annotations = page.raw().get::<Array<'a>>(keys::ANNOTS);
-    for annotation in annotations.iter().flat_map(|list| list.iter::<Dict<'a>>()) {
+    for annotation in annotations.iter().flat_map(Array::iter::<Dict<'a>>) {
         walk.annotation(&annotation, page.resources(), &state)?;
     }
     Ok(())
@@ -53,8 +51,8 @@ pub(super) fn collect<'a>(
 
 /// The graphics state, as far as it concerns text (PDF 32000-1, tables 52 and 104).
 #[derive(Clone)]
-struct State<'a> {
-    to_page: Affine,
+pub(super) struct State<'a> {
+    pub(super) to_page: Affine,
     font: Option<Rc<PageFont<'a>>>,
     size: f64,
     char_space: f64,
@@ -89,10 +87,10 @@ enum Marked {
     Artifact,
 }
 
-struct Walk<'w, 'a> {
+pub(super) struct Walk<'w, 'a> {
     fonts: &'w Fonts<'a>,
-    layers: &'w Layers,
-    collector: &'w mut Collector,
+    pub(super) layers: &'w Layers,
+    pub(super) collector: &'w mut Collector,
     left: u64,
     /// How many hidden layers are open.
     hidden: u32,
@@ -273,12 +271,16 @@ impl<'a> Walk<'_, 'a> {
                     let begun = self.begin_marked(&instruction, resources);
                     marked.push(begun);
                 }
-                b"EMC" => self.end_marked(marked.pop()),
+                b"EMC" => {
+                    if let Some(ended) = marked.pop() {
+                        self.end_marked(&ended);
+                    }
+                }
                 _ => {}
             }
         }
         while let Some(open) = marked.pop() {
-            self.end_marked(Some(open));
+            self.end_marked(&open);
         }
         Ok(())
     }
@@ -317,12 +319,12 @@ impl<'a> Walk<'_, 'a> {
         Marked::Plain
     }
 
-    fn end_marked(&mut self, ended: Option<Marked>) {
+    fn end_marked(&mut self, ended: &Marked) {
         match ended {
-            Some(Marked::Hidden) => self.hidden -= 1,
-            Some(Marked::Actual) => self.collector.end_actual(),
-            Some(Marked::Artifact) => self.collector.artifacts -= 1,
-            Some(Marked::Plain) | None => {}
+            Marked::Hidden => self.hidden -= 1,
+            Marked::Actual => self.collector.end_actual(),
+            Marked::Artifact => self.collector.artifacts -= 1,
+            Marked::Plain => {}
         }
     }
 
@@ -365,7 +367,7 @@ impl<'a> Walk<'_, 'a> {
         let y = to_page * Point::new(0.0, 1.0 + state.rise) - origin;
         let (along, across) = if horizontal { (x, y) } else { (-y, x) };
         let size = state.size * font.scale();
-        let run = self.collector.run(origin, along * state.size.signum(), along, across.hypot() * size.abs());
+        let run = Collector::run(origin, along * state.size.signum(), along, across.hypot() * size.abs());
         let look = Look { style: font.style(), hidden: state.invisible };
         let (mut pen, mut at) = (0.0, 0);
         while at < bytes.len() {
@@ -415,7 +417,12 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn form(&mut self, form: &Stream<'a>, resources: &Resources<'a>, mut state: State<'a>) -> Result<(), TooMuch> {
+    pub(super) fn form(
+        &mut self,
+        form: &Stream<'a>,
+        resources: &Resources<'a>,
+        mut state: State<'a>,
+    ) -> Result<(), TooMuch> {
         if self.depth >= MAX_DEPTH {
             return Ok(());
         }
@@ -429,125 +436,11 @@ impl<'a> Walk<'_, 'a> {
         self.depth -= 1;
         walked
     }
-
-    /// What an annotation looks like (PDF 32000-1, 12.5.5); a form field without a look, its value.
-    fn annotation(
-        &mut self,
-        annotation: &Dict<'a>,
-        resources: &Resources<'a>,
-        state: &State<'a>,
-    ) -> Result<(), TooMuch> {
-        const UNSEEN: u32 = 1 << 1 | 1 << 5;
-        let Some(area) = annotation.get::<PdfRect>(keys::RECT) else { return Ok(()) };
-        if annotation.get::<u32>("F").unwrap_or(0) & UNSEEN != 0 || self.layers.hide(annotation, b"OC") {
-            return Ok(());
-        }
-        let area = area.to_kurbo();
-        if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") {
-            self.collector.field = true;
-            let walked = self.widget(annotation, area, resources, state);
-            self.collector.field = false;
-            return walked;
-        }
-        self.look(annotation, area, resources, state)
-    }
-
-    fn widget(
-        &mut self,
-        widget: &Dict<'a>,
-        area: Rect,
-        resources: &Resources<'a>,
-        state: &State<'a>,
-    ) -> Result<(), TooMuch> {
-        let (mut kind, mut flags) = (None, None);
-        let mut node = Some(widget.clone());
-        for _ in 0..MAX_DEPTH {
-            let Some(dict) = node else { break };
-            kind = kind.or_else(|| dict.get::<Name<'a>>("FT"));
-            flags = flags.or_else(|| dict.get::<u32>("Ff"));
-            node = dict.get::<Dict<'a>>(keys::PARENT);
-        }
-        let is_push_button = flags.unwrap_or(0) & 1 << 16 != 0;
-        if kind.as_deref() == Some(b"Btn") && !is_push_button {
-            // Whatever sign the document has for it.
-            let on = widget.get::<Name<'_>>("AS").is_some_and(|state| state.as_ref() != b"Off");
-            self.write(if on { "☑" } else { "☐" }, area, state);
-            return Ok(());
-        }
-        self.look(widget, area, resources, state)
-    }
-
-    fn look(
-        &mut self,
-        annotation: &Dict<'a>,
-        area: Rect,
-        resources: &Resources<'a>,
-        state: &State<'a>,
-    ) -> Result<(), TooMuch> {
-        let Some(look) = appearance(annotation) else {
-            if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") && !annotation.contains_key("AP")
-            {
-                self.field(annotation, area, state);
-            }
-            return Ok(());
-        };
-        let Some([x0, y0, x1, y1]) = look.dict().get::<[f64; 4]>("BBox") else { return Ok(()) };
-        let matrix = Affine::new(look.dict().get::<[f64; 6]>("Matrix").unwrap_or([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]));
-        let shown = matrix.transform_rect_bbox(Rect::new(x0, y0, x1, y1).abs());
-        let (sx, sy) = (area.width() / shown.width(), area.height() / shown.height());
-        if !(sx.is_finite() && sy.is_finite()) {
-            return Ok(());
-        }
-        let mut state = state.clone();
-        state.to_page *= Affine::new([sx, 0.0, 0.0, sy, area.x0 - sx * shown.x0, area.y0 - sy * shown.y0]);
-        self.form(&look, resources, state)
-    }
-
-    /// The value of a form field that no one has drawn, in its place.
-    fn field(&mut self, field: &Dict<'a>, area: Rect, state: &State<'a>) {
-        let mut node = Some(field.clone());
-        for _ in 0..MAX_DEPTH {
-            let Some(dict) = node else { return };
-            // Ink of buttons is a look or nothing.
-            if dict.get::<Name<'_>>("FT").as_deref() == Some(b"Btn") {
-                return;
-            }
-            if let Some(value) = dict.get::<PdfString<'_>>("V") {
-                self.write(&text_string(value.as_bytes()), area, state);
-                return;
-            }
-            node = dict.get::<Dict<'a>>(keys::PARENT);
-        }
-    }
-
-    /// Text in the middle of `area`, in letters half as wide as high.
-    fn write(&mut self, text: &str, area: Rect, state: &State<'a>) {
-        let size = (area.height() * 0.7).min(USUAL_SIZE);
-        let origin = state.to_page * Point::new(area.x0 + 2.0, area.center().y - size * 0.3);
-        let along = state.to_page * Point::new(1.0, 0.0) - state.to_page * Point::ZERO;
-        let Some(run) = self.collector.run(origin, along, along, size * along.hypot()) else { return };
-        let mut pen = 0.0;
-        for c in text.chars() {
-            self.collector.glyph(&run, Look::default(), Some(&Text::One(c)), (pen, pen + size * 0.5));
-            pen += size * 0.5;
-        }
-    }
 }
 
 fn name<'b, 'c>(object: &'b Object<'c>) -> Option<&'b Name<'c>> {
     match object {
         Object::Name(name) => Some(name),
-        _ => None,
-    }
-}
-
-fn appearance<'a>(annotation: &Dict<'a>) -> Option<Stream<'a>> {
-    match annotation.get::<Dict<'a>>("AP")?.get::<Object<'a>>("N")? {
-        Object::Stream(look) => Some(look),
-        Object::Dict(states) => {
-            let state = annotation.get::<Name<'a>>("AS");
-            state.and_then(|state| states.get::<Stream<'a>>(state)).or_else(|| states.get::<Stream<'a>>("Off"))
-        }
         _ => None,
     }
 }

@@ -1,10 +1,11 @@
 //! Blocks → Markdown.
 
 use super::PageText;
-use super::block::{self, Block, Marker, Placed, Usual};
+use super::block::{self, Block, Placed, Usual};
 use super::inline::{Inline, escape, escape_block};
 use super::line::Line;
 use super::link::Link;
+use super::marker::Marker;
 use super::order::Order;
 use super::table::Table;
 use crate::task::Margins;
@@ -18,9 +19,8 @@ pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], heigh
     let order = Order::of(lines, &in_table, height, usual);
     let writer = Writer { usual, targets };
     let blocks = |of: &[usize]| {
-        let (lines, tables_of): (Vec<&Line>, Vec<Option<usize>>) =
-            of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
-        block::blocks(&lines, tables, &tables_of, usual)
+        let (lines, their): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
+        block::blocks(&lines, tables, &their, usual)
     };
     let top: Vec<String> = blocks(&order.top).iter().map(|placed| writer.top(&placed.block)).collect();
     let bottom: Vec<String> = blocks(&order.bottom).iter().map(|placed| writer.bottom(&placed.block)).collect();
@@ -40,7 +40,7 @@ pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], heigh
 }
 
 /// Whether there is no empty line between two blocks: they are items of a list, or of one in an item of another. A list of
-/// numbers that does not begin with 1 needs the line (CommonMark 0.31, 5.3).
+/// numbers that does not begin with 1 needs the line (`CommonMark` 0.31, 5.3).
 fn follows_in_list(before: &Placed<'_>, after: &Placed<'_>) -> bool {
     match (&before.block, &after.block) {
         (Block::Item(..), Block::Item(Marker::Bullet(_), _)) => true,
@@ -307,7 +307,7 @@ mod tests {
             [line("Left has four words", 72.0, baseline, 10.0), line("right has four, too", 320.0, baseline, 10.0)]
         };
         let lines: Vec<Line> = (0..8).flat_map(row).collect();
-        let column = |text: &str| vec![text; 8].join(" ");
+        let column = |text: &str| [text; 8].join(" ");
         assert_eq!(write(&lines), column("Left has four words") + " " + &column("right has four, too"));
     }
 

@@ -1,0 +1,128 @@
+//! Annotations of a page: what they look like, and the values of form fields.
+
+use hayro_interpret::RectExt;
+use hayro_interpret::kurbo::{Affine, Point, Rect};
+use hayro_syntax::object::dict::keys;
+use hayro_syntax::object::{Dict, Name, Object, Rect as PdfRect, Stream, String as PdfString};
+use hayro_syntax::page::Resources;
+
+use super::collect::{Collector, Look};
+use super::interpret::{MAX_DEPTH, State, TooMuch, USUAL_SIZE, Walk};
+use super::line::Text;
+use crate::document::outline::text_string;
+
+impl<'a> Walk<'_, 'a> {
+    /// What an annotation looks like (PDF 32000-1, 12.5.5); a form field without a look, its value.
+    pub(super) fn annotation(
+        &mut self,
+        annotation: &Dict<'a>,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), TooMuch> {
+        const UNSEEN: u32 = 1 << 1 | 1 << 5;
+        let Some(area) = annotation.get::<PdfRect>(keys::RECT) else { return Ok(()) };
+        if annotation.get::<u32>("F").unwrap_or(0) & UNSEEN != 0 || self.layers.hide(annotation, b"OC") {
+            return Ok(());
+        }
+        let area = area.to_kurbo();
+        if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") {
+            self.collector.field = true;
+            let walked = self.widget(annotation, area, resources, state);
+            self.collector.field = false;
+            return walked;
+        }
+        self.look(annotation, area, resources, state)
+    }
+
+    fn widget(
+        &mut self,
+        widget: &Dict<'a>,
+        area: Rect,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), TooMuch> {
+        let (mut kind, mut flags) = (None, None);
+        let mut node = Some(widget.clone());
+        for _ in 0..MAX_DEPTH {
+            let Some(dict) = node else { break };
+            kind = kind.or_else(|| dict.get::<Name<'a>>("FT"));
+            flags = flags.or_else(|| dict.get::<u32>("Ff"));
+            node = dict.get::<Dict<'a>>(keys::PARENT);
+        }
+        let is_push_button = flags.unwrap_or(0) & 1 << 16 != 0;
+        if kind.as_deref() == Some(b"Btn") && !is_push_button {
+            // Whatever sign the document has for it.
+            let on = widget.get::<Name<'_>>("AS").is_some_and(|state| state.as_ref() != b"Off");
+            self.write(if on { "☑" } else { "☐" }, area, state);
+            return Ok(());
+        }
+        self.look(widget, area, resources, state)
+    }
+
+    fn look(
+        &mut self,
+        annotation: &Dict<'a>,
+        area: Rect,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), TooMuch> {
+        let Some(look) = appearance(annotation) else {
+            if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") && !annotation.contains_key("AP")
+            {
+                self.field(annotation, area, state);
+            }
+            return Ok(());
+        };
+        let Some([x0, y0, x1, y1]) = look.dict().get::<[f64; 4]>("BBox") else { return Ok(()) };
+        let matrix = Affine::new(look.dict().get::<[f64; 6]>("Matrix").unwrap_or([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]));
+        let shown = matrix.transform_rect_bbox(Rect::new(x0, y0, x1, y1).abs());
+        let (sx, sy) = (area.width() / shown.width(), area.height() / shown.height());
+        if !(sx.is_finite() && sy.is_finite()) {
+            return Ok(());
+        }
+        let mut state = state.clone();
+        state.to_page *= Affine::new([sx, 0.0, 0.0, sy, area.x0 - sx * shown.x0, area.y0 - sy * shown.y0]);
+        self.form(&look, resources, state)
+    }
+
+    /// The value of a form field that no one has drawn, in its place.
+    fn field(&mut self, field: &Dict<'a>, area: Rect, state: &State<'a>) {
+        let mut node = Some(field.clone());
+        for _ in 0..MAX_DEPTH {
+            let Some(dict) = node else { return };
+            // Ink of buttons is a look or nothing.
+            if dict.get::<Name<'_>>("FT").as_deref() == Some(b"Btn") {
+                return;
+            }
+            if let Some(value) = dict.get::<PdfString<'_>>("V") {
+                self.write(&text_string(value.as_bytes()), area, state);
+                return;
+            }
+            node = dict.get::<Dict<'a>>(keys::PARENT);
+        }
+    }
+
+    /// Text in the middle of `area`, in letters half as wide as high.
+    fn write(&mut self, text: &str, area: Rect, state: &State<'a>) {
+        let size = (area.height() * 0.7).min(USUAL_SIZE);
+        let origin = state.to_page * Point::new(area.x0 + 2.0, area.center().y - size * 0.3);
+        let along = state.to_page * Point::new(1.0, 0.0) - state.to_page * Point::ZERO;
+        let Some(run) = Collector::run(origin, along, along, size * along.hypot()) else { return };
+        let mut pen = 0.0;
+        for c in text.chars() {
+            self.collector.glyph(&run, Look::default(), Some(&Text::One(c)), (pen, pen + size * 0.5));
+            pen += size * 0.5;
+        }
+    }
+}
+
+fn appearance<'a>(annotation: &Dict<'a>) -> Option<Stream<'a>> {
+    match annotation.get::<Dict<'a>>("AP")?.get::<Object<'a>>("N")? {
+        Object::Stream(look) => Some(look),
+        Object::Dict(states) => {
+            let state = annotation.get::<Name<'a>>("AS");
+            state.and_then(|state| states.get::<Stream<'a>>(state)).or_else(|| states.get::<Stream<'a>>("Off"))
+        }
+        _ => None,
+    }
+}
