@@ -168,6 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn short_chapters_and_what_counts_pages_go_too() {
+        let pages = [
+            page("Chapter A 11\n\ntext", 1, 0),
+            page("The book\n\ntext", 1, 0),
+            // Twice, two pages apart.
+            page("Chapter A 13\n\ntext", 1, 0),
+            page("The book\n\ntext", 1, 0),
+            // Once, with the number of the page.
+            page("Chapter B 15\n\ntext", 1, 0),
+            page("In 1998\n\ntext", 1, 0),
+        ];
+        assert_eq!(without(&pages), ["text", "text", "text", "text", "text", "In 1998\n\ntext"]);
+    }
+
+    #[test]
     fn what_comes_once_or_is_a_title_stays() {
         let pages = [
             page("## The same title\n\na\n\nA note below", 1, 1),

@@ -384,3 +384,61 @@ const FIRST_WIDE: char = '\u{1100}';
 
 /// What stands for a glyph that nobody knows.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of glyphs: its letters are 5 wide, `_` is a gap of so many tenths of a point, `^` and `v` raise and lower.
+    fn line(glyphs: &[(&str, f64)]) -> String {
+        let mut pen = 0.0;
+        let mut open: Option<OpenLine> = None;
+        for (text, gap) in glyphs {
+            pen += gap;
+            let (off, size, text) = match text.strip_prefix('^') {
+                Some(text) => (-3.0, 6.0, text),
+                None => text.strip_prefix('v').map_or((0.0, 10.0, *text), |text| (2.0, 6.0, text)),
+            };
+            for c in text.chars() {
+                let (start, end) = (pen, pen + size / 2.0);
+                let piece =
+                    Piece { text: Text::One(c), start, end, baseline: 100.0 + off, size, style: Style::default() };
+                pen = end;
+                match &mut open {
+                    Some(line) if line.takes(&piece, (1.0, 0.0)) => line.add(piece, false),
+                    Some(_) => panic!("{c} is of another line"),
+                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, false)),
+                }
+            }
+        }
+        let line = open.unwrap().finish().unwrap();
+        line.words.iter().fold(String::new(), |mut text, word| {
+            word.append_to(&mut text);
+            text
+        })
+    }
+
+    #[test]
+    fn words_are_parted_by_gaps_also_by_narrow_ones() {
+        for (glyphs, expected) in [
+            (&[("two", 0.0), ("words", 2.5)][..], "two words"),
+            (&[("ker", 0.0), ("ned", 0.7)], "kerned"),
+            (&[("close", 0.0), ("words", 1.4), ("here", 1.4)], "close words here"),
+            (&[("s", 0.0), ("p", 1.5), ("a", 1.5), ("c", 1.5), ("e", 1.5), ("d", 1.5), ("out", 3.5)], "spaced out"),
+        ] {
+            assert_eq!(line(glyphs), expected);
+        }
+    }
+
+    #[test]
+    fn small_numbers_off_the_line_are_indexes() {
+        for (glyphs, expected) in [
+            (&[("10", 0.0), ("^23", 0.0)][..], "10²³"),
+            (&[("H", 0.0), ("v2", 0.0), ("O", 0.0)], "H₂O"),
+            (&[("word.", 0.0), ("^1", 0.0)], "word.¹"),
+            (&[("x", 0.0), ("^n", 0.0)], "xn"),
+        ] {
+            assert_eq!(line(glyphs), expected);
+        }
+    }
+}
