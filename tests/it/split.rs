@@ -6,7 +6,7 @@ use bindery::document::{Document, DocumentLimits, Splitter, plan};
 use proptest::prelude::*;
 
 use crate::support::corpus::{corpus, manifest};
-use crate::support::pdf::locked;
+use crate::support::pdf::{book, locked};
 use crate::support::server::{files, run};
 
 fn texts(path: &Path, password: Option<&str>) -> Vec<String> {
@@ -93,4 +93,41 @@ fn parts_of_the_corpus_say_what_their_pages_say() {
     }
     assert!(parts > 100, "only {parts} parts");
     assert!(refused.len() <= 6, "{refused:?}");
+}
+
+/// A field with a part on each page: the part of a PDF has the field with what is on its own page.
+#[test]
+fn a_field_on_several_pages_leaves_those_behind_that_are_elsewhere() {
+    let mut pdf = lopdf::Document::load_mem(&book("Fields", 2)).unwrap();
+    let field = pdf.new_object_id();
+    let mut kids = Vec::new();
+    for (number, page) in pdf.get_pages() {
+        let mut widget =
+            lopdf::dictionary! { "Type" => "Annot", "Subtype" => "Widget", "Parent" => field, "P" => page };
+        widget.set("Rect", vec![72.into(), 600.into(), 200.into(), (600 + i64::from(number)).into()]);
+        let widget = pdf.add_object(widget);
+        pdf.get_dictionary_mut(page).unwrap().set("Annots", vec![widget.into()]);
+        kids.push(lopdf::Object::Reference(widget));
+    }
+    let dict = lopdf::dictionary! { "FT" => "Tx", "T" => lopdf::Object::string_literal("name"), "Kids" => kids };
+    pdf.objects.insert(field, lopdf::Object::Dictionary(dict));
+    let catalog = pdf.trailer.get(b"Root").unwrap().as_reference().unwrap();
+    let form = lopdf::dictionary! { "Fields" => vec![field.into()] };
+    pdf.get_dictionary_mut(catalog).unwrap().set("AcroForm", form);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fields.pdf");
+    pdf.save(&path).unwrap();
+
+    let document = Document::open(&path, None, &DocumentLimits::default()).unwrap();
+    let part = Splitter::open(&path, None, &document).unwrap().part([2]).unwrap();
+    let part = lopdf::Document::load_mem(&part).unwrap();
+    let dict = |object: &lopdf::Object| part.dereference(object).unwrap().1.as_dict().unwrap().clone();
+    let form = dict(part.catalog().unwrap().get(b"AcroForm").unwrap());
+    let fields = form.get(b"Fields").unwrap().as_array().unwrap();
+    assert_eq!(fields.len(), 1);
+    let field = dict(&fields[0]);
+    assert_eq!(field.get(b"T").unwrap().as_str().unwrap(), b"name");
+    let kids = field.get(b"Kids").unwrap().as_array().unwrap();
+    assert_eq!(kids.len(), 1);
+    assert_eq!(dict(&kids[0]).get(b"Rect").unwrap().as_array().unwrap()[3].as_i64().unwrap(), 602);
 }

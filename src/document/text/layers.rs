@@ -58,3 +58,41 @@ fn groups<'a>(dict: &Dict<'a>, key: &str) -> impl Iterator<Item = ObjectIdentifi
         MaybeRef::NotRef(_) => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use hayro_syntax::Pdf;
+
+    use super::*;
+
+    #[test]
+    fn what_the_document_hides_is_hidden() {
+        let hidden = |config: &str, membership: &str| {
+            let objects = [
+                format!("<< /Type /Catalog /Pages 2 0 R /OCProperties << /OCGs [4 0 R 5 0 R] /D << {config} >> >> >>"),
+                "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".into(),
+                "<< /Type /Page /Parent 2 0 R /One 4 0 R /Two 5 0 R /Both 6 0 R >>".into(),
+                "<< /Type /OCG /Name (one) >>".into(),
+                "<< /Type /OCG /Name (two) >>".into(),
+                format!("<< /Type /OCMD /OCGs [4 0 R 5 0 R] {membership} >>"),
+            ];
+            let body: Vec<String> =
+                objects.iter().zip(1..).map(|(object, id)| format!("{id} 0 obj {object} endobj\n")).collect();
+            let pdf = Pdf::new(format!("%PDF-1.5\n{}trailer << /Root 1 0 R >>\n", body.concat()).into_bytes()).unwrap();
+            let layers = Layers::of(pdf.xref());
+            let page = pdf.pages()[0].raw();
+            [b"One".as_slice(), b"Two", b"Both", b"None"].map(|key| layers.hide(page, key))
+        };
+        for (config, membership, expected) in [
+            ("", "", [false; 4]),
+            ("/OFF [4 0 R]", "", [true, false, false, false]),
+            ("/OFF [4 0 R]", "/P /AllOn", [true, false, true, false]),
+            ("/OFF [4 0 R]", "/P /AnyOff", [true, false, false, false]),
+            ("/OFF [4 0 R]", "/P /AllOff", [true, false, true, false]),
+            ("/OFF [4 0 R 5 0 R]", "", [true, true, true, false]),
+            ("/BaseState /OFF /ON [5 0 R]", "", [true, false, false, false]),
+        ] {
+            assert_eq!(hidden(config, membership), expected, "{config} {membership}");
+        }
+    }
+}

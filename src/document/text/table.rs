@@ -145,3 +145,53 @@ pub(super) fn append(text: &mut String, more: &str) {
     }
     text.push_str(more);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::{Style, Word};
+    use super::*;
+
+    fn line(text: &str, start: f64, baseline: f64) -> Line {
+        let (end, style) = (start + 40.0, Style::default());
+        let word = Word { text: text.into(), start, end, link: None, style, glued: false, spaced: false };
+        let (size, direction) = (10.0, (1.0, 0.0));
+        Line {
+            words: vec![word],
+            start,
+            end,
+            baseline,
+            size,
+            direction,
+            right_to_left: false,
+            artifact: false,
+            field: false,
+        }
+    }
+
+    #[test]
+    fn cells_that_no_rule_parts_are_one_and_text_in_the_frame_is_none() {
+        let level = |at: f64| Rule { upright: false, at, from: 0.0, to: 200.0 };
+        let upright = |at: f64, from: f64, to: f64| Rule { upright: true, at, from, to };
+        // A frame; its first row is not parted, its third one is parted once.
+        let rules = [
+            [0.0, 20.0, 40.0, 60.0, 80.0].map(level).to_vec(),
+            vec![upright(0.0, 0.0, 80.0), upright(200.0, 0.0, 80.0)],
+            vec![upright(100.0, 20.0, 80.0), upright(150.0, 20.0, 40.0), upright(150.0, 60.0, 80.0)],
+        ]
+        .concat();
+        let lines = [
+            line("above", 10.0, 14.0),
+            line("a", 10.0, 34.0),
+            line("b", 105.0, 34.0),
+            line("c", 155.0, 34.0),
+            line("d", 10.0, 54.0),
+            line("e", 155.0, 54.0),
+            line("f", 10.0, 74.0),
+            line("g", 155.0, 74.0),
+        ];
+        let tables = find(&lines, &rules, (600.0, 800.0), Usual::of(&lines));
+        let rows: Vec<Vec<&str>> = tables[0].rows.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
+        assert_eq!(rows, [["a", "b", "c"], ["d", "e", ""], ["f", "", "g"]]);
+        assert_eq!((tables.len(), &tables[0].lines[..]), (1, &[1, 2, 3, 4, 5, 6, 7][..]));
+    }
+}

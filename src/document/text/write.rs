@@ -335,6 +335,35 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_ends_early_ends_its_paragraph() {
+        let lines = [
+            line("A line that goes all the way to the edge", 72.0, 280.0, 10.0),
+            line("ends early here.", 72.0, 292.0, 10.0),
+            line("Another one goes on to the edge of the page", 72.0, 304.0, 10.0),
+            line("and ends, too.", 72.0, 316.0, 10.0),
+        ];
+        let first = "A line that goes all the way to the edge ends early here.";
+        let second = "Another one goes on to the edge of the page and ends, too.";
+        assert_eq!(write(&lines), format!("{first}\n\n{second}"));
+    }
+
+    #[test]
+    fn where_spaces_part_words_narrow_gaps_part_cells() {
+        let row = |at: u32, spaced: bool| {
+            let mut row = line("some thing", 72.0, 100.0 + 12.0 * f64::from(at), 10.0);
+            row.words[1].spaced = true;
+            let mut cell = row.words[1].clone();
+            (cell.start, cell.end, cell.spaced) = (cell.end + 3.0, cell.end + 33.0, spaced);
+            row.words.push(cell);
+            row
+        };
+        let table: Vec<Line> = (0..5).map(|at| row(at, false)).collect();
+        assert!(write(&table).starts_with("| some thing | thing |\n"), "{}", write(&table));
+        let prose: Vec<Line> = (0..5).map(|at| row(at, true)).collect();
+        assert!(write(&prose).starts_with("some thing thing some"), "{}", write(&prose));
+    }
+
+    #[test]
     fn links_go_around_their_words_also_over_the_end_of_a_line() {
         let mut lines = [line("see the long", 72.0, 280.0, 10.0), line("page [1], of it", 72.0, 292.0, 10.0)];
         for (at, word) in [(0, 2), (1, 0), (1, 1)] {
