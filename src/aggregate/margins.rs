@@ -50,8 +50,12 @@ impl RepeatedMargins {
             if let Some(number) = number(block) {
                 *self.offsets.entry(number - i64::from(page)).or_default() += 1;
             }
-            let seen =
-                self.blocks.entry(key(edge, block)).or_insert(Seen { count: 0, first: page, last: 0, near: false });
+            let seen = self.blocks.entry(key(edge, block, is_heading(block))).or_insert(Seen {
+                count: 0,
+                first: page,
+                last: 0,
+                near: false,
+            });
             seen.count += 1;
             seen.near |= seen.count > 1 && page.abs_diff(seen.last) <= NEAR;
             seen.last = page;
@@ -91,11 +95,16 @@ impl RepeatedMargins {
                 *count >= REPEATED.min(self.pages) && *count > 1 && Some(*usual) == offset
             })
         };
-        let Some(seen) = self.blocks.get(&key(edge, block)) else { return false };
-        if is_heading(block) {
-            return seen.count >= RUNNING || seen.count >= REPEATED && seen.first != page;
+        // What is a header on other pages is one also where it is larger than the text.
+        let text = self.blocks.get(&key(edge, block, false));
+        let is_running = text.is_some_and(|seen| seen.count >= REPEATED);
+        if !is_heading(block) {
+            return is_running || text.is_some_and(|seen| seen.near) || counts_pages();
         }
-        seen.count >= REPEATED || seen.near || counts_pages()
+        let title = self.blocks.get(&key(edge, block, true));
+        let is_number = words(block).count() == 1;
+        let repeats = |seen: &Seen| seen.count >= RUNNING || seen.count >= REPEATED && seen.first != page;
+        is_running || is_number && counts_pages() || title.is_some_and(repeats)
     }
 }
 
@@ -129,14 +138,14 @@ fn number(block: &str) -> Option<i64> {
     read(words(block).last()).or_else(|| read(words(block).next()))
 }
 
-/// What a block says, whatever its numbers, which count pages; but those of a heading tell it from others.
-fn key(edge: Edge, block: &str) -> u64 {
+/// What a block says, whatever its numbers, which count pages; but those of a title tell it from others.
+fn key(edge: Edge, block: &str, title: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    edge.hash(&mut hasher);
+    (edge, title).hash(&mut hasher);
     let is_roman = |word: &str| word.len() <= 6 && word.chars().all(|c| "ivxlcIVXLC".contains(c));
     for word in words(block) {
         let counts = word.chars().all(|c| c.is_ascii_digit()) || is_roman(word);
-        if counts && !is_heading(block) { "#".hash(&mut hasher) } else { word.to_lowercase().hash(&mut hasher) }
+        if counts && !title { "#".hash(&mut hasher) } else { word.to_lowercase().hash(&mut hasher) }
     }
     hasher.finish()
 }
@@ -203,6 +212,16 @@ mod tests {
         assert_eq!(without(&pages), ["same\n\nsame"; 3]);
         let unknown = PageOutput { markdown: "same".into(), ..PageOutput::default() };
         assert_eq!(without(&[unknown.clone(), unknown.clone(), unknown]), ["same"; 3]);
+        let index: Vec<PageOutput> = (1..=5)
+            .map(|number| {
+                page(
+                    &format!("{}{number}\n\n{}The book\n\ntext", ["", "### "][number / 5], ["", "## "][number / 5]),
+                    2,
+                    0,
+                )
+            })
+            .collect();
+        assert_eq!(without(&index), ["text"; 5]);
         let one = [page("1\n\ntext", 1, 0)];
         assert_eq!(without(&one), ["1\n\ntext"]);
     }

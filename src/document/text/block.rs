@@ -192,6 +192,10 @@ impl<'a> Making<'a> {
         if self.usual.is_code(line) {
             return Kind::Code;
         }
+        if line.leader {
+            // Lists of contents and indexes have signs of their own.
+            return Kind::Item(Marker::Bullet(0));
+        }
         match siblings.marker(line) {
             Some(marker) if heading_by_size(line, self.usual).is_none() => Kind::Item(marker),
             _ if siblings.counts(line) => Kind::Counted,
@@ -286,7 +290,7 @@ fn goes_on(open: &Open<'_>, line: &Line, kind: &Kind, usual: Usual) -> bool {
         let reference = if matches!(open.kind, Kind::Text) { above.start } else { open.text_start.max(above.start) };
         line.start - reference > above.size * INDENT
     };
-    if is_note(line) || is_last(open, above, line) && heading_by_size(line, usual).is_none() {
+    if above.leader || is_note(line) || is_last(open, above, line) && heading_by_size(line, usual).is_none() {
         return false;
     }
     let parted = open.bold && !line.words[0].style.bold || !open.bold && is_bold(line) && ends_sentence(above);

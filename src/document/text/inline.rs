@@ -273,6 +273,7 @@ mod tests {
             right_to_left: false,
             artifact: false,
             field: false,
+            leader: false,
         }
     }
 

@@ -6,6 +6,7 @@ use super::bidi;
 
 /// One line, or a part of one that stands apart; lengths in points, y grows downwards on the upright page.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something else of it")]
 pub(super) struct Line {
     /// Its words, in reading order.
     pub(super) words: Vec<Word>,
@@ -24,6 +25,8 @@ pub(super) struct Line {
     pub(super) artifact: bool,
     /// Whether it is the value of a form field.
     pub(super) field: bool,
+    /// Whether dots lead from its text to a number, as in a list of contents or an index.
+    pub(super) leader: bool,
 }
 
 /// How letters look.
@@ -221,11 +224,12 @@ impl OpenLine {
             right_to_left = right;
             self.pieces = order.into_iter().map(|index| spaced[index].clone()).collect();
         }
-        let words = words(&self.pieces, gap, self.right_to_left);
+        let mut words = words(&self.pieces, gap, self.right_to_left);
+        let leader = !self.right_to_left && shorten_leader(&mut words);
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
         let Self { direction, artifact, field, .. } = self;
-        let line = Line { words, start, end, baseline, size, direction, right_to_left, artifact, field };
+        let line = Line { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader };
         (!line.words.is_empty()).then_some(line)
     }
 
@@ -371,6 +375,40 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
     words
 }
 
+/// So many dots or more lead somewhere.
+const LEADER: usize = 4;
+
+/// Puts one sign in place of the dots that lead to a number; whether there are such.
+fn shorten_leader(words: &mut Vec<Word>) -> bool {
+    let is_dots = |word: &Word| !word.style.mono && word.text.bytes().all(|byte| byte == b'.');
+    let leads = |word: &Word| !word.style.mono && word.text.contains("....");
+    if !words.iter().any(leads) && words.iter().filter(|word| is_dots(word)).count() < LEADER {
+        return false;
+    }
+    let mut parts: Vec<Word> = Vec::with_capacity(words.len());
+    for word in words.drain(..) {
+        let Some(begin) = word.text.find("....").filter(|_| !word.style.mono) else {
+            parts.push(word);
+            continue;
+        };
+        let rest = word.text[begin..].trim_start_matches('.');
+        let end = word.text.len() - rest.len();
+        for text in [&word.text[..begin], &word.text[begin..end], rest].into_iter().filter(|text| !text.is_empty()) {
+            parts.push(Word { text: text.to_owned(), glued: word.glued && text.len() == begin, ..word });
+        }
+    }
+    for run in parts.chunk_by(|a, b| is_dots(a) && is_dots(b)) {
+        let dots: usize = run.iter().filter(|word| is_dots(word)).map(|word| word.text.len()).sum();
+        if dots >= LEADER {
+            words.push(Word { text: "…".into(), glued: false, ..run[0].clone() });
+        } else {
+            words.extend_from_slice(run);
+        }
+    }
+    let leads_on = |pair: &[Word]| pair[0].text == "…" && pair[1].text.starts_with(char::is_alphanumeric);
+    words.windows(2).any(leads_on)
+}
+
 impl Word {
     /// Whether a character in `style` can be one more of this word. Signs between letters look like either of them.
     fn looks_like(&self, style: Style, c: char) -> bool {
@@ -425,6 +463,18 @@ mod tests {
             (&[("ker", 0.0), ("ned", 0.7)], "kerned"),
             (&[("close", 0.0), ("words", 1.4), ("here", 1.4)], "close words here"),
             (&[("s", 0.0), ("p", 1.5), ("a", 1.5), ("c", 1.5), ("e", 1.5), ("d", 1.5), ("out", 3.5)], "spaced out"),
+        ] {
+            assert_eq!(line(glyphs), expected);
+        }
+    }
+
+    #[test]
+    fn dots_that_lead_to_a_number_are_one_sign() {
+        for (glyphs, expected) in [
+            (&[("Sewing.........12", 0.0)][..], "Sewing … 12"),
+            (&[("Sewing", 0.0), (".", 2.5), (".", 2.5), (".", 2.5), (".", 2.5), ("12", 2.5)], "Sewing … 12"),
+            (&[("and", 0.0), ("so", 2.5), ("on...", 2.5)], "and so on..."),
+            (&[("1.2.3.4.5", 0.0)], "1.2.3.4.5"),
         ] {
             assert_eq!(line(glyphs), expected);
         }

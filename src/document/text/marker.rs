@@ -8,7 +8,7 @@ pub(super) const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦'
 /// What begins an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Marker {
-    /// One of [`BULLETS`], or a dash: so many bytes.
+    /// One of [`BULLETS`], or a dash: so many bytes; none where the line is an item for another reason.
     Bullet(usize),
     /// A number with a point or a parenthesis: `3.`
     Number(String),

@@ -33,7 +33,7 @@ pub(super) fn find(lines: &[Line], rules: &[Rule], page: (f64, f64), usual: Usua
     // White space in code is no table, and neither is a form.
     let is_free = |at: &usize| {
         let line = &lines[*at];
-        !taken[*at] && line.is_level() && !line.field && !usual.is_code(line)
+        !taken[*at] && line.is_level() && !line.field && !line.leader && !usual.is_code(line)
     };
     let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
     let found = by_columns(&rows_of(lines, &free, spaces), Evidence::None, page.0);
@@ -165,6 +165,7 @@ mod tests {
             right_to_left: false,
             artifact: false,
             field: false,
+            leader: false,
         }
     }
 
