@@ -34,8 +34,17 @@ struct Enumerator {
     letter: bool,
 }
 
+/// What stands behind a number that has nothing behind it.
+const BARE: char = ' ';
+
 impl Enumerator {
-    fn of(word: &str) -> Option<Self> {
+    fn of(line: &Line) -> Option<Self> {
+        let word = line.words[0].text.as_str();
+        // A bare number counts a title, as in a list of contents.
+        let next = line.words.get(1).and_then(|word| word.text.chars().next());
+        if word.len() <= 2 && word.bytes().all(|b| b.is_ascii_digit()) && next.is_some_and(char::is_uppercase) {
+            return Some(Self { value: word.parse().ok()?, around: (None, BARE), letter: false });
+        }
         let before = word.chars().next().filter(|c| *c == '(');
         let bare = &word[before.map_or(0, char::len_utf8)..];
         let after = bare.chars().next_back().filter(|c| matches!(c, '.' | ')'))?;
@@ -69,7 +78,7 @@ impl Siblings {
             if siblings.dashes.len() + siblings.numbers.len() >= MOST_SIBLINGS {
                 break;
             }
-            if let Some(enumerator) = Enumerator::of(&first.text) {
+            if let Some(enumerator) = Enumerator::of(line) {
                 siblings.numbers.push((enumerator, line.start, first.end));
             }
         }
@@ -88,7 +97,7 @@ impl Siblings {
             return (alike >= 2).then_some(Marker::Bullet(dash.len_utf8()));
         }
         let enumerator = self.enumerator(line)?;
-        let is_number = !enumerator.letter && enumerator.around.0.is_none();
+        let is_number = !enumerator.letter && enumerator.around.0.is_none() && enumerator.around.1 != BARE;
         (is_number && line.words.len() > 1).then(|| Marker::Number(first.text.clone()))
     }
 
@@ -100,7 +109,7 @@ impl Siblings {
     /// The number, or the letter, of a line when the one before or after it stands above or below.
     fn enumerator(&self, line: &Line) -> Option<Enumerator> {
         let first = &line.words[0];
-        let enumerator = Enumerator::of(&first.text).filter(|_| !line.right_to_left)?;
+        let enumerator = Enumerator::of(line).filter(|_| !line.right_to_left)?;
         let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
         let aligned = |start: f64, end: f64| near(start, line.start) || near(end, first.end);
         let mut others = self.numbers.iter().filter(|(_, start, end)| aligned(*start, *end));

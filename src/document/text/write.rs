@@ -336,6 +336,18 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_lines_keeps_them_apart() {
+        let lines =
+            ["1 Sheets, page 3", "2 Sewing, page 4", "(a) the first", "(b) the second", "7 is a number", "8 is not"];
+        let lines: Vec<Line> =
+            lines.iter().zip(0_u32..).map(|(text, at)| line(text, 72.0, 280.0 + 12.0 * f64::from(at), 10.0)).collect();
+        assert_eq!(
+            write(&lines),
+            "1 Sheets, page 3\n\n2 Sewing, page 4\n\n(a) the first\n\n(b) the second 7 is a number 8 is not"
+        );
+    }
+
+    #[test]
     fn a_line_that_ends_early_ends_its_paragraph() {
         let lines = [
             line("A line that goes all the way to the edge", 72.0, 280.0, 10.0),
