@@ -256,7 +256,7 @@ fn unreadable(error: &std::io::Error) -> Failure {
 }
 
 /// A header may stand anywhere in the first 1,024 bytes (PDF 1.7, annex H, implementation note 13).
-const HEADER_WINDOW: usize = 1024;
+pub(super) const HEADER_WINDOW: usize = 1024;
 
 /// Whether a file that begins with `head` (its first 1,024 bytes, or all of it) can be a PDF.
 ///

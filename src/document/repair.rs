@@ -2,10 +2,10 @@
 
 use memchr::memmem;
 
+use super::pdf::HEADER_WINDOW;
+
 /// Larger files are not copied.
 const MOST_BYTES: usize = 64 << 20;
-/// A header may stand anywhere in the first 1,024 bytes (PDF 1.7, annex H, implementation note 13).
-const HEADER_WINDOW: usize = 1024;
 
 /// `file` with a header, and with an `endstream` wherever an object ends in the midst of a stream (PDF 32000-1, 7.3.8.1);
 /// `None` when it lacks neither. Its cross-reference table, whose offsets would be wrong, is hidden, so that a parser makes

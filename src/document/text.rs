@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ write ──▶ Markdown
-//!   fonts: what glyphs mean        line: words, their looks   region: rules     inline: emphasis, links,
+//!   fonts: what glyphs mean        open_line: words, looks     region: rules     inline: emphasis, links,
 //!   layers: what is hidden         bidi: order of letters     columns: white      and no other markup
-//!   annotation: forms, notes       link: where words lead       space; marker: items of lists
+//!   path: strokes, annotation: forms and notes
+//!                                  link: where words lead       space; marker: items of lists
 //! ```
 
 mod annotation;
@@ -19,7 +20,9 @@ mod layers;
 mod line;
 mod link;
 mod marker;
+mod open_line;
 mod order;
+mod path;
 mod region;
 mod table;
 mod write;

@@ -7,12 +7,13 @@ use hayro_syntax::object::{Dict, Name, Object, Rect as PdfRect, Stream, String a
 use hayro_syntax::page::Resources;
 
 use super::collect::{Collector, Look};
+use super::fonts::plain_text;
 use super::interpret::{MAX_DEPTH, State, TooMuch, USUAL_SIZE, Walk};
-use super::line::Text;
+use super::open_line::Text;
 use crate::document::outline::text_string;
 
 impl<'a> Walk<'_, 'a> {
-    /// What an annotation looks like (PDF 32000-1, 12.5.5); a form field without a look, its value.
+    /// What an annotation looks like (PDF 32000-1, 12.5.5).
     pub(super) fn annotation(
         &mut self,
         annotation: &Dict<'a>,
@@ -34,6 +35,7 @@ impl<'a> Walk<'_, 'a> {
         self.look(annotation, area, resources, state)
     }
 
+    /// A form field: a button as a sign for its state, another as it looks, or by its value when no one has drawn it.
     fn widget(
         &mut self,
         widget: &Dict<'a>,
@@ -41,22 +43,17 @@ impl<'a> Walk<'_, 'a> {
         resources: &Resources<'a>,
         state: &State<'a>,
     ) -> Result<(), TooMuch> {
-        let (mut kind, mut flags) = (None, None);
-        let mut node = Some(widget.clone());
-        for _ in 0..MAX_DEPTH {
-            let Some(dict) = node else { break };
-            kind = kind.or_else(|| dict.get::<Name<'a>>("FT"));
-            flags = flags.or_else(|| dict.get::<u32>("Ff"));
-            node = dict.get::<Dict<'a>>(keys::PARENT);
-        }
-        let is_push_button = flags.unwrap_or(0) & 1 << 16 != 0;
-        if kind.as_deref() == Some(b"Btn") && !is_push_button {
+        let field = Field::of(widget);
+        if field.is_button && !field.is_push_button {
             // Whatever sign the document has for it.
             let on = widget.get::<Name<'_>>("AS").is_some_and(|state| state.as_ref() != b"Off");
             self.write(if on { "☑" } else { "☐" }, area, state);
-            return Ok(());
+        } else if widget.contains_key("AP") {
+            return self.look(widget, area, resources, state);
+        } else if let Some(value) = field.value.filter(|_| !field.is_button) {
+            self.write(&value, area, state);
         }
-        self.look(widget, area, resources, state)
+        Ok(())
     }
 
     fn look(
@@ -66,13 +63,7 @@ impl<'a> Walk<'_, 'a> {
         resources: &Resources<'a>,
         state: &State<'a>,
     ) -> Result<(), TooMuch> {
-        let Some(look) = appearance(annotation) else {
-            if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") && !annotation.contains_key("AP")
-            {
-                self.field(annotation, area, state);
-            }
-            return Ok(());
-        };
+        let Some(look) = appearance(annotation) else { return Ok(()) };
         let Some([x0, y0, x1, y1]) = look.dict().get::<[f64; 4]>("BBox") else { return Ok(()) };
         let matrix = Affine::new(look.dict().get::<[f64; 6]>("Matrix").unwrap_or([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]));
         let shown = matrix.transform_rect_bbox(Rect::new(x0, y0, x1, y1).abs());
@@ -85,23 +76,6 @@ impl<'a> Walk<'_, 'a> {
         self.form(&look, resources, state)
     }
 
-    /// The value of a form field that no one has drawn, in its place.
-    fn field(&mut self, field: &Dict<'a>, area: Rect, state: &State<'a>) {
-        let mut node = Some(field.clone());
-        for _ in 0..MAX_DEPTH {
-            let Some(dict) = node else { return };
-            // Ink of buttons is a look or nothing.
-            if dict.get::<Name<'_>>("FT").as_deref() == Some(b"Btn") {
-                return;
-            }
-            if let Some(value) = dict.get::<PdfString<'_>>("V") {
-                self.write(&text_string(value.as_bytes()), area, state);
-                return;
-            }
-            node = dict.get::<Dict<'a>>(keys::PARENT);
-        }
-    }
-
     /// Text in the middle of `area`, in letters half as wide as high.
     fn write(&mut self, text: &str, area: Rect, state: &State<'a>) {
         let size = (area.height() * 0.7).min(USUAL_SIZE);
@@ -109,10 +83,32 @@ impl<'a> Walk<'_, 'a> {
         let along = state.to_page * Point::new(1.0, 0.0) - state.to_page * Point::ZERO;
         let Some(run) = Collector::run(origin, along, along, size * along.hypot()) else { return };
         let mut pen = 0.0;
-        for c in text.chars() {
+        for c in plain_text(text).chars() {
             self.collector.glyph(&run, Look::default(), Some(&Text::One(c)), (pen, pen + size * 0.5));
             pen += size * 0.5;
         }
+    }
+}
+
+/// What a widget and the fields above it say; the nearest holds (PDF 32000-1, 12.7.3.1).
+struct Field {
+    is_button: bool,
+    is_push_button: bool,
+    value: Option<String>,
+}
+
+impl Field {
+    fn of(widget: &Dict<'_>) -> Self {
+        let (mut kind, mut flags, mut value) = (None, None, None);
+        let mut node = Some(widget.clone());
+        for _ in 0..MAX_DEPTH {
+            let Some(dict) = node else { break };
+            kind = kind.or_else(|| dict.get::<Name<'_>>("FT").map(|kind| kind.as_ref() == b"Btn"));
+            flags = flags.or_else(|| dict.get::<u32>("Ff"));
+            value = value.or_else(|| dict.get::<PdfString<'_>>("V").map(|value| text_string(value.as_bytes())));
+            node = dict.get::<Dict<'_>>(keys::PARENT);
+        }
+        Self { is_button: kind.unwrap_or(false), is_push_button: flags.unwrap_or(0) & 1 << 16 != 0, value }
     }
 }
 

@@ -4,7 +4,7 @@
 //! the top of the next column when its sentence does.
 
 use super::inline::is_ideographic;
-use super::line::{Line, Style};
+use super::line::{Line, Style, Word};
 use super::marker::{Marker, Siblings};
 use super::table::Table;
 
@@ -122,7 +122,7 @@ pub(super) fn blocks<'a>(
 struct Open<'a> {
     lines: Vec<&'a Line>,
     kind: Kind,
-    /// Where its lines begin, the first one aside.
+    /// Where the text behind its sign or number begins; right of it, where it is read from right to left.
     text_start: f64,
     /// From where to where its lines reach.
     left: f64,
@@ -132,7 +132,10 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    fn new(line: &'a Line, kind: Kind, text_start: f64) -> Self {
+    fn new(line: &'a Line, kind: Kind) -> Self {
+        let begin = |word: &Word| if line.right_to_left { word.end } else { word.start };
+        let marked = matches!(kind, Kind::Item(_) | Kind::Counted);
+        let text_start = begin(line.words.get(usize::from(marked)).unwrap_or(&line.words[0]));
         Self { lines: vec![line], kind, text_start, left: line.start, right: line.end, bold: is_bold(line) }
     }
 
@@ -174,17 +177,10 @@ impl<'a> Making<'a> {
         if let Some(open) = &mut self.open
             && goes_on(open, line, &kind, self.usual)
         {
-            if open.lines.len() == 1 && open.kind == Kind::Text {
-                open.text_start = open.text_start.min(line.start);
-            }
             open.push(line);
         } else {
             self.close();
-            let text_start = match kind {
-                Kind::Item(_) | Kind::Counted => line.words.get(1).map_or(line.start + line.size, |word| word.start),
-                Kind::Text | Kind::Code => line.start,
-            };
-            self.open = Some(Open::new(line, kind, text_start));
+            self.open = Some(Open::new(line, kind));
         }
     }
 
@@ -196,8 +192,10 @@ impl<'a> Making<'a> {
             // Lists of contents and indexes have signs of their own.
             return Kind::Item(Marker::Bullet(0));
         }
+        // A number before large or heavy letters is that of a heading.
+        let is_title = heading_by_size(line, self.usual).is_some() || is_bold(line) && !self.usual.style.bold;
         match siblings.marker(line) {
-            Some(marker) if heading_by_size(line, self.usual).is_none() => Kind::Item(marker),
+            Some(marker) if !is_title || matches!(marker, Marker::Bullet(_)) => Kind::Item(marker),
             _ if siblings.counts(line) => Kind::Counted,
             _ => Kind::Text,
         }
@@ -284,12 +282,13 @@ fn goes_on(open: &Open<'_>, line: &Line, kind: &Kind, usual: Usual) -> bool {
     if drop <= 0.0 {
         return flows_on(open, above, line);
     }
-    let indented = if above.right_to_left {
-        above.end - line.end > above.size * INDENT
+    let marked = open.kind != Kind::Text;
+    let set_in = if above.right_to_left {
+        above.end.min(if marked { open.text_start } else { f64::MAX }) - line.end
     } else {
-        let reference = if matches!(open.kind, Kind::Text) { above.start } else { open.text_start.max(above.start) };
-        line.start - reference > above.size * INDENT
+        line.start - above.start.max(if marked { open.text_start } else { f64::MIN })
     };
+    let indented = set_in > above.size * INDENT;
     if above.leader || is_note(line) || is_last(open, above, line) && heading_by_size(line, usual).is_none() {
         return false;
     }

@@ -2,7 +2,8 @@
 
 use hayro_interpret::kurbo::{Affine, Point, Rect, Vec2};
 
-use super::line::{Line, OpenLine, Piece, REPLACEMENT, Style, Text};
+use super::line::{Line, Style};
+use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
 
 /// A straight level or upright stroke; lengths in points.
 #[derive(Clone, Copy, Debug, PartialEq)]

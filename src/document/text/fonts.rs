@@ -16,7 +16,8 @@ use hayro_syntax::object::{Array, Dict, Name, ObjectIdentifier, Rect as PdfRect,
 use hayro_syntax::page::Resources;
 use unicode_normalization::char::decompose_compatible;
 
-use super::line::{Style, Text};
+use super::line::Style;
+use super::open_line::Text;
 
 /// The fonts of some pages of a document; they are parsed once.
 pub(in crate::document) struct Fonts<'a> {
@@ -144,11 +145,10 @@ impl<'a> PageFont<'a> {
             FontGlyph::Outline(glyph) => glyph.as_unicode(),
             FontGlyph::Type3(glyph) => glyph.as_unicode(),
         };
-        let plain = |text: &str| text.chars().filter(|c| !c.is_control()).fold(String::new(), plain);
         let text = match said {
             Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
-            Some(BfString::Char(c)) => Some(Text::More(plain(c.encode_utf8(&mut [0; 4])))),
-            Some(BfString::String(text)) => Some(Text::More(plain(&text))),
+            Some(BfString::Char(c)) => Some(Text::More(plain_text(c.encode_utf8(&mut [0; 4])))),
+            Some(BfString::String(text)) => Some(Text::More(plain_text(&text))),
             None => self.guess(code).map(Text::One),
         };
         let advance = self.font.code_advance(code);
@@ -256,8 +256,13 @@ fn is_plain(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{a0}' | '\u{ad}' | '\u{fb00}'..='\u{fefc}')
 }
 
+/// Text without what no one reads: control characters but for line ends, and ligatures as their letters.
+pub(super) fn plain_text(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')).fold(String::new(), plain)
+}
+
 /// Adds a character; ligatures and the shapes of Arabic letters as the letters that they stand for.
-pub(super) fn plain(mut text: String, c: char) -> String {
+fn plain(mut text: String, c: char) -> String {
     match c {
         '\u{fb00}'..='\u{fb06}' | '\u{fb13}'..='\u{fb17}' | '\u{fb50}'..='\u{fdfb}' | '\u{fe70}'..='\u{fefc}' => {
             decompose_compatible(c, |part| text.push(part));

@@ -253,28 +253,11 @@ mod tests {
 
     fn line(words: &[(&str, Style)]) -> Line {
         let word = |(text, style): &(&str, Style)| Word {
-            text: text.trim_start_matches('+').into(),
-            start: 0.0,
-            end: 0.0,
-            link: None,
             style: *style,
             glued: text.len() > 1 && text.starts_with('+'),
-            spaced: false,
+            ..Word::at(text.trim_start_matches('+'), 0.0, 0.0)
         };
-        let words = words.iter().map(word).collect();
-        let (size, direction) = (10.0, (1.0, 0.0));
-        Line {
-            words,
-            start: 0.0,
-            end: 0.0,
-            baseline: 0.0,
-            size,
-            direction,
-            right_to_left: false,
-            artifact: false,
-            field: false,
-            leader: false,
-        }
+        Line::of(words.iter().map(word).collect(), 0.0, 10.0)
     }
 
     fn written(lines: &[&[(&str, Style)]]) -> String {

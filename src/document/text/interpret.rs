@@ -14,8 +14,9 @@ use hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as PdfStrin
 use hayro_syntax::page::{Page, Resources};
 
 use super::collect::{Collector, Look};
-use super::fonts::{Fonts, PageFont};
+use super::fonts::{Fonts, PageFont, plain_text};
 use super::layers::Layers;
+use super::path::Path;
 use crate::document::outline::text_string;
 
 /// A page whose content is deeper, or longer, than anyone would make it.
@@ -95,47 +96,6 @@ pub(super) struct Walk<'w, 'a> {
     /// How many hidden layers are open.
     hidden: u32,
     depth: u32,
-}
-
-/// The path in the making: what of it can be a rule.
-#[derive(Default)]
-struct Path {
-    lines: Vec<(Point, Point)>,
-    areas: Vec<Rect>,
-    open: Option<Rect>,
-    first: Point,
-    pen: Point,
-}
-
-impl Path {
-    fn move_to(&mut self, to: Point) {
-        self.areas.extend(self.open.take());
-        (self.first, self.pen) = (to, to);
-    }
-
-    fn reach(&mut self, to: Point) {
-        let open = self.open.get_or_insert(Rect::from_points(self.pen, self.pen));
-        *open = open.union_pt(to);
-        self.pen = to;
-    }
-
-    fn line_to(&mut self, to: Point) {
-        self.lines.push((self.pen, to));
-        self.reach(to);
-    }
-
-    fn close(&mut self) {
-        if self.open.is_some() {
-            self.line_to(self.first);
-        }
-    }
-
-    fn rectangle(&mut self, area: Rect) {
-        let corners = [(area.x0, area.y0), (area.x1, area.y0), (area.x1, area.y1), (area.x0, area.y1)].map(Point::from);
-        self.move_to(corners[0]);
-        corners[1..].iter().for_each(|corner| self.line_to(*corner));
-        self.close();
-    }
 }
 
 /// The numbers among an instruction's operands, zero where one is missing.
@@ -265,7 +225,7 @@ impl<'a> Walk<'_, 'a> {
                         self.object(&object, resources, &state)?;
                     }
                 }
-                b"BI" | b"ID" | b"EI" if self.hidden == 0 => self.collector.image(state.to_page),
+                b"BI" if self.hidden == 0 => self.collector.image(state.to_page),
                 b"BMC" => marked.push(Marked::Plain),
                 b"BDC" => {
                     let begun = self.begin_marked(&instruction, resources);
@@ -292,7 +252,7 @@ impl<'a> Walk<'_, 'a> {
         let is = |wanted: &[u8]| tag.is_some_and(|tag| tag.as_ref() == wanted);
         let (mut actual, mut pagination) = (None, false);
         let mut look = |dict: &Dict<'_>| {
-            actual = dict.get::<PdfString<'_>>("ActualText").map(|text| text_string(text.as_bytes()));
+            actual = dict.get::<PdfString<'_>>("ActualText").map(|text| plain_text(&text_string(text.as_bytes())));
             pagination = dict.get::<Name<'_>>(keys::TYPE).as_deref() == Some(b"Pagination");
         };
         match properties {
@@ -376,7 +336,7 @@ impl<'a> Walk<'_, 'a> {
             let width = advance / 1000.0 * state.size;
             let space = state.char_space + if length == 1 && code == 32 { state.word_space } else { 0.0 };
             let (width, space) =
-                if horizontal { (width * state.stretch, space * state.stretch) } else { (-width, space) };
+                if horizontal { (width * state.stretch, space * state.stretch) } else { (-width, -space) };
             if self.hidden == 0
                 && let Some(run) = &run
             {
@@ -389,7 +349,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn paint(&mut self, path: &mut Path, to_page: Affine, stroked: bool, filled: bool) {
-        path.areas.extend(path.open.take());
+        path.end();
         if self.hidden == 0 {
             if stroked {
                 path.lines.iter().for_each(|(from, to)| self.collector.stroke(to_page * *from, to_page * *to));

@@ -148,25 +148,11 @@ pub(super) fn append(text: &mut String, more: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{Style, Word};
+    use super::super::line::Word;
     use super::*;
 
     fn line(text: &str, start: f64, baseline: f64) -> Line {
-        let (end, style) = (start + 40.0, Style::default());
-        let word = Word { text: text.into(), start, end, link: None, style, glued: false, spaced: false };
-        let (size, direction) = (10.0, (1.0, 0.0));
-        Line {
-            words: vec![word],
-            start,
-            end,
-            baseline,
-            size,
-            direction,
-            right_to_left: false,
-            artifact: false,
-            field: false,
-            leader: false,
-        }
+        Line::of(vec![Word::at(text, start, start + 40.0)], baseline, 10.0)
     }
 
     #[test]

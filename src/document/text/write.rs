@@ -188,24 +188,12 @@ mod tests {
     fn styled(text: &str, start: f64, baseline: f64, size: f64, style: Style) -> Line {
         let mut pen = start;
         let word = |text: &str| {
-            let (start, end) = (pen, pen + size * 0.5 * f64::from(u32::try_from(text.chars().count()).unwrap()));
-            pen = end + size * if style.mono { 0.5 } else { 0.3 };
-            Word { text: text.into(), start, end, link: None, style, glued: false, spaced: false }
+            let width = size * 0.5 * f64::from(u32::try_from(text.chars().count()).unwrap());
+            let word = Word { style, ..Word::at(text, pen, pen + width) };
+            pen = word.end + size * if style.mono { 0.5 } else { 0.3 };
+            word
         };
-        let words: Vec<Word> = text.split(' ').map(word).collect();
-        let end = words.last().unwrap().end;
-        Line {
-            words,
-            start,
-            end,
-            baseline,
-            size,
-            direction: (1.0, 0.0),
-            right_to_left: false,
-            artifact: false,
-            field: false,
-            leader: false,
-        }
+        Line::of(text.split(' ').map(word).collect(), baseline, size)
     }
 
     fn page(lines: &[Line]) -> PageText {
