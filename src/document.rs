@@ -37,4 +37,3 @@ pub use plan::{Shard, plan};
 pub use reader::{ReaderLimits, Readers, read_for_owner};
 pub use source::{Document, PageReader};
 pub use split::Splitter;
-pub use text::PageText;

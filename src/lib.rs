@@ -21,9 +21,11 @@
 //! | room | its one job |
 //! |---|---|
 //! | [`task`] | what a task is: record, status machine, options, failures |
+//! | [`content`] | what a page says, as blocks: the form between readers and outputs |
 //! | [`document`] | the PDF as input: facts, hash, text, picture, parts, in processes that may die; the only user of hayro and lopdf |
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
+//! | [`output`] | blocks → Markdown |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
 //! | [`aggregate`] | joins pages in page order, without what they repeat in their margins |
 //! | [`pool`] | whose turn it is, what endpoints bear, and the workers |
@@ -109,6 +111,7 @@ mod app;
 pub mod blob;
 pub mod clock;
 pub mod config;
+pub mod content;
 pub mod document;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
@@ -120,6 +123,7 @@ pub mod keys;
 pub mod ledger;
 pub mod metrics;
 pub mod notify;
+pub mod output;
 pub mod pool;
 pub mod processor;
 pub mod store;

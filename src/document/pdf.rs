@@ -19,7 +19,8 @@ use super::image::{self, ImageOptions, PageImage};
 use super::lost::PageList;
 use super::outline::Outline;
 use super::repair;
-use super::text::{self, Fonts, Layers, PageText, TooMuch};
+use super::text::{self, Fonts, Layers, TooMuch};
+use crate::content::PageContent;
 use crate::task::{Failure, code};
 
 /// How much of a document Bindery takes on.
@@ -151,11 +152,11 @@ impl<'a> PdfReader<'a> {
         })
     }
 
-    /// The text of `page` (from 1) as Markdown.
+    /// The text of `page` (from 1).
     ///
     /// # Errors
     /// `page_damaged` when there is no such page, or its content goes on and on.
-    pub(super) fn text(&self, page: u32) -> Result<PageText, Failure> {
+    pub(super) fn text(&self, page: u32) -> Result<PageContent, Failure> {
         text::read(self.page(page)?, &self.fonts, self.layers()).map_err(|TooMuch| endless(page))
     }
 

@@ -34,7 +34,7 @@ use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
-use super::text::PageText;
+use crate::content::PageContent;
 use crate::metrics;
 use crate::task::{Failure, code};
 
@@ -226,15 +226,13 @@ impl RemotePdf {
         }
     }
 
-    /// The text of `page` (from 1) as Markdown.
+    /// The text of `page` (from 1).
     ///
     /// # Errors
     /// As [`Self::page`].
-    pub(super) fn text(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<PageText, Failure> {
+    pub(super) fn text(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<PageContent, Failure> {
         self.page(seat, page, &Request::Text { page }, patience, |answer| match answer {
-            (Answer::Text { margins }, text) => {
-                String::from_utf8(text).ok().map(|markdown| PageText { markdown, margins })
-            }
+            (Answer::Text, content) => serde_json::from_slice(&content).ok(),
             _ => None,
         })
     }

@@ -10,7 +10,7 @@ use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
-use super::text::PageText;
+use crate::content::PageContent;
 use crate::task::Failure;
 
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
@@ -139,12 +139,12 @@ impl PageReader<'_> {
         }
     }
 
-    /// The text of `page` (from 1) as Markdown.
+    /// The text of `page` (from 1); no blocks when it shows none.
     ///
     /// # Errors
     /// `page_damaged` when there is no such page; `page_timeout`, `page_memory` or `page_crash` when it cannot be read
     /// within the limits of a reader process.
-    pub fn text(&mut self, page: u32) -> Result<PageText, Failure> {
+    pub fn text(&mut self, page: u32) -> Result<PageContent, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.text(page),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.text(taken(pdf, seat, &self.patience)?, page, &self.patience),

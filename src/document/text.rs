@@ -1,9 +1,9 @@
-//! One page's glyphs → lines → Markdown.
+//! One page's glyphs → lines → blocks.
 //!
 //! ```text
-//! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ write ──▶ Markdown
-//!   fonts: what glyphs mean        open_line: words, looks     region: rules     inline: emphasis, links,
-//!   layers: what is hidden         bidi: order of letters     columns: white      and no other markup
+//! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ compose ──▶ PageContent
+//!   fonts: what glyphs mean        open_line: words, looks     region: rules     inline: lines joined,
+//!   layers: what is hidden         bidi: order of letters     columns: white      emphasis, links
 //!   path: strokes, annotation: forms and notes
 //!                                  link: where words lead       space; marker: items of lists
 //! ```
@@ -13,6 +13,7 @@ mod bidi;
 mod block;
 mod collect;
 mod columns;
+mod compose;
 mod fonts;
 mod inline;
 mod interpret;
@@ -25,7 +26,6 @@ mod order;
 mod path;
 mod region;
 mod table;
-mod write;
 
 use hayro_interpret::TransformExt;
 use hayro_interpret::kurbo::Rect;
@@ -37,25 +37,15 @@ pub(super) use self::collect::Counts;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;
-use crate::task::Margins;
-
-/// The text of one page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PageText {
-    /// As Markdown; empty when it shows no text.
-    pub markdown: String,
-    /// What of it stands by itself at the page's top and bottom.
-    pub margins: Margins,
-}
-
-pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<PageText, TooMuch> {
+use crate::content::PageContent;
+pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<PageContent, TooMuch> {
     let (mut lines, rules) = collected(page, fonts, layers)?.finish();
     let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
     link::mark(&mut lines, &targets);
     let (width, height) = page.render_dimensions();
     let usual = Usual::of(&lines);
     let tables = table::find(&lines, &rules, (f64::from(width), f64::from(height)), usual);
-    Ok(write::markdown(&lines, &tables, &targets, f64::from(height), usual))
+    Ok(compose::content(&lines, &tables, &targets, f64::from(height), usual))
 }
 
 /// What one page shows, counted.

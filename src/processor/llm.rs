@@ -42,9 +42,12 @@ use self::prompt::{Ask, PageInput};
 use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
-use crate::document::{ImageOptions, PageFacts, PageReader, PageText};
+use crate::document::{ImageOptions, PageFacts, PageReader};
 use crate::metrics;
-use crate::task::{Amount, Failure, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code};
+use crate::output::markdown;
+use crate::task::{
+    Amount, Failure, Margins, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
+};
 
 /// How to reach the endpoint and what to ask of it.
 #[derive(Clone)]
@@ -205,8 +208,11 @@ impl LlmProcessor {
             let mut look = || {
                 let facts = reader.facts(page)?;
                 let sound = facts.has_sound_text();
-                let text =
-                    if sound || kind != PageInputKind::Image { reader.text(page)?.markdown } else { String::new() };
+                let text = if sound || kind != PageInputKind::Image {
+                    markdown::page(&reader.text(page)?)
+                } else {
+                    String::new()
+                };
                 let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
                 let empty = facts.glyphs == 0 && facts.image_coverage == 0.0;
                 Ok::<_, Failure>((sound, empty, text, image))
@@ -465,7 +471,8 @@ impl LlmProcessor {
         page: u32,
         why: &str,
     ) -> Result<PageOutput, Failure> {
-        let PageText { markdown, margins } = reader.text(page)?;
+        let content = reader.text(page)?;
+        let markdown = markdown::page(&content);
         if markdown.is_empty() {
             let message = "no model could read the page, and it has no text layer";
             return Err(Failure::permanent(code::BAD_ANSWER, message));
@@ -474,7 +481,7 @@ impl LlmProcessor {
         let output = PageOutput {
             checks: Some(checks),
             recipe: BY_FALLBACK,
-            margins: Some(margins),
+            margins: Some(Margins::of(&content)),
             ..self.output(input, markdown)
         };
         Ok(PageOutput { processor: TEXT.to_owned(), ..output })

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::PageReader;
-use crate::task::{Failure, PageOutput, TaskOptions, code};
+use crate::output::markdown;
+use crate::task::{Failure, Margins, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,8 +77,8 @@ impl TextProcessor {
                 return ShardOutcome::Failed(why.clone());
             }
             let result = read.map(|text| PageOutput {
-                markdown: text.markdown,
-                margins: Some(text.margins),
+                markdown: markdown::page(&text),
+                margins: Some(Margins::of(&text)),
                 processor: self.name().to_owned(),
                 attempts: input.attempt,
                 ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Cost, Failure};
+use crate::content::{Edge, PageContent};
 
 /// One page as a processor read it: what the ledger keeps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,15 @@ pub struct Margins {
     pub top: u32,
     /// How many of the last.
     pub bottom: u32,
+}
+
+impl Margins {
+    /// Those of a page.
+    #[must_use]
+    pub fn of(content: &PageContent) -> Self {
+        let count = |edge| u32::try_from(content.margins(edge)).unwrap_or(u32::MAX);
+        Self { top: count(Edge::Top), bottom: count(Edge::Bottom) }
+    }
 }
 
 /// How far a page can be trusted, and why it was read the way it was.

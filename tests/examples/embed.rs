@@ -5,6 +5,7 @@
 use actix_web::{App, HttpResponse, HttpServer, web};
 use bindery::blob::LocalBlob;
 use bindery::http::{ApiState, configure};
+use bindery::output::markdown;
 use bindery::processor::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use bindery::store::EmbeddedStore;
 use bindery::task::{PageOutput, TaskOptions};
@@ -30,8 +31,8 @@ impl Processor for Shout {
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let mut reader = input.reader();
         let read = |page| {
-            let result = reader.text(page).map(|text| PageOutput {
-                markdown: text.markdown.to_uppercase(),
+            let result = reader.text(page).map(|content| PageOutput {
+                markdown: markdown::page(&content).to_uppercase(),
                 processor: "shout".into(),
                 attempts: input.attempt,
                 ..PageOutput::default()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bindery::document::{Document, DocumentLimits, Splitter, plan};
+use bindery::output::markdown;
 use proptest::prelude::*;
 
 use crate::support::corpus::{corpus, manifest};
@@ -12,7 +13,7 @@ use crate::support::server::{files, run};
 fn texts(path: &Path, password: Option<&str>) -> Vec<String> {
     let document = Document::open(path, password, &DocumentLimits::default()).unwrap();
     let mut reader = document.reader();
-    (1..=document.page_count()).map(|page| reader.text(page).unwrap().markdown).collect()
+    (1..=document.page_count()).map(|page| markdown::page(&reader.text(page).unwrap())).collect()
 }
 
 #[tokio::test]
@@ -86,7 +87,7 @@ fn parts_of_the_corpus_say_what_their_pages_say() {
         let mut reader = document.reader();
         for shard in plan(1..=document.page_count(), 3) {
             std::fs::write(&part, splitter.part(shard.pages()).unwrap()).unwrap();
-            let expected: Vec<String> = shard.pages().map(|page| reader.text(page).unwrap().markdown).collect();
+            let expected: Vec<String> = shard.pages().map(|page| markdown::page(&reader.text(page).unwrap())).collect();
             assert_eq!(texts(&part, None), expected, "{name} {shard:?}");
             parts += 1;
         }

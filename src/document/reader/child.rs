@@ -9,7 +9,6 @@ use super::wire::{Answer, Request, receive, receive_file, send};
 use crate::document::content::SharedHashes;
 use crate::document::image::PageImage;
 use crate::document::pdf::OpenPdf;
-use crate::document::text::PageText;
 use crate::task::{Failure, code};
 
 /// After so many requests the caches of fonts begin anew, and after more the file is opened anew: the parser keeps each
@@ -93,7 +92,7 @@ fn serve_pages(
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     Request::Text { page } => match reader.text(page) {
-                        Ok(PageText { markdown, margins }) => (Answer::Text { margins }, markdown.into_bytes()),
+                        Ok(content) => (Answer::Text, serde_json::to_vec(&content)?),
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     other => return Ok(other),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::facts::{OutlineEntry, PageFacts};
 use crate::document::image::ImageOptions;
-use crate::task::{Failure, Margins};
+use crate::task::Failure;
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
 /// trusted.
@@ -57,8 +57,8 @@ pub(super) enum Answer {
     Outline(Vec<OutlineEntry>),
     /// To [`Request::Image`]; the file is in the frame's bytes.
     Image { media_type: String, width: u32, height: u32, blank: bool },
-    /// To [`Request::Text`]; the Markdown is in the frame's bytes.
-    Text { margins: Margins },
+    /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
+    Text,
     /// Instead of any other.
     Failed(Failure),
 }

@@ -3,10 +3,10 @@
 //! A paragraph ends at a gap, at a jump up (the next column), where the size changes or a line is set in. It goes on at
 //! the top of the next column when its sentence does.
 
-use super::inline::is_ideographic;
 use super::line::{Line, Style, Word};
 use super::marker::{Marker, Siblings};
 use super::table::Table;
+use crate::content::is_ideographic;
 
 /// A part of a page that stands by itself.
 #[derive(Debug)]
@@ -26,8 +26,8 @@ pub(super) enum Block<'a> {
 #[derive(Debug)]
 pub(super) struct Placed<'a> {
     pub(super) block: Block<'a>,
-    /// How many columns it is set in below the items that it belongs to.
-    pub(super) indent: usize,
+    /// How many items of lists it belongs to, one in the other.
+    pub(super) depth: usize,
 }
 
 /// What is usual on a page.
@@ -107,7 +107,7 @@ pub(super) fn blocks<'a>(
             making.close();
             if !std::mem::replace(&mut written[table], true) {
                 making.lists.clear();
-                making.made.push(Placed { block: Block::Table(&tables[table]), indent: 0 });
+                making.made.push(Placed { block: Block::Table(&tables[table]), depth: 0 });
             }
             making.last = None;
             continue;
@@ -159,7 +159,6 @@ enum Kind {
 struct List {
     start: f64,
     text_start: f64,
-    width: usize,
 }
 
 struct Making<'a> {
@@ -207,15 +206,11 @@ impl<'a> Making<'a> {
         let first = open.lines[0];
         let last = self.last.replace(open.lines[open.lines.len() - 1]);
         self.leave_lists(&open, first, last);
-        let indent = self.lists.iter().map(|list| list.width).sum();
+        let depth = self.lists.len();
         let block = match open.kind {
             Kind::Item(marker) => {
-                let width = match &marker {
-                    Marker::Bullet(_) => 2,
-                    Marker::Number(number) => number.len() + 1,
-                };
                 if self.lists.len() < MOST_NESTED {
-                    self.lists.push(List { start: first.start, text_start: open.text_start, width });
+                    self.lists.push(List { start: first.start, text_start: open.text_start });
                 }
                 Block::Item(marker, open.lines)
             }
@@ -227,13 +222,13 @@ impl<'a> Making<'a> {
             Kind::Text | Kind::Counted => match heading(&open.lines, self.usual) {
                 Some(level) => {
                     self.lists.clear();
-                    self.made.push(Placed { block: Block::Heading(level, open.lines), indent: 0 });
+                    self.made.push(Placed { block: Block::Heading(level, open.lines), depth: 0 });
                     return;
                 }
                 None => Block::Paragraph(open.lines),
             },
         };
-        self.made.push(Placed { block, indent });
+        self.made.push(Placed { block, depth });
     }
 
     /// Forgets the items that a block does not belong to.

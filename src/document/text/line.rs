@@ -2,6 +2,8 @@
 
 use hayro_interpret::kurbo::{Point, Rect};
 
+use crate::content::BoundingBox;
+
 /// One line, or a part of one that stands apart; lengths in points, y grows downwards on the upright page.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each says something else of it")]
@@ -64,6 +66,21 @@ impl Line {
     /// Whether it runs from left to right along the page, as lines of the tables do that are looked for.
     pub(super) fn is_level(&self) -> bool {
         self.direction.0 > 0.99 && !self.right_to_left
+    }
+
+    /// About where its letters stand: most rise by .8 of the size above the baseline, and reach .2 below it.
+    #[allow(clippy::cast_possible_truncation, reason = "a tenth of a point is fine enough")]
+    pub(super) fn bounding_box(&self) -> BoundingBox {
+        let (dx, dy) = self.direction;
+        let corner = |along: f64, across: f64| (along * dx - across * dy, along * dy + across * dx);
+        let (top, bottom) = (self.baseline - self.size * 0.8, self.baseline + self.size * 0.2);
+        let corners = [(self.start, top), (self.end, top), (self.start, bottom), (self.end, bottom)];
+        let boxes = corners.map(|(along, across)| {
+            let (x, y) = corner(along, across);
+            let (x, y) = (x as f32, y as f32);
+            BoundingBox { left: x, top: y, right: x, bottom: y }
+        });
+        boxes.into_iter().fold(boxes[0], BoundingBox::union)
     }
 
     /// Whether a part of it lies in `view`.

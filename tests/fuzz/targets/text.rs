@@ -20,9 +20,10 @@ fn read(bytes: &[u8]) {
     for page in 1..=document.page_count().min(3) {
         let _ = reader.facts(page);
         let _ = reader.content_hash(page);
-        if let Ok(text) = reader.text(page) {
-            let blocks = text.markdown.split("\n\n").count();
-            assert!((text.margins.top + text.margins.bottom) as usize <= blocks);
+        if let Ok(content) = reader.text(page) {
+            let json = serde_json::to_vec(&content).unwrap();
+            assert_eq!(serde_json::from_slice::<bindery::content::PageContent>(&json).unwrap().blocks.len(), content.blocks.len());
+            let _ = bindery::output::markdown::page(&content);
         }
     }
 }

@@ -1,128 +1,146 @@
-//! Blocks → Markdown.
+//! Lines in their order → the page's content.
 
-use super::PageText;
 use super::block::{self, Block, Placed, Usual};
-use super::inline::{Inline, escape, escape_block};
+use super::inline::{join, skip};
 use super::line::Line;
 use super::link::Link;
 use super::marker::Marker;
 use super::order::Order;
 use super::table::Table;
-use crate::task::Margins;
+use crate::content::{self, BlockKind, BoundingBox, Cell, Edge, Inline, ListItem, PageContent};
 
-pub(super) fn markdown(lines: &[Line], tables: &[Table], targets: &[Link], height: f64, usual: Usual) -> PageText {
+pub(super) fn content(lines: &[Line], tables: &[Table], targets: &[Link], height: f64, usual: Usual) -> PageContent {
     let mut table_of = vec![None; lines.len()];
     for (at, table) in tables.iter().enumerate() {
         table.lines.iter().for_each(|line| table_of[*line] = Some(at));
     }
     let in_table: Vec<bool> = table_of.iter().map(Option::is_some).collect();
     let order = Order::of(lines, &in_table, height, usual);
-    let writer = Writer { usual, targets };
+    let composer = Composer { lines, usual, targets };
     let blocks = |of: &[usize]| {
         let (lines, their): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
         block::blocks(&lines, tables, &their, usual)
     };
-    let top: Vec<String> = blocks(&order.top).iter().map(|placed| writer.top(&placed.block)).collect();
-    let bottom: Vec<String> = blocks(&order.bottom).iter().map(|placed| writer.bottom(&placed.block)).collect();
-    let mut body = String::new();
-    let mut before: Option<Placed<'_>> = None;
-    for placed in blocks(&order.body).into_iter().chain(blocks(&order.notes)) {
-        if let Some(before) = &before {
-            body.push_str(if follows_in_list(before, &placed) { "\n" } else { "\n\n" });
-        }
-        writer.placed(&placed, &mut body);
-        before = Some(placed);
-    }
-    let count = |blocks: &[String]| u32::try_from(blocks.len()).unwrap_or(0);
-    let margins = Margins { top: count(&top), bottom: count(&bottom) };
-    let parts: Vec<String> = top.into_iter().chain((!body.is_empty()).then_some(body)).chain(bottom).collect();
-    PageText { markdown: parts.join("\n\n"), margins }
+    let margin =
+        |of: &[usize], edge| blocks(of).into_iter().filter_map(move |placed| composer.margin(&placed.block, edge));
+    let mut page: Vec<content::Block> = margin(&order.top, Edge::Top).collect();
+    let body = blocks(&order.body);
+    page.extend(composer.nested(&mut body.iter().peekable(), 0));
+    let notes = blocks(&order.notes);
+    let notes = composer.nested(&mut notes.iter().peekable(), 0).into_iter();
+    page.extend(notes.map(|block| match block.kind {
+        BlockKind::Paragraph { text } => content::Block::new(BlockKind::Footnote { text }, block.bbox),
+        _ => block,
+    }));
+    page.extend(margin(&order.bottom, Edge::Bottom));
+    PageContent::new(page)
 }
 
-/// Whether there is no empty line between two blocks: they are items of a list, or of one in an item of another. A list of
-/// numbers that does not begin with 1 needs the line (`CommonMark` 0.31, 5.3).
-fn follows_in_list(before: &Placed<'_>, after: &Placed<'_>) -> bool {
-    match (&before.block, &after.block) {
-        (Block::Item(..), Block::Item(Marker::Bullet(_), _)) => true,
-        (Block::Item(Marker::Number(_), _), Block::Item(Marker::Number(_), _)) => before.indent >= after.indent,
-        _ => false,
-    }
-}
-
-struct Writer<'a> {
+#[derive(Clone, Copy)]
+struct Composer<'a> {
+    lines: &'a [Line],
     usual: Usual,
     targets: &'a [Link],
 }
 
-impl Writer<'_> {
+type Rest<'p, 'a> = std::iter::Peekable<std::slice::Iter<'p, Placed<'a>>>;
+
+impl Composer<'_> {
     fn inline(&self, lines: &[&Line]) -> Inline {
-        Inline::of(lines, self.usual.style)
+        join(lines, self.usual.style, self.targets)
     }
 
-    /// What stands in the upper margin: a heading, or one line of running text.
-    fn top(&self, block: &Block<'_>) -> String {
-        match block {
-            Block::Heading(level, lines) => self.heading(*level, lines),
-            other => self.bottom(other),
-        }
+    /// What stands in a margin: running text, above the text perhaps a heading. Below it, nothing comes that a heading
+    /// could be one of.
+    fn margin(&self, block: &Block<'_>, edge: Edge) -> Option<content::Block> {
+        let (level, lines) = match block {
+            Block::Heading(level, lines) => (Some(*level).filter(|_| edge == Edge::Top), lines),
+            Block::Paragraph(lines) | Block::Item(_, lines) | Block::Code(lines) => (None, lines),
+            Block::Table(_) => return None,
+        };
+        Some(content::Block::new(BlockKind::Margin { edge, level, text: self.inline(lines) }, around(lines)))
     }
 
-    /// What stands in the lower margin: one line of running text, as nothing comes below that it could be a heading of.
-    fn bottom(&self, block: &Block<'_>) -> String {
-        match block {
-            Block::Heading(_, lines) | Block::Paragraph(lines) | Block::Item(_, lines) | Block::Code(lines) => {
-                escape_block(self.inline(lines).markdown(self.targets, true))
+    /// The next blocks that belong to `depth` items, those of deeper ones within these.
+    fn nested(&self, rest: &mut Rest<'_, '_>, depth: usize) -> Vec<content::Block> {
+        let mut blocks: Vec<content::Block> = Vec::new();
+        while let Some(placed) = rest.next_if(|placed| placed.depth >= depth) {
+            let Block::Item(marker, lines) = &placed.block else {
+                blocks.push(self.block(&placed.block));
+                continue;
+            };
+            let item = self.item(marker, lines, rest, depth);
+            match blocks.last_mut().map(|block| &mut block.kind) {
+                Some(BlockKind::List { items }) if items[0].number.is_some() == item.number.is_some() => {
+                    items.push(item);
+                }
+                _ => blocks.push(content::Block::new(BlockKind::List { items: vec![item] }, None)),
             }
-            Block::Table(_) => String::new(),
         }
+        for block in &mut blocks {
+            if let BlockKind::List { items } = &block.kind {
+                block.bbox = items.iter().filter_map(|item| item.bbox).reduce(BoundingBox::union);
+            }
+        }
+        blocks
     }
 
-    fn heading(&self, level: u8, lines: &[&Line]) -> String {
-        format!("{} {}", "#".repeat(usize::from(level)), self.inline(lines).markdown(self.targets, false))
+    fn item(&self, marker: &Marker, lines: &[&Line], rest: &mut Rest<'_, '_>, depth: usize) -> ListItem {
+        let mut text = self.inline(lines);
+        let number = match marker {
+            Marker::Bullet(bytes) => {
+                skip(&mut text, *bytes);
+                None
+            }
+            Marker::Number(number) => {
+                skip(&mut text, number.len());
+                Some(number.clone())
+            }
+        };
+        ListItem { number, text, bbox: around(lines), blocks: self.nested(rest, depth + 1) }
     }
 
-    fn placed(&self, placed: &Placed<'_>, out: &mut String) {
-        let indent = " ".repeat(placed.indent);
-        match &placed.block {
-            Block::Heading(level, lines) => out.push_str(&self.heading(*level, lines)),
-            Block::Paragraph(lines) => {
-                out.push_str(&indent);
-                out.push_str(&escape_block(self.inline(lines).markdown(self.targets, true)));
+    fn block(&self, block: &Block<'_>) -> content::Block {
+        let (kind, bbox) = match block {
+            Block::Heading(level, lines) => {
+                (BlockKind::Heading { level: *level, text: self.inline(lines) }, around(lines))
             }
-            Block::Item(marker, lines) => {
-                let mut inline = self.inline(lines);
-                let sign = match marker {
-                    Marker::Bullet(bytes) => {
-                        inline.skip(*bytes);
-                        "-"
-                    }
-                    Marker::Number(number) => {
-                        inline.skip(number.len());
-                        number
-                    }
-                };
-                let text = escape_block(inline.markdown(self.targets, true));
-                out.extend([indent.as_str(), sign, if text.is_empty() { "" } else { " " }, &text]);
+            Block::Paragraph(lines) | Block::Item(_, lines) => {
+                (BlockKind::Paragraph { text: self.inline(lines) }, around(lines))
             }
-            Block::Code(lines) => code(lines, &indent, out),
-            Block::Table(table) => rows(table, out),
-        }
+            Block::Code(lines) => (BlockKind::Code { text: code(lines) }, around(lines)),
+            Block::Table(table) => {
+                let cells = |row: &Vec<String>| row.iter().map(|text| Cell::of(Inline::plain(text.as_str()))).collect();
+                let rows = table.rows.iter().map(cells).collect();
+                let lines: Vec<&Line> = table.lines.iter().map(|at| &self.lines[*at]).collect();
+                (BlockKind::Table(content::Table { rows, header_rows: 1 }), around(&lines))
+            }
+        };
+        content::Block::new(kind, bbox)
     }
 }
 
+/// The box around lines.
+fn around(lines: &[&Line]) -> Option<BoundingBox> {
+    lines.iter().map(|line| line.bounding_box()).reduce(BoundingBox::union)
+}
+
 /// Lines of code as they stand: how far they are set in, and empty lines between them.
-fn code(lines: &[&Line], indent: &str, out: &mut String) {
-    let longest = lines.iter().flat_map(|line| &line.words).map(|word| ticks(&word.text)).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
+fn code(lines: &[&Line]) -> String {
+    let mut out = String::new();
     let left = lines.iter().map(|line| line.start).fold(f64::MAX, f64::min);
     let mut drops: Vec<f64> = lines.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
     drops.sort_by(f64::total_cmp);
     let drop = drops.get(drops.len().saturating_sub(1) / 2).copied().unwrap_or(f64::MAX);
-    out.extend([indent, &fence]);
     for (at, line) in lines.iter().enumerate() {
         let gap = if at > 0 { (line.baseline - lines[at - 1].baseline) / drop } else { 1.0 };
-        out.push_str(if gap > 1.7 { "\n\n" } else { "\n" });
-        out.push_str(indent);
+        out.push_str(if at == 0 {
+            ""
+        } else if gap > 1.7 {
+            "\n\n"
+        } else {
+            "\n"
+        });
         let width = letter_width(line);
         let column = |at: f64| whole((at - left) / width);
         let mut written = 0;
@@ -136,7 +154,7 @@ fn code(lines: &[&Line], indent: &str, out: &mut String) {
             written += spaces + word.text.chars().count();
         }
     }
-    out.extend(["\n", indent, &fence]);
+    out
 }
 
 /// More space than this is the distance of two columns.
@@ -158,25 +176,11 @@ fn whole(number: f64) -> usize {
     number.round().clamp(0.0, 1e6) as usize
 }
 
-fn ticks(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-fn rows(table: &Table, out: &mut String) {
-    let row = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| escape(cell).replace('|', "\\|")).collect();
-        format!("| {} |", cells.join(" | "))
-    };
-    let rule = format!("|{}", " --- |".repeat(table.rows[0].len()));
-    let mut rows: Vec<String> = table.rows.iter().map(|cells| row(cells)).collect();
-    rows.insert(1, rule);
-    out.push_str(&rows.join("\n"));
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::line::{Style, Word};
     use super::*;
+    use crate::output::markdown::page as markdown;
 
     const BOLD: Style = Style { bold: true, italic: false, mono: false };
     const MONO: Style = Style { bold: false, italic: false, mono: true };
@@ -196,13 +200,13 @@ mod tests {
         Line::of(text.split(' ').map(word).collect(), baseline, size)
     }
 
-    fn page(lines: &[Line]) -> PageText {
+    fn page(lines: &[Line]) -> PageContent {
         let usual = Usual::of(lines);
-        markdown(lines, &super::super::table::find(lines, &[], (600.0, 800.0), usual), &[], 800.0, usual)
+        content(lines, &super::super::table::find(lines, &[], (600.0, 800.0), usual), &[], 800.0, usual)
     }
 
     fn write(lines: &[Line]) -> String {
-        page(lines).markdown
+        markdown(&page(lines))
     }
 
     #[test]
@@ -269,10 +273,11 @@ mod tests {
         lines.push(line("12", 300.0, 760.0, 10.0));
         lines.push(line("A running title", 72.0, 60.0, 10.0));
         let read = page(&lines);
-        assert_eq!(read.margins, Margins { top: 1, bottom: 1 });
-        assert!(read.markdown.starts_with("A running title\n\nsome") && read.markdown.ends_with("text\n\n12"));
+        assert_eq!((read.margins(Edge::Top), read.margins(Edge::Bottom)), (1, 1));
+        let text = markdown(&read);
+        assert!(text.starts_with("A running title\n\nsome") && text.ends_with("text\n\n12"));
         let plain = page(&lines[..30]);
-        assert_eq!(plain.margins, Margins::default());
+        assert_eq!((plain.margins(Edge::Top), plain.margins(Edge::Bottom)), (0, 0));
     }
 
     #[test]
@@ -371,12 +376,12 @@ mod tests {
             lines[at].words[word].link = Some(0);
         }
         let target = [Link::to("https://example.org/x")];
-        let read = markdown(&lines, &[], &target, 800.0, Usual::of(&lines));
-        assert_eq!(read.markdown, "see the [long page \\[1\\]](https://example.org/x), of it");
+        let read = content(&lines, &[], &target, 800.0, Usual::of(&lines));
+        assert_eq!(markdown(&read), "see the [long page \\[1\\]](https://example.org/x), of it");
     }
 
     #[test]
     fn an_empty_page_is_empty() {
-        assert_eq!(page(&[]), PageText::default());
+        assert_eq!(page(&[]), PageContent::default());
     }
 }

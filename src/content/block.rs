@@ -1,0 +1,318 @@
+//! Blocks and their JSON.
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::Inline;
+
+/// A part of a page that stands by itself.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "FlatBlock")]
+pub struct Block {
+    /// What it is, and what it says.
+    pub kind: BlockKind,
+    /// Where it stands, when that is known.
+    pub bbox: Option<BoundingBox>,
+}
+
+/// What a block is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BlockKind {
+    /// A title.
+    Heading {
+        /// From 1, the highest, to 6.
+        level: u8,
+        /// What it says.
+        text: Inline,
+    },
+    /// Running text.
+    Paragraph {
+        /// What it says.
+        text: Inline,
+    },
+    /// Items with signs or with numbers.
+    List {
+        /// At least one.
+        items: Vec<ListItem>,
+    },
+    /// Rows of cells.
+    Table(Table),
+    /// Lines that keep their ends and their spaces.
+    Code {
+        /// The lines, parted by `\n`.
+        text: String,
+    },
+    /// A note below the text.
+    Footnote {
+        /// What it says, with its mark.
+        text: Inline,
+    },
+    /// What stands apart at the top or the bottom of the page: perhaps a header, a footer, a page number.
+    Margin {
+        /// At which end of the page.
+        edge: Edge,
+        /// The level of the heading that it would be by its looks.
+        level: Option<u8>,
+        /// What it says.
+        text: Inline,
+    },
+}
+
+/// An end of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edge {
+    /// The upper one.
+    Top,
+    /// The lower one.
+    Bottom,
+}
+
+/// An item of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListItem {
+    /// Its number as it is written, with its point or parenthesis: `3.`; none of an item with a sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// What it says beside its sign.
+    pub text: Inline,
+    /// Where its own text stands, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bbox: Option<BoundingBox>,
+    /// What belongs to it below its text: paragraphs, lists in the list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
+}
+
+/// Cells in rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Cells by row, from left to right. A place that a cell from the left or from above spans has no cell of its own.
+    pub rows: Vec<Vec<Cell>>,
+    /// How many of the first rows are its head.
+    #[serde(default)]
+    pub header_rows: u32,
+}
+
+/// One cell of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// What it says; empty when it is.
+    pub text: Inline,
+    /// How many columns it takes, at least 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub colspan: u32,
+    /// How many rows it takes, at least 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub rowspan: u32,
+}
+
+impl Cell {
+    /// A cell of one column and one row.
+    #[must_use]
+    pub const fn of(text: Inline) -> Self {
+        Self { text, colspan: 1, rowspan: 1 }
+    }
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_one(span: &u32) -> bool {
+    *span == 1
+}
+
+/// A rectangle on the page as it is shown, upright: points (1/72 inch) from its left upper corner; as JSON
+/// `[left, top, right, bottom]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "[f32; 4]", into = "[f32; 4]")]
+pub struct BoundingBox {
+    /// Its left side.
+    pub left: f32,
+    /// Its upper side.
+    pub top: f32,
+    /// Its right side.
+    pub right: f32,
+    /// Its lower side.
+    pub bottom: f32,
+}
+
+impl From<[f32; 4]> for BoundingBox {
+    fn from([left, top, right, bottom]: [f32; 4]) -> Self {
+        Self { left, top, right, bottom }
+    }
+}
+
+impl From<BoundingBox> for [f32; 4] {
+    fn from(BoundingBox { left, top, right, bottom }: BoundingBox) -> Self {
+        // A tenth of a point is finer than anybody sees, and shorter to write.
+        [left, top, right, bottom].map(|length| (length * 10.0).round() / 10.0)
+    }
+}
+
+impl BoundingBox {
+    /// The least box around both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+}
+
+impl Block {
+    /// A block at a place that may be unknown.
+    #[must_use]
+    pub const fn new(kind: BlockKind, bbox: Option<BoundingBox>) -> Self {
+        Self { kind, bbox }
+    }
+}
+
+impl Serialize for Block {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match &self.kind {
+            BlockKind::Heading { level, text } => {
+                map.serialize_entry("kind", "heading")?;
+                map.serialize_entry("level", level)?;
+                map.serialize_entry("text", text)?;
+            }
+            BlockKind::Paragraph { text } => {
+                map.serialize_entry("kind", "paragraph")?;
+                map.serialize_entry("text", text)?;
+            }
+            BlockKind::List { items } => {
+                map.serialize_entry("kind", "list")?;
+                map.serialize_entry("items", items)?;
+            }
+            BlockKind::Table(Table { rows, header_rows }) => {
+                map.serialize_entry("kind", "table")?;
+                map.serialize_entry("header_rows", header_rows)?;
+                map.serialize_entry("rows", rows)?;
+            }
+            BlockKind::Code { text } => {
+                map.serialize_entry("kind", "code")?;
+                map.serialize_entry("text", text)?;
+            }
+            BlockKind::Footnote { text } => {
+                map.serialize_entry("kind", "footnote")?;
+                map.serialize_entry("text", text)?;
+            }
+            BlockKind::Margin { edge, level, text } => {
+                map.serialize_entry("kind", "margin")?;
+                map.serialize_entry("edge", edge)?;
+                if let Some(level) = level {
+                    map.serialize_entry("level", level)?;
+                }
+                map.serialize_entry("text", text)?;
+            }
+        }
+        if let Some(bbox) = &self.bbox {
+            map.serialize_entry("bbox", bbox)?;
+        }
+        map.end()
+    }
+}
+
+/// A block as its JSON has it. Derived forms for tagged enums buffer each block before they know what it is.
+#[derive(Deserialize)]
+struct FlatBlock {
+    kind: Kind,
+    #[serde(default)]
+    level: Option<u8>,
+    #[serde(default)]
+    text: Option<Inline>,
+    #[serde(default)]
+    items: Option<Vec<ListItem>>,
+    #[serde(default)]
+    rows: Option<Vec<Vec<Cell>>>,
+    #[serde(default)]
+    header_rows: u32,
+    #[serde(default)]
+    edge: Option<Edge>,
+    #[serde(default)]
+    bbox: Option<BoundingBox>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Heading,
+    Paragraph,
+    List,
+    Table,
+    Code,
+    Footnote,
+    Margin,
+}
+
+impl TryFrom<FlatBlock> for Block {
+    type Error = &'static str;
+
+    fn try_from(flat: FlatBlock) -> Result<Self, &'static str> {
+        let FlatBlock { kind, level, text, items, rows, header_rows, edge, bbox } = flat;
+        let text = text.ok_or("a block without text");
+        let kind = match kind {
+            Kind::Heading => BlockKind::Heading { level: level.ok_or("a heading without a level")?, text: text? },
+            Kind::Paragraph => BlockKind::Paragraph { text: text? },
+            Kind::List => BlockKind::List { items: items.ok_or("a list without items")? },
+            Kind::Table => BlockKind::Table(Table { rows: rows.ok_or("a table without rows")?, header_rows }),
+            Kind::Code => BlockKind::Code { text: text?.text() },
+            Kind::Footnote => BlockKind::Footnote { text: text? },
+            Kind::Margin => BlockKind::Margin { edge: edge.ok_or("a margin without an edge")?, level, text: text? },
+        };
+        Ok(Self { kind, bbox })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{PageContent, RunStyle};
+
+    #[test]
+    fn every_kind_comes_back_from_its_json() {
+        let text = || Inline::plain("text");
+        let mut looks = Inline::plain("a ");
+        looks.push("b", RunStyle { italic: true, ..RunStyle::default() }, None);
+        let spans = Cell { colspan: 2, ..Cell::of(looks) };
+        let inner = Block::new(BlockKind::Paragraph { text: text() }, None);
+        let item = |number: Option<&str>| ListItem {
+            number: number.map(str::to_owned),
+            text: text(),
+            bbox: None,
+            blocks: vec![inner.clone()],
+        };
+        let kinds = [
+            BlockKind::Heading { level: 2, text: text() },
+            BlockKind::Paragraph { text: text() },
+            BlockKind::List { items: vec![item(None), item(Some("3."))] },
+            BlockKind::Table(Table { rows: vec![vec![spans], vec![Cell::of(text()); 2]], header_rows: 1 }),
+            BlockKind::Code { text: "a\n  b".into() },
+            BlockKind::Footnote { text: text() },
+            BlockKind::Margin { edge: Edge::Top, level: Some(1), text: text() },
+            BlockKind::Margin { edge: Edge::Bottom, level: None, text: text() },
+        ];
+        let bbox = BoundingBox { left: 72.0, top: 100.5, right: 200.1, bottom: 120.0 };
+        let blocks = kinds.into_iter().map(|kind| Block::new(kind, Some(bbox))).collect();
+        let content = PageContent::new(blocks);
+        let json = serde_json::to_string(&content).unwrap();
+        assert_eq!(serde_json::from_str::<PageContent>(&json).unwrap(), content, "{json}");
+        let first =
+            r#"{"version":1,"blocks":[{"kind":"heading","level":2,"text":"text","bbox":[72.0,100.5,200.1,120.0]}"#;
+        assert!(json.starts_with(first), "{json}");
+        assert_eq!((content.margins(Edge::Top), content.margins(Edge::Bottom)), (1, 1));
+    }
+
+    #[test]
+    fn a_block_that_lacks_what_its_kind_needs_is_refused() {
+        for json in [r#"{"kind":"heading","text":"a"}"#, r#"{"kind":"margin","text":"a"}"#, r#"{"kind":"table"}"#] {
+            assert!(serde_json::from_str::<Block>(json).is_err(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Writes what pages say: one writer a format.
+
+pub mod markdown;

@@ -1,0 +1,115 @@
+//! Blocks → Markdown (`CommonMark` 0.31, tables as in GFM 0.29).
+
+mod inline;
+
+use crate::content::{Block, BlockKind, Edge, Inline, ListItem, PageContent, Table};
+
+use self::inline::{Emphasis, escape_block};
+
+/// A page as Markdown, without a separator and without a line end behind it; empty when it says nothing.
+#[must_use]
+pub fn page(content: &PageContent) -> String {
+    let mut writer = Writer::default();
+    content.blocks.iter().for_each(|block| writer.block(block, 0));
+    writer.out
+}
+
+/// Some text as Markdown within a line.
+#[must_use]
+pub fn inline(text: &Inline) -> String {
+    inline::markdown(text, Emphasis::Shown)
+}
+
+#[derive(Default)]
+struct Writer {
+    out: String,
+    /// What was written last, and how many columns it was set in.
+    last: Option<(Written, usize)>,
+}
+
+/// What decides whether an empty line is needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Bullet,
+    Number,
+    Other,
+}
+
+impl Writer {
+    /// Begins a block, `indent` columns in.
+    fn begin(&mut self, what: Written, indent: usize) {
+        // There is no empty line between items of a list, nor before one in an item of another. A list of numbers that does
+        // not begin with 1 needs the line (`CommonMark` 0.31, 5.3).
+        let follows = match (self.last, what) {
+            (Some((Written::Bullet | Written::Number, _)), Written::Bullet) => true,
+            (Some((Written::Number, before)), Written::Number) => before >= indent,
+            _ => false,
+        };
+        if self.last.is_some() {
+            self.out.push_str(if follows { "\n" } else { "\n\n" });
+        }
+        self.last = Some((what, indent));
+        self.out.extend(std::iter::repeat_n(' ', indent));
+    }
+
+    fn block(&mut self, block: &Block, indent: usize) {
+        match &block.kind {
+            BlockKind::Heading { level, text } | BlockKind::Margin { edge: Edge::Top, level: Some(level), text } => {
+                self.begin(Written::Other, 0);
+                self.heading(*level, text);
+            }
+            BlockKind::Paragraph { text } | BlockKind::Footnote { text } | BlockKind::Margin { text, .. } => {
+                self.begin(Written::Other, indent);
+                self.out.push_str(&escape_block(inline::markdown(text, Emphasis::Shown)));
+            }
+            BlockKind::List { items } => items.iter().for_each(|item| self.item(item, indent)),
+            BlockKind::Table(table) => {
+                self.begin(Written::Other, 0);
+                self.table(table);
+            }
+            BlockKind::Code { text } => {
+                self.begin(Written::Other, indent);
+                self.code(text, indent);
+            }
+        }
+    }
+
+    fn heading(&mut self, level: u8, text: &Inline) {
+        self.out.extend(std::iter::repeat_n('#', usize::from(level)));
+        self.out.push(' ');
+        self.out.push_str(&inline::markdown(text, Emphasis::Left));
+    }
+
+    fn item(&mut self, item: &ListItem, indent: usize) {
+        let (what, sign) = item.number.as_deref().map_or((Written::Bullet, "-"), |number| (Written::Number, number));
+        self.begin(what, indent);
+        let text = escape_block(inline::markdown(&item.text, Emphasis::Shown));
+        self.out.extend([sign, if text.is_empty() { "" } else { " " }, &text]);
+        let inner = indent + sign.len() + 1;
+        item.blocks.iter().for_each(|block| self.block(block, inner));
+    }
+
+    fn code(&mut self, text: &str, indent: usize) {
+        let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat((longest + 1).max(3));
+        let indent = " ".repeat(indent);
+        self.out.push_str(&fence);
+        for line in text.split('\n') {
+            let indent = if line.is_empty() { "" } else { indent.as_str() };
+            self.out.extend(["\n", indent, line]);
+        }
+        self.out.extend(["\n", &indent, &fence]);
+    }
+
+    fn table(&mut self, table: &Table) {
+        let row = |cells: &[crate::content::Cell]| {
+            let cells: Vec<String> =
+                cells.iter().map(|cell| inline::markdown(&cell.text, Emphasis::Left).replace('|', "\\|")).collect();
+            format!("| {} |", cells.join(" | "))
+        };
+        let width = table.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut rows: Vec<String> = table.rows.iter().map(|cells| row(cells)).collect();
+        rows.insert(rows.len().min(1), format!("|{}", " --- |".repeat(width)));
+        self.out.push_str(&rows.join("\n"));
+    }
+}

@@ -1,0 +1,215 @@
+//! Text within a block → Markdown: emphasis, code, links, and no markup that the page did not mean.
+
+use crate::content::{Inline, Run, RunStyle, is_ideographic};
+
+/// Whether emphasis is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emphasis {
+    /// As in running text.
+    Shown,
+    /// Left out, as in headings.
+    Left,
+}
+
+/// `inline` as Markdown.
+pub(super) fn markdown(inline: &Inline, emphasis: Emphasis) -> String {
+    let text = inline.text();
+    let shown = emphasis == Emphasis::Shown;
+    let mut written = Writer::new(&text);
+    let (mut from, mut open) = (0, None);
+    for Run { text, style, link } in &inline.runs {
+        let to = from + text.len();
+        if link.as_deref() != open {
+            written.end_link(open.take());
+            open = link.as_deref();
+            written.begin_link(open);
+        }
+        match style {
+            RunStyle { code: true, .. } if open.is_none() && shown => written.code(from, to),
+            RunStyle { code: false, bold, italic, .. } if open.is_none() && shown && (*bold || *italic) => {
+                written.emphasis(from, to, *bold, *italic);
+            }
+            _ => written.plain(from, to),
+        }
+        from = to;
+    }
+    written.end_link(open);
+    written.out
+}
+
+struct Writer<'t> {
+    text: &'t str,
+    /// Whether the text has what looks like a link.
+    links: bool,
+    in_link: bool,
+    /// Whether what was written last ends emphasis; stars that meet would be read otherwise.
+    star: bool,
+    out: String,
+}
+
+impl<'t> Writer<'t> {
+    fn new(text: &'t str) -> Self {
+        let links = text.contains("](") || text.contains("][") || text.contains("]:");
+        Self { text, links, in_link: false, star: false, out: String::with_capacity(text.len() + text.len() / 8) }
+    }
+
+    /// Escapes what Markdown would read as markup within a line, and only that: emphasis, code, links and pictures,
+    /// entities, raw HTML (a page must not be able to write a page marker).
+    fn plain(&mut self, from: usize, to: usize) {
+        let mut before = self.text[..from].chars().next_back().unwrap_or(' ');
+        for (at, c) in self.text[from..to].char_indices() {
+            let rest = &self.text[from + at + c.len_utf8()..];
+            let next = rest.chars().next();
+            let markup = match c {
+                '*' | '`' | '\\' => true,
+                '<' => next.is_some_and(|n| n.is_ascii_alphabetic() || matches!(n, '/' | '!' | '?')),
+                '[' | ']' if self.in_link => true,
+                '[' => self.links,
+                '_' => !before.is_alphanumeric() && before != '_' && before != '\\',
+                '~' => next == Some('~') && before != '~',
+                '&' => is_entity(rest),
+                _ => false,
+            };
+            if markup {
+                self.out.push('\\');
+            }
+            self.out.push(c);
+            before = c;
+        }
+        self.star &= from == to;
+    }
+
+    fn code(&mut self, from: usize, to: usize) {
+        let text = &self.text[from..to];
+        let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat(longest + 1);
+        let gap = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+        // Two spans of code that meet would be read as one.
+        let apart = if self.out.ends_with('`') && !self.out.ends_with("\\`") { " " } else { "" };
+        self.out.extend([apart, &fence, gap, text, gap, &fence]);
+        self.star = false;
+    }
+
+    /// Emphasis around the letters; signs at its ends stay outside, as markup beside them would not be read as such.
+    fn emphasis(&mut self, from: usize, to: usize, bold: bool, italic: bool) {
+        let text = &self.text[from..to];
+        let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+        let begin = from + text.find(char::is_alphanumeric).unwrap_or(text.len());
+        let end = from
+            + text
+                .rfind(char::is_alphanumeric)
+                .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        let ideographs = text.chars().any(is_ideographic);
+        // Single slanted letters are mathematics.
+        let least = if bold || ideographs { 2 } else { 3 };
+        if letters < least || self.star && begin == from {
+            return self.plain(from, to);
+        }
+        let marks = match (bold, italic) {
+            (true, true) => "***",
+            (true, false) => "**",
+            _ => "*",
+        };
+        self.plain(from, begin);
+        self.out.push_str(marks);
+        self.plain(begin, end);
+        self.out.push_str(marks);
+        self.star = true;
+        self.plain(end, to);
+    }
+
+    fn begin_link(&mut self, link: Option<&str>) {
+        if link.is_some() {
+            self.out.push('[');
+            self.in_link = true;
+        }
+    }
+
+    fn end_link(&mut self, link: Option<&str>) {
+        if let Some(target) = link {
+            // What ends the sentence is not part of it, though it stands in its box.
+            let after = if self.out.ends_with(['.', ',', ';', ':']) { self.out.pop() } else { None };
+            self.out.extend(["](", target, ")"]);
+            self.out.extend(after);
+            self.in_link = false;
+        }
+    }
+}
+
+/// Whether `&` before this would be an entity, such as `copy;` or `#169;`.
+fn is_entity(rest: &str) -> bool {
+    let name = rest.trim_start_matches('#');
+    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (1..=32).contains(&length) && name[length..].starts_with(';')
+}
+
+/// Escapes what would open a block at the beginning of one that is written.
+pub(super) fn escape_block(mut written: String) -> String {
+    let digits = written.bytes().take_while(u8::is_ascii_digit).count();
+    let after = written[digits..].strip_prefix(['.', ')']);
+    let ordered = (1..=9).contains(&digits) && after.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    let opens_block =
+        written.starts_with(['#', '>', '|', '~', '=']) || written.starts_with("+ ") || written.starts_with('-');
+    if ordered {
+        written.insert(digits, '\\');
+    } else if opens_block {
+        written.insert(0, '\\');
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: RunStyle = RunStyle { bold: false, italic: false, code: false, script: None };
+    const BOLD: RunStyle = RunStyle { bold: true, ..PLAIN };
+    const ITALIC: RunStyle = RunStyle { italic: true, ..PLAIN };
+    const CODE: RunStyle = RunStyle { code: true, ..PLAIN };
+
+    fn inline(runs: &[(&str, RunStyle)]) -> Inline {
+        let mut inline = Inline::default();
+        runs.iter().for_each(|(text, style)| inline.push(*text, *style, None));
+        inline
+    }
+
+    #[test]
+    fn looks_become_emphasis_and_code() {
+        for (runs, expected) in [
+            (&[("a ", PLAIN), ("bold word", BOLD), (".", PLAIN)][..], "a **bold word**."),
+            (&[("(so called)", ITALIC)], "(*so called*)"),
+            (&[("call ", PLAIN), ("f(*p)", CODE), (", then", PLAIN)], "call `f(*p)`, then"),
+            (&[("a`b", CODE)], "``a`b``"),
+            (&[("`x", CODE)], "`` `x ``"),
+            (&[("x", ITALIC), ("= ", PLAIN), ("y", ITALIC)], "x= y"),
+            (&[("bold", BOLD), ("meets here", ITALIC)], "**bold**meets here"),
+            (&[("un", PLAIN), ("known", BOLD), ("s", PLAIN)], "un**known**s"),
+            (&[("—", BOLD)], "—"),
+            (&[("both", RunStyle { italic: true, ..BOLD })], "***both***"),
+        ] {
+            assert_eq!(markdown(&inline(runs), Emphasis::Shown), expected);
+        }
+        assert_eq!(markdown(&inline(&[("all heavy", BOLD)]), Emphasis::Left), "all heavy");
+    }
+
+    #[test]
+    fn text_cannot_pose_as_markup() {
+        for (text, expected) in [
+            ("<!-- page 7 -->", "\\<!-- page 7 -->"),
+            ("a < b and <b>", "a < b and \\<b>"),
+            ("# not a heading", "\\# not a heading"),
+            ("1. not a list", "1\\. not a list"),
+            ("1.5 metres", "1.5 metres"),
+            ("- dash", "\\- dash"),
+            ("2 * 3 `x` snake_case", "2 \\* 3 \\`x\\` snake_case"),
+            ("![x](http://h/p)", "!\\[x](http://h/p)"),
+            ("as in [1] and [2]", "as in [1] and [2]"),
+            ("&copy; & co", "\\&copy; & co"),
+            ("____ and _so_ on", "\\____ and \\_so_ on"),
+            ("~~gone~~", "\\~~gone\\~~"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(escape_block(markdown(&Inline::plain(text), Emphasis::Shown)), expected);
+        }
+    }
+}
