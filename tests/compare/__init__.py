@@ -1,0 +1,1 @@
+"""The parts of compare.py; what each measures stands at its top."""
