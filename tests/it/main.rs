@@ -17,6 +17,7 @@ mod convert;
 mod drain;
 mod embed;
 mod events;
+mod golden;
 mod hardening;
 mod hostile;
 mod image;

@@ -1,0 +1,409 @@
+"""Tables, ruled and not, and what looks like one."""
+
+from sheet import h, item, p, page, table
+
+QUARTERS = ["Place", "Q1", "Q2", "Q3", "Q4"]
+LEVELS = [
+    ["Weir", "4.10", "3.85", "2.20", "3.95"],
+    ["Mill", "2.85", "2.60", "1.15", "2.70"],
+    ["Bridge", "1.90", "1.75", "0.80", "1.85"],
+]
+
+
+@page
+def table_grid(new):
+    s = new()
+    y = s.flow(
+        70,
+        70,
+        455,
+        p("Table 1: Mean level in feet"),
+        table([QUARTERS, *LEVELS], [100, 60, 60, 60, 60], "grid", right=(1, 2, 3, 4)),
+    )
+    s.flow(70, y, 455, p("Levels were read at noon."))
+    return s
+
+
+@page
+def table_book(new):
+    """Rules above, below the head, and at the end."""
+    s = new()
+    y = s.flow(
+        70,
+        70,
+        455,
+        p("<b>Table 2.</b> Mean level in feet, and how often it was read."),
+        table(
+            [QUARTERS + ["n"], *[row + [n] for row, n in zip(LEVELS, ("366", "364", "12"))]],
+            [100, 50, 50, 50, 50, 40],
+            "lines",
+            right=(1, 2, 3, 4, 5),
+            font="Times-Roman",
+            size=10,
+        ),
+    )
+    s.flow(70, y, 455, p("The bridge was read once a month."))
+    return s
+
+
+@page
+def table_unruled(new):
+    s = new()
+    y = s.flow(
+        70,
+        70,
+        455,
+        p("The keepers and what they are paid:"),
+        table(
+            [
+                ["Name", "Since", "Gates", "Pay"],
+                ["Ada Pike", "1998", "4", "210.00"],
+                ["Ben Rudd", "2011", "2", "105.00"],
+                ["Cora Tench", "2020", "1", "52.50"],
+            ],
+            [110, 60, 50, 70],
+            right=(2, 3),
+        ),
+    )
+    s.flow(70, y, 455, p("Pay is for a month."))
+    return s
+
+
+@page
+def table_shaded(new):
+    s = new()
+    looks = [
+        ("BACKGROUND", (0, 0), (-1, 0), (0.2, 0.3, 0.5)),
+        ("TEXTCOLOR", (0, 0), (-1, 0), "white"),
+        *[("BACKGROUND", (0, row), (-1, row), (0.92, 0.92, 0.95)) for row in (2, 4)],
+    ]
+    rows = [
+        ["Bird", "Seen", "Ringed"],
+        ["Dipper", "14", "3"],
+        ["Kingfisher", "6", "1"],
+        ["Heron", "9", "–"],
+        ["Grey wagtail", "31", "12"],
+    ]
+    s.flow(
+        70, 70, 455, h("Birds at the weir", 14, "Helvetica-Bold"), table(rows, [120, 70, 70], right=(1, 2), more=looks)
+    )
+    return s
+
+
+@page
+def table_wrapped_cells(new):
+    s = new()
+    rows = [
+        ["Fault", "Cause", "What to do"],
+        [
+            "Gate does not open",
+            p("The chain is rusty, or a branch is caught in the wheel.", 0, font="Helvetica", size=9),
+            p("Clear the wheel. Oil the chain and wait for an hour.", 0, font="Helvetica", size=9),
+        ],
+        [
+            "Water behind the sill",
+            p("The board is worn.", 0, font="Helvetica", size=9),
+            p("Call the carpenter.", 0, font="Helvetica", size=9),
+        ],
+    ]
+    s.flow(70, 70, 455, table(rows, [110, 150, 150], "grid"))
+    return s
+
+
+@page
+def table_groups(new):
+    """The group stands in its first row alone."""
+    s = new()
+    rows = [
+        ["Valley", "Mill", "Wheels", "Built"],
+        ["Upper", "Stone Mill", "1", "1590"],
+        ["", "High Mill", "2", "1702"],
+        ["", "New Mill", "1", "1811"],
+        ["Lower", "Cloth Mill", "2", "1688"],
+        ["", "Sea Mill", "1", "1640"],
+    ]
+    s.flow(70, 70, 455, table(rows, [80, 110, 60, 60], "lines", right=(2, 3)))
+    return s
+
+
+@page
+def table_spanning_head(new):
+    s = new()
+    rows = [
+        ["Place", "2022", "", "2023", ""],
+        ["", "low", "high", "low", "high"],
+        ["Weir", "2.1", "5.4", "1.9", "6.2"],
+        ["Mill", "1.0", "4.4", "0.9", "5.1"],
+    ]
+    spans = [
+        ("SPAN", (0, 0), (0, 1)),
+        ("SPAN", (1, 0), (2, 0)),
+        ("SPAN", (3, 0), (4, 0)),
+        ("ALIGN", (1, 0), (-1, -1), "CENTER"),
+        ("FONT", (0, 1), (-1, 1), "Helvetica-Bold", 9),
+    ]
+    s.flow(70, 70, 455, table(rows, [80, 60, 60, 60, 60], "grid", more=spans))
+    return s
+
+
+@page
+def table_head_of_two_lines(new):
+    s = new()
+    rows = [
+        ["Place", "Mean level\n(feet)", "Highest\nlevel (feet)", "Readings"],
+        ["Weir", "3.53", "6.20", "366"],
+        ["Mill", "2.33", "5.10", "364"],
+    ]
+    s.flow(70, 70, 455, table(rows, [90, 80, 90, 70], "lines", right=(1, 2, 3)))
+    return s
+
+
+@page
+def table_notes(new):
+    s = new()
+    rows = [
+        ["Year", "Otters", "Trout"],
+        ["2021", "9", p("1,120<super>a</super>", 0, font="Helvetica", size=9)],
+        ["2022", p("10<super>b</super>", 0, font="Helvetica", size=9), "1,340"],
+        ["2023", "11", "1,295"],
+    ]
+    y = s.flow(70, 70, 455, table(rows, [80, 80, 80], "lines"))
+    s.flow(
+        70,
+        y,
+        455,
+        p("<super>a</super> Upper pool only.", 1, font="Helvetica", size=8),
+        p("<super>b</super> One of them dead.", 1, font="Helvetica", size=8),
+    )
+    return s
+
+
+@page
+def datasheet(new):
+    """Symbols, conditions, and three columns of limits of which some are empty."""
+    s = new()
+    rows = [
+        ["Symbol", "Parameter", "Conditions", "Min", "Typ", "Max", "Unit"],
+        ["VCC", "Supply voltage", "", "2.7", "", "5.5", "V"],
+        ["ICC", "Supply current", "VCC = 3.3 V", "", "1.2", "2.0", "mA"],
+        ["VOH", "High-level output", "IOH = –4 mA", "2.4", "", "", "V"],
+        ["VOL", "Low-level output", "IOL = 4 mA", "", "", "0.4", "V"],
+        ["TA", "Temperature", "", "–40", "25", "85", "°C"],
+    ]
+    s.flow(
+        60,
+        60,
+        475,
+        h("LX204 level sensor", 18, "Helvetica-Bold"),
+        h("Electrical characteristics", 12, "Helvetica-Bold"),
+        table(rows, [50, 100, 90, 45, 45, 45, 40], "lines", right=(3, 4, 5)),
+        h("Features", 12, "Helvetica-Bold"),
+        item("two wires", font="Helvetica", size=9.5),
+        item("range of 10 m", font="Helvetica", size=9.5),
+    )
+    return s
+
+
+@page
+def statistics(new):
+    s = new()
+    rows = [
+        ["Variable", "(1)", "(2)", "(3)"],
+        ["Rain", "0.412***", "0.388***", "0.379***"],
+        ["", "(0.051)", "(0.049)", "(0.050)"],
+        ["Snow", "", "0.120*", "0.117*"],
+        ["", "", "(0.060)", "(0.061)"],
+        ["Gates open", "", "", "–0.244**"],
+        ["", "", "", "(0.098)"],
+        ["Observations", "366", "366", "364"],
+        ["R-squared", "0.31", "0.34", "0.37"],
+    ]
+    s.flow(
+        70,
+        70,
+        455,
+        p("Table 5: What moves the level"),
+        table(
+            rows,
+            [110, 80, 80, 80],
+            "lines",
+            right=(1, 2, 3),
+            font="Times-Roman",
+            pad=1,
+            more=[("LINEABOVE", (0, 7), (-1, 7), 0.6, "black")],
+        ),
+        p("Standard errors in parentheses.", size=8.5),
+    )
+    return s
+
+
+@page
+def table_sideways(new):
+    """A wide table, drawn sideways on an upright page."""
+    s = new()
+    s.canvas.saveState()
+    s.canvas.translate(80, 120)
+    s.canvas.rotate(90)
+    grid = table([QUARTERS, *LEVELS], [120, 80, 80, 80, 80], "grid", right=(1, 2, 3, 4))
+    _, height = grid.wrapOn(s.canvas, 600, 1000)
+    grid.drawOn(s.canvas, 0, -30 - height)
+    s.canvas.setFont("Helvetica-Bold", 12)
+    s.canvas.drawString(0, -10, "Levels at three places")
+    s.canvas.restoreState()
+    return s
+
+
+@page
+def table_landscape_page(new):
+    """The page itself is turned."""
+    s = new()
+    s.canvas.setPageRotation(90)
+    s.canvas.saveState()
+    s.canvas.translate(595, 0)
+    s.canvas.rotate(90)
+    grid = table([QUARTERS, *LEVELS], [120, 80, 80, 80, 80], "lines", right=(1, 2, 3, 4))
+    _, height = grid.wrapOn(s.canvas, 600, 1000)
+    grid.drawOn(s.canvas, 60, 480 - height)
+    s.canvas.setFont("Helvetica-Bold", 14)
+    s.canvas.drawString(60, 500, "Levels by quarter")
+    s.canvas.restoreState()
+    return s
+
+
+@page
+def table_two_pages(new):
+    s = new()
+    rows = [[f"{2000 + n}", f"{3 + n % 7}", f"{900 + 17 * n:,}"] for n in range(24)]
+    s.flow(
+        70,
+        650,
+        455,
+        p("All counts since 2000:"),
+        table([["Year", "Otters", "Trout"], *rows[:6]], [80, 80, 80], "grid", right=(1, 2)),
+    )
+    s.next()
+    y = s.flow(70, 60, 455, table([["Year", "Otters", "Trout"], *rows[6:]], [80, 80, 80], "grid", right=(1, 2)))
+    s.flow(70, y, 455, p("The count of 2001 is an estimate."))
+    return s
+
+
+@page
+def timetable(new):
+    s = new()
+    s.text(60, 70, "Bus 14: Station – Weir – Moor", "Helvetica-Bold", 14)
+    rows = [
+        ["Station", "7:10", "8:10", "9:40", "12:10", "16:10", "18:05"],
+        ["Market", "7:14", "8:14", "9:44", "12:14", "16:14", "18:09"],
+        ["Weir", "7:25", "8:25", "–", "12:25", "16:25", "18:20"],
+        ["Moor", "7:41", "8:41", "10:05", "12:41", "16:41", "–"],
+    ]
+    y = s.flow(60, 90, 475, table(rows, [90] + [55] * 6, head=False, right=range(1, 7)))
+    s.flow(60, y, 475, p("Not on Sundays.", font="Helvetica", size=9))
+    return s
+
+
+@page
+def calendar(new):
+    s = new()
+    days = [""] * 2 + [str(day) for day in range(1, 32)] + [""] * 2
+    s.flow(
+        70,
+        70,
+        455,
+        h("May 2024", 15, "Helvetica-Bold"),
+        table(
+            [["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], *[days[at : at + 7] for at in range(0, 35, 7)]],
+            [55] * 7,
+            "grid",
+        ),
+    )
+    return s
+
+
+@page
+def table_beside_text(new):
+    s = new()
+    s.flow(
+        60,
+        80,
+        200,
+        p(
+            "The trout are counted by the angling club in September, when the water is low and clear, over three"
+            " evenings. What is caught is measured and put back.",
+            alignment=4,
+        ),
+    )
+    s.flow(
+        300,
+        80,
+        235,
+        table(
+            [["Year", "Trout", "Eels"], ["2021", "1,120", "14"], ["2022", "1,340", "11"], ["2023", "1,295", "9"]],
+            [70, 70, 70],
+            "grid",
+            right=(1, 2),
+        ),
+    )
+    return s
+
+
+@page
+def table_with_links(new):
+    s = new()
+    cell = lambda text: p(text, 0, font="Helvetica", size=9)  # noqa: E731
+    rows = [
+        ["Group", "Page"],
+        [cell("<b>Otter Count</b>"), cell("<a href='https://example.org/otters' color='blue'>otters</a>")],
+        [cell("Angling Club"), cell("<a href='https://example.org/anglers' color='blue'>anglers</a>")],
+    ]
+    s.flow(70, 70, 455, table(rows, [140, 140], "grid"))
+    return s
+
+
+@page
+def log_file(new):
+    s = new()
+    s.lines(
+        50,
+        60,
+        [
+            "2024-01-14 03:12:07 INFO  gate 1 opened by keeper 4",
+            "2024-01-14 03:12:09 WARN  level 4.85 above mark",
+            "2024-01-14 03:40:51 INFO  gate 2 opened by keeper 4",
+            "2024-01-14 06:02:33 ERROR sensor 3 gives no reading",
+        ],
+        font="Courier",
+        size=8,
+        leading=10,
+    )
+    return s
+
+
+@page
+def table_rules_at_intervals(new):
+    """A rule after every third row, and before the totals."""
+    s = new()
+    rows = [
+        ["County", "Permits", "Checks"],
+        ["Alder", "18,870", "23,022"],
+        ["Birch", "209", "3,062"],
+        ["Cedar", "2,303", "12,382"],
+        ["Elm", "3,298", "6,359"],
+        ["Fir", "98", "41"],
+        ["Hazel", "4,144", "19,784"],
+        ["Total", "28,922", "64,650"],
+    ]
+    looks = [("LINEBELOW", (0, row), (-1, row), 0.6, "black") for row in (0, 3, 6, 7)]
+    s.flow(
+        70,
+        70,
+        455,
+        table(
+            rows,
+            [110, 80, 80],
+            right=(1, 2),
+            pad=1,
+            more=[*looks, ("BOX", (0, 0), (-1, -1), 0.6, "black"), ("LINEBEFORE", (1, 0), (-1, -1), 0.6, "black")],
+        ),
+    )
+    return s
