@@ -4,8 +4,10 @@
 //! with an HMAC-SHA256 over all three parts. What becomes of a message, and when it is sent again, is decided by
 //! [`Webhook`](crate::task::Webhook); who sends it when, by the supervisor. Here it is sent once.
 //!
-//! The target is named by a caller, so it is not trusted: its address, as it is resolved at that moment, must be a
-//! public one unless the operator allows the host, and redirections are not followed.
+//! The target is named by a caller, so it is not trusted: all its addresses, as they are resolved at that moment, must be
+//! public ones unless the operator allows the host, and redirections are not followed. Nor is the caller to learn from
+//! an error which names and ports there are around this server: whatever keeps a message from reaching its target
+//! reads the same ([`UNREACHABLE`]), and what it was stands in the log alone.
 
 mod address;
 mod signature;
@@ -24,6 +26,11 @@ use crate::clock::Timestamp;
 
 /// The longest that one delivery may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a message did not reach its target, as its caller sees it.
+const UNREACHABLE: &str = "the target cannot be reached: its name must lead to public addresses only, and something must \
+                           answer there within 20 s";
+const _: () = assert!(PATIENCE.as_secs() == 20);
 
 /// What an operator decides about webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +64,10 @@ pub(crate) struct Message<'a> {
 /// Why a message was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotDelivered {
+    /// As its caller sees it.
     pub(crate) why: String,
+    /// What the operator may know besides.
+    pub(crate) detail: Option<String>,
     /// When the other side wants to be asked again.
     pub(crate) after: Option<Duration>,
     /// Whether it never will be.
@@ -66,7 +76,11 @@ pub(crate) struct NotDelivered {
 
 impl NotDelivered {
     fn now(why: impl Into<String>) -> Self {
-        Self { why: why.into(), after: None, for_good: false }
+        Self { why: why.into(), detail: None, after: None, for_good: false }
+    }
+
+    fn unreachable(error: &reqwest::Error) -> Self {
+        Self { detail: Some(words(error)), ..Self::now(UNREACHABLE) }
     }
 }
 
@@ -121,7 +135,7 @@ impl Notifier {
     /// Sends a message once.
     pub(crate) async fn deliver(&self, message: Message<'_>, now: Timestamp) -> Result<(), NotDelivered> {
         let url = self.check(message.url);
-        let url = url.map_err(|why| NotDelivered { why, after: None, for_good: true })?;
+        let url = url.map_err(|why| NotDelivered { for_good: true, ..NotDelivered::now(why) })?;
         let seconds = now.as_millis() / 1_000;
         let client = self.client.as_ref().map_err(NotDelivered::now)?;
         let mut request = client
@@ -133,7 +147,7 @@ impl Notifier {
         if let Some(secret) = secret {
             request = request.header("webhook-signature", sign(secret, message.id, seconds, &message.body));
         }
-        let response = request.body(message.body).send().await.map_err(|error| NotDelivered::now(words(&error)))?;
+        let response = request.body(message.body).send().await.map_err(|error| NotDelivered::unreachable(&error))?;
         judge(response.status(), response.headers())
     }
 }
@@ -141,6 +155,16 @@ impl Notifier {
 impl NotifyOptions {
     fn may_reach(&self, host: &str, address: IpAddr) -> bool {
         is_public(address) || self.allow.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(host))
+    }
+
+    /// The addresses of a name, or nothing when one of them must not be reached: a name that leads to public and to other
+    /// ones is no name of a public server.
+    fn reachable(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, &'static str> {
+        if found.iter().all(|address| self.may_reach(host, address.ip())) {
+            Ok(found)
+        } else {
+            Err("it has an address that is not public; webhook-allow can allow it")
+        }
     }
 }
 
@@ -155,17 +179,18 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), NotDelivered> {
         format!("the target answered {}", status.as_u16())
     };
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Err(NotDelivered { why, after: seconds.map(Duration::from_secs), for_good: status == StatusCode::GONE })
+    let for_good = status == StatusCode::GONE;
+    Err(NotDelivered { after: seconds.map(Duration::from_secs), for_good, ..NotDelivered::now(why) })
 }
 
 /// The last cause says most; none of them holds a secret.
 fn words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        return format!("the target did not answer within {} s", PATIENCE.as_secs());
+        return format!("no answer within {} s", PATIENCE.as_secs());
     }
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let cause = causes.last().map(ToString::to_string).unwrap_or_default();
-    format!("the target cannot be reached: {}", cause.chars().take(200).collect::<String>())
+    cause.chars().take(200).collect()
 }
 
 /// Resolves names to public addresses only, at the moment of the connection: what a name led to before proves nothing.
@@ -176,12 +201,8 @@ impl Resolve for PublicOnly {
         let options = Arc::clone(&self.0);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let (public, private): (Vec<SocketAddr>, Vec<SocketAddr>) =
-                found.partition(|address| options.may_reach(name.as_str(), address.ip()));
-            if public.is_empty() && !private.is_empty() {
-                return Err("its address is not public; the operator can allow it with webhook-allow".into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            let found = options.reachable(name.as_str(), found.collect())?;
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
@@ -217,12 +238,50 @@ mod tests {
             "http://[::ffff:10.0.0.1]/",
             "http://169.254.169.254/latest/meta-data",
             "http://0.0.0.0/",
+            "http://0/",
+            "http://127.1/",
+            "http://0177.0.0.1/",
+            "http://%31%32%37.0.0.1/",
+            "http://\u{ff11}27.0.0.1/",
+            "http://127.0.0.1./",
+            "http://[::]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::127.0.0.1]/",
+            "http://[64:ff9b::10.0.0.1]/",
+            "http://[2002:7f00:1::]/",
+            "https://example.org@127.0.0.1/",
+            "https://@127.0.0.1/",
+            "https://:secret@example.org/",
         ] {
             assert!(closed.check(bad).is_err(), "{bad}");
         }
         assert!(notifier(&["127.0.0.1"]).check("http://127.0.0.1:80/").is_ok());
         assert!(notifier(&["127.0.0.1"]).check("http://127.0.0.2:80/").is_err());
         assert!(notifier(&["*"]).check("http://10.1.2.3/").is_ok());
+    }
+
+    /// Who controls a name can have it lead to a public address and to one of this network at once.
+    #[test]
+    fn a_name_is_reached_only_when_all_its_addresses_may_be() {
+        let addresses = |all: &[&str]| all.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect::<Vec<_>>();
+        let closed = NotifyOptions::default();
+        let open = NotifyOptions { allow: vec!["Inside.example".into()], ..NotifyOptions::default() };
+        for (found, public) in [
+            (&["93.184.216.34"][..], true),
+            (&["93.184.216.34", "2606:4700::1"], true),
+            (&["10.0.0.1"], false),
+            (&["93.184.216.34", "10.0.0.1"], false),
+            (&["10.0.0.1", "93.184.216.34"], false),
+            (&["93.184.216.34", "::1"], false),
+            (&["2606:4700::1", "::ffff:169.254.169.254", "93.184.216.34"], false),
+            (&["93.184.216.34", "64:ff9b::a9fe:a9fe"], false),
+            (&["93.184.216.34", "0.0.0.0"], false),
+        ] {
+            let reached = closed.reachable("inside.example", addresses(found));
+            assert_eq!(reached.ok(), public.then(|| addresses(found)), "{found:?}");
+            assert_eq!(open.reachable("inside.example", addresses(found)), Ok(addresses(found)));
+            assert_eq!(open.reachable("a.inside.example", addresses(found)).is_ok(), public, "{found:?}");
+        }
     }
 
     #[test]

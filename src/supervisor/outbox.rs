@@ -132,9 +132,13 @@ impl Outbox {
         let message = Message { url: &url, id: &webhook.id, secret: secret.as_deref(), body };
         let delivered = self.notifier.deliver(message, Timestamp::now()).await;
         let now = self.clock.now();
+        let mut detail = None;
         match delivered {
             Ok(()) => webhook.delivered(now),
-            Err(not) => webhook.failed(not.why, not.after, not.for_good, now),
+            Err(not) => {
+                detail = not.detail;
+                webhook.failed(not.why, not.after, not.for_good, now);
+            }
         }
         let (attempts, state) = (webhook.attempts, webhook.state);
         metrics::webhook(match state {
@@ -143,7 +147,10 @@ impl Outbox {
             WebhookState::GivenUp => "given_up",
         });
         match &webhook.last_error {
-            Some(why) => log::warn!(task:% = id, attempts; "nobody was told of its end: {why}"),
+            Some(why) => {
+                let why = detail.map_or_else(|| why.clone(), |detail| format!("{why}: {detail}"));
+                log::warn!(task:% = id, attempts; "the message about its end was not delivered: {why}");
+            }
             None => log::info!(task:% = id, attempts; "its caller's server was told of its end"),
         }
         self.keep(record, webhook).await.map(drop)

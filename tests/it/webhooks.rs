@@ -161,7 +161,8 @@ async fn nothing_goes_where_it_must_not() {
     let named = hook.url().replace("127.0.0.1", "localhost");
     let id = server.accepted(book("Named", 1), &format!("webhook_url={named}")).await;
     let state = stands_failed(&server, &id).await;
-    assert!(state["last_error"].as_str().unwrap().contains("not public"), "{state}");
+    let private = state["last_error"].as_str().unwrap().to_owned();
+    assert!(private.contains("public addresses only"), "{private}");
     assert_eq!(hook.count(), 0);
 
     let open = Server::start(&ALLOWED).await;
@@ -185,4 +186,35 @@ async fn a_target_that_does_not_answer_and_tasks_that_have_expired_hold_up_nobod
     hook.messages(1).await;
     stands(&server, &id, "delivered").await;
     assert!(silent.count() <= 8, "{}", silent.count());
+}
+
+/// A caller does not find out from its task which names lead to something inside, nor what listens there; the operator
+/// does from the log.
+#[tokio::test]
+async fn what_is_inside_is_not_told_by_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, warnings) = (dir.path().join("log"), [("RUST_LOG", "warn")]);
+    let allowed = ["--webhook-allow", "127.0.0.1"];
+    let server = Server::start_logging(fresh_data(), &allowed, &warnings, &log).await;
+    let closed = crate::support::redis_server::free_port();
+    let not_http = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = not_http.local_addr().unwrap().port();
+    let _hanging_up = tokio::spawn(async move { while not_http.accept().await.is_ok() {} });
+    let mut errors = std::collections::BTreeSet::new();
+    for target in [
+        // Leads to an address inside.
+        format!("http://localhost:{port}/"),
+        // Leads nowhere (RFC 6761).
+        "http://no-such-host.invalid/".to_owned(),
+        // May be reached, and refuses; may be reached, and hangs up.
+        format!("http://127.0.0.1:{closed}/"),
+        format!("http://127.0.0.1:{port}/"),
+        format!("https://127.0.0.1:{port}/"),
+    ] {
+        let id = server.accepted(book(&target, 1), &format!("webhook_url={target}")).await;
+        errors.insert(stands_failed(&server, &id).await["last_error"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let said = std::fs::read_to_string(log).unwrap();
+    assert!(said.contains("an address that is not public") && said.contains("refused"), "{said}");
 }
