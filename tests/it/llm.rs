@@ -426,3 +426,24 @@ async fn an_endpoint_that_is_not_there_and_one_that_is_too_slow() {
     assert_eq!((&task["pages"]["failed"], llm.calls_for(2)), (&1.into(), 3));
     assert!(text.contains("<!-- page 2: failed: timeout -->"));
 }
+
+/// Neither the key nor a page goes where an answer points to.
+#[tokio::test]
+async fn an_endpoint_that_redirects_is_named_and_not_followed() {
+    let elsewhere = FakeLlm::start(Script::default());
+    let place: &str = format!("{}/chat/completions?key=geheim", elsewhere.url).leak();
+    for (status, place) in [(301, place), (302, place), (307, place), (308, place), (307, "/v1/chat/completions")] {
+        let script = Script::default().page(1, [Answer::Redirect(status, place), Answer::Ok]);
+        let llm = FakeLlm::start(script);
+        let server =
+            Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-api-key", "sk-geheim"]).await;
+        let id = server.accepted(book("Moved", 1), "processor=llm").await;
+        let task = server.finished(&id).await;
+        assert_eq!(task["status"], "failed", "{task}");
+        let pages = server.get(&format!("/v1/tasks/{id}/pages")).await.to_string();
+        let said = format!("{task}{pages}");
+        assert!(said.contains("redirects to http://127.0.0.1:") && said.contains(&format!("({status})")), "{said}");
+        assert!(!said.contains("geheim"), "{said}");
+        assert_eq!((llm.books().calls.len(), elsewhere.books().calls.len()), (1, 0), "asked once, and nobody else");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
 use super::quirks::Dislike;
@@ -20,6 +20,8 @@ const MAX_ANSWER: usize = 16 * 1024 * 1024;
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
+    /// The variable that names a proxy for calls there.
+    proxy: Option<&'static str>,
     /// Endpoints like to repeat what they do not accept.
     secret: Option<String>,
 }
@@ -48,12 +50,13 @@ impl CallError {
 
 impl Client {
     pub(super) fn new(base_url: &str, api_key: Option<&str>, ca_file: Option<&Path>) -> Result<Self, String> {
-        let mut url: Url = base_url.parse().map_err(|_| format!("the LLM base URL {base_url:?} is not a URL"))?;
+        let mut url: Url = base_url.parse().map_err(|why| format!("the LLM base URL is not a URL: {why}"))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("the LLM base URL {base_url:?} must begin with http:// or https://"));
+            return Err("the LLM base URL must begin with http:// or https://".to_owned());
         }
-        // What stands in its query, such as the api-version of Azure, stays there.
-        let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
+        // What stands in its query, such as the api-version of Azure, stays there. Many copy the whole URL.
+        let path = url.path().trim_end_matches('/');
+        let path = format!("{}/chat/completions", path.strip_suffix("/chat/completions").unwrap_or(path));
         url.set_path(&path);
         let mut headers = HeaderMap::new();
         if let Some(key) = api_key {
@@ -72,6 +75,9 @@ impl Client {
         // Installing it twice is refused, which is fine: somebody else's provider serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
+            // Wherever an answer points to, neither the key nor a page goes there: another host is another one's, and a
+            // POST that becomes a GET reads nothing.
+            .redirect(reqwest::redirect::Policy::none())
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")));
@@ -81,7 +87,8 @@ impl Client {
             http = http.tls_certs_merge(roots.ok_or("the CA file holds no certificate in PEM form")?);
         }
         let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
-        Ok(Self { http, url, secret: api_key.map(str::to_owned) })
+        let proxy = proxy_variable(url.scheme(), |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+        Ok(Self { http, url, proxy, secret: api_key.map(str::to_owned) })
     }
 
     /// The text without the key.
@@ -98,17 +105,17 @@ impl Client {
     /// One call. The caller bounds its time.
     pub(super) async fn complete(&self, request: Bytes) -> Result<Reply, CallError> {
         let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
-        // As a stream the body is let go of as soon as it is sent. Any other one is kept until the answer is there, for
-        // a redirection that is not wanted here; with a thousand calls in flight that is most of the memory.
+        // As a stream the body is let go of as soon as it is sent. Any other one is kept until the answer is there; with
+        // a thousand calls in flight that is most of the memory.
         let length = request.len();
         let once = futures::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(request)));
         let call = call.header(CONTENT_LENGTH, length).body(reqwest::Body::wrap_stream(once));
-        let response = call.send().await.map_err(|e| unreachable(&e))?;
+        let response = call.send().await.map_err(|e| unreachable(&e, self.proxy))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(|e| unreachable(&e))?);
+            body.extend_from_slice(&chunk.map_err(|e| unreachable(&e, self.proxy))?);
             if body.len() > MAX_ANSWER {
                 let why = Failure::passing(code::BAD_ANSWER, format!("the answer is longer than {MAX_ANSWER} bytes"));
                 return Err(CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
@@ -120,6 +127,9 @@ impl Client {
                 .map_err(redact)
                 .map_err(|why| CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
         }
+        if status.is_redirection() {
+            return Err(redirected(&self.url, status, &headers));
+        }
         let mut error = refused(status, retry_after(&headers, Timestamp::now()), &body);
         error.why.message = self.redacted(&error.why.message);
         Err(error)
@@ -127,15 +137,40 @@ impl Client {
 }
 
 /// A call that broke off may have been paid, so it counts as an attempt; one that found nobody does not.
-fn unreachable(error: &reqwest::Error) -> CallError {
+fn unreachable(error: &reqwest::Error, proxy: Option<&str>) -> CallError {
     let away = error.is_connect();
     let what = if away { "cannot be reached" } else { "broke off its answer" };
     // The last cause says most: connection refused, no such name, a certificate that nobody vouches for.
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let cause = causes.last().map(|cause| format!(": {}", quoted(&cause.to_string()))).unwrap_or_default();
-    let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}{cause}"));
+    let proxy = proxy.filter(|_| away).map(|name| format!(" ({name} names a proxy)")).unwrap_or_default();
+    let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}{cause}{proxy}"));
     let verdict = if away { CallVerdict::Away(None) } else { CallVerdict::Strained };
     CallError { why, verdict, paid: !away, dislikes: None }
+}
+
+/// The variable that has calls to URLs of this scheme go through a proxy, unless `NO_PROXY` excepts their host.
+fn proxy_variable(scheme: &str, is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let own = if scheme == "https" { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
+    own.into_iter().chain(["ALL_PROXY", "all_proxy"]).find(|name| is_set(name))
+}
+
+/// Says where a redirection leads, which is for the operator to follow: in the base URL.
+fn redirected(url: &Url, status: StatusCode, headers: &HeaderMap) -> CallError {
+    let target = headers.get(LOCATION).and_then(|value| url.join(value.to_str().ok()?).ok());
+    let place = target.map(|mut target| {
+        // What may be secret in it does not belong into a message.
+        target.set_query(None);
+        target.set_fragment(None);
+        let _ = (target.set_username(""), target.set_password(None));
+        format!(" to {}", quoted(target.as_str()))
+    });
+    let place = place.unwrap_or_default();
+    let message = format!(
+        "the endpoint redirects{place} ({}): redirections are not followed, set the base URL to where it leads",
+        status.as_u16()
+    );
+    CallError::unpaid(Failure::permanent(code::ENDPOINT_REFUSED, message), CallVerdict::Answered)
 }
 
 fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallError {
@@ -237,6 +272,22 @@ mod tests {
     }
 
     #[test]
+    fn a_redirection_is_named_without_what_may_be_secret_in_it() {
+        let url = "http://h:1/v1/chat/completions".parse().unwrap();
+        for (location, expected) in [
+            (Some("/v2/chat/completions"), "redirects to http://h:1/v2/chat/completions (308)"),
+            (Some("https://u:geheim@other/x?key=geheim#geheim"), "redirects to https://other/x (308)"),
+            (Some("http://["), "redirects (308)"),
+            (None, "redirects (308)"),
+        ] {
+            let headers = location.map(|text| (LOCATION, HeaderValue::from_static(text))).into_iter().collect();
+            let error = redirected(&url, StatusCode::PERMANENT_REDIRECT, &headers);
+            assert!(error.why.message.contains(expected), "{}", error.why.message);
+            assert!(!error.why.message.contains("geheim") && !error.why.retryable && !error.paid);
+        }
+    }
+
+    #[test]
     fn parameters_that_are_not_taken_are_known_by_the_refusal() {
         for (text, expected) in [
             ("Unsupported value: 'temperature' does not support 0.2", Some(Dislike::Temperature)),
@@ -249,14 +300,30 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_named_by_its_variable() {
+        for (scheme, set, expected) in [
+            ("http", &["http_proxy", "HTTPS_PROXY"][..], Some("http_proxy")),
+            ("https", &["HTTP_PROXY", "https_proxy"], Some("https_proxy")),
+            ("https", &["http_proxy", "ALL_PROXY"], Some("ALL_PROXY")),
+            ("http", &["HTTPS_PROXY"], None),
+        ] {
+            assert_eq!(proxy_variable(scheme, |name| set.contains(&name)), expected, "{scheme} {set:?}");
+        }
+    }
+
+    #[test]
     fn base_urls() {
         let url = |base| Client::new(base, None, None).map(|client| client.url.to_string());
-        assert_eq!(url("http://h/v1/").unwrap(), "http://h/v1/chat/completions");
+        for base in ["http://h/v1", "http://h/v1/", "http://h/v1/chat/completions", "http://h/v1/chat/completions/"] {
+            assert_eq!(url(base).unwrap(), "http://h/v1/chat/completions");
+        }
         let azure = "https://x.openai.azure.com/openai/deployments/d?api-version=1";
         let expected = "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1";
         assert_eq!(url(azure).unwrap(), expected);
-        assert!(url("h/v1").is_err());
-        assert!(url("ftp://h").is_err());
+        for bad in ["h/v1", "ftp://u:geheim@h", "http://u:geheim@h:99999/v1", "//u:geheim@h"] {
+            let why = url(bad).unwrap_err();
+            assert!(!why.contains("geheim"), "{why}");
+        }
         assert!(Client::new("http://h", Some("a\nb"), None).is_err());
         assert!(Client::new("http://h", None, Some(Path::new("/nowhere.pem"))).is_err());
     }

@@ -28,6 +28,8 @@ pub enum Answer {
     Text(&'static str, &'static str),
     /// Refuses with a status and a message.
     Refuse(u16, &'static str),
+    /// Says with a status that it is elsewhere.
+    Redirect(u16, &'static str),
     /// Refuses a call that names a temperature, as some models do, and reads the page otherwise.
     NoTemperature,
     /// Never answers.
@@ -494,6 +496,7 @@ async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
         Answer::Refuse(status, message) => {
             response(*status, "", &json!({ "error": { "message": message } }).to_string())
         }
+        Answer::Redirect(status, place) => response(*status, &format!("location: {place}\r\n"), ""),
         Answer::Body(body) => response(200, "", body),
         // Told apart above.
         Answer::NoTemperature => return None,
