@@ -147,3 +147,34 @@ async fn following_what_is_not_there_leaves_nothing() {
     let grown = server.peak_memory() - before;
     assert!(grown < 2 << 20, "{grown}");
 }
+
+/// Whoever started the server may have had anything open; what reads PDFs has what it was given for that, and no more.
+#[tokio::test]
+async fn a_reader_inherits_no_descriptor() {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fcntl_setfd(secret.as_file(), FdFlags::empty()).unwrap();
+    let server = Server::start(&["--workers", "2"]).await;
+    fcntl_setfd(secret.as_file(), FdFlags::CLOEXEC).unwrap();
+    let id = server.accepted(book("Open", 40), "").await;
+    server.finished(&id).await;
+    let open = |pid: u32| -> Vec<String> {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let links = descriptors.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        links.map(|link| link.to_string_lossy().into_owned()).collect()
+    };
+    let secret = secret.path().to_string_lossy().into_owned();
+    assert!(open(server.id()).contains(&secret), "the server has it");
+    let readers = server.children();
+    assert!(!readers.is_empty());
+    for pid in readers {
+        let open = open(pid);
+        let sockets: std::collections::BTreeSet<_> = open.iter().filter(|link| link.starts_with("socket:")).collect();
+        assert_eq!(sockets.len(), 1, "the one to its owner: {open:?}");
+        let given = |link: &String| {
+            let own = ["socket:", "pipe:", "/dev/null"].iter().any(|own| link.starts_with(own));
+            own || link.contains("source.pdf") || link.contains("blob-")
+        };
+        assert!(open.iter().all(given), "{open:?}");
+    }
+}

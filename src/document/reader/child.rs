@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use super::confine::confine;
+use super::confine::{close_inherited, confine};
 use super::wire::{Answer, Request, receive, receive_file, send};
 use crate::document::content::SharedHashes;
 use crate::document::image::PageImage;
@@ -22,8 +22,9 @@ const REQUESTS_AN_OPENING: usize = 1_024;
 /// # Errors
 /// When standard input is not a socket, or breaks.
 pub fn read_for_owner(memory: u64) -> io::Result<()> {
+    let closed = close_inherited().is_ok();
     let owner = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let unconfined = confine(memory);
+    let unconfined = confine(memory, closed);
     send(&owner, &Answer::Ready { unconfined }, b"")?;
     match serve(&owner) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),

@@ -8,11 +8,34 @@ use std::collections::BTreeMap;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+/// Closes every descriptor but the standard ones: what this process did not get for its work it must not have,
+/// whatever was open where its owner was started. Belongs before anything else that opens one.
+///
+/// # Errors
+/// Where the system has no such call (Linux 5.9 and later, `close_range(2)`).
+#[cfg(target_os = "linux")]
+pub(super) fn close_inherited() -> std::io::Result<()> {
+    let (first, last, flags) = (3, libc::c_uint::MAX, 0);
+    #[allow(unsafe_code, reason = "nothing in this process owns a descriptor yet, so none is closed under its owner")]
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+    if closed == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+/// There is no such call elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn close_inherited() -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 /// Confines this process. `memory` is how many bytes it may allocate; the mapped file does not count.
 ///
-/// Returns what could not be done, as a sentence for the log; reading goes on without it.
-pub(super) fn confine(memory: u64) -> Option<String> {
+/// `closed` says whether [`close_inherited`] did. Returns what could not be done, as a sentence for the log; reading goes
+/// on without it.
+pub(super) fn confine(memory: u64, closed: bool) -> Option<String> {
     let mut missing = Vec::new();
+    if !closed {
+        missing.push("closing what its owner's starter had open".to_owned());
+    }
     // RLIMIT_DATA counts private writable memory (Linux 4.7 and later, setrlimit(2)); RLIMIT_AS would count the mapped
     // source, too, and so say more of the file than of its reader.
     for (name, resource, most) in

@@ -127,6 +127,12 @@ impl Server {
         self.process.try_wait().unwrap().is_some()
     }
 
+    /// Its process.
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Its own processes, which read PDFs.
     pub fn children(&self) -> Vec<u32> {
         let pid = self.process.id().unwrap();
