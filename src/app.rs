@@ -226,7 +226,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
             Dispatcher::new(pool, blob, pages, flights, readers, in_flight)
         });
-        let limits = self.options.limits;
+        let (limits, sharing) = (self.options.limits, self.options.ledger_sharing);
         let store: Arc<dyn TaskStore> = Arc::new(MeasuredStore(self.store));
         let state = Supervisor::new(SupervisorParts {
             store: Arc::clone(&store),
@@ -239,7 +239,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         });
         let alive = [state.settled(), dispatching];
         let supervisor = Supervisor::start_in_arbiter(&arbiters[1].handle(), move |_| state);
-        let handle = Handle::new(supervisor.clone(), self.blob.clone(), ledger, self.processors, limits);
+        let handle = Handle::new(supervisor.clone(), self.blob.clone(), (ledger, sharing), self.processors, limits);
         let blob = self.blob;
         Bindery { handle, supervisor, dispatcher, arbiters, store, blob, owner, _name: name, alive }
     }

@@ -103,7 +103,7 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 21] = [
+const SERVER_ONLY: [&str; 22] = [
     "listen",
     "operator",
     "upload_timeout",
@@ -123,6 +123,7 @@ const SERVER_ONLY: [&str; 21] = [
     "janitor_tick",
     "ledger_size",
     "ledger_age",
+    "ledger_scope",
     "max_queued",
     "drain",
 ];

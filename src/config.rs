@@ -15,7 +15,7 @@ pub use self::settings::Settings;
 use crate::document::{DocumentLimits, ReaderLimits};
 use crate::job::RetryPolicy;
 use crate::keys::Keys;
-use crate::ledger::LedgerLimits;
+use crate::ledger::{LedgerLimits, LedgerSharing};
 use crate::notify::{NotifyOptions, Secret};
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
@@ -142,6 +142,10 @@ impl Settings {
             ledger: LedgerLimits {
                 bytes: Some(bytes("ledger-size", self.ledger_size.as_deref().unwrap_or("20G"), 0)?).filter(|n| *n > 0),
                 age: Some(secs(time("ledger-age", self.ledger_age.as_deref(), 365 * 86_400)?)).filter(|a| !a.is_zero()),
+            },
+            ledger_sharing: match self.ledger_scope.as_deref() {
+                Some(text) => text.parse().map_err(|reason: String| ConfigError::new("ledger-scope", reason))?,
+                None => LedgerSharing::default(),
             },
             ..SupervisorOptions::default()
         };
@@ -342,6 +346,7 @@ mod tests {
             ("max_upload = '12X'", "max-upload"),
             ("max_upload = '0'", "max-upload"),
             ("workers = 0", "workers"),
+            ("ledger_scope = 'all'", "ledger-scope"),
         ] {
             let error = toml::from_str::<Settings>(toml).unwrap().resolve(home).err().unwrap();
             assert!(error.to_string().starts_with(option), "{error}");

@@ -1,8 +1,9 @@
 //! Page results by content: what is in the ledger is never paid for again (invariant I5).
 //!
-//! An entry stands at `ledger/<aa>/<key>.json`, where the key is the hash of the page's content and of the recipe that
+//! An entry stands at `ledger/<aa>/<page>-<recipe>.json`, by the hash of the page's content and that of the recipe that
 //! read it. So an edited PDF pays only for the pages that changed. Resuming a task is nothing more than looking its pages
-//! up here.
+//! up here. Whose page it is counts, too: unless the operator has tenants share, each has a [scope](LedgerScope) of its
+//! own, in which others find nothing.
 //!
 //! **Write order.** A worker puts a page here *before* it tells anyone the outcome. So whoever hears of a page can
 //! find it, and a process that dies in between has lost nothing but the news.
@@ -11,89 +12,26 @@
 //! used since the oldest unfinished task was accepted. A page that is gone is read, and paid, again, when somebody
 //! wants it again. The time of use is the file's time of modification.
 
+mod key;
 mod page_hashes;
 
-use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-
-use crate::blob::{Durability, LocalBlob, hex};
+use crate::blob::{Durability, LocalBlob};
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::metrics;
 use crate::task::PageOutput;
 
+pub use key::{LedgerScope, LedgerSharing, PageId, PageKey, RecipeHash};
 pub use page_hashes::{PageHash, PageHashes};
 
 /// The ledger over a blob store. Cheap to clone; all methods block and belong on a worker thread.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     blob: LocalBlob,
-}
-
-/// Everything besides the page that decides what its Markdown will be, as a hash.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RecipeHash([u8; 32]);
-
-impl RecipeHash {
-    /// The hash of a recipe: processor, version, model, prompt, parameters.
-    #[must_use]
-    pub fn of(recipe: &impl Serialize) -> Self {
-        let json = serde_json::to_vec(recipe).unwrap_or_default();
-        Self(Sha256::digest(json).into())
-    }
-}
-
-impl fmt::Display for RecipeHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-/// The name of one page's entry.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PageKey([u8; 32]);
-
-impl PageKey {
-    /// The key of a page by what it shows.
-    #[must_use]
-    pub fn of_content(content: &[u8; 32], recipe: RecipeHash) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"content");
-        hash.update(content);
-        hash.update(recipe.0);
-        Self(hash.finalize().into())
-    }
-
-    /// The key of a page whose content has no hash, by its file's hash and its number.
-    #[must_use]
-    pub fn of_place(source_sha256: &str, page: u32, recipe: RecipeHash) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(source_sha256.as_bytes());
-        hash.update(page.to_be_bytes());
-        hash.update(recipe.0);
-        Self(hash.finalize().into())
-    }
-
-    fn blob_key(self) -> String {
-        let name = self.to_string();
-        format!("ledger/{}/{name}.json", &name[..2])
-    }
-}
-
-impl fmt::Display for PageKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-impl fmt::Debug for PageKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PageKey({self})")
-    }
 }
 
 impl Ledger {
@@ -109,7 +47,7 @@ impl Ledger {
     /// # Errors
     /// When the entry is there and cannot be read.
     pub fn get(&self, key: PageKey) -> io::Result<Option<PageOutput>> {
-        let Some(mut file) = self.blob.reader(&key.blob_key())? else { return Ok(None) };
+        let Some(mut file) = self.open(key)? else { return Ok(None) };
         let mut bytes = Vec::new();
         metrics::blob("read", || file.read_to_end(&mut bytes))?;
         let used = file.metadata()?.modified().map(Timestamp::from)?;
@@ -124,7 +62,15 @@ impl Ledger {
     /// Whether a page is there under `key`, without reading it or making it look used.
     #[must_use]
     pub fn has(&self, key: PageKey) -> bool {
-        self.blob.modified_and_size(&key.blob_key()).is_ok_and(|found| found.is_some())
+        let is_there = |name: String| self.blob.modified_and_size(&name).is_ok_and(|found| found.is_some());
+        is_there(key.blob_key()) || key.older_blob_key().is_some_and(is_there)
+    }
+
+    fn open(&self, key: PageKey) -> io::Result<Option<File>> {
+        match (self.blob.reader(&key.blob_key())?, key.older_blob_key()) {
+            (None, Some(older)) => self.blob.reader(&older),
+            (found, _) => Ok(found),
+        }
     }
 
     /// Keeps a page. On return it survives the death of this process, and with [`Durability::Synced`] of the machine.
@@ -242,12 +188,14 @@ mod tests {
         let ledger = Ledger::new(LocalBlob::open(dir.path()).unwrap());
         let (text, llm) = (RecipeHash::of(&"text"), RecipeHash::of(&"llm"));
         let page = PageOutput { markdown: "# ü".into(), attempts: 1, ..PageOutput::default() };
-        ledger.put(PageKey::of_place("aa", 1, text), &page, Durability::Cached).unwrap();
+        ledger.put(PageKey::of_place(&LedgerScope::SHARED, "aa", 1, text), &page, Durability::Cached).unwrap();
 
-        assert_eq!(ledger.get(PageKey::of_place("aa", 1, text)).unwrap(), Some(page));
-        for other in
-            [PageKey::of_place("aa", 2, text), PageKey::of_place("ab", 1, text), PageKey::of_place("aa", 1, llm)]
-        {
+        assert_eq!(ledger.get(PageKey::of_place(&LedgerScope::SHARED, "aa", 1, text)).unwrap(), Some(page));
+        for other in [
+            PageKey::of_place(&LedgerScope::SHARED, "aa", 2, text),
+            PageKey::of_place(&LedgerScope::SHARED, "ab", 1, text),
+            PageKey::of_place(&LedgerScope::SHARED, "aa", 1, llm),
+        ] {
             assert_eq!(ledger.get(other).unwrap(), None);
         }
     }
@@ -259,7 +207,7 @@ mod tests {
         let ledger = Ledger::new(blob.clone());
         let now = Timestamp::now();
         let before = |days: u64| Timestamp::from_millis(now.as_millis() - days * 86_400_000);
-        let key = |page| PageKey::of_place("aa", page, RecipeHash::of(&"text"));
+        let key = |page| PageKey::of_place(&LedgerScope::SHARED, "aa", page, RecipeHash::of(&"text"));
         let fill = || {
             for page in 1..=10 {
                 ledger.put(key(page), &PageOutput::default(), Durability::Cached).unwrap();
@@ -303,7 +251,7 @@ mod tests {
     fn a_torn_entry_is_no_entry() {
         let dir = tempfile::tempdir().unwrap();
         let blob = LocalBlob::open(dir.path()).unwrap();
-        let key = PageKey::of_place("aa", 1, RecipeHash::of(&"text"));
+        let key = PageKey::of_place(&LedgerScope::SHARED, "aa", 1, RecipeHash::of(&"text"));
         for torn in [&b""[..], b"{\"markdown\":\"# h"] {
             blob.put(&key.blob_key(), torn, Durability::Cached).unwrap();
             assert_eq!(Ledger::new(blob.clone()).get(key).unwrap(), None);

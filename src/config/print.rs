@@ -51,6 +51,7 @@ impl Config {
             ("janitor_tick", time(self.supervisor.janitor_tick)),
             ("ledger_size", size(self.supervisor.ledger.bytes.unwrap_or(0))),
             ("ledger_age", time(self.supervisor.ledger.age.unwrap_or_default())),
+            ("ledger_scope", text(self.supervisor.ledger_sharing.as_str())),
             ("max_upload", size(limits.max_bytes)),
             ("max_pages", limits.max_pages.to_string()),
             ("reader_timeout", time(self.reader.page_time)),

@@ -65,6 +65,9 @@ pub struct Settings {
     /// How long the ledger keeps a page that nobody uses; 0 for ever [default: 365d]
     #[arg(long, env = "BINDERY_LEDGER_AGE", value_name = "TIME")]
     pub ledger_age: Option<String>,
+    /// Whether keys share pages that were read: tenant (each has its own) or shared [default: tenant]
+    #[arg(long, env = "BINDERY_LEDGER_SCOPE", value_name = "SCOPE")]
+    pub ledger_scope: Option<String>,
     /// The largest PDF, such as 200M [default: 512M]
     #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
     pub max_upload: Option<String>,
@@ -178,6 +181,7 @@ impl Settings {
             janitor_tick: self.janitor_tick.or(under.janitor_tick),
             ledger_size: self.ledger_size.or(under.ledger_size),
             ledger_age: self.ledger_age.or(under.ledger_age),
+            ledger_scope: self.ledger_scope.or(under.ledger_scope),
             max_upload: self.max_upload.or(under.max_upload),
             upload_timeout: self.upload_timeout.or(under.upload_timeout),
             reader_timeout: self.reader_timeout.or(under.reader_timeout),

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use super::{Ledger, PageKey, RecipeHash};
+use super::{Ledger, LedgerScope, PageKey, RecipeHash};
 use crate::blob::LocalBlob;
 use crate::task::PageOutput;
 
@@ -35,15 +35,26 @@ pub struct PageHashes {
     blob: LocalBlob,
     key: String,
     source_sha256: String,
+    scope: LedgerScope,
     file: OnceLock<File>,
 }
 
 impl PageHashes {
-    /// Those of the PDF whose own hash is `source_sha256`, kept in `work_dir`.
+    /// Those of the PDF whose own hash is `source_sha256`, kept in `work_dir`, for a task that finds pages in `scope`.
     #[must_use]
-    pub fn new(blob: LocalBlob, work_dir: &str, source_sha256: &str) -> Self {
+    pub fn new(blob: LocalBlob, work_dir: &str, source_sha256: &str, scope: LedgerScope) -> Self {
         let (key, source_sha256) = (format!("{work_dir}/pages.hashes"), source_sha256.to_owned());
-        Self { blob, key, source_sha256, file: OnceLock::new() }
+        Self { blob, key, source_sha256, scope, file: OnceLock::new() }
+    }
+
+    /// All contents that are known.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn contents(&self) -> io::Result<Vec<[u8; HASH]>> {
+        let bytes = self.blob.get(&self.key)?.unwrap_or_default();
+        let hashes = bytes.as_chunks::<HASH>().0.iter().copied();
+        Ok(hashes.filter(|hash| *hash != [0; HASH] && *hash != NO_HASH).collect())
     }
 
     /// What is known of `page` (from 1).
@@ -80,8 +91,8 @@ impl PageHashes {
     /// As [`Self::get`].
     pub fn page_key(&self, page: u32, recipe: RecipeHash) -> io::Result<PageKey> {
         Ok(match self.get(page)? {
-            PageHash::Content(content) => PageKey::of_content(&content, recipe),
-            PageHash::None | PageHash::Unknown => PageKey::of_place(&self.source_sha256, page, recipe),
+            PageHash::Content(content) => PageKey::of_content(&self.scope, &content, recipe),
+            PageHash::None | PageHash::Unknown => PageKey::of_place(&self.scope, &self.source_sha256, page, recipe),
         })
     }
 
@@ -125,7 +136,7 @@ mod tests {
     fn what_is_learnt_is_there_for_the_next_process() {
         let dir = tempfile::tempdir().unwrap();
         let blob = LocalBlob::open(dir.path()).unwrap();
-        let hashes = || PageHashes::new(blob.clone(), "tasks/x", "aa");
+        let hashes = || PageHashes::new(blob.clone(), "tasks/x", "aa", LedgerScope::SHARED);
         let recipe = RecipeHash::of(&"text");
         assert_eq!(hashes().get(3).unwrap(), PageHash::Unknown);
         assert!(hashes().set(3, Some(&[7; 32])).is_err(), "a folder that is gone stays gone");
@@ -133,9 +144,10 @@ mod tests {
         hashes().set(3, Some(&[7; 32])).unwrap();
         hashes().set(5, None).unwrap();
         let again = hashes();
+        assert_eq!(again.contents().unwrap(), [[7; 32]]);
         let known = [2, 3, 5, 6].map(|page| again.get(page).unwrap());
         assert_eq!(known, [PageHash::Unknown, PageHash::Content([7; 32]), PageHash::None, PageHash::Unknown]);
-        assert_eq!(again.page_key(3, recipe).unwrap(), PageKey::of_content(&[7; 32], recipe));
-        assert_eq!(again.page_key(4, recipe).unwrap(), PageKey::of_place("aa", 4, recipe));
+        assert_eq!(again.page_key(3, recipe).unwrap(), PageKey::of_content(&LedgerScope::SHARED, &[7; 32], recipe));
+        assert_eq!(again.page_key(4, recipe).unwrap(), PageKey::of_place(&LedgerScope::SHARED, "aa", 4, recipe));
     }
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::perform::Workshop;
 use super::work::SourceCheck;
-use crate::ledger::{PageKey, RecipeHash};
+use crate::ledger::{LedgerScope, PageKey, RecipeHash};
 use crate::processor::Processor;
 use crate::task::{Amount, Failure, TaskOptions};
 
@@ -22,6 +22,8 @@ pub struct EstimateSource {
     pub options: TaskOptions,
     /// The names under which the ledger may have its pages.
     pub recipes: Vec<RecipeHash>,
+    /// Whose pages count as known.
+    pub scope: LedgerScope,
 }
 
 /// What a task would take.
@@ -39,7 +41,7 @@ pub struct Estimate {
 impl Workshop {
     /// Looks at every page and reads none.
     pub(super) fn estimate(&self, question: &EstimateSource) -> Result<Estimate, Failure> {
-        let EstimateSource { check, processor, options, recipes } = question;
+        let EstimateSource { check, processor, options, recipes, scope } = question;
         let (document, pages) = self.open(check)?;
         let mut reader = document.reader();
         let mut estimate = Estimate::default();
@@ -50,7 +52,7 @@ impl Workshop {
                 continue;
             };
             let content = reader.content_hash(page).ok();
-            let key = |recipe: &RecipeHash| content.map(|content| PageKey::of_content(&content, *recipe));
+            let key = |recipe: &RecipeHash| content.map(|content| PageKey::of_content(scope, &content, *recipe));
             let known = recipes.iter().filter_map(key).any(|key| self.ledger.has(key));
             let (route, mut amount) = processor.estimate(&facts, options);
             if known {

@@ -17,7 +17,7 @@ use super::tenants::{Accounts, Waiting};
 use crate::blob::LocalBlob;
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, RetryPolicy, StopJob};
-use crate::ledger::{Ledger, PageHashes, RecipeHash};
+use crate::ledger::{Ledger, LedgerScope, PageHashes, RecipeHash};
 use crate::metrics;
 use crate::notify::Notifier;
 use crate::pool::{Dispatcher, JobSpec, Lease};
@@ -262,12 +262,13 @@ impl Supervisor {
             processor.check(&record.options)?;
         }
         let path = self.blob.path(&record.pdf_path);
+        let scope = LedgerScope::of(self.options.ledger_sharing, record.tenant.as_deref());
         Ok(JobSpec {
             task: record.id,
             epoch: record.epoch,
             tenant: record.tenant.clone().unwrap_or_default(),
             source_path: path.map_err(|e| Failure::permanent(code::STORAGE_FAILED, e.to_string()))?,
-            hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256),
+            hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256, scope),
             file_name: record.file_name.clone(),
             options: record.options.clone(),
             recipes: recipe_hashes(processor.as_ref(), &record.options, record.tenant.as_deref()),

@@ -19,7 +19,7 @@ use super::submit::storage_failure;
 use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::{DocumentLimits, ImageOptions, PageImage};
 use crate::job::{GetPages, JobPages};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHashes};
 use crate::pool::{Estimate, Load};
 use crate::store::{ListPage, ListQuery};
 use crate::task::{Cost, Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, code};
@@ -96,19 +96,20 @@ pub struct Handle {
     supervisor: Addr<Supervisor>,
     blob: LocalBlob,
     ledger: Ledger,
+    ledger_sharing: LedgerSharing,
     processors: Processors,
     limits: DocumentLimits,
 }
 
 impl Handle {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         supervisor: Addr<Supervisor>,
         blob: LocalBlob,
-        ledger: Ledger,
+        (ledger, ledger_sharing): (Ledger, LedgerSharing),
         processors: Processors,
         limits: DocumentLimits,
     ) -> Self {
-        Self { supervisor, blob, ledger, processors, limits }
+        Self { supervisor, blob, ledger, ledger_sharing, processors, limits }
     }
 
     /// The actor itself, for those who would rather send the messages.
@@ -344,8 +345,10 @@ impl Handle {
             recipe_hashes(processor.as_ref(), &record.options, record.tenant.as_deref())
         });
         let (blob, ledger) = (self.blob.clone(), self.ledger.clone());
+        let scope = LedgerScope::of(self.ledger_sharing, record.tenant.as_deref());
         let read = tokio::task::spawn_blocking(move || {
-            read_pages(&blob, &ledger, &record, &live, &recipes, &window).map(|views| (record, views))
+            let hashes = PageHashes::new(blob.clone(), &record.work_dir, &record.source.sha256, scope);
+            read_pages(&blob, &ledger, &record, &live, (&hashes, &recipes), &window).map(|views| (record, views))
         });
         read.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
     }

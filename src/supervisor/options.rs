@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::tenants::TenantLimits;
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
-use crate::ledger::LedgerLimits;
+use crate::ledger::{LedgerLimits, LedgerSharing};
 use crate::notify::NotifyOptions;
 
 /// What the supervisor is told at its start.
@@ -34,6 +34,8 @@ pub struct SupervisorOptions {
     pub janitor_tick: Duration,
     /// How much the ledger may keep.
     pub ledger: LedgerLimits,
+    /// Whether tenants share what the ledger has.
+    pub ledger_sharing: LedgerSharing,
 }
 
 impl Default for SupervisorOptions {
@@ -50,6 +52,7 @@ impl Default for SupervisorOptions {
             retry: RetryPolicy::default(),
             janitor_tick: Duration::from_secs(60),
             ledger: LedgerLimits::default(),
+            ledger_sharing: LedgerSharing::default(),
         }
     }
 }

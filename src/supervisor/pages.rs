@@ -33,7 +33,7 @@ pub(super) fn read_pages(
     ledger: &Ledger,
     record: &TaskRecord,
     live: &JobPages,
-    recipes: &[RecipeHash],
+    (hashes, recipes): (&PageHashes, &[RecipeHash]),
     window: &PageWindow,
 ) -> io::Result<Vec<PageView>> {
     let wanted = |view: &PageView| {
@@ -53,7 +53,6 @@ pub(super) fn read_pages(
         }
         return Ok(views);
     }
-    let hashes = PageHashes::new(blob.clone(), &record.work_dir, &record.source.sha256);
     let mut views = Vec::new();
     for page in record.page_numbers().into_iter().filter(|page| *page >= window.from && !window.except.contains(*page))
     {

@@ -13,7 +13,7 @@ use crate::blob::{LocalBlob, Staged};
 use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::failpoint;
-use crate::ledger::RecipeHash;
+use crate::ledger::{LedgerScope, RecipeHash};
 use crate::metrics;
 use crate::pool::{CheckSource, Dispatcher, Estimate, EstimateSource, GetEstimate, SourceCheck, SourcePages};
 use crate::store::{Create, Created, StoreError, TaskStore};
@@ -140,11 +140,12 @@ impl Handler<EstimateTask> for Supervisor {
             Arc::clone(processor)
         });
         let (dispatcher, limits) = (self.dispatcher.clone(), self.options.limits);
+        let scope = LedgerScope::of(self.options.ledger_sharing, tenant.as_deref());
         Box::pin(async move {
             let check = source_check(&source, &options, limits);
             let processor = processor.map_err(RequestError::Rejected)?;
             let recipes = recipe_hashes(processor.as_ref(), &options, tenant.as_deref());
-            let question = EstimateSource { check, processor, options, recipes };
+            let question = EstimateSource { check, processor, options, recipes, scope };
             let tenant = tenant.unwrap_or_default();
             let asked = GetEstimate { tenant, question, unwanted };
             let estimate = dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?;

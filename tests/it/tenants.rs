@@ -204,3 +204,44 @@ async fn keys_open_the_door_and_an_empty_file_of_keys_does_not() {
     let config = String::from_utf8(config.stdout).unwrap();
     assert!(config.contains("ann=(redacted-ann)") && !config.contains(ANN), "{config}");
 }
+
+/// What both pay for the same PDF, one after the other, and what the second one's estimate knows before.
+async fn the_same_pdf_of_two(arguments: &[&str], query: &str) -> (usize, Value, Value, Server) {
+    let llm = FakeLlm::start(Script::default());
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+    let server = Server::start(&[&KEYS[..], &endpoint, arguments].concat()).await;
+    let mut known = Value::Null;
+    let mut last = Value::Null;
+    for key in [ANN, BOB] {
+        let estimate = server.request("POST", &format!("/v1/estimate?{query}")).bearer_auth(key);
+        let (status, estimate) = answer(estimate.header("content-type", "application/pdf").body(book("Same", 3))).await;
+        assert_eq!(status, 200, "{estimate}");
+        known = estimate["reused"].clone();
+        let (_, task) = submit(&server, key, book("Same", 3), query).await;
+        (_, last) = ask(&server, key, "GET", &format!("/v1/tasks/{}?wait=55", id(&task))).await;
+        assert_eq!(last["status"], "completed", "{last}");
+    }
+    (llm.books().calls.len(), known, last["usage"]["reused"].clone(), server)
+}
+
+#[tokio::test]
+async fn what_one_tenant_had_read_another_neither_reuses_nor_learns() {
+    for arguments in [&[][..], &["--ledger-scope", "tenant"]] {
+        let (calls, known, reused, server) = the_same_pdf_of_two(arguments, "processor=llm").await;
+        assert_eq!((calls, known.as_u64(), reused.as_u64()), (6, Some(0), Some(0)), "{arguments:?}");
+        // One's own is found again, whatever has happened since.
+        let (_, again) = submit(&server, BOB, book("Same", 3), "processor=llm&reuse=false").await;
+        let (_, again) = ask(&server, BOB, "GET", &format!("/v1/tasks/{}?wait=55", id(&again))).await;
+        assert_eq!(again["usage"]["reused"], 3, "{again}");
+    }
+}
+
+#[tokio::test]
+async fn tenants_share_what_they_had_read_where_the_operator_says_so() {
+    let shared = ["--ledger-scope", "shared"];
+    let (calls, known, reused, _) = the_same_pdf_of_two(&shared, "processor=llm").await;
+    assert_eq!((calls, known.as_u64(), reused.as_u64()), (3, Some(3), Some(3)));
+    // What one puts beside a page in a call must not decide what another gets for that page.
+    let (calls, known, reused, _) = the_same_pdf_of_two(&shared, "processor=llm&shard_pages=2").await;
+    assert_eq!((calls, known.as_u64(), reused.as_u64()), (4, Some(0), Some(0)));
+}
