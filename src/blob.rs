@@ -128,7 +128,11 @@ impl LocalBlob {
         if durability == Durability::Synced { self.sync() } else { Ok(()) }
     }
 
-    fn sync(&self) -> io::Result<()> {
+    /// Returns when all that this thread has written, renamed and removed is on the device.
+    ///
+    /// # Errors
+    /// When the file system cannot be synced.
+    pub fn sync(&self) -> io::Result<()> {
         metrics::blob("sync", || self.barrier.wait())
     }
 
@@ -147,6 +151,14 @@ impl LocalBlob {
         // Renamed away: there is nothing left for its drop to remove.
         let _ = temporary.keep();
         Ok(())
+    }
+
+    /// Removes what processes that are dead were writing.
+    ///
+    /// # Errors
+    /// As [`Scratch::create`], which does it.
+    pub fn clear_dead_scratch(&self) -> io::Result<()> {
+        Scratch::create(&self.root.join("tmp")).map(drop)
     }
 
     /// Whether the file system has room for more than a few small files. What cannot be known counts as room.

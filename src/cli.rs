@@ -76,7 +76,7 @@ enum Command {
     /// Run the pages of ended tasks again that have no Markdown
     Retry(tasks::Retry),
     /// Remove tasks and their files
-    Delete(tasks::Tasks),
+    Delete(tasks::Delete),
     /// Show what is known of the pages of a PDF
     Inspect(inspect::Inspect),
     /// Write page ranges of a PDF as PDFs of their own

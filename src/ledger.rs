@@ -14,6 +14,7 @@
 
 mod key;
 mod page_hashes;
+mod purge;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,6 +28,7 @@ use crate::task::PageOutput;
 
 pub use key::{LedgerScope, LedgerSharing, PageId, PageKey, RecipeHash};
 pub use page_hashes::{PageHash, PageHashes};
+pub use purge::PurgeList;
 
 /// The ledger over a blob store. Cheap to clone; all methods block and belong on a worker thread.
 #[derive(Clone, Debug)]

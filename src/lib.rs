@@ -56,7 +56,7 @@
 //! 5. **Bind.** When every page has its outcome, a worker joins them into `result-<epoch>.json` and `….md`, temporary
 //!    file, sync, rename. Then the record says `completed`, and the supervisor drops the job.
 //! 6. **Afterwards** the record answers for itself until its time to live is over. The ledger stays: the same page is
-//!    never paid for again, in this task or in another one of its tenant.
+//!    never paid for again, in this task or in another one of its tenant. A purge takes the pages with the task.
 //!
 //! If the process dies anywhere in between, the next start, or another process on the same store when the lease has
 //! ended, finds the record unfinished, takes it up in a new epoch and begins at step 2. Nothing but the ledger is needed

@@ -14,13 +14,15 @@
 //!    source, then the task is acknowledged;
 //! 2. a page is in the ledger, then its outcome is told ([`pool`](crate::pool));
 //! 3. the result stands whole under its key, then the copy says how the task ended, then the record does;
-//! 4. a delete removes the copy, then the record, then the folder.
+//! 4. a delete removes the copy, then the record, then the folder; a purge notes before them what else is to go, and
+//!    removes that.
 //!
 //! So whatever a reader finds in a record is already there, and whatever a death in between leaves behind can be told
 //! from what is still needed: the janitor's table in `supervisor/janitor.rs` has every case.
 
 mod actor;
 mod commands;
+mod deletion;
 mod draft;
 mod handle;
 mod janitor;

@@ -92,6 +92,15 @@ pub struct Retry {
 }
 
 #[derive(Args)]
+pub struct Delete {
+    /// Also what was read of them: no text of the PDF is left, but on pages that other callers' tasks count on
+    #[arg(long)]
+    purge: bool,
+    #[command(flatten)]
+    tasks: Tasks,
+}
+
+#[derive(Args)]
 pub struct Health {
     #[command(flatten)]
     server: ServerArgs,
@@ -283,6 +292,6 @@ pub fn retry(command: &Retry) -> anyhow::Result<ExitCode> {
     each(&command.tasks, &Method::POST, &format!("/retry{query}"))
 }
 
-pub fn delete(command: &Tasks) -> anyhow::Result<ExitCode> {
-    each(command, &Method::DELETE, "")
+pub fn delete(command: &Delete) -> anyhow::Result<ExitCode> {
+    each(&command.tasks, &Method::DELETE, if command.purge { "?purge=true" } else { "" })
 }

@@ -151,18 +151,34 @@ pub(super) async fn retry(
     answer(StatusCode::ACCEPTED, id, retried)
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeleteQuery {
+    /// Also what was read of it, but for pages that other callers' tasks count on.
+    #[serde(default)]
+    purge: bool,
+}
+
 /// Removes a task and its files
 ///
-/// Cancels it if needed. Pages that were read stay in the ledger.
+/// Cancels it if needed. Pages that were read stay in the ledger, unless it is purged: then no text of the PDF is left
+/// after the answer. A purge that was begun is finished, also when the server dies in between.
 #[utoipa::path(
     delete,
     path = "/v1/tasks/{id}",
     tag = "tasks",
-    params(("id" = TaskId, Path, description = "The task")),
+    params(("id" = TaskId, Path, description = "The task"), DeleteQuery),
     responses((status = 204, description = "It is gone"), (status = 404, description = "No such task"))
 )]
-pub(super) async fn delete(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
-    within(state.handle.delete(id)).await.map_err(|error| error.of_task(id))?;
+pub(super) async fn delete(
+    state: web::Data<ApiState>,
+    OwnTask(id): OwnTask,
+    query: web::Query<DeleteQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let deleted =
+        if query.purge { within(state.handle.purge(id)).await } else { within(state.handle.delete(id)).await };
+    deleted.map_err(|error| error.of_task(id))?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -159,6 +159,11 @@ pub(super) fn folder(page: PageId) -> String {
     format!("ledger/{}", hex(&page.0[..1]))
 }
 
+/// The page that an entry is of, going by its name; `None` for those of a version before the scopes.
+pub(super) fn page_of(name: &str) -> Option<&str> {
+    name.split_once('-').map(|(page, _)| page)
+}
+
 impl fmt::Display for PageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.page, self.recipe)
@@ -210,6 +215,7 @@ mod tests {
                         assert_eq!(key.older_blob_key().is_some(), *scope == LedgerScope::SHARED);
                         let name = key.blob_key();
                         let name = name.rsplit('/').next().unwrap();
+                        assert_eq!(page_of(name), Some(key.page.to_string().as_str()));
                         assert_eq!(key.blob_key(), format!("{}/{name}", folder(key.page)));
                     }
                 }
@@ -228,5 +234,6 @@ mod tests {
         let key = PageKey::of_place(&LedgerScope::SHARED, "aa", 3, recipe);
         let hash = Sha256::digest([&b"aa"[..], &3_u32.to_be_bytes(), &recipe.0].concat());
         assert!(key.older_blob_key().unwrap().ends_with(&format!("/{}.json", hex(&hash))));
+        assert_eq!(page_of(&format!("{}.json", hex(&hash))), None);
     }
 }

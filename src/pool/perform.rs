@@ -20,7 +20,7 @@ use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
-use crate::ledger::{Ledger, PageHash};
+use crate::ledger::{Ledger, PageHash, PurgeList};
 use crate::metrics;
 use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome};
 use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
@@ -280,7 +280,7 @@ impl Workshop {
         let durability = if paid { Durability::Synced } else { Durability::Cached };
         let begun = Instant::now();
         loop {
-            let kept = spec.page_key(page, output).and_then(|key| self.ledger.put(key, output, durability));
+            let kept = self.put_page(spec, page, output, durability);
             let Err(error) = &kept else { return kept };
             let wait = paid && !spec.cancel.is_cancelled() && begun.elapsed() < spec.patience;
             if !wait {
@@ -289,6 +289,14 @@ impl Workshop {
             log::warn!(task:% = spec.task, page; "a page that is paid for finds no room, trying again: {error}");
             let _ = crossbeam_channel::never::<()>().recv_timeout(KEEP_PAUSE);
         }
+    }
+
+    /// Puts a page into the ledger, where it does not stay if its task is being purged: the purge is noted before its
+    /// sweep of the ledger, so either that finds this page, or this finds the note.
+    fn put_page(&self, spec: &JobSpec, page: u32, output: &PageOutput, durability: Durability) -> io::Result<()> {
+        let key = spec.page_key(page, output)?;
+        self.ledger.put(key, output, durability)?;
+        if PurgeList::is_begun(&self.blob, spec.task) { self.ledger.remove(key) } else { Ok(()) }
     }
 
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.

@@ -32,6 +32,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 pub struct Supervisor {
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) blob: LocalBlob,
+    pub(super) ledger: Ledger,
     pub(super) processors: Processors,
     pub(super) dispatcher: Addr<Dispatcher>,
     pub(super) options: SupervisorOptions,
@@ -123,7 +124,7 @@ impl Supervisor {
         let janitor = Janitor {
             store: Arc::clone(&store),
             blob: blob.clone(),
-            ledger,
+            ledger: ledger.clone(),
             limits: options.ledger,
             owner: owner.clone(),
             tick: options.janitor_tick,
@@ -135,6 +136,7 @@ impl Supervisor {
         Self {
             store,
             blob,
+            ledger,
             processors,
             dispatcher,
             options,

@@ -7,13 +7,11 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseAct
 use uuid::Uuid;
 
 use super::actor::{Running, Slot, Supervisor};
-use super::manifest;
-use super::messages::{CancelTask, DeleteTask, DrainTasks, RequestError, RetryTask};
+use super::messages::{CancelTask, DrainTasks, RequestError, RetryTask};
 use super::records::write_once;
 use super::registry::Processors;
-use crate::blob::{Durability, LocalBlob};
+use crate::blob::LocalBlob;
 use crate::clock::{TaskClock, Timestamp, Uptime};
-use crate::failpoint;
 use crate::job::StopJob;
 use crate::metrics;
 use crate::store::{LeaseChange, StoreError, TaskStore, Update};
@@ -304,66 +302,6 @@ async fn retry_record(
         Err(StoreError::Conflict(_) | StoreError::Final) => Ok(None),
         Err(other) => Err(other.into()),
     }
-}
-
-impl Handler<DeleteTask> for Supervisor {
-    type Result = ResponseFuture<Result<(), RequestError>>;
-
-    fn handle(&mut self, DeleteTask(id): DeleteTask, ctx: &mut Context<Self>) -> Self::Result {
-        let (own, store, blob) = (ctx.address(), Arc::clone(&self.store), self.blob.clone());
-        Box::pin(async move {
-            for _ in 0..RACES {
-                let ended = own.send(CancelTask(id)).await.map_err(|_| RequestError::Stopping)?;
-                let record = match ended {
-                    Ok(record) => record,
-                    Err(RequestError::AlreadyFinal(record)) => *record,
-                    // An earlier delete may have got no further than the record.
-                    Err(RequestError::NotFound) => {
-                        let _ = tokio::task::spawn_blocking(move || blob.remove_folder(&format!("tasks/{id}"))).await;
-                        return Err(RequestError::NotFound);
-                    }
-                    Err(other) => return Err(other),
-                };
-                if delete_record(&record, store.as_ref(), &blob).await? {
-                    let folder = record.work_dir;
-                    return removed(tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await);
-                }
-            }
-            Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
-        })
-    }
-}
-
-/// One try at removing the record of an ended task; `false` when somebody changed it in between.
-async fn delete_record(record: &TaskRecord, store: &dyn TaskStore, blob: &LocalBlob) -> Result<bool, RequestError> {
-    let id = record.id;
-    // The copy first, so that nothing brings the task back; then the record: files without a record are garbage,
-    // a record without files is a lie.
-    let forgotten = {
-        let blob = blob.clone();
-        tokio::task::spawn_blocking(move || manifest::forget(&blob, id)).await
-    };
-    removed(forgotten)?;
-    let _ = failpoint::pass("delete.copy-gone");
-    match store.delete(id, Some(record.revision())).await {
-        Ok(_) => {
-            let _ = failpoint::pass("delete.record-gone");
-            Ok(true)
-        }
-        Err(StoreError::Conflict(_)) => {
-            if let Ok(current) = store.get(id).await {
-                // Somebody began it anew, or was told of its end: it wants its copy.
-                manifest::keep_copy(blob.clone(), current, Durability::Cached).await;
-            }
-            Ok(false)
-        }
-        Err(other) => Err(other.into()),
-    }
-}
-
-fn removed(done: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), RequestError> {
-    let done = done.map_err(|_| RequestError::Stopping)?;
-    done.map_err(|error| RequestError::Internal(format!("its files cannot be removed: {}", error.kind())))
 }
 
 impl Supervisor {

@@ -296,12 +296,21 @@ impl Handle {
         self.supervisor.send(SendWebhook(id)).await.map_err(gone)?
     }
 
-    /// Removes the task and its files.
+    /// Removes the task and its files. What was read stays in the ledger.
     ///
     /// # Errors
     /// As [`Self::get`].
     pub async fn delete(&self, id: TaskId) -> Result<(), RequestError> {
-        self.supervisor.send(DeleteTask(id)).await.map_err(gone)?
+        self.supervisor.send(DeleteTask { id, purge: false }).await.map_err(gone)?
+    }
+
+    /// Removes the task, its files, and all that was read of it, but for pages that another tenant's task counts on.
+    /// On return no text of the PDF is left; once begun it is finished at the next start, should this process die.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn purge(&self, id: TaskId) -> Result<(), RequestError> {
+        self.supervisor.send(DeleteTask { id, purge: true }).await.map_err(gone)?
     }
 
     /// The complete Markdown of a completed task.

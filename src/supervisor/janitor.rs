@@ -9,6 +9,7 @@
 //! | a record older than its copy, on a store that can be restored to older data | the record is made to agree with the copy |
 //! | a folder without record and without copy | it goes, when it is older than a submit can take |
 //! | what a dead process had in flight, of tasks that went on | it goes |
+//! | a purge that was begun and not finished | it is finished |
 //! | a ledger above its limits | pages that were used longest ago go |
 
 use std::collections::HashMap;
@@ -38,6 +39,7 @@ impl Supervisor {
     /// Begins the janitor's rounds.
     pub(super) fn start_janitor(&mut self, ctx: &mut Context<Self>) {
         if let Some(janitor) = self.janitor.take() {
+            self.finish_purges(ctx);
             let round = janitor.round();
             ctx.spawn(round.into_actor(self).map(|(janitor, swept), this, ctx| this.swept(janitor, swept, ctx)));
         }

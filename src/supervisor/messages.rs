@@ -149,10 +149,15 @@ pub struct EstimateTask {
 #[rtype(result = "Result<TaskRecord, RequestError>")]
 pub struct SendWebhook(pub TaskId);
 
-/// Cancels a task if needed and removes its record and files. What was read stays in the ledger.
+/// Cancels a task if needed and removes its record and files.
 #[derive(Message)]
 #[rtype(result = "Result<(), RequestError>")]
-pub struct DeleteTask(pub TaskId);
+pub struct DeleteTask {
+    /// The task.
+    pub id: TaskId,
+    /// Whether what was read of it goes from the ledger, too. A purge that was begun is finished whatever dies.
+    pub purge: bool,
+}
 
 /// The record now and whenever it changes.
 #[derive(Message)]

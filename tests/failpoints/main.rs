@@ -14,8 +14,10 @@ use serde_json::Value;
 #[path = "../it/support"]
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 mod support {
+    pub mod canary;
     pub mod fake_llm;
     pub mod pdf;
+    pub mod redis_server;
     pub mod server;
 
     pub const fn mix(z: u64) -> u64 {
@@ -27,6 +29,8 @@ mod support {
         waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
     }
 }
+
+mod purge;
 
 use support::fake_llm::{Answer, FakeLlm, Script, markdown};
 use support::pdf::book;
@@ -45,10 +49,12 @@ enum Flow {
     Resume,
     /// Deletes a finished task.
     Delete,
+    /// Deletes a finished task with all that was read of it.
+    Purge,
 }
 
 /// Every place, and a flow that passes it.
-const PLACES: [(&str, Flow); 23] = [
+const PLACES: [(&str, Flow); 27] = [
     ("submit.source", Flow::Submit),
     ("submit.source-kept", Flow::Submit),
     ("submit.record-written", Flow::Submit),
@@ -72,6 +78,10 @@ const PLACES: [(&str, Flow); 23] = [
     ("end.written", Flow::Submit),
     ("delete.copy-gone", Flow::Delete),
     ("delete.record-gone", Flow::Delete),
+    ("delete.folder-gone", Flow::Delete),
+    ("purge.listed", Flow::Purge),
+    ("purge.pages-gone", Flow::Purge),
+    ("purge.done", Flow::Purge),
 ];
 
 const ACTIONS: [&str; 4] = ["return(kill)", "panic", "return(error)", "delay(150)"];
@@ -179,7 +189,7 @@ impl Case {
         assert_eq!(list["tasks"].as_array().unwrap().len(), 1, "{}: one submit, one task: {list}", self.name);
 
         assert!([204, 404].contains(&self.ask("DELETE", &format!("/v1/tasks/{id}")).await.0), "{}", self.name);
-        self.nothing_is_left().await;
+        self.nothing_is_left(Flow::Delete).await;
     }
 
     /// A fault that was not met proves nothing.
@@ -187,10 +197,10 @@ impl Case {
         assert!(action != "return(kill)" || self.deaths == 1, "{}: {} deaths", self.name, self.deaths);
     }
 
-    async fn nothing_is_left(&self) {
+    async fn nothing_is_left(&self, flow: Flow) {
         let left = || {
             let mut left = files(self.server.data());
-            left.retain(|file| !file.starts_with("ledger/"));
+            left.retain(|file| flow == Flow::Purge || !file.starts_with("ledger/"));
             left
         };
         let gone = async {
@@ -230,13 +240,14 @@ async fn goes_wrong(place: &str, flow: Flow, action: &str) {
             case.llm.open();
             case.server.restart_with(&variables).await;
         }
-        Flow::Delete => {
+        Flow::Delete | Flow::Purge => {
             case.finished(&id).await;
-            let (status, _) = case.ask("DELETE", &format!("/v1/tasks/{id}")).await;
+            let delete = format!("/v1/tasks/{id}?purge={}", flow == Flow::Purge);
+            let (status, _) = case.ask("DELETE", &delete).await;
             assert!([204, 404, 500].contains(&status), "{}: {status}", case.name);
-            let (status, _) = case.ask("DELETE", &format!("/v1/tasks/{id}")).await;
+            let (status, _) = case.ask("DELETE", &delete).await;
             assert!([204, 404].contains(&status), "{}: {status}", case.name);
-            case.nothing_is_left().await;
+            case.nothing_is_left(flow).await;
             return case.must_have_died(action);
         }
     }

@@ -28,6 +28,7 @@ mod metrics;
 mod mutants;
 mod nodes;
 mod page;
+mod purge;
 mod recovery;
 mod redis;
 mod schema;

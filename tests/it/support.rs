@@ -2,6 +2,8 @@
 
 #[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod browser;
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod canary;
 pub mod corpus;
 pub mod disk;
 #[allow(dead_code, reason = "used by the integration tests alone")]

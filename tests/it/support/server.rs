@@ -235,16 +235,18 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 /// All files below `dir`, relative, without the database and what belongs to a living process: locks, and its file in
-/// `nodes/`.
+/// `nodes/`; nor notes of purges that are over.
 pub fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
+            let is_over = path.parent().is_some_and(|folder| folder.ends_with("purges"))
+                && path.metadata().is_ok_and(|metadata| metadata.len() == 0);
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if !is_over {
                 found.push(path.strip_prefix(dir).unwrap().to_string_lossy().into_owned());
             }
         }

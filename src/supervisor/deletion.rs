@@ -1,0 +1,256 @@
+//! Removing tasks; with `purge`, also everything that was read of them.
+//!
+//! **Write order.** The task is cancelled, so that nothing begins any more. The copies of its record go first, so that
+//! nothing brings it back, then the record, then the folder: files without a record are garbage, a record without files
+//! is a lie.
+//!
+//! **Purge.** Between the cancel and the copies, the list of what is to go from the ledger is written and synced, then
+//! that goes. From the list on, the purge is finished whatever dies: each round of the janitor, and so each start, goes
+//! on with the lists that it finds. A page that an attempt in flight puts into the ledger afterwards is removed by
+//! that attempt ([`PurgeList`]).
+//!
+//! **What goes.** All pages of the task in its tenant's own scope, by whatever recipe they were read; and those in the
+//! shared scope, but for pages that a kept task of another tenant counts on: one of the same file, or one that has seen
+//! a page of the same content. Tasks of the same tenant that still need such a page read it again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, WrapFuture};
+
+use super::actor::{Supervisor, recipe_hashes};
+use super::commands::RACES;
+use super::manifest;
+use super::messages::{CancelTask, DeleteTask, RequestError};
+use super::registry::Processors;
+use crate::blob::{Durability, LocalBlob};
+use crate::clock::Timestamp;
+use crate::failpoint;
+use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHash, PageHashes, PurgeList};
+use crate::store::{ListQuery, StoreError, TaskStore};
+use crate::task::{Failure, TaskId, TaskRecord, code};
+
+/// Records read at once.
+const BATCH: usize = 200;
+
+/// What a delete works with.
+#[derive(Clone)]
+struct Deletion {
+    store: Arc<dyn TaskStore>,
+    blob: LocalBlob,
+    ledger: Ledger,
+    processors: Processors,
+}
+
+impl Handler<DeleteTask> for Supervisor {
+    type Result = ResponseFuture<Result<(), RequestError>>;
+
+    fn handle(&mut self, DeleteTask { id, purge }: DeleteTask, ctx: &mut Context<Self>) -> Self::Result {
+        let own = ctx.address();
+        let deletion = Deletion {
+            store: Arc::clone(&self.store),
+            blob: self.blob.clone(),
+            ledger: self.ledger.clone(),
+            processors: self.processors.clone(),
+        };
+        Box::pin(async move {
+            for _ in 0..RACES {
+                let ended = own.send(CancelTask(id)).await.map_err(|_| RequestError::Stopping)?;
+                let record = match ended {
+                    Ok(record) => record,
+                    Err(RequestError::AlreadyFinal(record)) => *record,
+                    // An earlier delete may have got no further than the record.
+                    Err(RequestError::NotFound) => {
+                        deletion.finish(id).await?;
+                        return Err(RequestError::NotFound);
+                    }
+                    Err(other) => return Err(other),
+                };
+                if purge {
+                    deletion.purge(&record).await?;
+                }
+                if deletion.delete_record(&record).await? {
+                    return deletion.finish(id).await;
+                }
+            }
+            Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
+        })
+    }
+}
+
+impl Deletion {
+    /// Begins a purge, and removes what the ledger has of the task.
+    async fn purge(&self, record: &TaskRecord) -> Result<(), RequestError> {
+        let (this, task) = (self.clone(), record.clone());
+        let hashes = blocking(move || this.hashes(&task)).await?;
+        let others = self.counted_on_by_others(record, &hashes).await?;
+        let (this, id) = (self.clone(), record.id);
+        let list = self.list(record, &hashes, &others);
+        let removed = blocking(move || {
+            let list = list.begin(&this.blob, id)?;
+            failpoint::pass("purge.listed")?;
+            this.ledger.purge(&list)
+        });
+        let pages = removed.await?;
+        log::info!(task:% = id, pages; "what was read of a task goes from the ledger");
+        let _ = failpoint::pass("purge.pages-gone");
+        Ok(())
+    }
+
+    /// What is known of the task's pages, each with its number.
+    fn hashes(&self, record: &TaskRecord) -> std::io::Result<Vec<(u32, PageHash)>> {
+        let hashes = self.hashes_of(record);
+        record.page_numbers().into_iter().map(|page| Ok((page, hashes.get(page)?))).collect()
+    }
+
+    fn hashes_of(&self, record: &TaskRecord) -> PageHashes {
+        let (folder, source) = (&record.work_dir, &record.source.sha256);
+        PageHashes::new(self.blob.clone(), folder, source, LedgerScope::SHARED)
+    }
+
+    fn list(&self, record: &TaskRecord, hashes: &[(u32, PageHash)], others: &CountedOn) -> PurgeList {
+        let tenant = record.tenant.as_deref();
+        let recipes = self.processors.get(&record.processor);
+        let recipes = recipes.map_or_else(Vec::new, |p| recipe_hashes(p.as_ref(), &record.options, tenant));
+        let own = LedgerScope::of(LedgerSharing::Tenant, tenant);
+        let mut list = PurgeList::default();
+        for (page, hash) in hashes {
+            let place = (record.source.sha256.as_str(), *page);
+            if own != LedgerScope::SHARED {
+                list.add(&own, *hash, place, &recipes);
+            }
+            // The operator may have had tenants share before, or do so now.
+            if !others.has(hash) {
+                list.add(&LedgerScope::SHARED, *hash, place, &recipes);
+            }
+        }
+        list
+    }
+
+    /// Which of these pages kept tasks of other tenants count on.
+    async fn counted_on_by_others(
+        &self,
+        record: &TaskRecord,
+        hashes: &[(u32, PageHash)],
+    ) -> Result<CountedOn, RequestError> {
+        let content = |(_, hash): &(u32, PageHash)| if let PageHash::Content(hash) = hash { Some(*hash) } else { None };
+        let own: Arc<HashSet<[u8; 32]>> = Arc::new(hashes.iter().filter_map(content).collect());
+        let mut counted = CountedOn::default();
+        let mut query = ListQuery { limit: BATCH, ..ListQuery::default() };
+        loop {
+            let window = self.store.list(&query).await?;
+            let others = window.tasks.into_iter().filter(|other| other.tenant != record.tenant);
+            let (same, others): (Vec<_>, Vec<_>) =
+                others.partition(|other| other.source.sha256 == record.source.sha256);
+            counted.all |= !same.is_empty();
+            let (this, own) = (self.clone(), Arc::clone(&own));
+            let seen = blocking(move || {
+                let mut seen = HashSet::new();
+                for other in others {
+                    let contents = this.hashes_of(&other).contents()?;
+                    seen.extend(contents.into_iter().filter(|content| own.contains(content)));
+                }
+                Ok(seen)
+            });
+            counted.contents.extend(seen.await?);
+            query.after = window.next;
+            if counted.all || query.after.is_none() {
+                return Ok(counted);
+            }
+        }
+    }
+
+    /// One try at removing the record of an ended task; `false` when somebody changed it in between.
+    async fn delete_record(&self, record: &TaskRecord) -> Result<bool, RequestError> {
+        let (id, blob) = (record.id, self.blob.clone());
+        blocking(move || manifest::forget(&blob, id)).await?;
+        let _ = failpoint::pass("delete.copy-gone");
+        match self.store.delete(id, Some(record.revision())).await {
+            Ok(_) => {
+                let _ = failpoint::pass("delete.record-gone");
+                Ok(true)
+            }
+            Err(StoreError::Conflict(_)) => {
+                if let Ok(current) = self.store.get(id).await {
+                    // It was begun anew, or its message was delivered: it wants its copy.
+                    manifest::keep_copy(self.blob.clone(), current, Durability::Cached).await;
+                }
+                Ok(false)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Removes what is left of a task whose record is gone: its folder, and when a purge was begun, what that is to remove.
+    async fn finish(&self, id: TaskId) -> Result<(), RequestError> {
+        let this = self.clone();
+        let finished = blocking(move || {
+            this.blob.remove_folder(&format!("tasks/{id}"))?;
+            failpoint::pass("delete.folder-gone")?;
+            if let Some(list) = PurgeList::read(&this.blob, id)? {
+                this.ledger.purge(&list)?;
+                // Of a result that a process was writing when it was killed.
+                this.blob.clear_dead_scratch()?;
+                failpoint::pass("purge.done")?;
+                PurgeList::finish(&this.blob, id)?;
+            }
+            Ok(())
+        });
+        finished.await
+    }
+}
+
+/// Pages that tasks of other tenants count on.
+#[derive(Default)]
+struct CountedOn {
+    contents: HashSet<[u8; 32]>,
+    /// Whether there is one of the same file.
+    all: bool,
+}
+
+impl CountedOn {
+    fn has(&self, hash: &PageHash) -> bool {
+        self.all || matches!(hash, PageHash::Content(content) if self.contents.contains(content))
+    }
+}
+
+/// Does something with files off the actor's thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, RequestError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| RequestError::Stopping)?;
+    done.map_err(|error| RequestError::StorageFailed(not_removed(&error)))
+}
+
+/// What hinders may pass: a full disk, on which the note of a purge finds no room, or a folder that is locked.
+fn not_removed(error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return Failure::passing(code::DISK_FULL, "the disk is full: free some space and delete again");
+    }
+    Failure::passing(code::STORAGE_FAILED, format!("the task's files cannot be removed now: {}", error.kind()))
+}
+
+impl Supervisor {
+    /// Goes on with purges that were begun and not finished, by this process or by another one that is dead. One that
+    /// is going on elsewhere loses nothing by that.
+    pub(super) fn finish_purges(&self, ctx: &mut Context<Self>) {
+        let (blob, own) = (self.blob.clone(), ctx.address());
+        let finished = async move {
+            let begun = tokio::task::spawn_blocking(move || PurgeList::unfinished(&blob, Timestamp::now())).await;
+            match begun {
+                Ok(Ok(tasks)) => {
+                    for id in tasks {
+                        match own.send(DeleteTask { id, purge: true }).await {
+                            Ok(Ok(()) | Err(RequestError::NotFound)) => log::info!(task:% = id; "finished its purge"),
+                            Ok(Err(why)) => log::warn!(task:% = id; "its purge is finished later: {why}"),
+                            Err(_) => return,
+                        }
+                    }
+                }
+                Ok(Err(why)) => log::warn!("purges that were begun are looked for later: {why}"),
+                Err(_) => {}
+            }
+        };
+        ctx.spawn(finished.into_actor(self).map(|(), _, _| ()));
+    }
+}
