@@ -15,7 +15,10 @@ use crate::ledger::Ledger;
 use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
 use crate::processor::{AutoProcessor, LlmProcessor, Processor, TextProcessor};
 use crate::store::{MeasuredStore, TaskStore};
-use crate::supervisor::{DrainTasks, Handle, Processors, Supervisor, SupervisorOptions, SupervisorParts, flights_key};
+use crate::supervisor::{
+    self, DrainTasks, Handle, PairingError, Processors, Rebuilt, Supervisor, SupervisorOptions, SupervisorParts,
+    flights_key,
+};
 
 /// How long a stop waits for things that normally take no time: cancelled attempts to end, last writes to land.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -202,6 +205,21 @@ impl<S, B> Builder<S, B> {
 }
 
 impl Builder<Arc<dyn TaskStore>, LocalBlob> {
+    /// Makes sure that the files belong to this store and to no other one, whose records would not fit them. A server
+    /// does so before it starts. With `rebuild`, an empty store may take the place of another one, and one of this
+    /// process alone gets its records from the tasks' folders now; a shared one gets them from the janitor, by and by.
+    ///
+    /// # Errors
+    /// A sentence that says what belongs together, or that the store does not answer.
+    pub async fn paired(self, rebuild: bool) -> Result<Self, PairingError> {
+        supervisor::pair(self.store.as_ref(), &self.blob, rebuild).await?;
+        if rebuild && self.store.lease().is_none() {
+            let Rebuilt { restored, known, unreadable } = supervisor::rebuild(self.store.as_ref(), &self.blob).await?;
+            log::warn!(restored, known, unreadable; "made the records of tasks again from their folders");
+        }
+        Ok(self)
+    }
+
     /// Starts the actors on threads of their own, and the store's unfinished tasks.
     ///
     /// # Panics
@@ -213,7 +231,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         }
         let ledger = self.ledger.unwrap_or_else(|| Ledger::new(self.blob.clone()));
         let (owner, name) = own_name(&self.blob, &self.options.node);
-        let flights = self.blob.path(&flights_key(&owner)).and_then(|path| Flights::create(&path));
+        let flights = self.blob.create(&flights_key(&owner)).map(Flights::in_file);
         let flights = flights.unwrap_or_else(|why| {
             log::warn!("a page that kills the process will not be found: {why}");
             Flights::none()

@@ -4,6 +4,9 @@
 //! written to a file in `tmp/` of the same file system, renamed to their key, and a barrier makes file and folder
 //! durable before anyone is told (invariant I4). What a killed process leaves in `tmp/` goes with its [`Scratch`] folder.
 //!
+//! A directory of blobs has a [marker](MARKER); see [`DataDir`] for those that have none. Nothing is removed or changed in
+//! it but what has a name that Bindery gives.
+//!
 //! This is a type and not a trait for as long as there is one implementation; object storage will bring the second.
 
 use std::fs::{self, File};
@@ -18,11 +21,15 @@ use self::barrier::Barrier;
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::metrics;
+use crate::private_fs;
 
 mod barrier;
+mod directory;
+pub(crate) mod names;
 mod node;
 mod scratch;
 
+pub use directory::{DataDir, MARKER, StoreMark};
 pub use node::NodeName;
 pub use scratch::Scratch;
 
@@ -34,6 +41,8 @@ pub struct LocalBlob {
     barrier: Barrier,
 }
 
+/// How often a folder is emptied that does not stay empty.
+const REMOVALS: u32 = 3;
 /// Bytes below which a file system counts as full.
 const LEAST_ROOM: u64 = 1 << 20;
 
@@ -51,12 +60,30 @@ impl LocalBlob {
     /// Opens `root`, making it when it is missing.
     ///
     /// # Errors
-    /// When the directory cannot be made or is not writable.
+    /// When the directory cannot be made, is not writable, or is not Bindery's ([`DataDir::open`]).
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
+        DataDir::open(&root)?;
         let unfinished = Arc::new(Scratch::create(&root.join("tmp"))?);
         let barrier = Barrier::start(&root)?;
         Ok(Self { root, unfinished, barrier })
+    }
+
+    /// The task store that this directory belongs to, if it belongs to one yet.
+    ///
+    /// # Errors
+    /// When the marker cannot be read.
+    pub fn store(&self) -> io::Result<Option<StoreMark>> {
+        directory::store_of(&self.root)
+    }
+
+    /// Notes that this directory belongs to `next`, if it still belongs to `expected`; returns the one that it belongs to
+    /// then.
+    ///
+    /// # Errors
+    /// When the marker cannot be read or written.
+    pub fn give_to_store(&self, expected: Option<&StoreMark>, next: StoreMark) -> io::Result<Option<StoreMark>> {
+        directory::give_to_store(&self.root, expected, next)
     }
 
     /// The file behind `key`.
@@ -143,7 +170,7 @@ impl LocalBlob {
         match fs::rename(&temporary, &target) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound && make_folder => {
-                fs::create_dir_all(folder)?;
+                private_fs::make_folder(folder)?;
                 fs::rename(&temporary, &target)?;
             }
             Err(error) => return Err(error),
@@ -209,12 +236,52 @@ impl LocalBlob {
         absent(fs::remove_file(self.path(key)?)).map(drop)
     }
 
-    /// Removes the folder `key` and all in it; nothing there is fine.
+    /// Removes a task's files from its folder `key`, and the folder unless something else is in it; nothing there is fine.
     ///
     /// # Errors
-    /// When something in it cannot be removed.
+    /// `InvalidInput` when `key` is not a task's folder, and when something in it cannot be removed.
     pub fn remove_folder(&self, key: &str) -> io::Result<()> {
-        absent(fs::remove_dir_all(self.path(key)?)).map(drop)
+        if !key.strip_prefix("tasks/").is_some_and(names::is_task_folder) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only the folder of a task can be removed"));
+        }
+        let folder = self.path(key)?;
+        // A link leads to what is somebody else's.
+        if absent(fs::symlink_metadata(&folder))?.is_none_or(|found| !found.is_dir()) {
+            return Ok(());
+        }
+        // A write that began before may land while the files go.
+        for _ in 0..REMOVALS {
+            for name in self.names(key)?.iter().filter(|name| names::is_task_file(name)) {
+                absent(fs::remove_file(folder.join(name)))?;
+            }
+            match absent(fs::remove_dir(&folder)) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                Err(error) => return Err(error),
+            }
+        }
+        log::debug!("{key} stays: files of others are in it");
+        Ok(())
+    }
+
+    /// Makes a file at `key` that outlives its process, empty; its folder is made when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(&self, key: &str) -> io::Result<File> {
+        let path = self.path(key)?;
+        private_fs::make_folder(path.parent().unwrap_or(&self.root))?;
+        private_fs::open(&path, File::options().write(true).create(true).truncate(true))
+    }
+
+    /// Opens the file at `key` for reading and writing in place, or `None` when it is not there and not to be made.
+    ///
+    /// # Errors
+    /// When it cannot be opened; `NotFound` when its folder is gone.
+    pub fn open_in_place(&self, key: &str, make: bool) -> io::Result<Option<File>> {
+        let options = &mut File::options();
+        let opened = private_fs::open(&self.path(key)?, options.read(true).write(true).create(make).truncate(false));
+        if make { opened.map(Some) } else { absent(opened) }
     }
 }
 
@@ -310,7 +377,26 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    /// Every file below `root`, with its bytes.
+    pub(super) fn all_files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+        let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                    found.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        found
+    }
 
     fn blob() -> (tempfile::TempDir, LocalBlob) {
         let dir = tempfile::tempdir().unwrap();
@@ -331,9 +417,39 @@ mod tests {
         blob.put("a/b/c", b"two", Durability::Synced).unwrap();
         assert_eq!(blob.get("a/b/c").unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(leftovers(&blob), 0);
-        blob.remove_folder("a").unwrap();
-        blob.remove_folder("a").unwrap();
+        blob.remove("a/b/c").unwrap();
+        blob.remove("a/b/c").unwrap();
         assert_eq!(blob.get("a/b/c").unwrap(), None);
+    }
+
+    #[test]
+    fn only_files_of_tasks_go_with_a_folder() {
+        let (dir, blob) = blob();
+        let task = format!("tasks/{}", uuid::Uuid::now_v7());
+        let fill = |names: &[&str]| {
+            for name in names {
+                blob.put(&format!("{task}/{name}"), b"x", Durability::Cached).unwrap();
+            }
+        };
+        let ours = ["source.pdf", "pages.hashes", "record-1.json", "result-2.md", "result-2.json"];
+        fill(&ours);
+        blob.remove_folder(&task).unwrap();
+        blob.remove_folder(&task).unwrap();
+        assert!(!blob.path(&task).unwrap().exists());
+        fill(&ours);
+        fill(&["notes.txt"]);
+        blob.put("tasks/mine/source.pdf", b"x", Durability::Cached).unwrap();
+        blob.remove_folder(&task).unwrap();
+        assert_eq!(blob.names(&task).unwrap(), ["notes.txt"]);
+        for key in ["", "tasks", "tasks/mine", "ledger", "tmp", "tasks/../ledger"] {
+            assert!(blob.remove_folder(key).is_err(), "{key:?}");
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join("source.pdf"), b"x").unwrap();
+        let link = format!("tasks/{}", uuid::Uuid::now_v7());
+        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(&link)).unwrap();
+        blob.remove_folder(&link).unwrap();
+        assert!(elsewhere.path().join("source.pdf").exists(), "a link is not followed");
     }
 
     #[test]

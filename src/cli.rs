@@ -58,7 +58,7 @@ enum Command {
     /// Say how many pages, calls and tokens, and how much money, a conversion would take; spends nothing
     Estimate(Box<estimate::EstimateFiles>),
     /// Serve the HTTP API and the web page
-    Serve(Box<SettingsOnly>),
+    Serve(Box<serve::Serve>),
     /// Submit PDFs to a server
     Submit(Box<submit::Submit>),
     /// Show how a task of a server stands
@@ -155,12 +155,6 @@ struct PrintConfig {
     settings: Settings,
 }
 
-#[derive(Args)]
-struct SettingsOnly {
-    #[command(flatten)]
-    settings: Settings,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -179,7 +173,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = config(command.settings.clone())?;
             estimate::run(&command, &config)
         }
-        Command::Serve(command) => serve::run(config(command.settings)?),
+        Command::Serve(command) => {
+            let (settings, rebuild) = command.parts();
+            serve::run(config(settings)?, rebuild)
+        }
         Command::Submit(command) => submit::run(&command),
         Command::Status(command) => tasks::status(&command),
         Command::List(command) => tasks::list(&command),

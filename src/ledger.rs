@@ -12,6 +12,7 @@
 //! used since the oldest unfinished task was accepted. A page that is gone is read, and paid, again, when somebody
 //! wants it again. The time of use is the file's time of modification.
 
+mod entry;
 mod key;
 mod page_hashes;
 mod purge;
@@ -20,7 +21,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use crate::blob::{Durability, LocalBlob};
+use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::metrics;
@@ -44,7 +45,7 @@ impl Ledger {
     }
 
     /// The page under `key`, or `None` when it was never read, or its entry is torn (which a power cut can do to an
-    /// entry that was not synced; such a page is read again).
+    /// entry that was not synced) or of a later version; such a page is read again.
     ///
     /// # Errors
     /// When the entry is there and cannot be read.
@@ -58,7 +59,7 @@ impl Ledger {
             // Setting times needs no right to write but to own; where that fails the page only looks older.
             let _ = file.set_modified(now.into());
         }
-        Ok(serde_json::from_slice(&bytes).ok())
+        Ok(entry::decode(&bytes))
     }
 
     /// Whether a page is there under `key`, without reading it or making it look used.
@@ -80,7 +81,7 @@ impl Ledger {
     /// # Errors
     /// When the entry cannot be written; then there is none.
     pub fn put(&self, key: PageKey, page: &PageOutput, durability: Durability) -> io::Result<()> {
-        let json = serde_json::to_vec(page).map_err(io::Error::other)?;
+        let json = entry::encode(page).map_err(io::Error::other)?;
         failpoint::pass("ledger.write")?;
         self.blob.put(&key.blob_key(), &json, durability)
     }
@@ -167,8 +168,12 @@ impl Ledger {
 
     /// Key, last use and size of every page.
     fn each(&self, mut see: impl FnMut(&str, Timestamp, u64) -> io::Result<()>) -> io::Result<()> {
-        for folder in self.blob.names("ledger")? {
+        // What is called otherwise is not an entry.
+        for folder in self.blob.names("ledger")?.iter().filter(|name| names::is_ledger_folder(name)) {
             for name in self.blob.names(&format!("ledger/{folder}"))? {
+                if !names::is_ledger_file(folder, &name) {
+                    continue;
+                }
                 let key = format!("ledger/{folder}/{name}");
                 // Another process may have removed it in between.
                 if let Some((used, bytes)) = self.blob.modified_and_size(&key)? {
@@ -237,6 +242,15 @@ mod tests {
             assert_eq!(left(), (1..=expected).collect::<Vec<_>>(), "{limits:?}");
             assert_eq!((trimmed.pages, trimmed.bytes), (10 - u64::from(expected), (10 - u64::from(expected)) * size));
         }
+        fill();
+        for theirs in ["ledger/2024/book.json", "ledger/aa/notes.txt", "ledger/readme"] {
+            blob.put(theirs, b"theirs", Durability::Cached).unwrap();
+        }
+        let all = LedgerLimits { bytes: Some(0), age: Some(Duration::ZERO) };
+        ledger.trim(all, now.after(Duration::from_hours(3)), now.after(Duration::from_hours(3))).unwrap();
+        assert_eq!(left(), Vec::<u32>::new());
+        assert_eq!(blob.names("ledger/aa").unwrap(), ["notes.txt"], "what others have in it stays");
+        assert!(blob.get("ledger/2024/book.json").unwrap().is_some() && blob.get("ledger/readme").unwrap().is_some());
         fill();
         ledger.get(key(10)).unwrap();
         ledger

@@ -23,8 +23,9 @@
 //! | [`task`] | what a task is: record, status machine, options, failures |
 //! | [`content`] | what a page says, as blocks: the form between readers and outputs |
 //! | [`document`] | the PDF as input: facts, hash, text, picture, parts, in processes that may die; the only user of hayro and lopdf |
-//! | [`blob`], [`ledger`] | bytes that appear whole or not at all; page results by content |
-//! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis |
+//! | [`blob`], [`ledger`] | bytes that appear whole or not at all, in a directory that is provably Bindery's; page results by content |
+//! | `private_fs` | files and folders that only their owner may read |
+//! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis; each with a name that its files know |
 //! | [`output`] | blocks → Markdown |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
 //! | [`aggregate`] | joins pages in page order, without what they repeat in their margins |
@@ -125,6 +126,7 @@ pub mod metrics;
 pub mod notify;
 pub mod output;
 pub mod pool;
+mod private_fs;
 pub mod processor;
 pub mod store;
 pub mod supervisor;

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 pub mod contract;
 mod embedded;
@@ -183,9 +183,26 @@ pub enum StoreError {
     /// operation again.
     #[error("the task store is unavailable: {0}")]
     Unavailable(String),
-    /// A record cannot be read as one.
+    /// There is a record, and it cannot be read as one: a later version wrote it, or it is damaged. It can be deleted.
     #[error("the stored record cannot be read: {0}")]
+    Unreadable(UnreadableRecord),
+    /// The database as a whole cannot be read.
+    #[error("the task store is damaged: {0}")]
+    Damaged(String),
+    /// An answer of the database makes no sense.
+    #[error("the task store's answer cannot be read: {0}")]
     Corrupt(String),
+}
+
+/// What a store is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreIdentity {
+    /// What it is: `embedded`, `redis`.
+    pub kind: &'static str,
+    /// Where it is. Several names may lead to one store, and one name to several, one after the other.
+    pub place: String,
+    /// The name that no other store has; absent until it is [given](TaskStore::name), and when the store was emptied.
+    pub id: Option<Uuid>,
 }
 
 /// Where task records live. Implementations are shared between threads; what takes longer than a short read must
@@ -195,6 +212,23 @@ pub trait TaskStore: Send + Sync + 'static {
     /// How long a lease lasts that is not renewed; `None` when only one process can have this store open.
     fn lease(&self) -> Option<Duration> {
         None
+    }
+
+    /// What this store is known by, so that files are never used with the records of another one; `None` when it ends
+    /// with its process.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
+        Ok(None)
+    }
+
+    /// Gives the store `id` as the name that no other one has, unless it has one; returns the one that it has then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn name(&self, id: Uuid) -> Result<Uuid, StoreError> {
+        Ok(id)
     }
 
     /// Writes the first version of a record and its index entries, unless the caller's key or a task of the same
@@ -209,7 +243,7 @@ pub trait TaskStore: Send + Sync + 'static {
     /// The record of `id`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is none or it has expired.
+    /// [`StoreError::NotFound`] when there is none or it has expired, [`StoreError::Unreadable`] when it cannot be read.
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError>;
 
     /// Replaces a record and moves its index entries, in one step, if it still is at the expected revision.
@@ -229,6 +263,7 @@ pub trait TaskStore: Send + Sync + 'static {
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
 
     /// Removes a record, if it still is at the `expected` revision, and its index entries; `false` when there was none.
+    /// Without a revision, also one that cannot be read.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when somebody changed it in between; nothing is removed then.

@@ -34,7 +34,9 @@ mod model;
 mod options;
 mod outbox;
 mod pages;
+mod pairing;
 mod queries;
+mod rebuild;
 mod records;
 mod registry;
 mod submit;
@@ -50,6 +52,8 @@ pub use messages::{
 };
 pub use options::SupervisorOptions;
 pub use pages::PageWindow;
+pub use pairing::{PairingError, pair};
+pub use rebuild::{Rebuilt, rebuild};
 pub use registry::Processors;
 pub(crate) use submit::storage_failure;
 pub use tenants::TenantLimits;

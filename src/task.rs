@@ -10,6 +10,7 @@ mod ranges;
 mod record;
 mod selection;
 mod status;
+mod stored;
 mod webhook;
 
 pub use cost::{Amount, Cost, Price};
@@ -22,4 +23,6 @@ pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
 pub use selection::{PageRangeError, PageSelection};
 pub use status::{IllegalTransition, TaskStatus, TaskStep};
+pub use stored::UnreadableRecord;
+pub(crate) use stored::{FORMAT_FIELD, RECORD_FORMAT, from_json, from_object, to_json};
 pub use webhook::{Webhook, WebhookState};

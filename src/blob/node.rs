@@ -1,11 +1,12 @@
 //! A name for a process that no other living process on the same blob store has.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 
 use uuid::Uuid;
 
 use super::LocalBlob;
+use crate::private_fs;
 
 /// The name of a living process. It is free again when the process ends, however that comes: it is a locked file
 /// (`flock(2)`), and the file says who had it.
@@ -44,13 +45,17 @@ impl LocalBlob {
     pub fn take_name(&self, wanted: &str) -> io::Result<NodeName> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let wanted: String = wanted.chars().map(plain).take(100).collect();
-        fs::create_dir_all(self.path("nodes")?)?;
+        private_fs::make_folder(&self.path("nodes")?)?;
         for number in 1..=MOST {
             let node = if number == 1 { wanted.clone() } else { format!("{wanted}-{number}") };
             let path = self.path(&format!("nodes/{node}.lock"))?;
-            let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+            let options = &mut File::options();
+            let mut file = private_fs::open(&path, options.create(true).truncate(false).read(true).write(true))?;
             match file.try_lock() {
+                // Somebody else's file is no name of ours.
+                Ok(()) if !is_name_of(&node, &mut file)? => {}
                 Ok(()) => {
+                    file.rewind()?;
                     let owner = format!("{node}#{}", Uuid::now_v7().simple());
                     file.set_len(0)?;
                     file.write_all(owner.as_bytes())?;
@@ -101,6 +106,14 @@ impl LocalBlob {
     }
 }
 
+/// Whether the lock file of `node` is new, or says who had the name before.
+fn is_name_of(node: &str, file: &mut File) -> io::Result<bool> {
+    let mut said = Vec::new();
+    file.take(1_000).read_to_end(&mut said)?;
+    let owner = String::from_utf8_lossy(&said);
+    Ok(said.is_empty() || owner.strip_prefix(node).is_some_and(|rest| rest.starts_with('#')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +134,8 @@ mod tests {
         let successor = blob.take_name("a/b").unwrap();
         assert_eq!(successor.node(), "a_b", "the first free one");
         assert!(!blob.is_alive(&was).unwrap(), "the same node, another process");
+        std::fs::write(blob.path("nodes/theirs.lock").unwrap(), b"4711").unwrap();
+        assert_eq!(blob.take_name("theirs").unwrap().node(), "theirs-2");
+        assert_eq!(std::fs::read(blob.path("nodes/theirs.lock").unwrap()).unwrap(), b"4711");
     }
 }

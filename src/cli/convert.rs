@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bindery::blob::{LocalBlob, Scratch};
+use bindery::blob::{DataDir, LocalBlob, Scratch};
 use bindery::config::{Config, Settings};
 use bindery::ledger::{Ledger, LedgerLimits};
 use bindery::store::EmbeddedStore;
@@ -113,10 +113,11 @@ pub struct Local {
 
 impl Local {
     pub fn start(config: &Config) -> anyhow::Result<Self> {
-        let scratch = Scratch::create(&config.data_dir.join("convert"))
+        let data = DataDir::open(&config.data_dir)?;
+        let scratch = Scratch::create(&data.path().join("convert"))
             .with_context(|| format!("cannot write to the data directory {}", config.data_dir.display()))?;
         let shared = LocalBlob::open(&config.blob)
-            .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
+            .with_context(|| format!("cannot use the blob directory {}", config.blob.display()))?;
         // Limits of a server mean nothing to one command: its tasks neither expire nor are too many.
         let mut config = config.clone();
         config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);

@@ -1,19 +1,20 @@
 //! `bindery serve`.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
-use anyhow::{Context, bail};
-use bindery::blob::LocalBlob;
-use bindery::config::{Config, StoreChoice};
+use anyhow::{Context, anyhow, bail};
+use bindery::blob::{DataDir, LocalBlob};
+use bindery::config::{Config, Settings, StoreChoice};
 use bindery::http::{self, ApiState};
 use bindery::metrics;
-use bindery::store::{EmbeddedStore, RedisOptions, RedisStore};
+use bindery::store::{EmbeddedStore, RedisOptions, RedisStore, StoreError};
 use bindery::{Bindery, Builder};
+use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -25,17 +26,34 @@ const LAST_ANSWERS: u64 = 5;
 /// How often measurements are put in order, so that they do not pile up while nobody asks for them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-pub fn run(config: Config) -> anyhow::Result<ExitCode> {
-    actix_web::rt::System::new().block_on(serve(config))
+#[derive(Args)]
+pub struct Serve {
+    /// Make the task store anew from the tasks' folders: one that cannot be read is moved aside, and an empty one takes
+    /// the place of one that is lost
+    #[arg(long)]
+    rebuild: bool,
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+pub fn run(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
+    actix_web::rt::System::new().block_on(serve(config, rebuild))
+}
+
+impl Serve {
+    /// The settings, and whether the store is to be made anew.
+    pub fn parts(self) -> (Settings, bool) {
+        (self.settings, self.rebuild)
+    }
+}
+
+async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let lock = lock(&config)?;
     config.refuse_open_door()?;
     // The port first: a server that cannot listen must not begin calls.
     let listener = TcpListener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
     let recorder = record_metrics()?;
-    let bindery = start(&config).await?;
+    let bindery = start(&config, rebuild).await?;
     let stopping = CancellationToken::new();
     let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone()).metrics(recorder);
     let state = state.upload_timeout(config.upload_timeout);
@@ -109,35 +127,48 @@ fn record_metrics() -> anyhow::Result<PrometheusHandle> {
 /// With a store of its own, one server a data directory: two would run every unfinished task twice. Servers on one Redis
 /// share it, and only with each other.
 fn lock(config: &Config) -> anyhow::Result<File> {
-    let dir = &config.data_dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
-    let file = File::create(dir.join("server.lock"))
-        .with_context(|| format!("cannot write to the data directory {}", dir.display()))?;
+    let dir = DataDir::open(&config.data_dir)?;
     let shared = matches!(config.store, StoreChoice::Redis(_));
-    match if shared { file.try_lock_shared() } else { file.try_lock() } {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another bindery server uses the data directory {}: stop it, or give --data-dir", dir.display())
+    dir.lock(shared).or_else(|error| {
+        let dir = dir.path().display();
+        if error.kind() == std::io::ErrorKind::WouldBlock {
+            bail!("another bindery server uses the data directory {dir}: stop it, or give --data-dir")
         }
-        Err(TryLockError::Error(error)) => Err(error).context("cannot lock the data directory"),
-    }
+        Err(error).with_context(|| format!("cannot lock the data directory {dir}"))
+    })
 }
 
-async fn start(config: &Config) -> anyhow::Result<Bindery> {
+async fn start(config: &Config, rebuild: bool) -> anyhow::Result<Bindery> {
     let blob = LocalBlob::open(&config.blob)
-        .with_context(|| format!("cannot write to the blob directory {}", config.blob.display()))?;
+        .with_context(|| format!("cannot use the blob directory {}", config.blob.display()))?;
     let readers = super::readers(config)?;
     if let Some(missing) = readers.check()? {
         log::warn!("PDFs are read without {missing}: a hostile one has more room here");
     }
     let builder = Builder::configured(config).map_err(anyhow::Error::msg)?.blob(blob).readers(readers);
-    Ok(match &config.store {
-        StoreChoice::Embedded => builder.store(EmbeddedStore::open(&config.data_dir)?).start(),
-        StoreChoice::Memory => builder.store(EmbeddedStore::in_memory()?).start(),
+    let paired = match &config.store {
+        StoreChoice::Embedded => builder.store(open_embedded(config, rebuild)?).paired(rebuild).await,
+        StoreChoice::Memory => builder.store(EmbeddedStore::in_memory()?).paired(rebuild).await,
         StoreChoice::Redis(url) => {
             let options = RedisOptions { lease: config.lease, ..RedisOptions::default() };
-            builder.store(RedisStore::connect(url, options).await?).start()
+            builder.store(RedisStore::connect(url, options).await?).paired(rebuild).await
         }
+    };
+    Ok(paired?.start())
+}
+
+fn open_embedded(config: &Config, rebuild: bool) -> anyhow::Result<EmbeddedStore> {
+    let dir = &config.data_dir;
+    if rebuild && let Some(aside) = EmbeddedStore::move_damaged_aside(dir)? {
+        log::warn!("the damaged task store is now {}", aside.display());
+    }
+    EmbeddedStore::open(dir).map_err(|error| match error {
+        StoreError::Damaged(why) => anyhow!(
+            "{}/tasks.redb cannot be read ({why}): start once with --rebuild, which moves it aside and makes the records \
+             again from the tasks' folders",
+            dir.display()
+        ),
+        other => other.into(),
     })
 }
 

@@ -109,6 +109,10 @@ impl From<RequestError> for ApiError {
             RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, "task_final", detail),
             RequestError::NoWebhook => Self::new(StatusCode::CONFLICT, "no_webhook", detail),
             RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, "result_not_ready", detail),
+            RequestError::RecordUnreadable(record) => {
+                log::warn!("request refused, the record of its task cannot be read: {}", record.why);
+                Self::new(StatusCode::CONFLICT, "record_unreadable", detail)
+            }
             RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, "idempotency_conflict", detail),
             RequestError::OverQuota(_) => {
                 let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", detail);

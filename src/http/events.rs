@@ -68,6 +68,7 @@ pub(super) struct EventsQuery {
     responses(
         (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
         (status = 404, description = "No such task"),
+        (status = 409, description = "Its record cannot be read"),
     )
 )]
 pub(super) async fn events(

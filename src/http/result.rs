@@ -117,7 +117,11 @@ pub(super) async fn result(
     path = "/v1/tasks/{id}/pages",
     tag = "results",
     params(("id" = TaskId, Path, description = "The task"), PagesQuery),
-    responses((status = 200, body = PagesView, description = "A window of them"), (status = 404, description = "No such task"))
+    responses(
+        (status = 200, body = PagesView, description = "A window of them"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "Its record cannot be read"),
+    )
 )]
 pub(super) async fn pages(
     state: web::Data<ApiState>,

@@ -39,6 +39,7 @@ pub(super) struct ImageQuery {
     responses(
         (status = 200, description = "A picture", content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
         (status = 404, description = "No such task"),
+        (status = 409, description = "Its record cannot be read"),
     )
 )]
 pub(super) async fn image(
@@ -70,6 +71,7 @@ pub(super) async fn image(
     responses(
         (status = 200, description = "A part of a page", body = String, content_type = "text/html"),
         (status = 404, description = "No such task, or the page is not read"),
+        (status = 409, description = "Its record cannot be read"),
     )
 )]
 pub(super) async fn html(

@@ -52,7 +52,11 @@ struct ListView {
     path = "/v1/tasks/{id}",
     tag = "tasks",
     params(("id" = TaskId, Path, description = "The task"), GetQuery),
-    responses((status = 200, body = TaskView, description = "The task"), (status = 404, description = "No such task"))
+    responses(
+        (status = 200, body = TaskView, description = "The task"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "Its record cannot be read"),
+    )
 )]
 pub(super) async fn get(
     state: web::Data<ApiState>,

@@ -113,13 +113,8 @@ impl PageHashes {
         if let Some(file) = self.file.get() {
             return Ok(Some(file));
         }
-        let path = self.blob.path(&self.key)?;
-        let opened = File::options().read(true).write(true).create(make).truncate(false).open(path);
-        match opened {
-            Ok(file) => Ok(Some(self.file.get_or_init(|| file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !make => Ok(None),
-            Err(error) => Err(error),
-        }
+        let opened = self.blob.open_in_place(&self.key, make)?;
+        Ok(opened.map(|file| self.file.get_or_init(|| file)))
     }
 }
 

@@ -8,7 +8,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::task::TaskId;
@@ -34,15 +33,10 @@ pub struct InFlight {
 pub struct Flights(Option<Arc<File>>);
 
 impl Flights {
-    /// A new file at `path`; its folder is made when it is missing.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        File::create(path).map(|file| Self(Some(Arc::new(file))))
+    /// Keeps them in `file`, which is empty.
+    #[must_use]
+    pub fn in_file(file: File) -> Self {
+        Self(Some(Arc::new(file)))
     }
 
     /// Keeps nothing: for a pool whose tasks do not outlive it.
@@ -121,7 +115,8 @@ mod tests {
     fn what_flies_is_in_the_file_and_what_landed_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nodes/a.flights");
-        let flights = Flights::create(&path).unwrap();
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        let flights = Flights::in_file(File::create(&path).unwrap());
         let flight = |first| InFlight { task: TaskId::generate(), epoch: 3, first, last: first + 1 };
         let now = || read_flights(File::open(&path).unwrap()).unwrap();
         let (one, two) = (flight(1), flight(5));

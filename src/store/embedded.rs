@@ -7,6 +7,8 @@
 //! After a failed write (a full disk) the database refuses everything until it is opened anew. So the writer closes it,
 //! everyone is told that the store is unavailable, and each further write first tries to open it: it heals by itself.
 
+mod file;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,11 +20,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::{
-    Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update, check_update,
+    Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, StoreIdentity, TaskStore, Update,
+    check_update,
 };
 use crate::clock::{CautiousClock, Timestamp};
 use crate::failpoint;
-use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
+use crate::private_fs;
+use crate::task::{RECORD_FORMAT, Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 /// id → format byte, operation, record as JSON.
 const RECORDS: Table = TableDefinition::new("records");
@@ -39,10 +43,13 @@ const EXPIRY: Table = TableDefinition::new("expiry");
 /// `r` and a fingerprint → id; `k` and an idempotency key → id.
 const SAME: Table = TableDefinition::new("same");
 
+const TABLES: [Table; 7] = [RECORDS, ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY, SAME];
+
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-/// The first byte of every record. A later layout gets another one.
-const FORMAT: u8 = 1;
+/// The first byte of every record.
+#[allow(clippy::cast_possible_truncation, reason = "a small number")]
+const FORMAT: u8 = RECORD_FORMAT as u8;
 /// Operations that share one commit.
 const GROUP: usize = 512;
 /// Operations that may wait; a caller past that waits for a place.
@@ -55,6 +62,8 @@ pub struct EmbeddedStore {
     database: Arc<watch::Sender<Option<Arc<Database>>>>,
     writer: mpsc::Sender<Write>,
     clock: CautiousClock,
+    /// Its file; absent in memory.
+    path: Option<Arc<Path>>,
 }
 
 struct Write {
@@ -69,12 +78,16 @@ enum Answer {
     NothingThere,
     /// Nothing was written; this task is the same one.
     Existing(TaskId),
+    /// What the store is called.
+    Named(Option<Uuid>),
 }
 
 enum Operation {
     Create(Box<Create>),
     Update(Box<Update>),
     Delete(TaskId, Option<Revision>),
+    /// Asks for the store's name, or gives it one.
+    Name(Option<Uuid>),
     /// Changes nothing; answered when the database takes writes.
     Ping,
 }
@@ -83,11 +96,21 @@ impl EmbeddedStore {
     /// Opens the store in `directory`, making both when they are missing. What was answered is durable.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the file cannot be opened, for example because another process has it.
+    /// [`StoreError::Unavailable`] when the file cannot be opened, for example because another process has it, and
+    /// [`StoreError::Damaged`] when it cannot be read.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(&directory).map_err(unavailable)?;
-        let path = directory.as_ref().join("tasks.redb");
-        Self::start(open(&path)?, Some(path))
+        private_fs::make_folder(directory.as_ref()).map_err(unavailable)?;
+        let path = file::path_in(directory.as_ref());
+        Self::start(file::open(&path)?, Some(path))
+    }
+
+    /// Moves a file in `directory` that cannot be read out of the way, so that [`Self::open`] begins with an empty store;
+    /// returns where it is now, or `None` when there is nothing wrong. Reads the whole file.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file is in use, was written by a later version, or cannot be moved.
+    pub fn move_damaged_aside(directory: impl AsRef<Path>) -> Result<Option<PathBuf>, StoreError> {
+        file::move_damaged_aside(&file::path_in(directory.as_ref()))
     }
 
     /// A store that forgets everything when it is dropped.
@@ -96,19 +119,19 @@ impl EmbeddedStore {
     /// [`StoreError::Unavailable`] when the thread that writes cannot be started.
     pub fn in_memory() -> Result<Self, StoreError> {
         let database = Database::builder().create_with_backend(InMemoryBackend::new()).map_err(unavailable)?;
-        Self::start(with_tables(database)?, None)
+        Self::start(file::with_tables(database)?, None)
     }
 
     fn start(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
         let database = Arc::new(watch::Sender::new(Some(Arc::new(database))));
         let (writer, queue) = mpsc::channel(QUEUE);
         let clock = CautiousClock::default();
-        let (owned, shared) = (Arc::clone(&database), clock.clone());
+        let (owned, shared, own) = (Arc::clone(&database), clock.clone(), path.as_deref().map(Arc::from));
         std::thread::Builder::new()
             .name("bindery-store".into())
             .spawn(move || write_in_groups(&owned, path.as_deref(), queue, &shared))
             .map_err(unavailable)?;
-        Ok(Self { database, writer, clock })
+        Ok(Self { database, writer, clock, path: own })
     }
 
     fn database(&self) -> Result<Arc<Database>, StoreError> {
@@ -139,6 +162,21 @@ impl EmbeddedStore {
 
 #[async_trait]
 impl TaskStore for EmbeddedStore {
+    async fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let path = path.canonicalize().map_err(unavailable)?;
+        let place = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
+        let Answer::Named(id) = self.write(Operation::Name(None)).await? else { return Ok(None) };
+        Ok(Some(StoreIdentity { kind: "embedded", place, id }))
+    }
+
+    async fn name(&self, id: Uuid) -> Result<Uuid, StoreError> {
+        match self.write(Operation::Name(Some(id))).await? {
+            Answer::Named(Some(id)) => Ok(id),
+            _ => Ok(id),
+        }
+    }
+
     async fn create(&self, create: &Create) -> Result<Created, StoreError> {
         let answer = self.write(Operation::Create(Box::new(create.clone()))).await?;
         Ok(if let Answer::Existing(id) = answer { Created::Existing(id) } else { Created::New })
@@ -185,7 +223,7 @@ impl TaskStore for EmbeddedStore {
                 Ok((_, record)) if is_expired(&record, now) => continue,
                 Ok((_, record)) => record,
                 Err(why) => {
-                    log::error!("a record is left out of a list: {why}");
+                    log::warn!("a record is left out of a list: {why}");
                     continue;
                 }
             };
@@ -290,19 +328,6 @@ fn id_of_place(place: &[u8]) -> Result<TaskId, StoreError> {
     <[u8; 16]>::try_from(&place[8..]).map(TaskId::from_bytes).map_err(corrupt)
 }
 
-fn open(path: &Path) -> Result<Database, StoreError> {
-    with_tables(Database::create(path).map_err(unavailable)?)
-}
-
-fn with_tables(database: Database) -> Result<Database, StoreError> {
-    let tables = database.begin_write().map_err(unavailable)?;
-    for table in [RECORDS, ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY, SAME] {
-        tables.open_table(table).map_err(unavailable)?;
-    }
-    tables.commit().map_err(unavailable)?;
-    Ok(database)
-}
-
 /// Does a group on the open database; one that fails closes it, and the next one opens it.
 fn write_or_reopen(
     database: &watch::Sender<Option<Arc<Database>>>,
@@ -315,7 +340,7 @@ fn write_or_reopen(
         (Some(current), _) => current,
         // A reader may still hold the old one for a moment; then this fails and the next write tries again.
         (None, Some(path)) => {
-            let opened = Arc::new(open(path)?);
+            let opened = Arc::new(file::open(path).map_err(unavailable)?);
             database.send_replace(Some(Arc::clone(&opened)));
             opened
         }
@@ -365,6 +390,8 @@ fn write_group(
             Operation::Create(new) => create(&transaction, new, now),
             Operation::Update(change) => update(&transaction, change, now),
             Operation::Delete(id, expected) => remove(&transaction, *id, *expected),
+            Operation::Name(None) => file::id(&transaction).map(Answer::Named),
+            Operation::Name(Some(wanted)) => file::name(&transaction, *wanted).map(|id| Answer::Named(Some(id))),
             Operation::Ping => Ok(Answer::Done),
         };
         match result {
@@ -380,10 +407,11 @@ fn write_group(
 
 fn create(transaction: &WriteTransaction, create: &Create, now: Timestamp) -> Result<Answer, StoreError> {
     let record = &create.record;
-    match read(transaction, record.id)? {
-        Some((last, _)) if last == create.operation => return Ok(Answer::Done),
-        Some(_) => return Err(StoreError::Exists),
-        None => {}
+    match read(transaction, record.id) {
+        Ok(Some((last, _))) if last == create.operation => return Ok(Answer::Done),
+        Ok(Some(_)) | Err(StoreError::Unreadable(_)) => return Err(StoreError::Exists),
+        Ok(None) => {}
+        Err(other) => return Err(other),
     }
     if let Some(key) = &record.idempotency
         && let Some(known) = same(transaction, b'k', key, now)?
@@ -415,7 +443,7 @@ fn pointer_key(kind: u8, hash: &str) -> Vec<u8> {
     [&[kind], hash.as_bytes()].concat()
 }
 
-/// The task that a pointer leads to, if it is still there.
+/// The task that a pointer leads to, if it is still there. One that cannot be read stands in nobody's way.
 fn same(
     transaction: &WriteTransaction,
     kind: u8,
@@ -425,8 +453,11 @@ fn same(
     let table = transaction.open_table(SAME).map_err(unavailable)?;
     let Some(id) = table.get(&pointer_key(kind, hash)[..]).map_err(unavailable)? else { return Ok(None) };
     let id = TaskId::from_bytes(id.value().try_into().map_err(corrupt)?);
-    let found = read(transaction, id)?.map(|(_, record)| record);
-    Ok(found.filter(|record| !is_expired(record, now)))
+    match read(transaction, id) {
+        Ok(found) => Ok(found.map(|(_, record)| record).filter(|record| !is_expired(record, now))),
+        Err(StoreError::Unreadable(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 fn point(transaction: &WriteTransaction, kind: u8, hash: Option<&str>, id: TaskId) -> Result<(), StoreError> {
@@ -463,12 +494,30 @@ fn update(transaction: &WriteTransaction, change: &Update, now: Timestamp) -> Re
 }
 
 fn remove(transaction: &WriteTransaction, id: TaskId, expected: Option<Revision>) -> Result<Answer, StoreError> {
-    let Some((_, current)) = read(transaction, id)? else { return Ok(Answer::NothingThere) };
+    let current = match read(transaction, id) {
+        Ok(Some((_, current))) => current,
+        Ok(None) => return Ok(Answer::NothingThere),
+        Err(StoreError::Unreadable(_)) if expected.is_none() => return remove_unreadable(transaction, id),
+        Err(other) => return Err(other),
+    };
     if expected.is_some_and(|expected| expected != current.revision()) {
         return Err(StoreError::Conflict(current.revision()));
     }
     change_index(transaction, &current, false)?;
     unpoint(transaction, &current)?;
+    let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
+    records.remove(&id.as_bytes()[..]).map_err(unavailable)?;
+    Ok(Answer::Done)
+}
+
+/// Nobody knows where a record stands in the indexes that cannot be read, so all are looked through.
+fn remove_unreadable(transaction: &WriteTransaction, id: TaskId) -> Result<Answer, StoreError> {
+    for table in [ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY] {
+        let mut table = transaction.open_table(table).map_err(unavailable)?;
+        table.retain(|key, _| !key.ends_with(id.as_bytes())).map_err(unavailable)?;
+    }
+    let mut same = transaction.open_table(SAME).map_err(unavailable)?;
+    same.retain(|_, task| task != id.as_bytes()).map_err(unavailable)?;
     let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
     records.remove(&id.as_bytes()[..]).map_err(unavailable)?;
     Ok(Answer::Done)
@@ -546,13 +595,22 @@ fn encode(record: &TaskRecord, operation: Uuid) -> Result<Vec<u8>, StoreError> {
 }
 
 fn decode(bytes: &[u8]) -> Result<(Uuid, TaskRecord), StoreError> {
-    match bytes {
-        [FORMAT, rest @ ..] if rest.len() > 16 => {
-            let operation = Uuid::from_slice(&rest[..16]).map_err(corrupt)?;
-            Ok((operation, serde_json::from_slice(&rest[16..]).map_err(corrupt)?))
-        }
-        _ => Err(StoreError::Corrupt("it was written by another version of Bindery".into())),
+    let json = bytes.get(17..).unwrap_or_default();
+    let unreadable = |why: &dyn std::fmt::Display| {
+        // Whose it is can be read more often than not.
+        let object = serde_json::from_slice::<serde_json::Value>(json).unwrap_or_default();
+        let tenant = object.get("tenant").and_then(serde_json::Value::as_str).map(str::to_owned);
+        StoreError::Unreadable(match bytes.first() {
+            Some(format) if *format != FORMAT => UnreadableRecord::of_format(format, tenant),
+            _ => UnreadableRecord { why: why.to_string(), tenant },
+        })
+    };
+    if bytes.first() != Some(&FORMAT) {
+        return Err(unreadable(&""));
     }
+    let operation = bytes.get(1..17).and_then(|operation| Uuid::from_slice(operation).ok());
+    let operation = operation.ok_or_else(|| unreadable(&"it is cut short"))?;
+    Ok((operation, serde_json::from_slice(json).map_err(|error| unreadable(&error))?))
 }
 
 fn is_expired(record: &TaskRecord, now: Timestamp) -> bool {
@@ -568,54 +626,4 @@ fn corrupt(error: impl std::fmt::Display) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn keeps_the_contract_on_disk() {
-        let dir = tempfile::tempdir().unwrap();
-        super::super::contract::check_all(&EmbeddedStore::open(dir.path()).unwrap()).await;
-    }
-
-    #[tokio::test]
-    async fn keeps_the_contract_in_memory() {
-        super::super::contract::check_all(&EmbeddedStore::in_memory().unwrap()).await;
-    }
-
-    #[tokio::test]
-    async fn what_was_answered_is_there_after_reopening() {
-        let dir = tempfile::tempdir().unwrap();
-        let record = crate::task::test_record(1_000);
-        let store = EmbeddedStore::open(dir.path()).unwrap();
-        store.create(&creating(&record)).await.unwrap();
-        let second = EmbeddedStore::open(dir.path());
-        assert!(matches!(second, Err(StoreError::Unavailable(_))), "one process a file");
-        drop(store);
-        let reopened = reopen(dir.path());
-        assert_eq!(reopened.get(record.id).await.unwrap(), record);
-    }
-
-    fn creating(record: &TaskRecord) -> Create {
-        Create { record: record.clone(), operation: Uuid::now_v7(), reuse: false }
-    }
-
-    /// The writing thread lets go of the file a moment after its last handle.
-    fn reopen(dir: &Path) -> EmbeddedStore {
-        loop {
-            match EmbeddedStore::open(dir) {
-                Ok(store) => return store,
-                Err(_) => std::thread::yield_now(),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn many_writers_share_commits_and_each_gets_its_own_answer() {
-        let store = EmbeddedStore::in_memory().unwrap();
-        let records: Vec<_> = (0..200).map(crate::task::test_record).collect();
-        let doubled: Vec<_> = records.iter().chain(&records).map(creating).collect();
-        let answers = futures::future::join_all(doubled.iter().map(|create| store.create(create))).await;
-        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 200);
-        assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(StoreError::Exists))).count(), 200);
-    }
-}
+mod tests;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
-use super::{Create, Created, ListPage, ListQuery, Renewed, StoreError, TaskStore, Update};
+use super::{Create, Created, ListPage, ListQuery, Renewed, StoreError, StoreIdentity, TaskStore, Update};
 use crate::clock::Timestamp;
 use crate::metrics;
 use crate::task::{Revision, TaskId, TaskRecord};
@@ -27,6 +28,14 @@ async fn timed<T>(
 impl TaskStore for MeasuredStore {
     fn lease(&self) -> Option<Duration> {
         self.0.lease()
+    }
+
+    async fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
+        timed("identity", self.0.identity()).await
+    }
+
+    async fn name(&self, id: Uuid) -> Result<Uuid, StoreError> {
+        timed("name", self.0.name(id)).await
     }
 
     async fn create(&self, create: &Create) -> Result<Created, StoreError> {

@@ -5,6 +5,7 @@
 //! says it is read-only was demoted: the connection is made anew, so that a name that now leads elsewhere is looked up.
 
 mod checks;
+mod fields;
 mod keys;
 mod scripts;
 
@@ -15,16 +16,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisError};
-use serde_json::{Map, Value};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use self::fields::{from_fields, to_fields};
 use self::scripts::Scripts;
 use super::{
-    Create, Created, Cursor, LeaseChange, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update, node_of,
+    Create, Created, Cursor, LeaseChange, ListPage, ListQuery, Renewal, Renewed, StoreError, StoreIdentity, TaskStore,
+    Update, node_of,
 };
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskId, TaskRecord, TaskStatus};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 /// Tasks handled in one script or pipeline.
 const BATCH: usize = 256;
@@ -110,19 +112,44 @@ impl RedisStore {
         u64::try_from(self.options.lease.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The records of `ids` in their order; those that expired in the meantime are left out.
-    async fn records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {
+    /// The fields of the records of `ids` in their order, none where there is no record; `None` where something else has
+    /// its key.
+    async fn hashes(&self, ids: &[TaskId]) -> Result<Vec<Option<HashMap<String, String>>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut pipe = redis::pipe();
         for id in ids {
             pipe.hgetall(keys::record(*id));
         }
-        let mut connection = self.connection();
-        let hashes: Vec<HashMap<String, String>> =
-            pipe.query_async(&mut connection).await.map_err(|e| self.lost(&e))?;
-        // One that cannot be read must not hide the others.
-        let read = |fields| from_fields(fields).inspect_err(|why| log::error!("a record is left out of a list: {why}"));
-        Ok(hashes.into_iter().filter(|fields| !fields.is_empty()).filter_map(|fields| read(fields).ok()).collect())
+        // One wrong answer must not hide the others.
+        let found = pipe.ignore_errors().query_async(&mut self.connection()).await;
+        let answers: Vec<redis::RedisResult<HashMap<String, String>>> = found.map_err(|e| self.lost(&e))?;
+        answers.into_iter().map(|answer| self.unless_wrong_type(answer)).collect()
     }
+
+    /// `None` where something else than a record has its key.
+    fn unless_wrong_type<T>(&self, answer: redis::RedisResult<T>) -> Result<Option<T>, StoreError> {
+        match answer {
+            Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
+            answer => answer.map(Some).map_err(|e| self.lost(&e)),
+        }
+    }
+
+    /// The records of `ids` in their order; those that expired in the meantime are left out.
+    async fn records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {
+        let read = |fields: Option<HashMap<String, String>>| {
+            let record = fields.map_or_else(|| Err(wrong_type()), from_fields);
+            record.inspect_err(|why| log::warn!("a record is left out of a list: {why}")).ok()
+        };
+        let hashes = self.hashes(ids).await?.into_iter();
+        Ok(hashes.filter(|fields| fields.as_ref().is_none_or(|fields| !fields.is_empty())).filter_map(read).collect())
+    }
+}
+
+fn wrong_type() -> StoreError {
+    let why = "another kind of value has its key".into();
+    StoreError::Unreadable(UnreadableRecord { why, tenant: None })
 }
 
 #[async_trait]
@@ -131,39 +158,40 @@ impl TaskStore for RedisStore {
         Some(self.options.lease)
     }
 
+    async fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
+        let mut command = redis::cmd("GET");
+        let id: Option<String> =
+            command.arg(keys::STORE).query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        let id = id.and_then(|id| id.parse().ok());
+        Ok(Some(StoreIdentity { kind: "redis", place: self.address.to_string(), id }))
+    }
+
+    async fn name(&self, id: Uuid) -> Result<Uuid, StoreError> {
+        let mut command = redis::cmd("SET");
+        command.arg(keys::STORE).arg(id.to_string()).arg("NX").arg("GET");
+        let known: Option<String> = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        Ok(known.and_then(|known| known.parse().ok()).unwrap_or(id))
+    }
+
     async fn create(&self, create: &Create) -> Result<Created, StoreError> {
-        let record = &create.record;
-        let mut call = self.scripts.create.prepare_invoke();
-        call.key(keys::record(record.id))
-            .key(keys::lease(record.id))
-            .key(keys::ALL)
-            .key(keys::by_status(record.status));
-        call.key(record.fingerprint.as_deref().map(keys::same).unwrap_or_default());
-        call.key(record.idempotency.as_deref().map(keys::idempotency).unwrap_or_default());
-        call.arg(create.operation.to_string()).arg(record.created_at.as_millis()).arg(record.id.to_string());
-        call.key(keys::EXPIRY);
-        call.arg(record.owner.as_deref().unwrap_or_default()).arg(self.lease_ms());
-        call.arg(record.fingerprint.as_deref().unwrap_or_default()).arg(u8::from(create.reuse));
-        call.arg(record.expires_at.map_or(0, Timestamp::as_millis));
-        call.arg(record.tenant.as_deref().unwrap_or_default()).arg(record.status.as_str());
-        call.arg(record.message_due_at().map_or(0, Timestamp::as_millis));
-        for (field, value) in to_fields(record, create.operation)? {
-            call.arg(field).arg(value);
+        let known = self.create_once(create).await?;
+        let Created::Existing(id) = known else { return Ok(known) };
+        if !matches!(self.get(id).await, Err(StoreError::Unreadable(_))) {
+            return Ok(known);
         }
-        let (answer, known): (String, String) =
-            call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
-        match (answer.as_str(), known.parse()) {
-            ("new", _) => Ok(Created::New),
-            ("known", Ok(id)) => Ok(Created::Existing(id)),
-            ("taken", _) => Err(StoreError::KeyTaken),
-            _ => Err(StoreError::Exists),
-        }
+        // Nothing can be answered with a task that cannot be read: the PDF makes a new one.
+        let pointer = |hash: Option<&String>, key: fn(&str) -> String| hash.map(|hash| key(hash)).unwrap_or_default();
+        let mut call = self.scripts.unpoint.prepare_invoke();
+        call.key(pointer(create.record.fingerprint.as_ref(), keys::same));
+        call.key(pointer(create.record.idempotency.as_ref(), keys::idempotency)).arg(id.to_string());
+        let _: usize = call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        self.create_once(create).await
     }
 
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         let mut command = redis::cmd("HGETALL");
-        let fields: HashMap<String, String> =
-            command.arg(keys::record(id)).query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        let found = command.arg(keys::record(id)).query_async(&mut self.connection()).await;
+        let fields: HashMap<String, String> = self.unless_wrong_type(found)?.ok_or_else(wrong_type)?;
         if fields.is_empty() { Err(StoreError::NotFound) } else { from_fields(fields) }
     }
 
@@ -250,32 +278,38 @@ impl TaskStore for RedisStore {
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.until(keys::EXPIRY, now, limit).await
+        self.until(keys::EXPIRY, now, 0, limit).await
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        loop {
-            let ids = self.until(keys::OUTBOX, now, limit).await?;
-            let mut pipe = redis::pipe();
-            for id in &ids {
-                pipe.exists(keys::record(*id));
+        let (mut due, mut offset) = (Vec::new(), 0);
+        while due.len() < limit {
+            let ids = self.until(keys::OUTBOX, now, offset, limit).await?;
+            let mut gone = Vec::new();
+            for (id, fields) in ids.iter().zip(self.hashes(&ids).await?) {
+                match fields {
+                    Some(fields) if fields.is_empty() => gone.push(*id),
+                    Some(fields) => due.extend(from_fields(fields).ok().map(|record| record.id)),
+                    // What cannot be read must not stand before the others.
+                    None => {}
+                }
             }
-            if ids.is_empty() {
-                return Ok(ids);
+            offset += ids.len() - gone.len();
+            if !gone.is_empty() {
+                // Nor what has expired.
+                let mut command = redis::cmd("ZREM");
+                command.arg(keys::OUTBOX);
+                for id in &gone {
+                    command.arg(id.to_string());
+                }
+                let _: usize = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
             }
-            let there: Vec<bool> = pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
-            let (living, gone): (Vec<_>, Vec<_>) = ids.into_iter().zip(there).partition(|(_, there)| *there);
-            if gone.is_empty() {
-                return Ok(living.into_iter().map(|(id, _)| id).collect());
+            if ids.len() < limit {
+                break;
             }
-            // What has expired must not stand before the others.
-            let mut command = redis::cmd("ZREM");
-            command.arg(keys::OUTBOX);
-            for (id, _) in &gone {
-                command.arg(id.to_string());
-            }
-            let _: usize = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         }
+        due.truncate(limit);
+        Ok(due)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -354,8 +388,13 @@ impl TaskStore for RedisStore {
                     pipe.cmd("ZSCORE").arg(keys::by_status(status)).arg(id.to_string());
                 }
             }
-            let answers: Vec<redis::Value> =
-                pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+            let answers = pipe.ignore_errors().query_async(&mut self.connection()).await;
+            let answers: Vec<redis::RedisResult<redis::Value>> = answers.map_err(|e| self.lost(&e))?;
+            let answers = answers.into_iter().map(|answer| {
+                // Something else than a record has its key.
+                Ok(self.unless_wrong_type(answer)?.unwrap_or(redis::Value::Boolean(false)))
+            });
+            let answers = answers.collect::<Result<Vec<redis::Value>, StoreError>>()?;
             let answers: Vec<&[redis::Value]> = answers.chunks(3 + TaskStatus::ALL.len()).collect();
             let listed = self.listed_by_tenant(batch, &answers).await?;
             for ((id, answer), listed) in batch.iter().zip(answers).zip(listed) {
@@ -387,8 +426,10 @@ impl TaskStore for RedisStore {
                 for place in &places {
                     pipe.hget(keys::record(place.id), "status");
                 }
-                let statuses: Vec<Option<String>> =
-                    pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+                let answers = pipe.ignore_errors().query_async(&mut self.connection()).await;
+                let answers: Vec<redis::RedisResult<Option<String>>> = answers.map_err(|e| self.lost(&e))?;
+                let status_of = |answer| Ok(self.unless_wrong_type(answer)?.unwrap_or_else(|| Some(String::new())));
+                let statuses = answers.into_iter().map(status_of).collect::<Result<Vec<_>, StoreError>>()?;
                 let wrong = |found: &Option<String>| match (found, status) {
                     (None, _) => true,
                     (Some(found), Some(status)) => found != status.as_str(),
@@ -396,10 +437,11 @@ impl TaskStore for RedisStore {
                 };
                 let wrong: Vec<TaskId> =
                     places.iter().zip(&statuses).filter(|(_, s)| wrong(s)).map(|(place, _)| place.id).collect();
-                self.repair(&wrong).await?;
-                changed += wrong.len();
+                // What cannot be read stays where it is.
+                let mended = self.repair(&wrong).await?.into_iter().filter(|epoch| *epoch != Some(u64::MAX)).count();
+                changed += mended;
                 // What was removed does not stand in the way of the next window any more.
-                start += places.len() - wrong.len();
+                start += places.len() - mended;
             }
         }
         Ok(changed)
@@ -411,10 +453,40 @@ impl TaskStore for RedisStore {
 }
 
 impl RedisStore {
-    /// The first tasks of an index by time that are not after `now`.
-    async fn until(&self, index: &str, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+    /// Writes a new record, unless an equal one is known.
+    async fn create_once(&self, create: &Create) -> Result<Created, StoreError> {
+        let record = &create.record;
+        let mut call = self.scripts.create.prepare_invoke();
+        call.key(keys::record(record.id))
+            .key(keys::lease(record.id))
+            .key(keys::ALL)
+            .key(keys::by_status(record.status));
+        call.key(record.fingerprint.as_deref().map(keys::same).unwrap_or_default());
+        call.key(record.idempotency.as_deref().map(keys::idempotency).unwrap_or_default());
+        call.arg(create.operation.to_string()).arg(record.created_at.as_millis()).arg(record.id.to_string());
+        call.key(keys::EXPIRY);
+        call.arg(record.owner.as_deref().unwrap_or_default()).arg(self.lease_ms());
+        call.arg(record.fingerprint.as_deref().unwrap_or_default()).arg(u8::from(create.reuse));
+        call.arg(record.expires_at.map_or(0, Timestamp::as_millis));
+        call.arg(record.tenant.as_deref().unwrap_or_default()).arg(record.status.as_str());
+        call.arg(record.message_due_at().map_or(0, Timestamp::as_millis));
+        for (field, value) in to_fields(record, create.operation)? {
+            call.arg(field).arg(value);
+        }
+        let (answer, known): (String, String) =
+            call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        match (answer.as_str(), known.parse()) {
+            ("new", _) => Ok(Created::New),
+            ("known", Ok(id)) => Ok(Created::Existing(id)),
+            ("taken", _) => Err(StoreError::KeyTaken),
+            _ => Err(StoreError::Exists),
+        }
+    }
+
+    /// Tasks of an index by time that are not after `now`, the first ones but for `offset`.
+    async fn until(&self, index: &str, now: Timestamp, offset: usize, limit: usize) -> Result<Vec<TaskId>, StoreError> {
         let mut command = redis::cmd("ZRANGE");
-        command.arg(index).arg("-inf").arg(now.as_millis()).arg("BYSCORE").arg("LIMIT").arg(0).arg(limit);
+        command.arg(index).arg("-inf").arg(now.as_millis()).arg("BYSCORE").arg("LIMIT").arg(offset).arg(limit);
         let ids: Vec<String> = command.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
@@ -476,6 +548,9 @@ impl RedisStore {
         let [fields, all, outbox, by_status @ ..] = answer else {
             return Err(StoreError::Corrupt("a short answer".into()));
         };
+        if *fields == redis::Value::Boolean(false) {
+            return Ok(Some(u64::MAX));
+        }
         let fields: HashMap<String, String> = redis::from_redis_value_ref(fields).map_err(broken)?;
         let listed = *all != redis::Value::Nil;
         let in_status = |status: TaskStatus| {
@@ -486,7 +561,7 @@ impl RedisStore {
             Ok(record) => Some(record),
             Err(_) if fields.is_empty() => None,
             Err(why) => {
-                log::error!(task:% = id; "a record stays as it is: {why}");
+                log::warn!(task:% = id; "a record stays as it is: {why}");
                 return Ok(Some(u64::MAX));
             }
         };
@@ -561,70 +636,4 @@ fn unreachable_at(address: &str, error: &RedisError) -> StoreError {
     // READONLY, LOADING, OOM, MISCONF and the like: the server's own name for its state says most.
     let why = error.code().map_or_else(|| error.to_string(), |code| format!("the server answers {code}"));
     StoreError::Unavailable(format!("{address}: {why}"))
-}
-
-/// Fields whose value is text as it is; all others are JSON. Absent values are empty.
-const TEXT_FIELDS: [&str; 17] = [
-    "id",
-    "status",
-    "pdf_path",
-    "result_path",
-    "work_dir",
-    "created_at",
-    "updated_at",
-    "started_at",
-    "finished_at",
-    "expires_at",
-    "owner",
-    "file_name",
-    "tenant",
-    "processor",
-    "fingerprint",
-    "idempotency",
-    OPERATION,
-];
-
-/// The field that names the last writing.
-const OPERATION: &str = "operation";
-
-fn to_fields(record: &TaskRecord, operation: Uuid) -> Result<Vec<(String, String)>, StoreError> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(record) else {
-        return Err(StoreError::Corrupt("a record is not a JSON object".into()));
-    };
-    let text = |value: Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
-    let mut fields: Vec<_> = fields.into_iter().map(|(name, value)| (name, text(value))).collect();
-    fields.push((OPERATION.to_owned(), operation.to_string()));
-    Ok(fields)
-}
-
-fn from_fields(fields: HashMap<String, String>) -> Result<TaskRecord, StoreError> {
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
-    let mut object = Map::new();
-    for (name, text) in fields {
-        let value = match text.as_str() {
-            "" => Value::Null,
-            _ if TEXT_FIELDS.contains(&name.as_str()) => Value::String(text),
-            json => serde_json::from_str(json).map_err(corrupt)?,
-        };
-        object.insert(name, value);
-    }
-    serde_json::from_value(Value::Object(object)).map_err(corrupt)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_reads_back_from_its_fields() {
-        let mut record = crate::task::TaskRecord { file_name: None, ..crate::task::test_record(1_000) };
-        record.options.metadata = Some(serde_json::json!({"a": [1, "x"]}));
-        record.error = Some(crate::task::Failure::permanent("bad_option", "no"));
-        let fields = to_fields(&record, Uuid::nil()).unwrap();
-        assert_eq!(from_fields(fields.into_iter().collect()).unwrap(), record);
-    }
 }

@@ -63,6 +63,8 @@ pub struct Supervisor {
     pub(super) renewed_at: Option<Uptime>,
     /// Tasks that this process cannot run, with the processor that they need.
     pub(super) homeless: HashMap<TaskId, String>,
+    /// Unfinished tasks whose records cannot be read.
+    pub(super) unreadable: HashSet<TaskId>,
     /// Whether the store did not answer since it was last heard of.
     pub(super) store_was_away: bool,
     /// Absent while it makes its round.
@@ -130,6 +132,7 @@ impl Supervisor {
             tick: options.janitor_tick,
             missing: HashMap::new(),
             measured: None,
+            unreadable_since: None,
             clock: clock.clone(),
             wall_clock: CautiousClock::default(),
         };
@@ -155,6 +158,7 @@ impl Supervisor {
             alone: false,
             renewed_at: None,
             homeless: HashMap::new(),
+            unreadable: HashSet::new(),
             store_was_away: false,
             janitor: Some(Box::new(janitor)),
             janitor_timer: None,

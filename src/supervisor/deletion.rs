@@ -64,6 +64,11 @@ impl Handler<DeleteTask> for Supervisor {
                         deletion.finish(id).await?;
                         return Err(RequestError::NotFound);
                     }
+                    // Whatever it says, it can go. But what was read of it cannot be told: a purge is not half done in silence.
+                    Err(RequestError::RecordUnreadable(_)) if !purge => {
+                        deletion.delete_unreadable(id).await?;
+                        return deletion.finish(id).await;
+                    }
                     Err(other) => return Err(other),
                 };
                 if purge {
@@ -179,6 +184,15 @@ impl Deletion {
             }
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// Removes a record that cannot be read; its copies first, as with any other.
+    async fn delete_unreadable(&self, id: TaskId) -> Result<(), RequestError> {
+        let blob = self.blob.clone();
+        blocking(move || manifest::forget(&blob, id)).await?;
+        self.store.delete(id, None).await?;
+        log::warn!(task:% = id; "a record that could not be read was deleted");
+        Ok(())
     }
 
     /// Removes what is left of a task whose record is gone: its folder, and when a purge was begun, what that is to remove.

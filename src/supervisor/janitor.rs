@@ -7,7 +7,8 @@
 //! | a folder without record, with a copy that says final | the record is made again, or the folder goes if it has expired |
 //! | a folder without record, with a copy that says unfinished | the record is made again, when its owner had time to do it |
 //! | a record older than its copy, on a store that can be restored to older data | the record is made to agree with the copy |
-//! | a folder without record and without copy | it goes, when it is older than a submit can take |
+//! | a folder without record and without copy, with nothing but files of ours | it goes, when it is older than a submit can take |
+//! | a record or a copy that cannot be read | it stays, and so do the files |
 //! | what a dead process had in flight, of tasks that went on | it goes |
 //! | a purge that was begun and not finished | it is finished |
 //! | a ledger above its limits | pages that were used longest ago go |
@@ -22,8 +23,9 @@ use uuid::Uuid;
 use super::actor::Supervisor;
 use super::leases::{FLIGHTS, flights_key};
 use super::manifest;
+use super::rebuild::as_waiting;
 use super::records::restore;
-use crate::blob::LocalBlob;
+use crate::blob::{LocalBlob, names};
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::ledger::{Ledger, LedgerLimits};
 use crate::pool::{InFlight, read_flights};
@@ -87,6 +89,8 @@ pub(super) struct Janitor {
     /// When the record of an unfinished task was first seen missing.
     pub(super) missing: HashMap<TaskId, Uptime>,
     pub(super) measured: Option<Uptime>,
+    /// When the oldest task was made whose record cannot be read.
+    pub(super) unreadable_since: Option<Timestamp>,
     pub(super) clock: TaskClock,
     /// For files, whose times are by this machine's clock.
     pub(super) wall_clock: CautiousClock,
@@ -128,18 +132,29 @@ impl Janitor {
     /// Removes every expired task; answers how many. A task that is found again by `get` is not expired, whatever its
     /// index entry says.
     async fn remove_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut removed = 0;
+        let (mut removed, mut staying) = (0, 0);
         loop {
-            let expired = self.store.expired(now, BATCH).await?;
-            let (found, before) = (expired.len(), removed);
+            // What stays is found again, and must not stand before the others.
+            let most = BATCH + staying;
+            let expired = self.store.expired(now, most).await?;
+            let found = expired.len();
+            staying = 0;
             for id in expired {
-                if matches!(self.store.get(id).await, Err(StoreError::NotFound)) && self.remove_folder(id).await {
+                let gone = match self.store.get(id).await {
+                    Err(StoreError::NotFound) => true,
+                    // Where records and indexes change together, the index is right about its end.
+                    Err(StoreError::Unreadable(_)) => self.store.lease().is_none(),
+                    Err(other) => return Err(other),
+                    Ok(_) => false,
+                };
+                if gone && self.remove_folder(id).await {
                     self.store.delete(id, None).await?;
                     removed += 1;
+                } else {
+                    staying += 1;
                 }
             }
-            // What could not be removed would come again and again; it waits for the next round.
-            if found < BATCH || removed == before {
+            if found < most {
                 return Ok(removed);
             }
         }
@@ -149,13 +164,19 @@ impl Janitor {
         let blob = self.blob.clone();
         let names = tokio::task::spawn_blocking(move || blob.names("tasks")).await;
         let names = names.map_or_else(|_| Vec::new(), Result::unwrap_or_default);
-        let ids: Vec<TaskId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let ours = names.iter().filter(|name| names::is_task_folder(name));
+        let ids: Vec<TaskId> = ours.filter_map(|name| name.parse().ok()).collect();
+        self.unreadable_since = None;
         let mut still_missing = HashMap::new();
         for batch in ids.chunks(BATCH) {
             let there = self.store.repair(batch).await?;
             for (id, epoch) in batch.iter().zip(there) {
                 match epoch {
                     None => self.without_record(*id, now, &mut still_missing, swept).await?,
+                    Some(u64::MAX) => {
+                        let since = self.unreadable_since.map_or(id.made_at(), |since| since.min(id.made_at()));
+                        self.unreadable_since = Some(since);
+                    }
                     // Only a database beside this process can be restored to older data.
                     Some(epoch) if self.store.lease().is_some() => self.perhaps_behind(*id, epoch, swept).await?,
                     Some(_) => {}
@@ -173,7 +194,14 @@ impl Janitor {
         still_missing: &mut HashMap<TaskId, Uptime>,
         swept: &mut Swept,
     ) -> Result<(), StoreError> {
-        match manifest::read_copy(self.blob.clone(), id).await? {
+        let copy = match manifest::read_copy(self.blob.clone(), id).await {
+            Err(StoreError::Unreadable(why)) => {
+                log::debug!(task:% = id; "neither a record nor a copy that can be read: its files stay: {why}");
+                return Ok(());
+            }
+            copy => copy?,
+        };
+        match copy {
             Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => {
                 swept.removed += usize::from(self.remove_folder(id).await);
             }
@@ -184,8 +212,7 @@ impl Janitor {
                 let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
                 let waited = Uptime::now().since(first);
                 if waited >= patience {
-                    let unowned = TaskRecord { owner: None, status: TaskStatus::Pending, ..copy };
-                    swept.restored += usize::from(self.bring_back(&unowned).await?);
+                    swept.restored += usize::from(self.bring_back(&as_waiting(copy)).await?);
                 } else {
                     still_missing.insert(id, first);
                     swept.look_again(patience.saturating_sub(waited));
@@ -193,9 +220,9 @@ impl Janitor {
             }
             None => {
                 let blob = self.blob.clone();
-                let asked = tokio::task::spawn_blocking(move || blob.modified_and_size(&format!("tasks/{id}"))).await;
-                let modified = asked.ok().and_then(Result::ok).flatten();
-                let age = modified.map_or(self.tick, |(at, _)| Timestamp::now().since(at));
+                let asked = tokio::task::spawn_blocking(move || leftover(&blob, id)).await;
+                let Some(modified) = asked.ok().and_then(Result::ok).flatten() else { return Ok(()) };
+                let age = Timestamp::now().since(modified);
                 if age < self.tick {
                     swept.look_again(self.tick.saturating_sub(age));
                 } else if self.remove_folder(id).await {
@@ -214,15 +241,12 @@ impl Janitor {
         if newest.ok().and_then(Result::ok).flatten().is_none_or(|newest| newest <= epoch) {
             return Ok(());
         }
-        let (found, copy) = (self.store.get(id).await, manifest::read_copy(self.blob.clone(), id).await?);
+        let (found, copy) = (self.store.get(id).await, manifest::read_if_possible(self.blob.clone(), id).await?);
         let (Ok(record), Some(copy)) = (found, copy) else { return Ok(()) };
         if copy.epoch <= record.epoch {
             return Ok(());
         }
-        let mut next = TaskRecord { version: record.version.max(copy.version) + 1, ..copy };
-        if !next.status.is_final() {
-            next = TaskRecord { owner: None, status: TaskStatus::Pending, ..next };
-        }
+        let next = as_waiting(TaskRecord { version: record.version.max(copy.version) + 1, ..copy });
         let (expected, operation) = (record.revision(), Uuid::now_v7());
         let update = Update { expected, next, operation, lease: LeaseChange::Release };
         match self.store.update(&update).await {
@@ -264,12 +288,12 @@ impl Janitor {
         for (owner, flights) in dead.unwrap_or_default() {
             let mut needed = false;
             for flight in flights {
-                let record = match self.store.get(flight.task).await {
-                    Ok(record) => Some(record),
-                    Err(StoreError::NotFound) => None,
+                needed |= match self.store.get(flight.task).await {
+                    Ok(record) => record.epoch <= flight.epoch && !record.status.is_final(),
+                    Err(StoreError::NotFound) => false,
+                    Err(StoreError::Unreadable(_)) => true,
                     Err(other) => return Err(other),
                 };
-                needed |= record.is_some_and(|record| record.epoch <= flight.epoch && !record.status.is_final());
             }
             if !needed && let Err(why) = self.blob.remove(&flights_key(&owner)) {
                 log::warn!("what a dead process had in flight cannot be removed: {why}");
@@ -283,7 +307,8 @@ impl Janitor {
         if self.limits.are_none() {
             return Ok(());
         }
-        let mut needed = now;
+        // Nobody knows what a task counts on whose record cannot be read.
+        let mut needed = self.unreadable_since.map_or(now, |since| since.min(now));
         for status in [TaskStatus::Pending, TaskStatus::Processing] {
             let mut query = ListQuery { status: Some(status), limit: BATCH, ..ListQuery::default() };
             loop {
@@ -310,9 +335,19 @@ impl Janitor {
     }
 }
 
+/// When a task's folder was last written that has nothing but files of ours; `None` when there is more in it.
+fn leftover(blob: &LocalBlob, id: TaskId) -> std::io::Result<Option<Timestamp>> {
+    let folder = format!("tasks/{id}");
+    if !blob.names(&folder)?.iter().all(|name| names::is_task_file(name)) {
+        return Ok(None);
+    }
+    Ok(blob.modified_and_size(&folder)?.map(|(modified, _)| modified))
+}
+
 fn flights_of_the_dead(blob: &LocalBlob, own: &str) -> Vec<(String, Vec<InFlight>)> {
     let names = blob.names("nodes").unwrap_or_default().into_iter();
-    let owners = names.filter_map(|name| name.strip_suffix(FLIGHTS).map(str::to_owned));
+    let owners =
+        names.filter(|name| names::is_node_file(name)).filter_map(|name| name.strip_suffix(FLIGHTS).map(str::to_owned));
     let dead = owners.filter(|owner| owner != own && !blob.is_alive(owner).unwrap_or(true));
     dead.map(|owner| {
         let file = blob.reader(&flights_key(&owner)).ok().flatten();

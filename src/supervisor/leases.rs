@@ -107,6 +107,8 @@ impl Supervisor {
             return;
         }
         let most = if self.waiting.is_empty() { LOOK_AHEAD } else { self.options.max_active };
+        // What cannot be run here is found again and again, and must not stand before the others.
+        let most = most + self.unreadable.len() + self.homeless.len();
         let (store, owner) = (Arc::clone(&self.store), self.owner.clone());
         let found = async move { store.unclaimed(&owner, most).await };
         ctx.spawn(found.into_actor(self).map(move |found, this, ctx| match found {
@@ -158,8 +160,10 @@ impl Supervisor {
     fn take_note(&mut self, found: Vec<TaskId>, ctx: &mut Context<Self>) {
         let listed: HashSet<TaskId> = found.iter().copied().collect();
         self.homeless.retain(|id, _| listed.contains(id));
+        self.unreadable.retain(|id| listed.contains(id));
         let new = |id: &TaskId| {
-            !self.waiting.contains(*id) && !self.active.contains_key(id) && !self.homeless.contains_key(id)
+            let known = self.waiting.contains(*id) || self.active.contains_key(id);
+            !known && !self.homeless.contains_key(id) && !self.unreadable.contains(id)
         };
         let found: Vec<TaskId> = found.into_iter().filter(new).collect();
         if !found.is_empty() {
@@ -212,6 +216,11 @@ impl Supervisor {
                 self.waiting.add_found(std::iter::once(id));
                 ctx.run_later(Duration::from_secs(1), Self::fill_places);
                 return;
+            }
+            Err(StoreError::Unreadable(why)) => {
+                log::error!(task:% = id; "task stays as it is, its record cannot be read: {why}");
+                self.unreadable.insert(id);
+                self.accounts.remove(id);
             }
             // Cancelled, deleted or taken up by someone else meanwhile.
             Err(other) => {
@@ -274,7 +283,7 @@ async fn claim(
 ) -> Result<Claimed, StoreError> {
     // The record first: a delete takes the copy away first, and must not be undone.
     let found = store.get(id).await;
-    let copy = manifest::read_copy(blob.clone(), id).await?;
+    let copy = manifest::read_if_possible(blob.clone(), id).await?;
     let current = match (found, &copy) {
         (Err(StoreError::NotFound), Some(copy)) if !copy.status.is_final() => {
             log::warn!(task:% = id; "the store had lost the record of a waiting task: it was made again");
@@ -289,7 +298,7 @@ async fn claim(
     }
     let mut next = current.clone();
     // A store that was restored to older data may be behind the copies.
-    let newest = copy.as_ref().map_or(0, |copy| copy.epoch);
+    let newest = newest_epoch(blob.clone(), id).await.max(copy.as_ref().map_or(0, |copy| copy.epoch));
     let ended = copy.filter(|copy| copy.status.is_final() && copy.epoch >= current.epoch);
     if ended.is_none() && !current.cancel_requested && processors.get(&current.processor).is_none() {
         return Ok(Claimed::NoProcessor(current.processor));
@@ -326,6 +335,12 @@ async fn claim(
     });
     failpoint::pass("claim.written").map_err(broken)?;
     Ok(Claimed::Taken(Box::new(update.next)))
+}
+
+/// The greatest epoch that ever had a copy, also one that cannot be read.
+async fn newest_epoch(blob: LocalBlob, id: TaskId) -> u64 {
+    let newest = tokio::task::spawn_blocking(move || manifest::newest_epoch(&blob, id)).await;
+    newest.ok().and_then(Result::ok).flatten().unwrap_or(0)
 }
 
 /// What trying to take a task over came to.

@@ -14,14 +14,14 @@ use std::io;
 use crate::blob::{Durability, LocalBlob};
 use crate::failpoint;
 use crate::store::StoreError;
-use crate::task::{TaskId, TaskRecord};
+use crate::task::{TaskId, TaskRecord, UnreadableRecord, from_json, to_json};
 
 /// Writes the copy for the record's epoch. A folder that is gone is not made again.
 ///
 /// # Errors
 /// When it cannot be written, for example because the folder is gone (`NotFound`).
 pub(super) fn keep(blob: &LocalBlob, record: &TaskRecord, durability: Durability) -> io::Result<()> {
-    let json = serde_json::to_vec(record).map_err(io::Error::other)?;
+    let json = to_json(record).map_err(io::Error::other)?;
     failpoint::pass("copy.write")?;
     blob.put_into_folder(&format!("{}/record-{}.json", record.work_dir, record.epoch), &json, durability)
 }
@@ -47,28 +47,46 @@ pub(super) async fn keep_first(blob: LocalBlob, record: TaskRecord) -> io::Resul
 /// The copy with the greatest epoch, or `None` when there is none.
 ///
 /// # Errors
-/// When the folder cannot be read, or there are copies and none can be read: then nothing is known of the task.
-pub(super) fn read(blob: &LocalBlob, id: TaskId) -> io::Result<Option<TaskRecord>> {
-    let (mut newest, mut torn) = (None::<TaskRecord>, false);
-    for name in copies(blob, id)? {
-        let Some(bytes) = blob.get(&format!("tasks/{id}/{name}"))? else { continue };
-        let copy = serde_json::from_slice::<TaskRecord>(&bytes).ok().filter(|copy| copy.id == id);
-        torn |= copy.is_none();
-        newest = copy.into_iter().chain(newest).max_by_key(|copy| copy.epoch);
+/// [`StoreError::Unavailable`] when the folder cannot be read now, [`StoreError::Unreadable`] when there are copies and
+/// none can be read: then nothing is known of the task.
+pub(super) fn read(blob: &LocalBlob, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+    let (mut newest, mut unreadable) = (None::<TaskRecord>, None);
+    for name in copies(blob, id).map_err(|error| not_now(&error))? {
+        let Some(bytes) = blob.get(&format!("tasks/{id}/{name}")).map_err(|error| not_now(&error))? else { continue };
+        match from_json(&bytes) {
+            Ok(copy) if copy.id == id => newest = newest.into_iter().chain([copy]).max_by_key(|copy| copy.epoch),
+            Ok(_) => unreadable = Some(UnreadableRecord { why: "it is of another task".into(), tenant: None }),
+            Err(why) => unreadable = Some(why),
+        }
     }
-    if newest.is_none() && torn { Err(io::ErrorKind::InvalidData.into()) } else { Ok(newest) }
+    match (newest, unreadable) {
+        (None, Some(why)) => Err(StoreError::Unreadable(why)),
+        (newest, _) => Ok(newest),
+    }
 }
 
 /// [`read`] off the actor's thread.
 ///
 /// # Errors
-/// As [`read`], as a store that has no answer now.
+/// As [`read`].
 pub(super) async fn read_copy(blob: LocalBlob, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
     let read = tokio::task::spawn_blocking(move || read(&blob, id)).await;
-    let unreadable = |why: &dyn std::fmt::Display| {
-        StoreError::Unavailable(format!("the copy of the record beside the source cannot be read: {why}"))
-    };
-    read.map_err(|why| unreadable(&why))?.map_err(|why| unreadable(&why))
+    read.map_err(|why| not_now(&io::Error::other(why)))?
+}
+
+/// [`read`] off the actor's thread, where it does not matter much: copies that cannot be read count as none.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub(super) async fn read_if_possible(blob: LocalBlob, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+    match read_copy(blob, id).await {
+        Err(StoreError::Unreadable(_)) => Ok(None),
+        read => read,
+    }
+}
+
+fn not_now(error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("the copy of the record beside the source cannot be read: {error}"))
 }
 
 /// The greatest epoch of a copy, going by the names of the files.
@@ -112,6 +130,8 @@ mod tests {
         blob.put(&format!("{}/record-11.json", record.work_dir), b"{torn", Durability::Cached).unwrap();
         assert_eq!(read(&blob, record.id).unwrap().unwrap().epoch, 10);
         assert_eq!(newest_epoch(&blob, record.id).unwrap(), Some(11));
+        let bytes = blob.get(&format!("{}/record-10.json", record.work_dir)).unwrap().unwrap();
+        assert!(bytes.starts_with(b"{\"format\":1,"), "each says its format");
         forget(&blob, record.id).unwrap();
         blob.put(&format!("{}/record-11.json", record.work_dir), b"{torn", Durability::Cached).unwrap();
         assert!(read(&blob, record.id).is_err(), "nothing is known, which is not the same as nothing there");

@@ -11,7 +11,7 @@ use crate::document::{ImageOptions, PageImage};
 use crate::job::JobActor;
 use crate::pool::{EndpointLoad, Estimate, Load};
 use crate::store::{ListPage, ListQuery, StoreError};
-use crate::task::{Cost, Failure, PageView, TaskId, TaskOptions, TaskRecord};
+use crate::task::{Cost, Failure, PageView, TaskId, TaskOptions, TaskRecord, UnreadableRecord};
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,12 @@ pub enum RequestError {
     /// The idempotency key came before, with another PDF or other options.
     #[error("this idempotency key was used for another PDF or other options: use a new key")]
     KeyTaken,
+    /// The task is there and its record cannot be read.
+    #[error(
+        "the record of this task cannot be read by this version of Bindery: use the version that wrote it, or delete the \
+         task and submit its PDF again"
+    )]
+    RecordUnreadable(UnreadableRecord),
     /// The store does not answer.
     #[error("{0}")]
     StoreUnavailable(String),
@@ -67,6 +73,8 @@ impl From<StoreError> for RequestError {
             StoreError::Conflict(_) | StoreError::Final | StoreError::Exists | StoreError::Held => {
                 Self::StoreUnavailable("the task is being changed by someone else".into())
             }
+            StoreError::Unreadable(record) => Self::RecordUnreadable(record),
+            StoreError::Damaged(why) => Self::StoreUnavailable(why),
             StoreError::Corrupt(why) => Self::Internal(why),
         }
     }

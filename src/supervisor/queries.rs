@@ -54,8 +54,12 @@ impl Supervisor {
             match manifest::read_copy(blob, id).await? {
                 Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => Err(RequestError::NotFound),
                 Some(copy) if copy.status.is_final() => {
-                    restore(store.as_ref(), &copy).await?;
-                    Ok(copy)
+                    match restore(store.as_ref(), &copy).await {
+                        Ok(()) => Ok(copy),
+                        // The janitor was faster.
+                        Err(StoreError::Exists) => Ok(store.get(id).await?),
+                        Err(other) => Err(other.into()),
+                    }
                 }
                 Some(_) => {
                     Err(RequestError::StoreUnavailable("the store lost the record; it is being made again".into()))
@@ -173,6 +177,7 @@ impl Handler<GetCondition> for Supervisor {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
         let (endpoints, queues) = (self.dispatcher.send(GetEndpoints), self.dispatcher.send(GetQueues));
         let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
+        let unreadable = self.unreadable.len();
         let mut homeless = std::collections::BTreeMap::<String, usize>::new();
         self.homeless.values().for_each(|name| *homeless.entry(name.clone()).or_default() += 1);
         Box::pin(async move {
@@ -182,6 +187,12 @@ impl Handler<GetCondition> for Supervisor {
                     "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"
                 )
             }));
+            if unreadable > 0 {
+                warnings.push(format!(
+                    "{unreadable} unfinished tasks have records that this version cannot read: use the version that wrote \
+                     them, or delete them"
+                ));
+            }
             let asked = Instant::now();
             let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
             metrics::mailbox("dispatcher", asked.elapsed());

@@ -127,7 +127,7 @@ impl Supervisor {
                 }
             },
             Err(StoreError::NotFound) => self.make_again(id, ctx),
-            Err(StoreError::Corrupt(why)) => {
+            Err(StoreError::Unreadable(why)) => {
                 log::error!(task:% = id; "job is stopped, its record cannot be read any more: {why}");
                 self.give_up(id, ctx);
             }
@@ -143,8 +143,11 @@ impl Supervisor {
         let Some(record) = self.running(id).map(|running| running.draft.record().clone()) else { return };
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
         let made = async move {
-            match manifest::read_copy(blob.clone(), id).await? {
-                Some(copy) if copy.epoch <= record.epoch => restore(store.as_ref(), &record).await.map(|()| record),
+            // The name of a copy says enough: what it holds is behind what is known here.
+            let newest = tokio::task::spawn_blocking(move || manifest::newest_epoch(&blob, id)).await;
+            let newest = newest.map_err(std::io::Error::other).and_then(|newest| newest);
+            match newest.map_err(|why| StoreError::Unavailable(why.to_string()))? {
+                Some(newest) if newest <= record.epoch => restore(store.as_ref(), &record).await.map(|()| record),
                 _ => Err(StoreError::Final),
             }
         };

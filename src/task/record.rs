@@ -31,6 +31,14 @@ impl TaskId {
         self.0.as_bytes()
     }
 
+    /// When it was made, by the clock of the process that made it (RFC 9562, 5.7).
+    #[must_use]
+    pub fn made_at(&self) -> Timestamp {
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&self.as_bytes()[..6]);
+        Timestamp::from_millis(u64::from_be_bytes(millis))
+    }
+
     /// The id with these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -306,6 +314,12 @@ mod tests {
         let before = task.clone();
         assert!(task.take(TaskStep::Cancel, Timestamp::from_millis(4_000), Duration::ZERO).is_err());
         assert_eq!(task, before);
+    }
+
+    #[test]
+    fn an_id_says_when_it_was_made() {
+        let (before, id, after) = (Timestamp::now(), TaskId::generate(), Timestamp::now());
+        assert!(before <= id.made_at() && id.made_at() <= after);
     }
 
     #[test]

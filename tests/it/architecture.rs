@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms that each room may import. `task`, `content` and `clock` are the words that everyone speaks; places to fail
 /// and metrics are everywhere.
-const TABLE: [(&str, &[&str]); 21] = [
+const TABLE: [(&str, &[&str]); 22] = [
     ("clock", &[]),
     ("failpoint", &[]),
     ("task", &[]),
@@ -15,9 +15,10 @@ const TABLE: [(&str, &[&str]); 21] = [
     ("metrics", &[]),
     ("notify", &[]),
     ("document", &[]),
-    ("blob", &[]),
+    ("private_fs", &[]),
+    ("blob", &["private_fs"]),
     ("ledger", &["blob"]),
-    ("store", &[]),
+    ("store", &["private_fs"]),
     ("output", &[]),
     ("processor", &["document", "output"]),
     ("aggregate", &["document"]),

@@ -2,7 +2,8 @@
 
 use crate::support::disk::SmallDisk;
 use crate::support::pdf::{Trap, book, locked, trapped};
-use crate::support::server::{Server, answer, files, run};
+use crate::support::server::{Server, answer, bindery, files, run};
+use crate::support::soon;
 
 #[tokio::test]
 async fn what_is_not_a_readable_pdf_is_refused_with_its_code() {
@@ -114,7 +115,8 @@ async fn a_full_queue_says_when_to_come_back() {
 #[tokio::test]
 async fn a_second_server_on_the_same_directory_is_told_so() {
     let server = Server::start(&[]).await;
-    let second = run(server.data(), ["serve", "--listen", "127.0.0.1:0"]).await;
+    let second = bindery(server.data()).args(["serve", "--listen", "127.0.0.1:0"]).output();
+    let second = soon("the second server to end", second).await.unwrap();
     assert_eq!(second.status.code(), Some(1));
     let error = String::from_utf8(second.stderr).unwrap();
     assert!(error.contains("another bindery server uses the data directory"), "{error}");

@@ -167,7 +167,7 @@ async fn resumes_after(signal_name: &str, code: Option<i32>) {
 
     llm.until(|books| books.in_flight == 0).await;
     llm.open();
-    let done = run(&data, arguments).await;
+    let done = run(dir.path(), arguments).await;
     assert_eq!(done.status.code(), Some(0));
     let text = String::from_utf8(done.stdout).unwrap();
     assert_eq!(text.matches("Read by the fake.").count(), 6);

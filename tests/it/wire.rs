@@ -84,8 +84,8 @@ async fn a_key_is_told_to_nobody() {
     const KEY: &str = "sk-very-secret-0123456789";
     let refusal = Answer::Refuse(401, "Incorrect API key provided: sk-very-secret-0123456789.");
     let llm = FakeLlm::start(Script::default().page(2, [refusal]));
-    let data = fresh_data();
-    let log = data.path().join("log");
+    let (data, logs) = (fresh_data(), tempfile::tempdir().unwrap());
+    let log = logs.path().join("log");
     let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m"];
     let variables = [("BINDERY_LLM_API_KEY", KEY), ("RUST_LOG", "trace")];
     let server = Server::start_logging(data.clone(), &arguments, &variables, &log).await;
@@ -101,7 +101,7 @@ async fn a_key_is_told_to_nobody() {
     said.push(String::from_utf8(config.await.unwrap().stdout).unwrap());
     assert!(said.last().unwrap().contains("llm_api_key = \"(redacted)\""), "{said:?}");
     drop(server);
-    let mut folders = vec![data.path().to_owned()];
+    let mut folders = vec![data.path().to_owned(), logs.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

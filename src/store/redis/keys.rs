@@ -12,6 +12,7 @@
 //! | `tasks:gc` | sorted set | final tasks, scored by their expiry, ms |
 //! | `tasks:outbox` | sorted set | tasks whose end somebody is to be told of, scored by when, ms |
 //! | `tasks:owners` | sorted set | living processes, scored by when they count as gone, ms |
+//! | `tasks:store` | string | the name of this database that no other one has |
 //! | `tasks:same:<hash>` | string | the task with this fingerprint that later equal submits get; expires with it |
 //! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
 //!
@@ -24,6 +25,7 @@ pub(super) const ALL: &str = "tasks:all";
 pub(super) const EXPIRY: &str = "tasks:gc";
 pub(super) const TENANTS: &str = "tasks:tenants";
 pub(super) const OUTBOX: &str = "tasks:outbox";
+pub(super) const STORE: &str = "tasks:store";
 pub(super) const OWNERS: &str = "tasks:owners";
 
 pub(super) fn record(id: TaskId) -> String {

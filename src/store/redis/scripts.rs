@@ -13,6 +13,7 @@ pub(super) struct Scripts {
     pub(super) delete: Script,
     pub(super) renew: Script,
     pub(super) index: Script,
+    pub(super) unpoint: Script,
 }
 
 impl Scripts {
@@ -23,6 +24,7 @@ impl Scripts {
             delete: with_tenants(DELETE),
             renew: Script::new(RENEW),
             index: with_tenants(INDEX),
+            unpoint: Script::new(UNPOINT),
         }
     }
 }
@@ -174,7 +176,8 @@ return {'ok', next_epoch, next_version}
 /// Returns: {1 when there was a record, 0 when there was none, -1 when it is at another revision; its epoch, version}.
 /// Index entries and pointers go in the first two cases.
 const DELETE: &str = r"#!lua flags=allow-oom
-local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency', 'epoch', 'version', 'tenant')
+local is_hash = redis.call('TYPE', KEYS[1]).ok == 'hash'
+local record = is_hash and redis.call('HMGET', KEYS[1], 'fingerprint', 'idempotency', 'epoch', 'version', 'tenant') or {}
 if record[3] and ARGV[2] ~= '' and (record[3] ~= ARGV[2] or record[4] ~= ARGV[3]) then
   return {-1, tonumber(record[3]), tonumber(record[4])}
 end
@@ -237,4 +240,16 @@ changed = changed + place(record[2], record[3], ARGV[3], id) + tell(ARGV[5], id)
 changed = changed + redis.call('ZADD', KEYS[2], ARGV[3], id) + redis.call('ZADD', KEYS[4], ARGV[3], id)
 if ARGV[4] ~= '0' then return changed + redis.call('ZADD', KEYS[3], ARGV[4], id) end
 return changed + redis.call('ZREM', KEYS[3], id)
+";
+
+/// KEYS: same, idempotency key. A name is empty when there is no such key.
+/// ARGV: id.
+/// Returns: how many pointers led to this task; they are gone.
+const UNPOINT: &str = r"#!lua flags=allow-oom
+local removed = 0
+for index = 1, 2 do
+  local known = KEYS[index] ~= '' and redis.call('GET', KEYS[index])
+  if known and string.match(known, '^(%S+)') == ARGV[1] then removed = removed + redis.call('DEL', KEYS[index]) end
+end
+return removed
 ";

@@ -31,9 +31,9 @@ pub fn bindery(data: &Path) -> Command {
     command
 }
 
-/// Runs the command to its end.
-pub async fn run(data: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
-    soon("the command to end", bindery(data).args(arguments).output()).await.unwrap()
+/// Runs the command to its end, with its data directory in `dir`, which may hold other files.
+pub async fn run(dir: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+    soon("the command to end", bindery(&dir.join("data")).args(arguments).output()).await.unwrap()
 }
 
 /// The variable that tells [`spawn`] where the log goes.
@@ -100,6 +100,14 @@ impl Server {
     /// The same, with variables in its environment.
     pub async fn restart_with(&mut self, variables: &[(&str, &str)]) {
         (self.process, self.url) = spawn(self.data.path(), &self.arguments, variables).await;
+    }
+
+    /// Starts it again with other arguments; from then on it has these.
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub async fn again_with(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.restart().await;
+        self
     }
 
     /// Starts it again at the port that it had.
@@ -234,8 +242,8 @@ pub fn signal(pid: u32, name: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// All files below `dir`, relative, without the database and what belongs to a living process: locks, and its file in
-/// `nodes/`; nor notes of purges that are over.
+/// All files below `dir`, relative, without the database, the marker, and what belongs to a living process: locks, and its
+/// file in `nodes/`; nor notes of purges that are over.
 pub fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
@@ -251,7 +259,8 @@ pub fn files(dir: &Path) -> Vec<String> {
             }
         }
     }
-    found.retain(|file| !file.ends_with("lock") && !file.starts_with("nodes/") && file != "tasks.redb");
+    let own = ["tasks.redb", bindery::blob::MARKER];
+    found.retain(|file| !file.ends_with("lock") && !file.starts_with("nodes/") && !own.contains(&file.as_str()));
     found.sort();
     found
 }

@@ -1,0 +1,49 @@
+//! A page as it is kept: JSON with the number of its format.
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::PageOutput;
+
+/// The format that this version writes. A later version that changes what fields mean counts up.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: u32,
+    #[serde(flatten)]
+    page: &'a PageOutput,
+}
+
+/// Entries of earlier versions have no number and are of the first format.
+#[derive(Deserialize)]
+struct Format {
+    #[serde(default)]
+    format: u32,
+}
+
+/// The entry of `page`.
+pub(super) fn encode(page: &PageOutput) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Written { format: FORMAT, page })
+}
+
+/// The page of an entry; `None` when it is torn or of a format that this version does not know: it is read again.
+pub(super) fn decode(entry: &[u8]) -> Option<PageOutput> {
+    let Format { format } = serde_json::from_slice(entry).ok()?;
+    (format <= FORMAT).then(|| serde_json::from_slice(entry).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_says_its_format_and_one_of_a_later_format_is_none() {
+        let page = PageOutput { markdown: "# ü".into(), attempts: 1, ..PageOutput::default() };
+        let entry = encode(&page).unwrap();
+        assert_eq!(decode(&entry), Some(page.clone()));
+        let text = String::from_utf8(entry).unwrap();
+        assert!(text.starts_with("{\"format\":1,"), "{text}");
+        assert_eq!(decode(text.replacen("\"format\":1", "\"format\":2", 1).as_bytes()), None);
+        assert_eq!(decode(&serde_json::to_vec(&page).unwrap()), Some(page), "as earlier versions wrote it");
+    }
+}
