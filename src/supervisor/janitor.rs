@@ -356,3 +356,7 @@ fn flights_of_the_dead(blob: &LocalBlob, own: &str) -> Vec<(String, Vec<InFlight
     })
     .collect()
 }
+
+#[cfg(test)]
+#[path = "janitor_tests.rs"]
+mod tests;

@@ -124,3 +124,19 @@ async fn a_log_in_json_has_the_name_of_the_request_that_the_problem_has() {
     assert_eq!((&ended["level"], &ended["done"]), (&"INFO".into(), &1.into()));
     assert!(ended["time"].as_str().unwrap().ends_with('Z'));
 }
+
+#[tokio::test]
+async fn a_page_that_is_paid_for_is_on_the_device_before_it_counts() {
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let syncs = async || value(&metrics(&server).await, "bindery_blob_seconds_count", &["operation=\"sync\""]);
+    // The source and the results; pages that cost nothing are read again when the power fails.
+    let free = server.accepted(book("Free", 6), "").await;
+    server.finished(&free).await;
+    let before = syncs().await;
+    assert!(before < 3.5, "{before} for a task that costs nothing");
+    let paid = server.accepted(book("Paid", 6), "processor=llm").await;
+    assert_eq!(server.finished(&paid).await["pages"]["done"], 6);
+    let spent = syncs().await - before;
+    assert!(spent > 6.0 + before - 0.5, "{spent} for six pages that are paid for");
+}

@@ -1,0 +1,129 @@
+//! The janitor's rounds over real files, with a store in memory.
+
+use super::*;
+use crate::blob::Durability;
+use crate::ledger::{PageKey, RecipeHash};
+use crate::store::{Create, Created, EmbeddedStore};
+use crate::task::{PageOutput, TaskStep, test_record};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn janitor(dir: &std::path::Path, limits: LedgerLimits) -> Janitor {
+    let blob = LocalBlob::open(dir).unwrap();
+    Janitor {
+        store: Arc::new(EmbeddedStore::in_memory().unwrap()),
+        ledger: Ledger::new(blob.clone()),
+        blob,
+        limits,
+        owner: "one#1".into(),
+        tick: Duration::ZERO,
+        missing: HashMap::new(),
+        measured: None,
+        unreadable_since: None,
+        clock: TaskClock::default(),
+        wall_clock: CautiousClock::default(),
+    }
+}
+
+async fn create(janitor: &Janitor, record: &TaskRecord) {
+    let create = Create { record: record.clone(), operation: Uuid::now_v7(), reuse: false };
+    assert_eq!(janitor.store.create(&create).await.unwrap(), Created::New);
+}
+
+/// Puts the task's folder there, as a process leaves it that died.
+fn folder(janitor: &Janitor, record: &TaskRecord) {
+    janitor.blob.put(&record.pdf_path, b"pdf", Durability::Cached).unwrap();
+    manifest::keep(&janitor.blob, record, Durability::Cached).unwrap();
+}
+
+fn ended(at: Timestamp) -> TaskRecord {
+    let mut record = test_record(at.as_millis());
+    record.take(TaskStep::Complete, at, HOUR).unwrap();
+    record
+}
+
+#[tokio::test]
+async fn pages_that_a_running_task_counts_on_stay_and_others_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = LedgerLimits { bytes: Some(0), age: None };
+    let mut janitor = janitor(dir.path(), none);
+    let now = Timestamp::now();
+    let key = |page| PageKey::of_place("aa", page, RecipeHash::of(&"llm"));
+    let used = |page, hours: u32| {
+        janitor.ledger.put(key(page), &PageOutput::default(), Durability::Cached).unwrap();
+        let path = janitor.blob.path(&format!("ledger/{}/{}.json", &key(page).to_string()[..2], key(page))).unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(now.before(HOUR * hours).into()).unwrap();
+    };
+    used(1, 3);
+    used(2, 8);
+    let mut record = test_record(now.before(HOUR * 5).as_millis());
+    create(&janitor, &record).await;
+    for status in [TaskStatus::Pending, TaskStatus::Processing] {
+        janitor.measured = None;
+        janitor.sweep().await.unwrap();
+        assert!(janitor.ledger.has(key(1)), "used since the {status} task was accepted");
+        assert!(!janitor.ledger.has(key(2)), "used before");
+        if status == TaskStatus::Pending {
+            let expected = record.revision();
+            record.take(TaskStep::Dispatch, now, HOUR).unwrap();
+            record.version += 1;
+            let next = record.clone();
+            let update = Update { expected, next, operation: Uuid::now_v7(), lease: LeaseChange::Keep };
+            janitor.store.update(&update).await.unwrap();
+        }
+    }
+    janitor.store.delete(record.id, None).await.unwrap();
+    janitor.measured = None;
+    janitor.sweep().await.unwrap();
+    assert!(!janitor.ledger.has(key(1)), "nothing counts on it any more");
+}
+
+#[tokio::test]
+async fn what_has_expired_does_not_come_back_and_what_has_not_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut janitor = janitor(dir.path(), LedgerLimits { bytes: None, age: None });
+    let now = Timestamp::now();
+    let (expired, kept) = (ended(now.before(HOUR * 2)), ended(now));
+    let mut waiting = test_record(now.as_millis());
+    waiting.idempotency = Some("key".into());
+    for record in [&expired, &kept, &waiting] {
+        folder(&janitor, record);
+    }
+    let swept = janitor.sweep().await.unwrap();
+    assert_eq!((swept.removed, swept.restored), (1, 2));
+    assert!(matches!(janitor.store.get(expired.id).await, Err(StoreError::NotFound)));
+    assert!(janitor.store.expired(now.after(HOUR * 24), 9).await.unwrap().iter().all(|id| *id == kept.id));
+    assert!(!janitor.blob.path(&expired.work_dir).unwrap().exists());
+    assert_eq!(janitor.store.get(kept.id).await.unwrap(), kept);
+    // Who asks again under the same key gets the same task.
+    let again = TaskRecord { id: TaskId::generate(), ..waiting.clone() };
+    let again = Create { record: again, operation: Uuid::now_v7(), reuse: false };
+    assert_eq!(janitor.store.create(&again).await.unwrap(), Created::Existing(waiting.id));
+}
+
+#[tokio::test]
+async fn more_than_a_batch_of_what_stays_does_not_hide_what_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut janitor = janitor(dir.path(), LedgerLimits { bytes: None, age: None });
+    let now = Timestamp::now();
+    // Folders that cannot be removed stand for what has to stay: a link is not followed.
+    let mut records: Vec<TaskRecord> = (0..BATCH + 5).map(|_| ended(now.before(HOUR * 3))).collect();
+    records.push(ended(now.before(HOUR * 2)));
+    for record in &records {
+        create(&janitor, record).await;
+    }
+    let last = records.last().unwrap().clone();
+    for record in &records {
+        let file = janitor.blob.path(&record.work_dir).unwrap();
+        if record.id == last.id {
+            folder(&janitor, record);
+        } else {
+            // Something that is called like a file of ours and is a folder cannot be removed as a file.
+            std::fs::create_dir_all(file.join("source.pdf")).unwrap();
+        }
+    }
+    janitor.sweep().await.unwrap();
+    assert!(!janitor.blob.path(&last.work_dir).unwrap().exists());
+    assert!(janitor.store.expired(now, BATCH * 2).await.unwrap().len() == BATCH + 5);
+}
