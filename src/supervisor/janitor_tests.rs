@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::blob::Durability;
-use crate::ledger::{PageKey, RecipeHash};
+use crate::ledger::{LedgerScope, PageKey, RecipeHash};
 use crate::store::{Create, Created, EmbeddedStore};
 use crate::task::{PageOutput, TaskStep, test_record};
 
@@ -48,7 +48,7 @@ async fn pages_that_a_running_task_counts_on_stay_and_others_go() {
     let none = LedgerLimits { bytes: Some(0), age: None };
     let mut janitor = janitor(dir.path(), none);
     let now = Timestamp::now();
-    let key = |page| PageKey::of_place("aa", page, RecipeHash::of(&"llm"));
+    let key = |page| PageKey::of_place(&LedgerScope::SHARED, "aa", page, RecipeHash::of(&"llm"));
     let used = |page, hours: u32| {
         janitor.ledger.put(key(page), &PageOutput::default(), Durability::Cached).unwrap();
         let path = janitor.blob.path(&format!("ledger/{}/{}.json", &key(page).to_string()[..2], key(page))).unwrap();
