@@ -440,6 +440,26 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_is_away_is_probed_when_it_says() {
+        for (says, waits) in [(Some(7), 7), (Some(0), 1), (Some(3_600), 30), (None, 1)] {
+            let now = Instant::now();
+            let mut limiter = Limiter::new(8, Rates::default(), now);
+            let verdict = CallVerdict::Away(says.map(Duration::from_secs));
+            for _ in 0..3 {
+                let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
+                limiter.ended(
+                    ticket,
+                    &[CallReport { usage: PageUsage::default(), took: Duration::ZERO, verdict }],
+                    now,
+                );
+            }
+            let until = now + Duration::from_secs(waits);
+            assert!(matches!(limiter.admit(now), Admission::Wait(Some(at)) if at == until), "{says:?}");
+            assert!(matches!(limiter.admit(until), Admission::Go(_)), "{says:?}");
+        }
+    }
+
+    #[test]
     fn one_call_at_a_time_probes_an_endpoint_that_is_away() {
         let mut now = Instant::now();
         let mut limiter = Limiter::new(8, Rates::default(), now);

@@ -372,3 +372,22 @@ pub(super) const FLIGHTS: &str = ".flights";
 pub(crate) fn flights_key(owner: &str) -> String {
     format!("nodes/{owner}{FLIGHTS}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An owner that believes in its lease longer than the store does makes calls that another one makes, too.
+    #[test]
+    fn a_lease_ends_for_its_owner_before_it_ends_in_the_store() {
+        let asked = Uptime::now();
+        for seconds in [1, 2, 15, 3_600] {
+            let length = Duration::from_secs(seconds);
+            // The store counts from when it was asked, or later.
+            let left = asked.after(length).since(lease_end(asked, length));
+            assert!(left >= length / 10, "{length:?}: {left:?} before it ends in the store");
+            // Renewed every third of it, it does not end in between.
+            assert!(lease_end(asked, length).since(asked) > length / 3 * 2, "{length:?}");
+        }
+    }
+}

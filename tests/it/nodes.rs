@@ -106,6 +106,39 @@ async fn an_owner_that_is_cut_off_begins_nothing_once_another_server_is_there() 
 }
 
 #[tokio::test]
+async fn an_owner_believes_in_its_lease_no_longer_than_the_store_does() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let proxy = RedisProxy::start(redis.port).await;
+    let (data, url) = (fresh_data(), redis.url());
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "1", "--lease", "2s"];
+    let owner = Server::start_on(data.clone(), &[&arguments[..], &["--store", &proxy.url]].concat(), &[]).await;
+    // It could run nothing that needs a model, but is there.
+    let other = Server::start_on(data, &["--store", &url, "--lease", "2s"], &[]).await;
+    acquainted(&owner).await;
+    let id = owner.accepted(book("Believer", 3), "processor=llm").await;
+    llm.until(|books| books.held == 1).await;
+    proxy.set(Weather::Cut);
+    let (mut connection, lease) = (redis.connection().await, format!("{{task:{id}}}:lease"));
+    soon("the lease to end in the store", async {
+        while redis::cmd("EXISTS").arg(&lease).query_async::<bool>(&mut connection).await.unwrap() {}
+    })
+    .await;
+    llm.open();
+    llm.until(|books| books.paid.len() == 1 && books.in_flight == 0).await;
+    // The answer is in the ledger, and the worker is free: in these many round trips it would have begun.
+    for _ in 0..200 {
+        owner.get("/healthz").await;
+    }
+    assert_eq!(llm.books().calls.len(), 1, "a call without a lease");
+    proxy.set(Weather::Fair);
+    let path = format!("/v1/tasks/{id}");
+    soon("the store to answer the owner", async { while owner.ask("GET", &path).await.0 != 200 {} }).await;
+    assert_eq!(owner.finished(&id).await["status"], "completed");
+    assert_eq!(llm.books().calls.len(), 3);
+    drop(other);
+}
+
+#[tokio::test]
 async fn a_redis_restored_to_older_data_does_not_undo_an_accepted_retry() {
     let refused_once = [Answer::Status(400, None), Answer::Hold];
     let script = Script::default().page(1, refused_once.clone()).page(2, refused_once);

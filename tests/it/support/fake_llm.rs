@@ -134,6 +134,8 @@ pub struct Asked {
     pub pictures: Vec<usize>,
     pub temperature: Option<f64>,
     pub max_tokens: Option<u64>,
+    /// When it came.
+    pub at: Option<std::time::Instant>,
 }
 
 pub struct FakeLlm {
@@ -519,6 +521,7 @@ fn asked(page: u32, body: &Value) -> Asked {
         pictures: pictures.map(|url| url.len() / 4 * 3).collect(),
         temperature: body["temperature"].as_f64(),
         max_tokens: body["max_tokens"].as_u64(),
+        at: Some(std::time::Instant::now()),
     }
 }
 
