@@ -240,7 +240,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let arbiters = [Arbiter::new(), Arbiter::new()];
         let (pool, readers, blob, pages) = (self.pool, self.readers, self.blob.clone(), ledger.clone());
         let in_flight = watch::Sender::new(0);
-        let dispatching = in_flight.subscribe();
+        let (dispatching, opened_by) = (in_flight.subscribe(), readers.clone());
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
             Dispatcher::new(pool, blob, pages, flights, readers, in_flight)
         });
@@ -252,6 +252,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
             ledger: ledger.clone(),
             processors: self.processors.clone(),
             dispatcher: dispatcher.clone(),
+            readers: opened_by,
             owner: owner.clone(),
             options: self.options,
         });

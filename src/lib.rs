@@ -61,8 +61,9 @@
 //!
 //! If the process dies anywhere in between, the next start, or another process on the same store when the lease has
 //! ended, finds the record unfinished, takes it up in a new epoch and begins at step 2. Nothing but the ledger is needed
-//! to go on. What was being read at the death goes on one piece at a time; a page that was being read at three deaths is
-//! declared failed.
+//! to go on. Where PDFs are read in processes of their own, no page is to blame for the death. In a program that reads them
+//! in its own process, what was being read at the death goes on one piece at a time, and a page that was being read at
+//! three deaths is declared failed.
 //!
 //! # What always holds
 //! Tests and comments refer to these by number.

@@ -49,7 +49,12 @@ pub const TABLE: [(&str, Kind, &str, &str); 32] = [
     (STORE_ERRORS, Kind::Counter, "Times that the task store did not answer", "operation"),
     (BLOB_SECONDS, Kind::Histogram, "How long files take", "operation: read, write, sync"),
     (BLOB_ERRORS, Kind::Counter, "Files that could not be read or written", "operation"),
-    (READER_DEATHS, Kind::Counter, "Reader processes that died or were killed", "cause: crash, timeout, memory"),
+    (
+        READER_DEATHS,
+        Kind::Counter,
+        "Reader processes that died or were killed",
+        "cause: crash, timeout, memory, killed",
+    ),
     (MAILBOX_SECONDS, Kind::Gauge, "How long a message waits for its actor at present", "actor"),
     (
         HTTP_SECONDS,

@@ -218,6 +218,14 @@ pub trait Processor: Send + Sync + 'static {
         self.kind() == WorkKind::Call
     }
 
+    /// Whether nothing in a page can end this process while it is read, as far as PDFs are opened in processes of their own
+    /// ([`Readers::processes`](crate::document::Readers::processes)): what the processor does with a page itself is to
+    /// handle text and pictures. Then a death of this process has come from outside and is put down to no page. Otherwise
+    /// the pages that were being read at a death are suspected, and at the third one declared failed.
+    fn is_isolated(&self) -> bool {
+        false
+    }
+
     /// What the limits of the next call belong to, after attempts with the codes `earlier`: the endpoint and the model that
     /// it is asked for. Calls of the same name share them, also those of other processors. `None` when the next attempt
     /// makes no call. `usual` is how many attempts one way of reading has.

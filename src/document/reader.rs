@@ -91,7 +91,8 @@ impl Readers {
     ///
     /// # Errors
     /// `not_a_pdf`, `pdf_encrypted`, `pdf_damaged`, `pdf_too_large` or `too_many_pages`; `storage_failed` when the file
-    /// cannot be read, `reader_unavailable` when no process can be started.
+    /// cannot be read, `reader_unavailable` when no process can be started, `reader_killed` when those that were started
+    /// were killed from outside.
     pub fn open(&self, path: &Path, password: Option<&str>, limits: &DocumentLimits) -> Result<Document, Failure> {
         let file = limits.open(path)?;
         let Some(pool) = &self.0 else {
@@ -102,6 +103,12 @@ impl Readers {
         let remote = RemotePdf { id, file, password: password.map(str::to_owned), pool: Arc::clone(pool) };
         let pages = remote.open(&mut pool.seat(&Patience::default())?)?;
         Ok(Document::elsewhere(limits.check_pages(pages)?, remote))
+    }
+
+    /// Whether PDFs are read in processes of their own, so that what is in a file cannot end this one.
+    #[must_use]
+    pub const fn are_processes(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Starts a process and says what it could not lock itself out of; nothing when all is well, or when PDFs are read
@@ -145,6 +152,8 @@ pub(super) struct Seat<'a> {
 
 /// How often a page is tried, each time in a fresh process.
 const TRIES: u32 = 2;
+/// The same of one whose processes are killed from outside: it is not to blame.
+const KILLS: u32 = 3;
 
 impl Pool {
     /// Waits for a seat.
@@ -174,6 +183,7 @@ impl Pool {
             Death::TooSlow | Death::OutOfTime => metrics::reader_died("timeout"),
             Death::TooMuchMemory => metrics::reader_died("memory"),
             Death::Crash => metrics::reader_died("crash"),
+            Death::Killed(_) => metrics::reader_died("killed"),
             Death::Unborn(_) | Death::Unwanted => {}
         }
         match death {
@@ -193,6 +203,12 @@ impl Pool {
                 Failure::permanent(code::PAGE_MEMORY, message)
             }
             Death::Crash => Failure::permanent(code::PAGE_CRASH, format!("{what} crashes the reader")),
+            Death::Killed(signal) => {
+                let message = format!(
+                    "the process for {what} was killed from outside ({signal}) {KILLS} times: is the machine out of memory?"
+                );
+                Failure::passing(code::READER_KILLED, message)
+            }
         }
     }
 }
@@ -298,7 +314,7 @@ impl RemotePdf {
     ///
     /// # Errors
     /// `page_damaged`, or how the page kept its reader from answering: `page_timeout`, `page_memory`, `page_crash`;
-    /// `timeout` when `patience` ended first.
+    /// `timeout` when `patience` ended first, `reader_killed` when its readers were killed from outside.
     fn page<T>(
         &self,
         seat: &mut Seat<'_>,
@@ -331,16 +347,19 @@ impl RemotePdf {
 
     /// Asks a process that has the file open; without a request the answer is that of the opening.
     fn ask(&self, seat: &mut Seat<'_>, request: Option<&Request>, patience: &Patience) -> Result<Frame, Trouble> {
-        let mut tried = 1;
+        let (mut tried, mut killed) = (0, 0);
         loop {
             let answer = self.ask_once(seat, request, patience);
             let Err(Trouble::Died(death)) = &answer else { return answer };
             seat.reader = None;
-            let again = matches!(death, Death::TooSlow | Death::TooMuchMemory | Death::Crash);
-            if !again || tried == TRIES {
+            match death {
+                Death::TooSlow | Death::TooMuchMemory | Death::Crash => tried += 1,
+                Death::Killed(_) => killed += 1,
+                Death::Unborn(_) | Death::OutOfTime | Death::Unwanted => return answer,
+            }
+            if tried == TRIES || killed == KILLS {
                 return answer;
             }
-            tried += 1;
         }
     }
 
@@ -430,6 +449,30 @@ mod tests {
             let failure = readers.open(&pdf, None, &DocumentLimits::default()).err().unwrap();
             assert_eq!((&*failure.code, &*failure.message), (code::PDF_DAMAGED, message));
             assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 2);
+        }
+    }
+
+    /// `Opened` with one page, as the wire has it.
+    const OPENED: &str = r#"printf '\026\000\000\000\000\000\000\000{"Opened":{"pages":1}}' >&0"#;
+
+    #[test]
+    fn what_is_killed_from_outside_is_no_fault_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let count = dir.path().join("count");
+        for (kills, sent, opens) in [(2, "KILL", true), (9, "KILL", false), (9, "TERM", false)] {
+            let _ = fs::remove_file(&count);
+            let counted =
+                format!("echo >> {0}\n{READY}\n[ $(wc -l < {0}) -gt {kills} ] || kill -{sent} $$", count.display());
+            let (readers, pdf) = readers(dir.path(), &format!("{counted}\n{OPENED}\nexec tail -f /dev/null"));
+            let opened = readers.open(&pdf, None, &DocumentLimits::default());
+            assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 3, "{kills} times {sent}");
+            match opened {
+                Ok(document) => assert!(opens && document.page_count() == 1),
+                Err(failure) => {
+                    assert_eq!((&*failure.code, failure.retryable, opens), ("reader_killed", true, false), "{failure}");
+                    assert!(failure.message.contains(&format!("SIG{sent}")), "{failure}");
+                }
+            }
         }
     }
 }

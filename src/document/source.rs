@@ -118,7 +118,7 @@ impl PageReader<'_> {
     ///
     /// # Errors
     /// When it cannot be read within the limits of a reader process: `timeout`, `page_timeout`, `page_memory`,
-    /// `page_crash`.
+    /// `page_crash`; `reader_killed`.
     pub fn outline(&mut self) -> Result<Vec<OutlineEntry>, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => Ok(reader.outline().entries()),

@@ -1,7 +1,8 @@
 //! Which pages are being read right now, in a file that outlives the process.
 //!
-//! When a process dies, a page that killed it looks like every other page it was reading. So each worker writes what it
-//! begins into its own slot of a small file, and clears the slot afterwards; the file is in the page cache when the
+//! A page that is read in this process can kill it, and then looks like every other page that was being read; one that is
+//! read in a process of its own cannot, and stands in no file: a death of this process came from outside. So each worker
+//! writes what it begins here into its own slot of a small file, and clears the slot afterwards; the file is in the page cache when the
 //! process dies, and whoever takes a task over finds there what was in flight. That costs two writes of 32 bytes an
 //! attempt (about a microsecond each), no sync: a power cut forgets it, and a page does not cut the power.
 

@@ -54,7 +54,7 @@ impl Workshop {
     pub(super) fn perform(&self, spec: &JobSpec, work: Work, slot: usize, another: Option<&Another>) -> Ended {
         match work {
             Work::Plan => {
-                let _flying = self.flights.begin(slot, spec.flight(0, 0));
+                let _flying = self.opens_here().then(|| self.flights.begin(slot, spec.flight(0, 0)));
                 Ended::Planned(self.plan(spec))
             }
             Work::Shard(work) => {
@@ -68,6 +68,11 @@ impl Workshop {
             }
             Work::Bind(bind) => Ended::Bound(self.bind(spec, &bind)),
         }
+    }
+
+    /// Whether PDFs are opened in this process, which they may end.
+    const fn opens_here(&self) -> bool {
+        !self.readers.are_processes()
     }
 
     fn plan(&self, spec: &JobSpec) -> Result<Plan, Failure> {
@@ -140,7 +145,8 @@ impl Workshop {
     fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, calls_made: &Calls<'_>) -> Receipts {
         let (mut receipts, mut calls) = (Vec::new(), Vec::new());
         let mut missing = Vec::new();
-        let flying = self.flights.begin(slot, spec.flight(work.shard.first, work.shard.last));
+        let flight = spec.flight(work.shard.first, work.shard.last);
+        let flying = self.opens_here().then(|| self.flights.begin(slot, flight));
         let hashed = hash_pages(spec, work);
         drop(flying);
         match hashed {
@@ -185,8 +191,10 @@ impl Workshop {
         if !spec.lease.holds() {
             return Receipts::NotNow(LEASE_PAUSE);
         }
-        let flying = self.flights.begin(slot, spec.flight(shard.first, shard.last));
-        let waits = |waits: bool| flying.mark(!waits);
+        // What cannot end this process is not to be suspected when something else does.
+        let suspect = self.opens_here() || !spec.processor.is_isolated();
+        let flying = suspect.then(|| self.flights.begin(slot, spec.flight(shard.first, shard.last)));
+        let waits = |waits: bool| flying.iter().for_each(|flying| flying.mark(!waits));
         let called = |report: CallReport| {
             let PageUsage { prompt_tokens, completion_tokens, cost, .. } = report.usage;
             metrics::spent(&spec.tenant, prompt_tokens, completion_tokens, cost.unwrap_or_default());

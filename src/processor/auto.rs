@@ -113,6 +113,10 @@ impl Processor for AutoProcessor {
         true
     }
 
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
     fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
         self.llm.endpoint(options, earlier, usual)
     }

@@ -528,6 +528,10 @@ impl Processor for LlmProcessor {
         })
     }
 
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
     /// A page that a fallback read is nobody's who does not want the same fallbacks.
     fn recipes(&self, options: &TaskOptions) -> Vec<Value> {
         let own = self.recipe(options);

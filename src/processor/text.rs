@@ -47,6 +47,10 @@ impl Processor for TextProcessor {
         }
     }
 
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         self.read(input, &mut input.reader(), input.shard.pages())
     }

@@ -16,6 +16,7 @@ use super::registry::Processors;
 use super::tenants::{Accounts, Waiting};
 use crate::blob::LocalBlob;
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
+use crate::document::Readers;
 use crate::job::{JobActor, JobEnd, JobNews, JobProgress, JobReport, JobRuntime, RetryPolicy, StopJob};
 use crate::ledger::{Ledger, LedgerScope, PageHashes, RecipeHash};
 use crate::metrics;
@@ -36,6 +37,8 @@ pub struct Supervisor {
     pub(super) processors: Processors,
     pub(super) dispatcher: Addr<Dispatcher>,
     pub(super) options: SupervisorOptions,
+    /// Where PDFs are opened.
+    pub(super) readers: Readers,
     /// The name of this process in leases and records.
     pub(super) owner: String,
     /// Tasks with a job, or about to have one.
@@ -86,6 +89,8 @@ pub struct SupervisorParts {
     pub processors: Processors,
     /// Who hands out work.
     pub dispatcher: Addr<Dispatcher>,
+    /// Where PDFs are opened: in processes of their own none can end this one.
+    pub readers: Readers,
     /// The name of this process; no other ever had it.
     pub owner: String,
     /// Limits and times.
@@ -121,7 +126,7 @@ impl Supervisor {
     /// A supervisor that begins with the unfinished tasks of its store when it is started.
     #[must_use]
     pub fn new(parts: SupervisorParts) -> Self {
-        let SupervisorParts { store, blob, ledger, processors, dispatcher, owner, options } = parts;
+        let SupervisorParts { store, blob, ledger, processors, dispatcher, readers, owner, options } = parts;
         let (clock, notify) = (TaskClock::default(), options.notify.clone());
         let janitor = Janitor {
             store: Arc::clone(&store),
@@ -143,6 +148,7 @@ impl Supervisor {
             processors,
             dispatcher,
             options,
+            readers,
             owner,
             active: HashMap::new(),
             waiting: Waiting::default(),
@@ -239,7 +245,7 @@ impl Supervisor {
                     spec.cut(),
                     record.options.max_failed_pages,
                     retry,
-                    record.crashes.clone(),
+                    self.crashes(record, spec.processor.as_ref()),
                 );
                 let runtime = match record.options.max_cost {
                     Some(most) => runtime.with_budget(most, record.usage),
@@ -285,7 +291,7 @@ impl Supervisor {
             patience: self.options.retry.patience,
             markdown_key: record.markdown_key(),
             json_key: record.json_key(),
-            crashes: record.crashes.get(&0).copied().unwrap_or(0),
+            crashes: self.crashes(record, processor.as_ref()).get(&0).copied().unwrap_or(0),
             lease,
             cancel: CancellationToken::new(),
         })

@@ -24,6 +24,7 @@ use crate::clock::{Timestamp, Uptime};
 use crate::failpoint;
 use crate::metrics;
 use crate::pool::{Lease, read_flights};
+use crate::processor::Processor;
 use crate::store::{LeaseChange, Renewal, Renewed, StoreError, TaskStore, Update, node_of};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
@@ -51,6 +52,16 @@ impl Supervisor {
     }
 
     /// Begins the round of renewing and looking, and goes on with it.
+    /// How often the process died while it read a page, by page, as far as the page can have been the cause: of what was
+    /// counted where PDFs were opened in the process itself, or before that made a difference, nothing counts here.
+    pub(super) fn crashes(&self, record: &TaskRecord, processor: &dyn Processor) -> BTreeMap<u32, u32> {
+        let mut crashes = record.crashes.clone();
+        if self.readers.are_processes() {
+            crashes.retain(|page, _| *page != 0 && !processor.is_isolated());
+        }
+        crashes
+    }
+
     pub(super) fn keep_house(&mut self, ctx: &mut Context<Self>) {
         let held = self.active.iter().filter_map(|(id, slot)| match slot {
             Slot::Running(running) => Some((*id, running.draft.record().epoch)),

@@ -102,6 +102,8 @@ pub mod code {
     pub const PAGE_TIMEOUT: &str = "page_timeout";
     /// Reading the page takes more memory than a reader may.
     pub const PAGE_MEMORY: &str = "page_memory";
+    /// The processes that were to read the page or document were killed from outside, again and again.
+    pub const READER_KILLED: &str = "reader_killed";
     /// No process can be started to read PDFs.
     pub const READER_UNAVAILABLE: &str = "reader_unavailable";
     /// More pages failed than the task allows.

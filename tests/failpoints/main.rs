@@ -8,6 +8,11 @@
 
 use std::time::Duration;
 
+use bindery::blob::LocalBlob;
+use bindery::pool::PoolOptions;
+use bindery::processor::TextProcessor;
+use bindery::store::EmbeddedStore;
+use bindery::{Bindery, NewTask};
 use futures::StreamExt;
 use serde_json::Value;
 
@@ -266,52 +271,49 @@ async fn at_every_place_in_every_way() {
     assert!(wrong.is_empty(), "went wrong: {wrong:#?}");
 }
 
-/// Page 5 kills the process whenever it is read. Three deaths later it is declared failed, it alone, and the process
-/// lives.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_kills_the_process_is_found_and_given_up() {
-    let poison = [("FAILPOINTS", "page-5=return(kill)"), ("RUST_LOG", "off")];
-    let mut server = Server::start_on(fresh_data(), &["--workers", "2"], &poison).await;
-    let mut deaths = 0;
-    // It may die before it has answered; the same key leads to the same task.
-    let id = loop {
-        let request = server.request("POST", "/v1/tasks").header("idempotency-key", "poison");
-        if let Ok(response) = request.header("content-type", "application/pdf").body(book("Poison", 40)).send().await {
-            break response.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+/// Where the embedder below keeps its data, and what it is told by.
+const EMBEDDER: &str = "TEST_EMBEDDER_DATA";
+
+/// A program that embeds Bindery and reads PDFs in its own process, which they can end: this binary, started by the next
+/// test. It has two documents read, and leaves their Markdown beside its data.
+#[test]
+fn embedder() {
+    let Some(data) = std::env::var_os(EMBEDDER) else { return };
+    bindery::failpoint::set_up();
+    actix::System::new().block_on(async {
+        let (store, blob) = (EmbeddedStore::open(&data).unwrap(), LocalBlob::open(&data).unwrap());
+        let pool = PoolOptions { cpu_workers: 2, ..PoolOptions::default() };
+        let bindery = Bindery::builder().store(store).blob(blob).processor(TextProcessor).pool(pool).start();
+        // The same submit again finds the same task.
+        let mut tasks = Vec::new();
+        for (title, pages) in [("Poison", 40), ("Innocent", 4)] {
+            tasks.push((title, bindery.submit(NewTask::from_bytes(book(title, pages))).await.unwrap().id));
         }
-        server.exit_status().await;
-        deaths += 1;
-        server.restart_with(&poison).await;
-    };
-    // A task beside it whose pages must not suffer. It has no page 5.
-    let request =
-        server.request("POST", "/v1/tasks").header("content-type", "application/pdf").body(book("Innocent", 4));
-    let innocent = match request.send().await {
-        Ok(response) => (response.status().as_u16(), response.json::<Value>().await.unwrap_or_default()),
-        // The server was dead before it could answer.
-        Err(_) => (0, Value::Null),
-    };
-    let task = loop {
-        if let Ok(response) = server.request("GET", &format!("/v1/tasks/{id}?wait=20")).send().await {
-            let task: Value = response.json().await.unwrap();
-            if task["finished_at"].is_string() {
-                break task;
-            }
-        } else {
-            server.exit_status().await;
-            deaths += 1;
-            assert!(deaths < 10, "a crash loop");
-            server.restart_with(&poison).await;
+        for (title, id) in tasks {
+            bindery.wait(id).await.unwrap();
+            let markdown = bindery.result(id).await.unwrap();
+            std::fs::write(std::path::Path::new(&data).join(title), markdown).unwrap();
         }
+        bindery.stop(Duration::ZERO).await;
+    });
+}
+
+/// Page 5 kills the process that it is read in. Three deaths later it is declared failed, it alone, and the process lives.
+#[test]
+fn a_page_that_kills_the_process_is_found_and_given_up() {
+    let data = tempfile::tempdir().unwrap();
+    let run = || {
+        let mut program = std::process::Command::new(std::env::current_exe().unwrap());
+        program.args(["--exact", "embedder"]).env(EMBEDDER, data.path());
+        program.env("FAILPOINTS", "page-5=return(kill)").env("RUST_LOG", "off").status().unwrap()
     };
-    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &39.into()), "{task}");
-    let failed = server.get(&format!("/v1/tasks/{id}/pages?status=failed")).await;
-    assert_eq!((&failed["pages"][0]["page"], &failed["pages"][0]["error"]["code"]), (&5.into(), &"page_crash".into()));
+    let deaths = std::iter::repeat_with(run).take(10).take_while(|end| !end.success()).count();
     assert_eq!(deaths, 3, "as many as a page is allowed");
-    if let (202, task) = innocent {
-        let done = server.finished(task["id"].as_str().unwrap()).await;
-        assert_eq!(done["pages"]["done"], 4, "{done}");
-    }
+    let read = |title: &str| std::fs::read_to_string(data.path().join(title)).unwrap();
+    let poison = read("Poison");
+    assert_eq!(poison.matches("failed: ").count(), 1, "{poison}");
+    assert!(poison.contains("<!-- page 5: failed: page_crash -->"), "{poison}");
+    assert_eq!((poison.matches("Poison page").count(), read("Innocent").matches("Innocent page").count()), (39, 4));
 }
 
 /// The table above and the places in the code are the same, so that no place is forgotten.

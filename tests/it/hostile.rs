@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::support::corpus::{corpus, manifest};
 use crate::support::pdf::{Trap, book, locked, trapped};
-use crate::support::server::{Server, files};
+use crate::support::server::{Server, files, fresh_data};
+use crate::support::soon;
 
 #[tokio::test]
 async fn a_page_that_traps_its_reader_is_one_failed_page() {
@@ -21,6 +22,74 @@ async fn a_page_that_traps_its_reader_is_one_failed_page() {
         assert!(markdown.contains(&format!("<!-- page 7: failed: {code} -->")), "{markdown}");
         assert!(markdown.contains("Trap page 6") && markdown.contains("Trap page 8"));
     }
+}
+
+/// Waits until a reader keeps a core busy: it has the page that hangs.
+async fn reader_at_work(server: &Server) -> u32 {
+    // The fields after the name are counted from the third (proc_pid_stat(5)): 14 and 15 are its ticks.
+    let ticks = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        // One that was killed and is still to be waited for works no more.
+        (fields[0] != "Z").then_some(())?;
+        Some(fields[11].parse::<u32>().ok()? + fields[12].parse::<u32>().ok()?)
+    };
+    soon("a reader to work", async {
+        loop {
+            if let Some(pid) = server.children().into_iter().find(|pid| ticks(*pid).is_some_and(|ticks| ticks > 40)) {
+                return pid;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn kills_of_the_server_are_not_put_down_to_the_pages_that_it_was_reading() {
+    let data = fresh_data();
+    let mut server = Server::start_on(data.clone(), &["--reader-timeout", "1h"], &[]).await;
+    let id = server.accepted(trapped("Killed", 2, 2, Trap::Hang), "").await;
+    for _ in 0..4 {
+        reader_at_work(&server).await;
+        server.kill().await;
+        server.restart().await;
+    }
+    reader_at_work(&server).await;
+    server.kill().await;
+    let server = Server::start_on(data, &["--reader-timeout", "1s"], &[]).await;
+    server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    assert_eq!(
+        (&pages["pages"][0]["status"], &pages["pages"][1]["error"]["code"]),
+        (&"done".into(), &"page_timeout".into()),
+        "{pages}"
+    );
+}
+
+#[tokio::test]
+async fn kills_of_a_reader_are_tried_again_and_then_said_as_what_they_are() {
+    let server = Server::start(&["--reader-timeout", "1h", "--workers", "1", "--llm-max-attempts", "2"]).await;
+    let id = server.accepted(trapped("Reader", 2, 2, Trap::Hang), "").await;
+    let mut killed = std::collections::BTreeSet::new();
+    let task = loop {
+        let (pid, task) = tokio::select! {
+            pid = reader_at_work(&server) => (Some(pid), None),
+            task = server.finished(&id) => (None, Some(task)),
+        };
+        if let Some(task) = task {
+            break task;
+        }
+        // It may have ended in this very moment.
+        let _ = std::process::Command::new("kill").args(["-KILL", &pid.unwrap().to_string()]).output();
+        killed.insert(pid.unwrap());
+    };
+    assert!(killed.len() >= 6, "{killed:?}");
+    assert_eq!(task["pages"]["done"], 1, "{task}");
+    let pages = server.get(&format!("/v1/tasks/{id}/pages?status=failed")).await;
+    let error = &pages["pages"][0]["error"];
+    assert_eq!((&error["code"], &error["retryable"]), (&"reader_killed".into(), &true.into()), "{pages}");
+    assert!(error["message"].as_str().unwrap().contains("SIGKILL"), "{error}");
 }
 
 #[tokio::test]

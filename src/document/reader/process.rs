@@ -55,6 +55,8 @@ pub(super) enum Death {
     Unwanted,
     TooMuchMemory,
     Crash,
+    /// A signal that nothing in the process sends came from outside: from the kernel for want of memory, or from a person.
+    Killed(&'static str),
 }
 
 /// How soon it is noticed that nobody wants an answer any more.
@@ -65,8 +67,8 @@ const DYING_TIME: Duration = Duration::from_secs(2);
 const START_TIME: Duration = Duration::from_secs(10);
 /// How much is read of what a process said at its end, bytes.
 const LAST_WORDS: u64 = 4_096;
-/// See signal(7).
-const SIGKILL: i32 = 9;
+/// Signals that come from outside alone; what a process does wrong ends it by others (signal(7)).
+const FROM_OUTSIDE: [(i32, &str); 5] = [(9, "SIGKILL"), (15, "SIGTERM"), (2, "SIGINT"), (1, "SIGHUP"), (3, "SIGQUIT")];
 
 impl Reader {
     /// Starts a process of `program` that may allocate `memory` bytes; and what it could not lock itself out of.
@@ -143,7 +145,11 @@ impl Reader {
             };
         }
         // Who has hung up is dying by itself, and says what of; who talks nonsense, or does not get done, must die.
-        let hung_up = [io::ErrorKind::UnexpectedEof, io::ErrorKind::BrokenPipe].contains(&error.kind());
+        // One that ends before it has read its question resets the connection.
+        let hung_up = matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        );
         let patience = Instant::now() + DYING_TIME;
         while hung_up && matches!(self.process.try_wait(), Ok(None)) && Instant::now() < patience {
             let _ = crossbeam_channel::never::<()>().recv_timeout(GLANCE / 20);
@@ -157,9 +163,12 @@ impl Reader {
         }
         let words = String::from_utf8_lossy(&words);
         log::debug!(status:? = status; "a reader process died: {}", words.trim());
-        // SIGKILL that is not ours comes from the kernel, when the machine runs out of memory.
-        let killed = by_itself && status.as_ref().and_then(ExitStatusExt::signal) == Some(SIGKILL);
-        if killed || words.contains("memory allocation of") { Death::TooMuchMemory } else { Death::Crash }
+        if words.contains("memory allocation of") {
+            return Death::TooMuchMemory;
+        }
+        let signal = status.as_ref().and_then(ExitStatusExt::signal).filter(|_| by_itself);
+        let outside = FROM_OUTSIDE.iter().find(|(number, _)| Some(*number) == signal);
+        outside.map_or(Death::Crash, |(_, name)| Death::Killed(name))
     }
 }
 
