@@ -49,7 +49,8 @@
 //! 3. **Dispatch.** The shards wait in the [`FairQueue`](pool::FairQueue), beside those of all other jobs. Whenever a
 //!    worker is free, the dispatcher gives it the shard whose turn it is; calls wait until their endpoint bears one more,
 //!    and until the task has the money. With the first one the task is `processing`.
-//! 4. **Read.** The worker finds out what the pages show, as a hash, and looks them up in the ledger by that. The rest it
+//! 4. **Read.** The worker finds out what the pages show, as a hash, and looks them up in the ledger by that; while another
+//!    attempt is paying for an equal page, the shard waits for that one. The rest it
 //!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job.
 //!    Pages that turn out to need a call come back as shards for calls. A failure that may pass is tried again after
 //!    a while, and the processor knows what went wrong before; a shard of several pages that fails goes on page by page;

@@ -222,6 +222,7 @@ impl Handler<PoolEvent> for JobActor {
     fn handle(&mut self, event: PoolEvent, ctx: &mut Context<Self>) {
         let event = match event {
             PoolEvent::Started { index, attempt } => JobEvent::Started { index, attempt },
+            PoolEvent::Requeued { index, attempt } => JobEvent::Requeued { index, attempt },
             PoolEvent::Ended(Ended::Planned(Ok(plan))) => {
                 self.document = Some(plan.document);
                 JobEvent::Planned { pages: plan.pages, known: plan.known }

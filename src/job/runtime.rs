@@ -33,6 +33,13 @@ pub enum JobEvent {
         /// The attempt.
         attempt: u32,
     },
+    /// A worker gave the subtask back before it began.
+    Requeued {
+        /// The subtask.
+        index: u32,
+        /// The attempt.
+        attempt: u32,
+    },
     /// An attempt is over.
     Outcome {
         /// The subtask.
@@ -309,6 +316,11 @@ impl JobRuntime {
             (Phase::Stopping, JobEvent::Outcome { index, attempt, receipts, spent, .. }) => {
                 self.count_late(index, attempt, &receipts, spent);
                 self.stop()
+            }
+            (phase, JobEvent::Requeued { index, attempt }) => {
+                let stopping = *phase == Phase::Stopping;
+                self.take(index, SubTaskStep::Requeue, attempt);
+                if stopping { self.stop() } else { Vec::new() }
             }
             (Phase::Planning, JobEvent::PlanDue) => self.plan(),
             (Phase::Planning, JobEvent::Planned { pages, known }) => self.planned(pages, &known),

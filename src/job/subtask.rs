@@ -1,6 +1,7 @@
 //! One shard's state inside a job.
 //!
 //! ```text
+//!  queued ◀─Requeue─ running
 //!  queued ──Start──▶ running ──Finish──▶ done
 //!    ▲  │ (every end may also come before Start was heard)
 //!    │  │               ├──Wait──▶ waiting ──Due──▶ queued
@@ -37,6 +38,8 @@ pub enum SubTaskState {
 pub enum SubTaskStep {
     /// A worker has it.
     Start,
+    /// Its worker gave it back before it began.
+    Requeue,
     /// It was read.
     Finish,
     /// It shall be tried again later.
@@ -57,6 +60,7 @@ impl SubTaskState {
         use SubTaskStep as T;
         match (self, step) {
             (S::Queued, T::Start) => Some(S::Running),
+            (S::Running, T::Requeue) => Some(S::Queued),
             (S::Queued | S::Running, T::Finish) => Some(S::Done),
             (S::Queued | S::Running, T::Wait) => Some(S::Waiting),
             (S::Queued | S::Running, T::Fail) => Some(S::Failed),
@@ -149,14 +153,20 @@ mod tests {
     fn the_whole_table() {
         use SubTaskState as S;
         use SubTaskStep as T;
-        let steps = [T::Start, T::Finish, T::Wait, T::Due, T::Fail, T::Split];
+        let steps = [T::Start, T::Requeue, T::Finish, T::Wait, T::Due, T::Fail, T::Split];
         for (state, row) in [
-            (S::Queued, [Some(S::Running), Some(S::Done), Some(S::Waiting), None, Some(S::Failed), Some(S::Split)]),
-            (S::Running, [None, Some(S::Done), Some(S::Waiting), None, Some(S::Failed), Some(S::Split)]),
-            (S::Waiting, [None, None, None, Some(S::Queued), None, None]),
-            (S::Done, [None; 6]),
-            (S::Failed, [None; 6]),
-            (S::Split, [None; 6]),
+            (
+                S::Queued,
+                [Some(S::Running), None, Some(S::Done), Some(S::Waiting), None, Some(S::Failed), Some(S::Split)],
+            ),
+            (
+                S::Running,
+                [None, Some(S::Queued), Some(S::Done), Some(S::Waiting), None, Some(S::Failed), Some(S::Split)],
+            ),
+            (S::Waiting, [None, None, None, None, Some(S::Queued), None, None]),
+            (S::Done, [None; 7]),
+            (S::Failed, [None; 7]),
+            (S::Split, [None; 7]),
         ] {
             for (step, expected) in steps.into_iter().zip(row) {
                 assert_eq!(state.next(step), expected, "{state:?} {step:?}");

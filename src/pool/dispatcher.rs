@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::another::{Another, GivenPlace, TakePlace};
+use super::claims::{Busy, ClaimPages, Claimant, Claims};
 use super::endpoints::{EndpointLoad, Endpoints, Next};
 use super::estimate::{Estimate, EstimateSource};
 use super::fair_queue::FairQueue;
@@ -54,6 +55,7 @@ pub struct Dispatcher {
     cpu: Lane,
     calls: Calls,
     suspects: Lane,
+    claims: Claims<JobWork>,
     draining: bool,
     /// How many pieces of work are with workers; watched by who waits for the drain.
     in_flight: watch::Sender<usize>,
@@ -200,6 +202,7 @@ impl Dispatcher {
                 timer: None,
             },
             suspects: lane("suspect", 1),
+            claims: Claims::new(),
             draining: false,
             in_flight,
         }
@@ -208,6 +211,7 @@ impl Dispatcher {
     fn forget(&mut self, task: TaskId) {
         [&mut self.cpu, &mut self.suspects].into_iter().for_each(|lane| drop(lane.queue.remove(task)));
         self.calls.endpoints.remove(task);
+        self.claims.retain(|work| work.spec.task != task);
     }
 
     fn plain(&mut self, suspects: bool) -> &mut Lane {
@@ -221,17 +225,60 @@ impl Dispatcher {
             self.plain(suspects).free -= 1;
             self.in_flight.send_modify(|count| *count += 1);
             let workers = self.plain(suspects).workers.clone();
+            let claimant = self.claimant(ctx);
+            let holder = claimant.holder;
             let done = async move {
                 match item {
-                    Item::Job(work) => drop(perform(&workers, work, None).await),
-                    Item::Question(question) => drop(workers.send(PerformQuestion(question)).await),
+                    Item::Job(work) => perform(&workers, work, None, claimant).await.1,
+                    Item::Question(question) => {
+                        let _ = workers.send(PerformQuestion(question)).await;
+                        None
+                    }
                 }
             };
-            ctx.spawn(done.into_actor(self).map(move |(), this, ctx| {
+            ctx.spawn(done.into_actor(self).map(move |busy, this, ctx| {
                 this.plain(suspects).free += 1;
                 this.in_flight.send_modify(|count| *count -= 1);
+                this.end_claims(holder, busy, ctx);
                 this.pump(suspects, ctx);
             }));
+        }
+    }
+
+    fn claimant(&mut self, ctx: &mut Context<Self>) -> Claimant {
+        Claimant { holder: self.claims.next_holder(), dispatcher: ctx.address().recipient() }
+    }
+
+    /// An attempt is over, whatever came of it, or found that another one pays for its pages: what waited for it takes its
+    /// next turn, and it waits itself.
+    fn end_claims(&mut self, holder: u64, busy: Option<(Busy, JobWork)>, ctx: &mut Context<Self>) {
+        let freed = self.claims.end(holder);
+        let busy = busy.filter(|(_, work)| !self.draining && !work.spec.cancel.is_cancelled());
+        let freed: Vec<JobWork> =
+            freed.into_iter().chain(busy.and_then(|(busy, work)| self.claims.park(busy, work))).collect();
+        if self.draining || freed.is_empty() {
+            return;
+        }
+        freed.into_iter().for_each(|work| self.push(work, true));
+        self.pump(false, ctx);
+        self.pump(true, ctx);
+        self.pump_calls(ctx);
+    }
+
+    /// Puts work into the queue of its lane, behind what its task has there, or before it.
+    fn push(&mut self, work: JobWork, first: bool) {
+        let lane = work.work.lane(&work.spec);
+        let (tenant, task, priority) = (work.spec.tenant.clone(), work.spec.task, work.spec.options.priority);
+        match lane {
+            LaneName::Calls(name) => self.calls.endpoints.push(&name, Instant::now(), |queue| {
+                let push = if first { FairQueue::push_first } else { FairQueue::push };
+                push(queue, &tenant, task, priority, work);
+            }),
+            plain => {
+                let push = if first { FairQueue::push_first } else { FairQueue::push };
+                let queue = &mut self.plain(plain == LaneName::Suspects).queue;
+                push(queue, &tenant, task, priority, Item::Job(work));
+            }
         }
     }
 
@@ -250,11 +297,12 @@ impl Dispatcher {
             self.in_flight.send_modify(|count| *count += 1);
             let workers = self.calls.workers.clone();
             let another = Another { name: name.clone(), dispatcher: ctx.address().recipient() };
-            let dispatcher = ctx.address();
+            let (dispatcher, claimant) = (ctx.address(), self.claimant(ctx));
+            let holder = claimant.holder;
             // No future of the actor's own: it polls all of those, up to a thousand, whenever one of them goes on.
             actix::spawn(async move {
-                let reports = perform(&workers, work, Some(another)).await;
-                let _ = dispatcher.send(CallEnded { name, ticket, reports }).await;
+                let (reports, busy) = perform(&workers, work, Some(another), claimant).await;
+                let _ = dispatcher.send(CallEnded { name, ticket, reports, holder, busy }).await;
             });
         }
     }
@@ -300,23 +348,34 @@ impl Dispatcher {
 }
 
 /// Has a worker do it and tells the job. The credit comes home only after the job has the news, so a job that cannot
-/// keep up holds back its own work and nothing piles up. Answers the calls that were made.
+/// keep up holds back its own work and nothing piles up. Answers the calls that were made, or the work when it has to wait.
 async fn perform(
     workers: &Addr<WorkerActor>,
     JobWork { spec, work, events, queued }: JobWork,
     another: Option<Another>,
-) -> Vec<CallReport> {
+    claimant: Claimant,
+) -> (Vec<CallReport>, Option<(Busy, JobWork)>) {
     metrics::waited_for_worker(&spec.tenant, queued.elapsed());
     if let Work::Shard(shard) = &work {
         // Only a status; a job that is too busy to hear it hears the end.
         let _ = events.try_send(PoolEvent::Started { index: shard.index, attempt: shard.attempt });
     }
-    let lost = lost(&work);
-    let ended = workers.send(Perform { spec, work, another }).await.unwrap_or(lost);
+    let (lost, asked) = (lost(&work), (Arc::clone(&spec), work.clone()));
+    let ended = match workers.send(Perform { spec, work, another, claimant }).await.unwrap_or(Ok(lost)) {
+        Ok(ended) => ended,
+        Err(busy) => {
+            let (spec, work) = asked;
+            if let Work::Shard(shard) = &work {
+                let requeued = PoolEvent::Requeued { index: shard.index, attempt: shard.attempt };
+                let _ = events.send(requeued).await;
+            }
+            return (Vec::new(), Some((busy, JobWork { spec, work, events, queued })));
+        }
+    };
     let calls = if let Ended::Shard { calls, .. } = &ended { calls.clone() } else { Vec::new() };
     // A job that is gone has been cancelled; what was paid is in the ledger.
     let _ = events.send(PoolEvent::Ended(ended)).await;
-    calls
+    (calls, None)
 }
 
 /// What a job is told when a worker's thread is gone without an answer.
@@ -349,23 +408,12 @@ impl Handler<Enqueue> for Dispatcher {
             self.forget(spec.task);
         }
         for work in work {
-            let lane = work.lane(&spec);
+            // What has been asked before comes before what has not: it has cost something, and whoever waits for its page has
+            // waited longest.
+            let calls = matches!(work.lane(&spec), LaneName::Calls(_));
+            let again = calls && matches!(&work, Work::Shard(shard) if !shard.earlier.is_empty());
             let work = JobWork { spec: Arc::clone(&spec), work, events: events.clone(), queued: Instant::now() };
-            let (tenant, task, priority) = (&spec.tenant, spec.task, spec.options.priority);
-            match lane {
-                LaneName::Calls(name) => {
-                    // What has been asked before comes before what has not: it has cost something, and whoever waits for
-                    // its page has waited longest.
-                    let again = matches!(&work.work, Work::Shard(shard) if !shard.earlier.is_empty());
-                    self.calls.endpoints.push(&name, Instant::now(), |queue| {
-                        let push = if again { FairQueue::push_first } else { FairQueue::push };
-                        push(queue, tenant, task, priority, work);
-                    });
-                }
-                plain => {
-                    self.plain(plain == LaneName::Suspects).queue.push(tenant, task, priority, Item::Job(work));
-                }
-            }
+            self.push(work, again);
         }
         self.pump(false, ctx);
         self.pump(true, ctx);
@@ -380,17 +428,29 @@ struct CallEnded {
     name: String,
     ticket: Ticket,
     reports: Vec<CallReport>,
+    holder: u64,
+    /// The work, when it has to wait for another call.
+    busy: Option<(Busy, JobWork)>,
 }
 
 impl Handler<CallEnded> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, CallEnded { name, ticket, reports }: CallEnded, ctx: &mut Context<Self>) {
+    fn handle(&mut self, CallEnded { name, ticket, reports, holder, busy }: CallEnded, ctx: &mut Context<Self>) {
         self.calls.free += 1;
         self.in_flight.send_modify(|count| *count -= 1);
         self.calls.endpoints.ended(&name, ticket, &reports, Instant::now());
+        self.end_claims(holder, busy, ctx);
         self.give_up(&name, ctx);
         self.pump_calls(ctx);
+    }
+}
+
+impl Handler<ClaimPages> for Dispatcher {
+    type Result = MessageResult<ClaimPages>;
+
+    fn handle(&mut self, ClaimPages { holder, keys }: ClaimPages, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.claims.claim(holder, keys))
     }
 }
 
@@ -508,6 +568,7 @@ impl Handler<Drain> for Dispatcher {
         // Jobs resume from the ledger at the next start; who waits for a check is told that there will be none.
         [&mut self.cpu, &mut self.suspects].into_iter().for_each(|lane| lane.queue = FairQueue::new());
         self.calls.endpoints.clear();
+        self.claims.retain(|_| false);
         let mut in_flight = self.in_flight.subscribe();
         Box::pin(async move { drop(in_flight.wait_for(|count| *count == 0).await) })
     }
@@ -517,7 +578,8 @@ impl Handler<GetLoad> for Dispatcher {
     type Result = MessageResult<GetLoad>;
 
     fn handle(&mut self, _: GetLoad, _: &mut Context<Self>) -> Self::Result {
-        let queued = self.cpu.queue.len() + self.suspects.queue.len() + self.calls.endpoints.len();
+        let in_lanes = self.cpu.queue.len() + self.suspects.queue.len() + self.calls.endpoints.len();
+        let queued = in_lanes + self.claims.parked().count();
         MessageResult(Load { queued, in_flight: *self.in_flight.borrow() })
     }
 }
@@ -537,7 +599,8 @@ impl Handler<GetQueues> for Dispatcher {
         let mut sums = HashMap::<String, usize>::new();
         let queues =
             self.cpu.queue.lengths().chain(self.suspects.queue.lengths()).chain(self.calls.endpoints.lengths());
-        queues.for_each(|(tenant, pieces)| *sums.entry(tenant.to_owned()).or_default() += pieces);
+        let parked = self.claims.parked().map(|work| (work.spec.tenant.as_str(), 1));
+        queues.chain(parked).for_each(|(tenant, pieces)| *sums.entry(tenant.to_owned()).or_default() += pieces);
         MessageResult(sums.into_iter().collect())
     }
 }

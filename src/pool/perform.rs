@@ -14,15 +14,16 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::another::Another;
+use super::claims::{Busy, Claimant};
 use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
 use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
-use crate::ledger::{Ledger, PageHash, PurgeList};
+use crate::ledger::{Ledger, PageHash, PageKey, PurgeList};
 use crate::metrics;
-use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome};
+use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome, WorkKind};
 use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
@@ -32,10 +33,11 @@ const DRAWING: Duration = Duration::from_secs(60);
 /// How soon it is tried again to keep a page that found no room.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
-/// The calls of an attempt: where they are told, and who may allow one more.
+/// The calls of an attempt: where they are told, who may allow one more, and how pages are claimed for them.
 struct Calls<'a> {
     reports: Sender<CallReport>,
     another: Option<&'a Another>,
+    claimant: &'a Claimant,
 }
 
 /// What workers share.
@@ -51,15 +53,25 @@ pub(super) struct Workshop {
 
 impl Workshop {
     /// Does a piece of work; `slot` is the worker's own place in the flights file.
-    pub(super) fn perform(&self, spec: &JobSpec, work: Work, slot: usize, another: Option<&Another>) -> Ended {
-        match work {
+    ///
+    /// # Errors
+    /// [`Busy`] when nothing was done because another attempt pays for one of the pages.
+    pub(super) fn perform(
+        &self,
+        spec: &JobSpec,
+        work: Work,
+        slot: usize,
+        another: Option<&Another>,
+        claimant: &Claimant,
+    ) -> Result<Ended, Busy> {
+        Ok(match work {
             Work::Plan => {
                 let _flying = self.opens_here().then(|| self.flights.begin(slot, spec.flight(0, 0)));
                 Ended::Planned(self.plan(spec))
             }
             Work::Shard(work) => {
                 let (reports, reported) = std::sync::mpsc::channel();
-                let receipts = self.attempt(spec, &work, slot, &Calls { reports, another });
+                let receipts = self.attempt(spec, &work, slot, &Calls { reports, another, claimant })?;
                 if let Receipts::Retry { why, .. } | Receipts::Failed(why) | Receipts::Fatal(why) = &receipts {
                     metrics::attempt_failed(&why.code);
                 }
@@ -67,7 +79,7 @@ impl Workshop {
                 Ended::Shard { index: work.index, attempt: work.attempt, receipts, calls }
             }
             Work::Bind(bind) => Ended::Bound(self.bind(spec, &bind)),
-        }
+        })
     }
 
     /// Whether PDFs are opened in this process, which they may end.
@@ -141,43 +153,78 @@ impl Workshop {
         spec.hashes.find(&self.ledger, page, &spec.recipes)
     }
 
-    /// One attempt. Pages that another task paid for are not read again.
-    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, calls_made: &Calls<'_>) -> Receipts {
+    /// One attempt. Pages that another task paid for are not read again; for those that one is paying for now, it waits.
+    fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, calls_made: &Calls<'_>) -> Result<Receipts, Busy> {
         let (mut receipts, mut calls) = (Vec::new(), Vec::new());
-        let mut missing = Vec::new();
         let flight = spec.flight(work.shard.first, work.shard.last);
         let flying = self.opens_here().then(|| self.flights.begin(slot, flight));
         let hashed = hash_pages(spec, work);
         drop(flying);
         match hashed {
             Ok(()) => {}
-            Err(why) if why.is_lack() => return Receipts::Retry { after: None, why },
-            Err(why) => return Receipts::Failed(why),
+            Err(why) if why.is_lack() => return Ok(Receipts::Retry { after: None, why }),
+            Err(why) => return Ok(Receipts::Failed(why)),
         }
-        for page in work.shard.pages() {
+        if work.kind == WorkKind::Call {
+            match claimed_keys(spec, work) {
+                // Before they are looked up: what another attempt pays for is in the ledger when its claim ends.
+                Ok(keys) => calls_made.claimant.claim(keys)?,
+                Err(error) => return Ok(Receipts::Retry { after: None, why: storage_failed(&error) }),
+            }
+        }
+        // Of equal pages in one shard the first is read; the others find it in the ledger.
+        let mut left: Vec<u32> = work.shard.pages().collect();
+        while !left.is_empty() {
+            let missing = match self.take_known(spec, &mut left, &mut receipts) {
+                Ok(missing) => missing,
+                Err(error) => return Ok(Receipts::Retry { after: None, why: storage_failed(&error) }),
+            };
+            for shard in plan(missing, u32::MAX) {
+                match self.read(spec, work, shard, slot, calls_made) {
+                    Receipts::Done(read) => receipts.extend(read),
+                    Receipts::Divided { done, calls: more } => {
+                        receipts.extend(done);
+                        calls.extend(more);
+                    }
+                    other => return Ok(other),
+                }
+            }
+            if !calls.is_empty() {
+                calls.append(&mut left);
+            }
+        }
+        Ok(if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } })
+    }
+
+    /// Takes out of `left` the pages that are in the ledger, with their receipts, and those that are to be read now, which
+    /// are returned: all others but those that show the same as one of them.
+    fn take_known(
+        &self,
+        spec: &JobSpec,
+        left: &mut Vec<u32>,
+        receipts: &mut Vec<(u32, Result<PageReceipt, Failure>)>,
+    ) -> io::Result<Vec<u32>> {
+        let (mut missing, mut keys, mut equal, mut known_pages) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for page in std::mem::take(left) {
             let known = self.known(spec, page);
             metrics::looked_up(matches!(known, Ok(Some(_))));
-            match known {
-                Ok(Some(output)) => {
-                    let view = Some(Box::new(PageView::done(page, output).without_markdown()));
-                    receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true, view })));
-                }
-                Ok(None) => missing.push(page),
-                Err(error) => return Receipts::Retry { after: None, why: storage_failed(&error) },
+            if let Some(output) = known? {
+                let view = Some(Box::new(PageView::done(page, output).without_markdown()));
+                receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true, view })));
+                known_pages += 1;
+                continue;
+            }
+            let key = spec.recipes.first().map(|recipe| spec.hashes.page_key(page, *recipe)).transpose()?;
+            if keys.contains(&key) {
+                equal.push(page);
+            } else {
+                keys.push(key);
+                missing.push(page);
             }
         }
-        metrics::pages_reused(&spec.tenant, receipts.len());
-        for shard in plan(missing, u32::MAX) {
-            match self.read(spec, work, shard, slot, calls_made) {
-                Receipts::Done(read) => receipts.extend(read),
-                Receipts::Divided { done, calls: more } => {
-                    receipts.extend(done);
-                    calls.extend(more);
-                }
-                other => return other,
-            }
-        }
-        if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } }
+        metrics::pages_reused(&spec.tenant, known_pages);
+        *left = equal;
+        Ok(missing)
     }
 
     fn read(&self, spec: &JobSpec, work: &ShardWork, shard: Shard, slot: usize, calls: &Calls<'_>) -> Receipts {
@@ -388,6 +435,12 @@ impl Workshop {
             |out: BufWriter<StagingWriter>| out.into_inner().map(|writer| writer.0).map_err(IntoInnerError::into_error);
         Ok(Bound::Staged(Box::new([inner(markdown.into_inner())?, inner(json.finish()?)?])))
     }
+}
+
+/// The ledger's keys of what the pages of a shard may come out as.
+fn claimed_keys(spec: &JobSpec, work: &ShardWork) -> io::Result<Vec<PageKey>> {
+    let keys = |page| spec.recipes.iter().map(move |recipe| spec.hashes.page_key(page, *recipe));
+    work.shard.pages().flat_map(keys).collect()
 }
 
 /// Finds out what the pages of a shard show, where that is not known.

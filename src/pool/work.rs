@@ -273,6 +273,13 @@ pub enum PoolEvent {
         /// The attempt.
         attempt: u32,
     },
+    /// An attempt was given back by its worker before it began, and waits: another one is paying for an equal page.
+    Requeued {
+        /// The subtask.
+        index: u32,
+        /// The attempt.
+        attempt: u32,
+    },
     /// A piece of work is over.
     Ended(Ended),
 }

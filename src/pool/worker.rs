@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use actix::{Actor, Handler, Message, SyncContext};
 
 use super::another::Another;
+use super::claims::{Busy, Claimant};
 use super::perform::Workshop;
 use super::work::{Ended, JobSpec, Receipts, Work};
 use crate::task::{Failure, code};
@@ -28,11 +29,12 @@ impl Actor for WorkerActor {
 }
 
 #[derive(Message)]
-#[rtype(result = "Ended")]
+#[rtype(result = "Result<Ended, Busy>")]
 pub(super) struct Perform {
     pub(super) spec: Arc<JobSpec>,
     pub(super) work: Work,
     pub(super) another: Option<Another>,
+    pub(super) claimant: Claimant,
 }
 
 /// Answers something with what workers have, and tells whoever asked.
@@ -46,11 +48,12 @@ pub(super) struct PerformQuestion(pub(super) Question);
 impl Handler<Perform> for WorkerActor {
     type Result = actix::MessageResult<Perform>;
 
-    fn handle(&mut self, Perform { spec, work, another }: Perform, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, asked: Perform, _: &mut Self::Context) -> Self::Result {
+        let Perform { spec, work, another, claimant } = asked;
         let again = work.clone();
-        let performed =
-            catch_unwind(AssertUnwindSafe(|| self.workshop.perform(&spec, work, self.slot, another.as_ref())));
-        actix::MessageResult(performed.unwrap_or_else(|_| crashed(&spec, &again)))
+        let perform = || self.workshop.perform(&spec, work, self.slot, another.as_ref(), &claimant);
+        let performed = catch_unwind(AssertUnwindSafe(perform));
+        actix::MessageResult(performed.unwrap_or_else(|_| Ok(crashed(&spec, &again))))
     }
 }
 

@@ -7,6 +7,12 @@ pub fn book(title: &str, pages: u32) -> Vec<u8> {
     bound(title, pages, |_| None)
 }
 
+/// A sound PDF whose pages all show the same.
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub fn equal_pages(title: &str, pages: u32) -> Vec<u8> {
+    written(pages, |_| format!("{title}, the same everywhere"), |_| None)
+}
+
 /// What a page can do to its reader.
 #[derive(Clone, Copy, Debug)]
 pub enum Trap {
@@ -26,11 +32,15 @@ pub fn trapped(title: &str, pages: u32, at: u32, trap: Trap) -> Vec<u8> {
 const FORMS: usize = 30;
 
 fn bound(title: &str, pages: u32, trap: impl Fn(u32) -> Option<Trap>) -> Vec<u8> {
+    written(pages, |page| format!("{title} page {page}"), trap)
+}
+
+fn written(pages: u32, text: impl Fn(u32) -> String, trap: impl Fn(u32) -> Option<Trap>) -> Vec<u8> {
     let mut objects: Vec<Vec<u8>> = vec![Vec::new(); 3];
     let mut kids = String::new();
     for page in 1..=pages {
         let trap = trap(page);
-        let text = format!("BT /F1 12 Tf 72 720 Td ({title} page {page}) Tj ET");
+        let text = format!("BT /F1 12 Tf 72 720 Td ({}) Tj ET", text(page));
         let (filter, content) = match trap {
             None => ("", text.into_bytes()),
             Some(Trap::Hang) => ("", format!("{text} /X Do").into_bytes()),
