@@ -101,6 +101,8 @@ pub struct Renewed {
     pub others: usize,
     /// What time it is by the store's clock, the one that its records expire by.
     pub time: Timestamp,
+    /// How much later it is by a clock that the store does not believe yet.
+    pub ahead: Duration,
 }
 
 /// A window on the tasks, newest first.

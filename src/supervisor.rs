@@ -24,6 +24,7 @@ mod actor;
 mod commands;
 mod deletion;
 mod draft;
+mod expiry;
 mod handle;
 mod janitor;
 mod leases;

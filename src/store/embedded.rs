@@ -287,7 +287,8 @@ impl TaskStore for EmbeddedStore {
     async fn renew(&self, _: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
         let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
-        let mut renewed = Renewed { time: self.clock.now(), ..Renewed::default() };
+        let (time, ahead) = self.clock.now_and_ahead();
+        let mut renewed = Renewed { time, ahead, ..Renewed::default() };
         for (id, epoch) in tasks {
             let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
             let record = bytes.map(|bytes| decode(bytes.value()).map(|(_, record)| record));

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::draft::Draft;
+use super::expiry::set_expiry;
 use super::janitor::Janitor;
 use super::options::SupervisorOptions;
 use super::registry::Processors;
@@ -135,6 +136,8 @@ impl Supervisor {
             limits: options.ledger,
             owner: owner.clone(),
             tick: options.janitor_tick,
+            ttl: options.ttl,
+            corrected: 0,
             missing: HashMap::new(),
             measured: None,
             unreadable_since: None,
@@ -335,10 +338,15 @@ impl Supervisor {
 
     /// Takes a step on the draft of a running task; `false` when its status does not allow it.
     pub(super) fn step(&mut self, id: TaskId, step: TaskStep, now: Timestamp) -> bool {
-        let ttl = self.options.ttl;
+        let (clock, ttl) = (self.clock.clone(), self.options.ttl);
         let Some(running) = self.running_mut(id) else { return false };
-        let allowed = running.draft.record().status.next(step).is_ok();
-        allowed && running.draft.change().take(step, now, ttl).is_ok()
+        if running.draft.record().status.next(step).is_err() {
+            return false;
+        }
+        let record = running.draft.change();
+        let taken = record.take(step, now, ttl).is_ok();
+        set_expiry(record, &clock, ttl);
+        taken
     }
 
     /// Ends a running task; the end counts once it is stored.

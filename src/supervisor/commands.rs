@@ -7,6 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseAct
 use uuid::Uuid;
 
 use super::actor::{Running, Slot, Supervisor};
+use super::expiry::set_expiry;
 use super::messages::{CancelTask, DrainTasks, RequestError, RetryTask};
 use super::records::write_once;
 use super::registry::Processors;
@@ -132,7 +133,7 @@ async fn cancel_record(
         return Err(RequestError::AlreadyFinal(Box::new(current)));
     }
     let expected = current.revision();
-    let update = ending(&current, clock.now(), ttl).ok_or(RequestError::NotFinal)?;
+    let update = ending(&current, clock, ttl).ok_or(RequestError::NotFinal)?;
     match write_once(store.as_ref(), blob.clone(), &update).await {
         Ok(()) => return Ok(Some(update.next)),
         Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
@@ -161,7 +162,7 @@ async fn cancel_record(
         }
         // Its owner may have died, which changes nothing in the record: when the lease has ended, it is ended from here.
         if look % LOOKS_A_TRY == 0
-            && let Some(update) = ending(&record, clock.now(), ttl)
+            && let Some(update) = ending(&record, clock, ttl)
         {
             match write_once(store.as_ref(), blob.clone(), &update).await {
                 Ok(()) => return Ok(Some(update.next)),
@@ -180,12 +181,13 @@ async fn cancel_record(
 
 /// Ends a task that has no job in this process as cancelled, in a new epoch when it has an owner: whoever ran it is
 /// fenced off.
-fn ending(current: &TaskRecord, now: Timestamp, ttl: Duration) -> Option<Update> {
-    let mut next = current.clone();
+fn ending(current: &TaskRecord, clock: &TaskClock, ttl: Duration) -> Option<Update> {
+    let (mut next, now) = (current.clone(), clock.now());
     if next.owner.is_some() {
         next.take(TaskStep::Requeue, now, ttl).ok()?;
     }
     next.take(TaskStep::Cancel, now, ttl).ok()?;
+    set_expiry(&mut next, clock, ttl);
     next.version += 1;
     Some(Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease: LeaseChange::Release })
 }

@@ -7,7 +7,7 @@
 //! | a folder without record, with a copy that says final | the record is made again, or the folder goes if it has expired |
 //! | a folder without record, with a copy that says unfinished | the record is made again, when its owner had time to do it |
 //! | a record older than its copy, on a store that can be restored to older data | the record is made to agree with the copy |
-//! | a folder without record and without copy, with nothing but files of ours | it goes, when it is older than a submit can take |
+//! | a folder without record and without copy, with nothing but files of ours | it goes, when it was seen for longer than a submit can take |
 //! | a record or a copy that cannot be read | it stays, and so do the files |
 //! | what a dead process had in flight, of tasks that went on | it goes |
 //! | a purge that was begun and not finished | it is finished |
@@ -21,11 +21,12 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use uuid::Uuid;
 
 use super::actor::Supervisor;
+use super::expiry::{has_expired, set_all_expiries, set_expiry};
 use super::leases::{FLIGHTS, flights_key};
 use super::manifest;
 use super::rebuild::as_waiting;
 use super::records::restore;
-use crate::blob::{LocalBlob, names};
+use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
 use crate::ledger::{Ledger, LedgerLimits};
 use crate::pool::{InFlight, read_flights};
@@ -34,6 +35,8 @@ use crate::task::{TaskId, TaskRecord, TaskStatus};
 
 /// Tasks looked at in one go.
 const BATCH: usize = 200;
+/// How soon it is looked again whether the store has told the time.
+const UNKNOWN: Duration = Duration::from_secs(1);
 /// How often the ledger is measured.
 const MEASURE_EVERY: Duration = Duration::from_hours(1);
 
@@ -86,7 +89,11 @@ pub(super) struct Janitor {
     pub(super) limits: LedgerLimits,
     pub(super) owner: String,
     pub(super) tick: Duration,
-    /// When the record of an unfinished task was first seen missing.
+    /// How long ended tasks stay that do not say.
+    pub(super) ttl: Duration,
+    /// How often the clock had been put right when all expiries were last looked at.
+    pub(super) corrected: u64,
+    /// When the record of an unfinished task, or of a folder that says nothing, was first seen missing.
     pub(super) missing: HashMap<TaskId, Uptime>,
     pub(super) measured: Option<Uptime>,
     /// When the oldest task was made whose record cannot be read.
@@ -117,10 +124,21 @@ impl Janitor {
     }
 
     async fn sweep(&mut self) -> Result<Swept, StoreError> {
+        if !self.clock.is_known() {
+            // By this machine's own clock things might go that should not. It begins anew when the store has told.
+            return Ok(Swept { again_in: Some(UNKNOWN), ..Swept::default() });
+        }
+        let changes = self.clock.changes();
+        if self.corrected != changes {
+            let wrong = set_all_expiries(&self.store, &self.blob, &self.clock, self.ttl).await?;
+            log::warn!(tasks = wrong; "the clock was put right: ended tasks expire later or sooner by the difference");
+            self.corrected = changes;
+        }
         let now = self.clock.now();
-        let mut swept = Swept { removed: self.remove_expired(now).await?, ..Swept::default() };
+        let mut swept = Swept::default();
+        self.remove_expired(now, &mut swept).await?;
         self.store.repair_indexes().await?;
-        self.look_through_folders(now, &mut swept).await?;
+        self.look_through_folders(&mut swept).await?;
         self.clear_flights().await?;
         if self.measured.is_none_or(|last| Uptime::now().since(last) >= MEASURE_EVERY) {
             self.measured = Some(Uptime::now());
@@ -129,10 +147,10 @@ impl Janitor {
         Ok(swept)
     }
 
-    /// Removes every expired task; answers how many. A task that is found again by `get` is not expired, whatever its
-    /// index entry says.
-    async fn remove_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let (mut removed, mut staying) = (0, 0);
+    /// Removes every expired task. A task that is found again by `get` is not expired, whatever its index entry says; nor
+    /// is one whose copy says that it only looks so because the clock was put right.
+    async fn remove_expired(&self, now: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {
+        let mut staying = 0;
         loop {
             // What stays is found again, and must not stand before the others.
             let most = BATCH + staying;
@@ -147,20 +165,30 @@ impl Janitor {
                     Err(other) => return Err(other),
                     Ok(_) => false,
                 };
-                if gone && self.remove_folder(id).await {
+                if !gone {
+                    staying += 1;
+                    continue;
+                }
+                let copy = manifest::read_copy(self.blob.clone(), id).await.ok().flatten();
+                let stays = copy.filter(|copy| copy.status.is_final() && !has_expired(copy, &self.clock, self.ttl));
+                if let Some(copy) = stays {
+                    let is_back = self.bring_back(&copy).await?;
+                    swept.restored += usize::from(is_back);
+                    staying += usize::from(!is_back);
+                } else if self.remove_folder(id).await {
                     self.store.delete(id, None).await?;
-                    removed += 1;
+                    swept.removed += 1;
                 } else {
                     staying += 1;
                 }
             }
             if found < most {
-                return Ok(removed);
+                return Ok(());
             }
         }
     }
 
-    async fn look_through_folders(&mut self, now: Timestamp, swept: &mut Swept) -> Result<(), StoreError> {
+    async fn look_through_folders(&mut self, swept: &mut Swept) -> Result<(), StoreError> {
         let blob = self.blob.clone();
         let names = tokio::task::spawn_blocking(move || blob.names("tasks")).await;
         let names = names.map_or_else(|_| Vec::new(), Result::unwrap_or_default);
@@ -172,7 +200,7 @@ impl Janitor {
             let there = self.store.repair(batch).await?;
             for (id, epoch) in batch.iter().zip(there) {
                 match epoch {
-                    None => self.without_record(*id, now, &mut still_missing, swept).await?,
+                    None => self.without_record(*id, &mut still_missing, swept).await?,
                     Some(u64::MAX) => {
                         let since = self.unreadable_since.map_or(id.made_at(), |since| since.min(id.made_at()));
                         self.unreadable_since = Some(since);
@@ -190,7 +218,6 @@ impl Janitor {
     async fn without_record(
         &self,
         id: TaskId,
-        now: Timestamp,
         still_missing: &mut HashMap<TaskId, Uptime>,
         swept: &mut Swept,
     ) -> Result<(), StoreError> {
@@ -202,7 +229,7 @@ impl Janitor {
             copy => copy?,
         };
         match copy {
-            Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => {
+            Some(copy) if has_expired(&copy, &self.clock, self.ttl) => {
                 swept.removed += usize::from(self.remove_folder(id).await);
             }
             Some(copy) if copy.status.is_final() => swept.restored += usize::from(self.bring_back(&copy).await?),
@@ -220,11 +247,17 @@ impl Janitor {
             }
             None => {
                 let blob = self.blob.clone();
-                let asked = tokio::task::spawn_blocking(move || leftover(&blob, id)).await;
-                let Some(modified) = asked.ok().and_then(Result::ok).flatten() else { return Ok(()) };
-                let age = Timestamp::now().since(modified);
-                if age < self.tick {
-                    swept.look_again(self.tick.saturating_sub(age));
+                let asked = tokio::task::spawn_blocking(move || is_leftover(&blob, id)).await;
+                if !asked.is_ok_and(|asked| asked.unwrap_or(false)) {
+                    return Ok(());
+                }
+                // It may be that of a submit under way. How long it is seen counts: by its time, a folder of this moment
+                // is old when the clock has just been set.
+                let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
+                let waited = Uptime::now().since(first);
+                if waited < self.tick {
+                    still_missing.insert(id, first);
+                    swept.look_again(self.tick.saturating_sub(waited));
                 } else if self.remove_folder(id).await {
                     log::warn!(task:% = id; "removed a folder that belongs to no task: a submit that was never answered");
                     swept.removed += 1;
@@ -261,8 +294,17 @@ impl Janitor {
         }
     }
 
-    async fn bring_back(&self, record: &TaskRecord) -> Result<bool, StoreError> {
-        match restore(self.store.as_ref(), record).await {
+    async fn bring_back(&self, copy: &TaskRecord) -> Result<bool, StoreError> {
+        let mut record = copy.clone();
+        if set_expiry(&mut record, &self.clock, self.ttl) {
+            // The copy would be brought back again and again.
+            manifest::keep_copy(self.blob.clone(), record.clone(), Durability::Cached).await;
+        }
+        if record.expires_at.is_some_and(|at| at <= self.clock.now()) {
+            // Only by a time that is not believed; until it is, the copy answers for the record.
+            return Ok(false);
+        }
+        match restore(self.store.as_ref(), &record).await {
             Ok(()) => {
                 log::warn!(task:% = record.id, status:% = record.status; "the store had lost a record: it was made again");
                 Ok(true)
@@ -335,13 +377,9 @@ impl Janitor {
     }
 }
 
-/// When a task's folder was last written that has nothing but files of ours; `None` when there is more in it.
-fn leftover(blob: &LocalBlob, id: TaskId) -> std::io::Result<Option<Timestamp>> {
-    let folder = format!("tasks/{id}");
-    if !blob.names(&folder)?.iter().all(|name| names::is_task_file(name)) {
-        return Ok(None);
-    }
-    Ok(blob.modified_and_size(&folder)?.map(|(modified, _)| modified))
+/// Whether a task's folder has nothing but files of ours.
+fn is_leftover(blob: &LocalBlob, id: TaskId) -> std::io::Result<bool> {
+    Ok(blob.names(&format!("tasks/{id}"))?.iter().all(|name| names::is_task_file(name)))
 }
 
 fn flights_of_the_dead(blob: &LocalBlob, own: &str) -> Vec<(String, Vec<InFlight>)> {

@@ -17,6 +17,8 @@ fn janitor(dir: &std::path::Path, limits: LedgerLimits) -> Janitor {
         limits,
         owner: "one#1".into(),
         tick: Duration::ZERO,
+        ttl: Duration::from_hours(24),
+        corrected: 0,
         missing: HashMap::new(),
         measured: None,
         unreadable_since: None,

@@ -16,11 +16,12 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use uuid::Uuid;
 
 use super::actor::{Slot, Supervisor};
+use super::expiry::set_expiry;
 use super::manifest;
 use super::records::{restore, write_once};
 use super::registry::Processors;
 use crate::blob::LocalBlob;
-use crate::clock::{Timestamp, Uptime};
+use crate::clock::{ClockReading, TaskClock, Uptime};
 use crate::failpoint;
 use crate::metrics;
 use crate::pool::{Lease, read_flights};
@@ -51,7 +52,6 @@ impl Supervisor {
         }
     }
 
-    /// Begins the round of renewing and looking, and goes on with it.
     /// How often the process died while it read a page, by page, as far as the page can have been the cause: of what was
     /// counted where PDFs were opened in the process itself, or before that made a difference, nothing counts here.
     pub(super) fn crashes(&self, record: &TaskRecord, processor: &dyn Processor) -> BTreeMap<u32, u32> {
@@ -62,6 +62,7 @@ impl Supervisor {
         crashes
     }
 
+    /// Begins the round of renewing and looking, and goes on with it.
     pub(super) fn keep_house(&mut self, ctx: &mut Context<Self>) {
         let held = self.active.iter().filter_map(|(id, slot)| match slot {
             Slot::Running(running) => Some((*id, running.draft.record().epoch)),
@@ -72,17 +73,18 @@ impl Supervisor {
         let blob = self.blob.clone();
         let round = async move {
             let renewed = store.renew(&owner, &held).await;
-            let mut others = false;
+            let (answered, mut others) = (Uptime::now(), false);
             if renewed.is_err() {
                 // A store that closed itself after a failed write opens again only when it is asked to write.
                 let _ = store.ping().await;
                 let there = tokio::task::spawn_blocking(move || blob.has_others(&owner)).await;
                 others = there.ok().and_then(Result::ok).unwrap_or(true);
             }
-            (held, renewed, others)
+            (held, renewed, answered, others)
         };
-        ctx.spawn(round.into_actor(self).map(move |(held, renewed, others), this, ctx| match renewed {
+        ctx.spawn(round.into_actor(self).map(move |(held, renewed, answered, others), this, ctx| match renewed {
             Ok(renewed) => {
+                this.read_clock(&renewed, asked, answered, ctx);
                 this.renewed(&held, &renewed, asked, ctx);
                 this.look_for_tasks(ctx);
                 let pause = this.store.lease().map_or(LOOK_EVERY, |length| length / 3);
@@ -97,6 +99,16 @@ impl Supervisor {
                 ctx.run_later(RENEW_AGAIN, Self::keep_house);
             }
         }));
+    }
+
+    /// Takes in the store's time. When its clock was put right, what expires is looked at anew, at once: a store that
+    /// removes what has expired by itself goes by the same clock.
+    fn read_clock(&mut self, renewed: &Renewed, asked: Uptime, answered: Uptime, ctx: &mut Context<Self>) {
+        let was_known = self.clock.is_known();
+        let reading = ClockReading { said: renewed.time, ahead: renewed.ahead, asked, answered };
+        if self.clock.set(reading) || !was_known {
+            self.sweep_soon(ctx);
+        }
     }
 
     /// Leases that had no end while nobody else was there get the one that they have in the store.
@@ -117,8 +129,9 @@ impl Supervisor {
         if self.draining {
             return;
         }
-        let most = if self.waiting.is_empty() { LOOK_AHEAD } else { self.options.max_active };
-        // What cannot be run here is found again and again, and must not stand before the others.
+        // Those that run here are among what is found, and what cannot be run here is found again and again: neither must
+        // hide what does not run anywhere.
+        let most = if self.waiting.is_empty() { LOOK_AHEAD } else { self.options.max_active + self.active.len() };
         let most = most + self.unreadable.len() + self.homeless.len();
         let (store, owner) = (Arc::clone(&self.store), self.owner.clone());
         let found = async move { store.unclaimed(&owner, most).await };
@@ -133,7 +146,6 @@ impl Supervisor {
         self.others = renewed.others;
         self.alone = renewed.others == 0;
         self.renewed_at = Some(asked);
-        self.clock.set(renewed.time, asked);
         let end = self.store.lease().filter(|_| !self.alone).map(|length| lease_end(asked, length));
         let mut lost = false;
         for ((id, epoch), renewal) in held.iter().zip(&renewed.tasks) {
@@ -207,7 +219,7 @@ impl Supervisor {
     fn begin_epoch(&mut self, id: TaskId, ctx: &mut Context<Self>) {
         let (asked, ttl) = (Uptime::now(), self.options.ttl);
         let (store, blob, owner) = (Arc::clone(&self.store), self.blob.clone(), self.owner.clone());
-        let claim = claim(store, blob, id, owner, (self.clock.now(), ttl), self.processors.clone());
+        let claim = claim(store, blob, id, owner, (self.clock.clone(), ttl), self.processors.clone());
         ctx.spawn(claim.into_actor(self).map(move |claimed, this, ctx| this.claimed(id, claimed, asked, ctx)));
     }
 
@@ -289,7 +301,7 @@ async fn claim(
     blob: LocalBlob,
     id: TaskId,
     owner: String,
-    (now, ttl): (Timestamp, Duration),
+    (clock, ttl): (TaskClock, Duration),
     processors: Processors,
 ) -> Result<Claimed, StoreError> {
     // The record first: a delete takes the copy away first, and must not be undone.
@@ -315,12 +327,14 @@ async fn claim(
         return Ok(Claimed::NoProcessor(current.processor));
     }
     let illegal = |_| StoreError::Final;
+    let now = clock.now();
     let mut lease = LeaseChange::Release;
     match ended {
         Some(ended) => next = ended,
         None if current.cancel_requested => {
             next.take(TaskStep::Requeue, now, ttl).map_err(illegal)?;
             next.take(TaskStep::Cancel, now, ttl).map_err(illegal)?;
+            set_expiry(&mut next, &clock, ttl);
         }
         None => {
             next.take(TaskStep::Requeue, now, ttl).map_err(illegal)?;

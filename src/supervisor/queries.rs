@@ -7,6 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, R
 use tokio::sync::{broadcast, watch};
 
 use super::actor::Supervisor;
+use super::expiry::{has_expired, set_expiry};
 use super::manifest;
 use super::messages::{
     CheckReady, Condition, DrawTaskPage, Follow, FollowTask, GetCondition, GetTask, ListTasks, RequestError,
@@ -45,21 +46,26 @@ impl Supervisor {
     /// A task whose record the store has lost is not "not found": its end is brought back at once, and an unfinished
     /// one soon, by its owner or the janitor.
     pub(super) fn read(&self, id: TaskId) -> impl Future<Output = Result<TaskRecord, RequestError>> + use<> {
-        let (store, blob, now) = (Arc::clone(&self.store), self.blob.clone(), self.clock.now());
+        let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
+        let (clock, ttl) = (self.clock.clone(), self.options.ttl);
         async move {
             let found = store.get(id).await;
             if !matches!(found, Err(StoreError::NotFound)) {
                 return Ok(found?);
             }
             match manifest::read_copy(blob, id).await? {
-                Some(copy) if copy.expires_at.is_some_and(|at| at <= now) => Err(RequestError::NotFound),
-                Some(copy) if copy.status.is_final() => {
-                    match restore(store.as_ref(), &copy).await {
-                        Ok(()) => Ok(copy),
-                        // The janitor was faster.
-                        Err(StoreError::Exists) => Ok(store.get(id).await?),
-                        Err(other) => Err(other.into()),
+                Some(copy) if has_expired(&copy, &clock, ttl) => Err(RequestError::NotFound),
+                Some(mut copy) if copy.status.is_final() => {
+                    set_expiry(&mut copy, &clock, ttl);
+                    // By a time that is not believed it may have expired, and could not be stored.
+                    if copy.expires_at.is_none_or(|at| at > clock.now()) {
+                        match restore(store.as_ref(), &copy).await {
+                            // The janitor, or another caller's question, was faster.
+                            Err(StoreError::Exists) => return Ok(store.get(id).await.unwrap_or(copy)),
+                            restored => restored?,
+                        }
                     }
+                    Ok(copy)
                 }
                 Some(_) => {
                     Err(RequestError::StoreUnavailable("the store lost the record; it is being made again".into()))

@@ -193,7 +193,7 @@ impl TaskRecord {
     pub fn take(&mut self, step: TaskStep, now: Timestamp, ttl: Duration) -> Result<(), IllegalTransition> {
         self.status = self.status.next(step)?;
         // A clock that was set back must not end a task in its past, or it would expire at once.
-        let now = now.max(self.updated_at);
+        let now = now.max(self.updated_at).max(self.created_at);
         self.updated_at = now;
         match step {
             TaskStep::Dispatch => self.started_at = self.started_at.or(Some(now)),
@@ -320,6 +320,21 @@ mod tests {
     fn an_id_says_when_it_was_made() {
         let (before, id, after) = (Timestamp::now(), TaskId::generate(), Timestamp::now());
         assert!(before <= id.made_at() && id.made_at() <= after);
+    }
+
+    #[test]
+    fn nothing_is_stamped_before_what_came_before_it() {
+        for step in [TaskStep::Complete, TaskStep::Fail, TaskStep::Cancel] {
+            let mut task = test_record(9_000);
+            task.updated_at = Timestamp::from_millis(1);
+            if step == TaskStep::Complete {
+                task.take(TaskStep::Dispatch, Timestamp::from_millis(2_000), Duration::ZERO).unwrap();
+                assert_eq!(task.started_at, Some(task.created_at));
+            }
+            task.take(step, Timestamp::from_millis(3_000), Duration::from_secs(60)).unwrap();
+            assert_eq!((task.finished_at, task.updated_at), (Some(task.created_at), task.created_at));
+            assert_eq!(task.expires_at, Some(Timestamp::from_millis(69_000)));
+        }
     }
 
     #[test]

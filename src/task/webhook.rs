@@ -88,6 +88,17 @@ impl Webhook {
         }
     }
 
+    /// Has it sent now when no wait would make it so late: its time was told by a clock that was ahead. Returns whether
+    /// that was so.
+    pub(crate) fn not_too_late(&mut self, now: Timestamp) -> bool {
+        let most = Duration::from_secs(WAITS.iter().sum());
+        let late = self.due_at().is_some_and(|due| due > now.after(most));
+        if late {
+            self.next_attempt_at = Some(now);
+        }
+        late
+    }
+
     /// Has it sent anew, whatever became of it.
     pub fn again(&mut self, now: Timestamp) {
         (self.state, self.attempts, self.next_attempt_at) = (WebhookState::Pending, 0, Some(now));
@@ -119,5 +130,20 @@ mod tests {
         assert_eq!((webhook.state, webhook.due_at()), (WebhookState::GivenUp, None));
         webhook.delivered(now);
         assert_eq!((webhook.state, webhook.last_error), (WebhookState::Delivered, None));
+    }
+
+    #[test]
+    fn a_message_whose_time_was_told_by_a_clock_that_was_ahead_is_sent_now() {
+        let now = Timestamp::from_millis(86_400_000 * 100);
+        let day = Duration::from_hours(24);
+        for (due, expected) in
+            [(now.after(day * 400), now), (now.after(day), now.after(day)), (now.before(day), now.before(day))]
+        {
+            let mut webhook = Webhook::new(TaskId::generate(), 1, TaskStatus::Completed, due);
+            assert_eq!((webhook.not_too_late(now), webhook.due_at()), (due != expected, Some(expected)));
+        }
+        let mut delivered = Webhook::new(TaskId::generate(), 1, TaskStatus::Completed, now.after(day * 400));
+        delivered.delivered(now);
+        assert!(!delivered.not_too_late(now));
     }
 }

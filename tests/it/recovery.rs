@@ -145,6 +145,79 @@ fn faketime() -> Option<String> {
     places.into_iter().find(|place| place.is_file()).map(|place| place.to_string_lossy().into_owned())
 }
 
+/// Sets it, in one step: an empty file would be another time.
+fn set_clock(clock: &std::path::Path, offset: &str) {
+    let next = clock.with_extension("next");
+    std::fs::write(&next, offset).unwrap();
+    std::fs::rename(next, clock).unwrap();
+}
+
+/// What gives a process the wall clock that stands in a file.
+fn fake_clock<'a>(library: &'a str, clock: &'a std::path::Path) -> [(&'static str, &'a str); 4] {
+    [
+        ("LD_PRELOAD", library),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ]
+}
+
+#[tokio::test]
+async fn a_clock_that_was_behind_at_the_start_takes_no_result_before_its_time() {
+    let Some(library) = faketime() else {
+        println!("skipped: faketime is not installed");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let clock = dir.path().join("clock");
+    let set = |offset: &str| set_clock(&clock, offset);
+    set("-10d");
+    let fake = fake_clock(&library, &clock);
+    // Its own allocator asks for the time before there is memory to fake it with.
+    let libc = std::path::Path::new(&library).parent().unwrap().with_file_name("libc.so.6");
+    let preload = format!("{library}:{}", libc.display());
+    let redis = RedisServer::start_with(&[&fake[1..], &[("LD_PRELOAD", preload.as_str())]].concat()).await;
+    for store in ["embedded".to_owned(), redis.url()] {
+        set("-10d");
+        let arguments = ["--store", &store, "--janitor-tick", "1s", "--lease", "2s"];
+        let mut server = Server::start_on(fresh_data(), &arguments, &fake).await;
+        let mut ids = vec![server.accepted(book("Behind", 2), "").await];
+        server.finished(&ids[0]).await;
+        set("+0");
+        ids.push(server.accepted(book("Right", 2), "").await);
+        server.finished(&ids[1]).await;
+        let now = jiff::Timestamp::now();
+        let expiry = async |server: &Server, id: &str| -> jiff::Timestamp {
+            let task = server.get(&format!("/v1/tasks/{id}")).await;
+            assert_eq!(task["status"], "completed", "{store}: {task}");
+            task["expires_at"].as_str().unwrap().parse().unwrap()
+        };
+        // A day and a week have passed for neither: each is kept for a week from its end, not ten days less, nor for ever.
+        let day = jiff::SignedDuration::from_hours(24);
+        for id in &ids {
+            let kept = async {
+                loop {
+                    let left = expiry(&server, id).await.duration_since(now);
+                    if left > day * 6 {
+                        assert!(left < day * 8, "{store}: it is kept for {left}");
+                        return;
+                    }
+                }
+            };
+            soon("the expiry to be put right", kept).await;
+        }
+        server.kill().await;
+        let server = Server::start_on(server.shared_data(), &arguments, &fake).await;
+        for id in &ids {
+            let left = expiry(&server, id).await.duration_since(now);
+            assert!(left > day * 6 && left < day * 8, "{store}: after a restart it is kept for {left}");
+            assert!(server.markdown(id).await.contains("page 2"));
+        }
+        let (_, list) = server.ask("GET", "/v1/tasks").await;
+        assert_eq!(list["tasks"].as_array().unwrap().len(), 2, "{store}: {list}");
+    }
+}
+
 #[tokio::test]
 async fn a_wall_clock_that_jumps_loses_no_task_and_no_lease() {
     let Some(library) = faketime() else {
@@ -154,14 +227,9 @@ async fn a_wall_clock_that_jumps_loses_no_task_and_no_lease() {
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
     let dir = tempfile::tempdir().unwrap();
     let clock = dir.path().join("clock");
-    let set = |offset: &str| std::fs::write(&clock, offset).unwrap();
+    let set = |offset: &str| set_clock(&clock, offset);
     set("+0");
-    let fake = [
-        ("LD_PRELOAD", library.as_str()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
-        ("FAKETIME_NO_CACHE", "1"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ];
+    let fake = fake_clock(&library, &clock);
     for store in ["embedded".to_owned(), redis.url()] {
         let arguments = ["--store", &store, "--llm-base-url", &llm.url, "--llm-model", "m", "--janitor-tick", "1s"];
         let server = Server::start_on(fresh_data(), &[&arguments[..], &["--lease", "2s"]].concat(), &fake).await;

@@ -17,10 +17,15 @@ pub struct RedisServer {
 
 impl RedisServer {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with variables in its environment.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..20 {
             let port = free_port();
-            if let Some(process) = launch(port, &dir, true).await {
+            if let Some(process) = launch(port, &dir, true, variables).await {
                 return Self { port, process, dir };
             }
         }
@@ -38,12 +43,12 @@ impl RedisServer {
 
     /// Starts it again on the same port and data.
     pub async fn restart(&mut self) {
-        self.process = launch(self.port, &self.dir, true).await.expect("the port is still free");
+        self.process = launch(self.port, &self.dir, true, &[]).await.expect("the port is still free");
     }
 
     /// The same, but while it still reads its data, and says LOADING, for a while for each key.
     pub async fn restart_loading(&mut self) {
-        self.process = launch(self.port, &self.dir, false).await.expect("the port is still free");
+        self.process = launch(self.port, &self.dir, false, &[]).await.expect("the port is still free");
     }
 
     /// Sends it a signal.
@@ -61,12 +66,13 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-async fn launch(port: u16, dir: &TempDir, wait: bool) -> Option<Child> {
+async fn launch(port: u16, dir: &TempDir, wait: bool, variables: &[(&str, &str)]) -> Option<Child> {
     let key_delay = if wait { "0" } else { "300000" };
     let mut process = Command::new("redis-server")
         .args(["--key-load-delay", key_delay, "--loading-process-events-interval-bytes", "1024"])
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
         .args(["--appendfsync", "everysec", "--dir", dir.path().to_str().unwrap()])
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

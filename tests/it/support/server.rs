@@ -87,6 +87,12 @@ impl Server {
         self.data.path()
     }
 
+    /// Its data directory, for another server.
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn shared_data(&self) -> Data {
+        self.data.clone()
+    }
+
     /// SIGKILL, and wait until it is gone.
     pub async fn kill(&mut self) {
         self.process.kill().await.unwrap();

@@ -1,0 +1,87 @@
+//! When ended tasks expire, also when the clock that their ends were stamped by is put right later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::manifest;
+use crate::blob::{Durability, LocalBlob};
+use crate::clock::{TaskClock, Timestamp};
+use crate::store::{LeaseChange, ListQuery, StoreError, TaskStore, Update};
+use crate::task::{TaskRecord, TaskStatus};
+
+/// Records looked at in one go.
+const BATCH: usize = 200;
+/// An expiry that is wrong by less is right enough to cost no write.
+const GRAIN: Duration = Duration::from_mins(1);
+
+/// When an ended task expires, where its record is wrong about that.
+fn right_expiry(record: &TaskRecord, clock: &TaskClock, ttl: Duration) -> Option<Timestamp> {
+    let (finished, stamped) = (record.finished_at?, record.expires_at?);
+    let right = clock.expiry(finished, time_to_live(record, ttl))?;
+    (right.since(stamped) > GRAIN || stamped.since(right) > GRAIN).then_some(right)
+}
+
+fn time_to_live(record: &TaskRecord, ttl: Duration) -> Duration {
+    record.options.ttl.map_or(ttl, Duration::from_secs)
+}
+
+/// Puts the expiry of an ended task right; `ttl` is that of tasks that name none. Returns whether it was wrong.
+pub(super) fn set_expiry(record: &mut TaskRecord, clock: &TaskClock, ttl: Duration) -> bool {
+    let right = right_expiry(record, clock, ttl);
+    record.expires_at = right.or(record.expires_at);
+    right.is_some()
+}
+
+/// Whether a task has expired by a time that is believed; an unfinished one never has.
+pub(super) fn has_expired(record: &TaskRecord, clock: &TaskClock, ttl: Duration) -> bool {
+    match (record.finished_at, record.expires_at) {
+        (Some(finished), Some(expires)) => clock.has_expired(finished, time_to_live(record, ttl), expires),
+        _ => false,
+    }
+}
+
+/// Puts the expiry of every ended task right, in its record and the copy of that, and has the message about its end sent
+/// where that would wait for years. Returns of how many something was wrong.
+///
+/// # Errors
+/// [`StoreError::Unavailable`]; what was put right by then stays so.
+pub(super) async fn set_all_expiries(
+    store: &Arc<dyn TaskStore>,
+    blob: &LocalBlob,
+    clock: &TaskClock,
+    ttl: Duration,
+) -> Result<usize, StoreError> {
+    let mut wrong = 0;
+    for status in [TaskStatus::Completed, TaskStatus::Failed, TaskStatus::Cancelled] {
+        let mut query = ListQuery { status: Some(status), limit: BATCH, ..ListQuery::default() };
+        loop {
+            let page = store.list(&query).await?;
+            for record in page.tasks {
+                let mut next = record.clone();
+                let late = next.webhook.as_mut().is_some_and(|webhook| webhook.not_too_late(clock.now()));
+                if !set_expiry(&mut next, clock, ttl) && !late {
+                    continue;
+                }
+                next.version += 1;
+                let (expected, operation) = (record.revision(), Uuid::now_v7());
+                let update = Update { expected, next, operation, lease: LeaseChange::Release };
+                match store.update(&update).await {
+                    Ok(()) => {
+                        wrong += 1;
+                        manifest::keep_copy(blob.clone(), update.next, Durability::Cached).await;
+                    }
+                    Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
+                    // It was retried or deleted meanwhile, or ends anew: then its new end is right.
+                    Err(_) => {}
+                }
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(wrong)
+}
