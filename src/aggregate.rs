@@ -6,11 +6,12 @@
 
 mod headings;
 mod margins;
+mod page_numbers;
 
 use std::io::{self, Write};
 
 pub use self::headings::Headings;
-pub use self::margins::RepeatedMargins;
+pub use self::margins::{RepeatedMargins, SeenMargins};
 use crate::task::{PageStatus, PageView, TaskOptions};
 
 /// Writes the Markdown of pages that are handed over in ascending order.

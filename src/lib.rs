@@ -28,7 +28,7 @@
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis; each with a name that its files know |
 //! | [`output`] | blocks → Markdown |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
-//! | [`aggregate`] | joins pages in page order, without what they repeat in their margins |
+//! | [`aggregate`] | joins pages in page order, without the page numbers and headers that they repeat |
 //! | [`pool`] | whose turn it is, what endpoints bear, and the workers |
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |

@@ -2,152 +2,290 @@
 //!
 //! A page by itself cannot tell a header from a title, so it only says how many of its blocks stand in its margins; and as
 //! a page is kept for whatever document it comes in again, it is not changed there. Only when a result is written are
-//! those left out that the pages of this document repeat. In two rounds, so that no text is held.
+//! those left out that say nothing that tells the pages of this document apart: the same text again and again, of which
+//! the first one stays, and page numbers (`page_numbers`). What differs in a number, a date or a name stays. In two
+//! rounds, so that no text is held.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::page_numbers::{Candidate, Numbers, PageNumbers};
 use crate::task::{Margins, PageOutput};
 
-/// What the margins of some pages have in common.
+/// What stands in the margins of some pages: the first round.
 #[derive(Debug, Default)]
-pub struct RepeatedMargins {
-    blocks: HashMap<u64, Seen>,
-    /// How much more a number in a margin is than its page, and how often.
-    offsets: BTreeMap<i64, u32>,
+pub struct SeenMargins {
+    blocks: Vec<Seen>,
+    numbers: Numbers,
+    /// How many pages have known margins.
     pages: u32,
 }
 
+/// One block in a margin.
 #[derive(Debug)]
 struct Seen {
-    count: u32,
-    /// The first page that has it, and the last.
-    first: u32,
-    last: u32,
-    /// Whether it came twice within [`NEAR`] pages.
-    near: bool,
+    page: u32,
+    /// Which of the pages that are looked at, from 0.
+    at: u32,
+    edge: Edge,
+    heading: bool,
+    /// The block itself on its page.
+    id: u64,
+    whole: Text,
+    /// The number that may be that of the page, and what stands beside it.
+    number: Option<(Candidate, Text)>,
 }
 
-/// What so many pages have in their margin belongs to none of them; fewer, in a document that has fewer.
-const REPEATED: u32 = 3;
-/// So does what comes again after so many pages: headers of left and of right pages take turns.
-const NEAR: u32 = 2;
-/// Large text at the top of so many pages is a header; on fewer it may be a title, and its first one stays.
-const RUNNING: u32 = 10;
+/// What some words say, as hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Text {
+    is_empty: bool,
+    words: u64,
+    /// The same whatever its numbers; `None` where it has none.
+    shape: Option<u64>,
+    /// Of `Label: value` the label.
+    label: Option<u64>,
+}
+
+/// What is in the margins of so many pages belongs to none of them; of two pages, on both.
+const REPEATED: usize = 3;
+/// So it does, however far they are apart, on so many.
+const RUNNING: usize = 10;
+/// Headers of left and of right pages take turns.
+const TURN: u32 = 2;
+/// In so many of a hundred pages, from its first to its last, a header stands where others have something else.
+const COVERED: usize = 85;
+
+impl SeenMargins {
+    /// Looks at a page, as it is read; pages come in ascending order.
+    pub fn look_at(&mut self, page: u32, output: &PageOutput) {
+        let Some(margins) = output.margins else { return };
+        let at = self.pages;
+        self.pages += 1;
+        for (edge, block) in edges(&output.markdown, margins) {
+            let (plain, heading) = (plain(block), block.starts_with('#'));
+            let number = Candidate::of(&plain, edge == Edge::Bottom);
+            if let Some(candidate) = &number {
+                self.numbers.add(page, at, heading, candidate);
+            }
+            let number = number.map(|mut candidate| {
+                let rest = Text::of(&std::mem::take(&mut candidate.rest));
+                (candidate, rest)
+            });
+            self.blocks.push(Seen {
+                page,
+                at,
+                edge,
+                heading,
+                id: id(page, edge, block),
+                whole: Text::of(&plain),
+                number,
+            });
+        }
+    }
+
+    /// What the pages have in common.
+    #[must_use]
+    pub fn repeated(self) -> RepeatedMargins {
+        // What one page says by itself is never a repetition.
+        if self.pages < 2 {
+            return RepeatedMargins { is_known: self.pages > 0, removed: HashSet::new() };
+        }
+        let numbers = self.numbers.pages(self.pages);
+        let texts = Texts::of(&self.blocks, &numbers);
+        let goes = |seen: &&Seen| {
+            let (text, numbered) = seen.text(&numbers);
+            (numbered && text.is_empty) || texts.repeats(seen, &text, self.pages)
+        };
+        let removed = self.blocks.iter().filter(goes).map(|seen| seen.id).collect();
+        RepeatedMargins { is_known: true, removed }
+    }
+}
+
+impl Seen {
+    /// What it says besides the page's number, and whether it has that.
+    fn text(&self, numbers: &PageNumbers) -> (Text, bool) {
+        match &self.number {
+            Some((candidate, rest)) if numbers.has(self.page, self.at, candidate) => (*rest, true),
+            _ => (self.whole, false),
+        }
+    }
+}
+
+impl Text {
+    fn of(plain: &str) -> Self {
+        let has_number = plain.chars().any(char::is_numeric);
+        let shape = has_number.then(|| {
+            let mut hasher = DefaultHasher::new();
+            // `4` and `1,204` are both a number.
+            for word in plain.split_whitespace() {
+                let masked = word.contains(char::is_numeric);
+                if masked { "#".hash(&mut hasher) } else { word.hash(&mut hasher) }
+            }
+            hasher.finish()
+        });
+        let label = plain.split_once(':').filter(|(label, value)| !label.is_empty() && !value.trim().is_empty());
+        Self {
+            is_empty: plain.is_empty(),
+            words: hash(plain),
+            shape,
+            label: label.map(|(label, _)| hash(("label", label))),
+        }
+    }
+
+    /// By what it is compared with texts that differ from it in one value.
+    fn families(&self) -> impl Iterator<Item = u64> {
+        self.shape.into_iter().chain(self.label)
+    }
+}
+
+/// The texts of margins and where they stand.
+struct Texts {
+    places: HashMap<(Edge, u64), Places>,
+    /// Whether texts are of one form and differ in a value.
+    families: HashMap<(Edge, u64), Family>,
+}
+
+#[derive(Default)]
+struct Places {
+    /// Pages by their place among those that are looked at, ascending, each once.
+    at: Vec<u32>,
+    /// Whether it stands on nearly all pages from its first to its last where its like would.
+    covers: bool,
+}
+
+struct Family {
+    words: u64,
+    differs: bool,
+}
+
+impl Texts {
+    fn of(blocks: &[Seen], numbers: &PageNumbers) -> Self {
+        let (mut places, mut families) = (HashMap::<_, Places>::new(), HashMap::new());
+        let mut filled: HashMap<Edge, Vec<u32>> = HashMap::new();
+        for seen in blocks {
+            let (text, numbered) = seen.text(numbers);
+            if numbered && text.is_empty {
+                continue;
+            }
+            for family in text.families() {
+                let family =
+                    families.entry((seen.edge, family)).or_insert(Family { words: text.words, differs: false });
+                family.differs |= family.words != text.words;
+            }
+            push(&mut places.entry((seen.edge, text.words)).or_default().at, seen.at);
+            if !seen.heading {
+                push(filled.entry(seen.edge).or_default(), seen.at);
+            }
+        }
+        for ((edge, _), places) in &mut places {
+            places.covers = covers(&places.at, filled.get(edge).map_or(&[], Vec::as_slice));
+        }
+        Self { places, families }
+    }
+
+    /// Whether a text says what others of the document have said, and nothing that tells its page apart.
+    fn repeats(&self, seen: &Seen, text: &Text, pages: u32) -> bool {
+        let Some(places) = self.places.get(&(seen.edge, text.words)) else { return false };
+        let differs = |family: u64| self.families.get(&(seen.edge, family)).is_some_and(|family| family.differs);
+        if text.is_empty || places.at[0] == seen.at || !places.covers || text.families().any(differs) {
+            return false;
+        }
+        let run = places.at.chunk_by(|a, b| b - a <= TURN).find(|run| run.contains(&seen.at)).map_or(0, <[u32]>::len);
+        let least = if pages == 2 && !seen.heading { 2 } else { REPEATED };
+        run >= least || places.at.len() >= RUNNING
+    }
+}
+
+/// Adds a page to an ascending list unless it is the last one there.
+fn push(pages: &mut Vec<u32>, at: u32) {
+    if pages.last() != Some(&at) {
+        pages.push(at);
+    }
+}
+
+/// Whether a text stands on nearly all pages between its first and its last that have something in this margin. If it is
+/// on left pages only, or on right ones, the others do not count.
+fn covers(at: &[u32], filled: &[u32]) -> bool {
+    let (Some(first), Some(last)) = (at.first(), at.last()) else { return false };
+    let one_side = at.iter().all(|at| at % 2 == first % 2);
+    let counts = |page: &&u32| (first..=last).contains(page) && (!one_side || **page % 2 == first % 2);
+    at.len() * 100 >= filled.iter().filter(counts).count() * COVERED
+}
+
+/// What the margins of some pages have in common: the second round.
+#[derive(Debug, Default)]
+pub struct RepeatedMargins {
+    is_known: bool,
+    removed: HashSet<u64>,
+}
 
 impl RepeatedMargins {
     /// Whether a page's margins were known.
     #[must_use]
     pub const fn is_known(&self) -> bool {
-        self.pages > 0
+        self.is_known
     }
 
-    /// Looks at a page, as it is read.
-    pub fn look_at(&mut self, page: u32, output: &PageOutput) {
-        let Some(margins) = output.margins else { return };
-        self.pages += 1;
-        for (edge, block) in edges(&output.markdown, margins) {
-            if let Some(number) = number(block) {
-                *self.offsets.entry(number - i64::from(page)).or_default() += 1;
-            }
-            let seen = self.blocks.entry(key(edge, block, is_heading(block))).or_insert(Seen {
-                count: 0,
-                first: page,
-                last: 0,
-                near: false,
-            });
-            seen.count += 1;
-            seen.near |= seen.count > 1 && page.abs_diff(seen.last) <= NEAR;
-            seen.last = page;
-        }
-    }
-
-    /// The Markdown of a page without what others repeat.
+    /// The Markdown of a page without what others repeat, and what was left out, top first.
     #[must_use]
-    pub fn without<'m>(&self, page: u32, output: &'m PageOutput) -> &'m str {
+    pub fn without<'m>(&self, page: u32, output: &'m PageOutput) -> (Cow<'m, str>, Vec<&'m str>) {
         let text = output.markdown.as_str();
-        let Some(margins) = output.margins else { return text };
-        let rest = self.cut(page, text, margins.top, Edge::Top);
-        self.cut(page, rest, margins.bottom, Edge::Bottom)
-    }
-
-    /// Cuts from the edge inwards; what does not repeat stays, with all that is behind it.
-    fn cut<'m>(&self, page: u32, text: &'m str, blocks: u32, edge: Edge) -> &'m str {
-        let mut rest = text;
-        for _ in 0..blocks {
-            let (block, inner) = match edge {
-                Edge::Top => rest.split_once(GAP).unwrap_or((rest, "")),
-                Edge::Bottom => rest.rsplit_once(GAP).map_or((rest, ""), |(inner, block)| (block, inner)),
-            };
-            if !self.repeats(page, edge, block) {
-                break;
-            }
-            rest = inner;
-        }
-        rest
-    }
-
-    fn repeats(&self, page: u32, edge: Edge, block: &str) -> bool {
-        let counts_pages = || {
-            let usual = self.offsets.iter().max_by_key(|(_, count)| **count);
-            let offset = number(block).map(|number| number - i64::from(page));
-            usual.is_some_and(|(usual, count)| {
-                *count >= REPEATED.min(self.pages) && *count > 1 && Some(*usual) == offset
-            })
+        let Some(margins) = output.margins.filter(|_| !self.removed.is_empty()) else {
+            return (text.into(), Vec::new());
         };
-        // What is a header on other pages is one also where it is larger than the text.
-        let text = self.blocks.get(&key(edge, block, false));
-        let is_running = text.is_some_and(|seen| seen.count >= REPEATED);
-        if !is_heading(block) {
-            return is_running || text.is_some_and(|seen| seen.near) || counts_pages();
+        let blocks: Vec<&str> = text.split(GAP).collect();
+        let edge = |at: usize| {
+            let top = at < margins.top as usize;
+            if top { Some(Edge::Top) } else { (at + margins.bottom as usize >= blocks.len()).then_some(Edge::Bottom) }
+        };
+        let goes = |at: &usize| edge(*at).is_some_and(|edge| self.removed.contains(&id(page, edge, blocks[*at])));
+        let (out, stay): (Vec<usize>, Vec<usize>) = (0..blocks.len()).partition(goes);
+        if out.is_empty() {
+            return (text.into(), Vec::new());
         }
-        let title = self.blocks.get(&key(edge, block, true));
-        let is_number = words(block).count() == 1;
-        let repeats = |seen: &Seen| seen.count >= RUNNING || seen.count >= REPEATED && seen.first != page;
-        is_running || is_number && counts_pages() || title.is_some_and(repeats)
+        let take = |of: &[usize]| of.iter().map(|at| blocks[*at]).collect::<Vec<_>>();
+        (take(&stay).join(GAP).into(), take(&out))
     }
 }
 
 /// Between two blocks.
 const GAP: &str = "\n\n";
 
-#[derive(Clone, Copy, Debug, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 enum Edge {
     Top,
     Bottom,
 }
 
-/// The blocks in the margins of a page.
+/// The blocks in the margins of a page, each once.
 fn edges(markdown: &str, margins: Margins) -> impl Iterator<Item = (Edge, &str)> {
-    let top = markdown.split(GAP).take(margins.top as usize).map(|block| (Edge::Top, block));
-    let bottom = markdown.rsplit(GAP).take(margins.bottom as usize).map(|block| (Edge::Bottom, block));
-    top.chain(bottom)
+    let all = markdown.split(GAP).count();
+    let top = (margins.top as usize).min(all);
+    let bottom = (margins.bottom as usize).min(all - top);
+    let at = move |(at, block)| match at {
+        at if at < top => Some((Edge::Top, block)),
+        at if at + bottom >= all => Some((Edge::Bottom, block)),
+        _ => None,
+    };
+    markdown.split(GAP).enumerate().filter_map(at)
 }
 
-fn is_heading(block: &str) -> bool {
-    block.starts_with('#')
+/// The words of a block without its marks, with one blank for all blanks.
+fn plain(block: &str) -> String {
+    let text = block.trim_start_matches('#').replace(['*', '\\', '`'], "");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn words(block: &str) -> impl Iterator<Item = &str> {
-    block.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
-}
-
-/// The page number that a block begins or ends with.
-fn number(block: &str) -> Option<i64> {
-    let read = |word: Option<&str>| word.filter(|word| word.len() <= 6)?.parse().ok();
-    read(words(block).last()).or_else(|| read(words(block).next()))
-}
-
-/// What a block says, whatever its numbers, which count pages; but those of a title tell it from others.
-fn key(edge: Edge, block: &str, title: bool) -> u64 {
+fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (edge, title).hash(&mut hasher);
-    let is_roman = |word: &str| word.len() <= 6 && word.chars().all(|c| "ivxlcIVXLC".contains(c));
-    for word in words(block) {
-        let counts = word.chars().all(|c| c.is_ascii_digit()) || is_roman(word);
-        if counts && !title { "#".hash(&mut hasher) } else { word.to_lowercase().hash(&mut hasher) }
-    }
+    what.hash(&mut hasher);
     hasher.finish()
+}
+
+fn id(page: u32, edge: Edge, block: &str) -> u64 {
+    hash((page, edge, block))
 }
 
 #[cfg(test)]
@@ -159,40 +297,76 @@ mod tests {
     }
 
     fn without(pages: &[PageOutput]) -> Vec<String> {
-        let mut repeated = RepeatedMargins::default();
-        (1..).zip(pages).for_each(|(number, page)| repeated.look_at(number, page));
-        (1..).zip(pages).map(|(number, page)| repeated.without(number, page).to_owned()).collect()
+        let mut seen = SeenMargins::default();
+        (1..).zip(pages).for_each(|(number, page)| seen.look_at(number, page));
+        let repeated = seen.repeated();
+        (1..).zip(pages).map(|(number, page)| repeated.without(number, page).0.into_owned()).collect()
+    }
+
+    /// Pages with one line at the top; those where it stays.
+    fn kept(tops: &[&str]) -> Vec<usize> {
+        let pages: Vec<PageOutput> = tops.iter().map(|top| page(&format!("{top}\n\ntext"), 1, 0)).collect();
+        let left = without(&pages);
+        (0..tops.len()).filter(|at| left[*at] != "text").map(|at| at + 1).collect()
     }
 
     #[test]
-    fn headers_of_both_sides_and_page_numbers_go() {
+    fn headers_of_both_sides_and_page_numbers_go_but_for_the_first() {
         let pages: Vec<PageOutput> = (1..=6)
             .map(|number| match number % 2 {
                 0 => page(&format!("{} A BOOK\n\ntext {number}\n\nmore", number + 8), 1, 0),
-                _ => page(&format!("Chapter {number}. Once {}\n\ntext {number}\n\nmore", number + 8), 1, 0),
+                _ => page(&format!("A chapter. Once {}\n\ntext {number}\n\nmore", number + 8), 1, 0),
             })
             .collect();
-        let expected: Vec<String> = (1..=6).map(|number| format!("text {number}\n\nmore")).collect();
+        let mut expected: Vec<String> = (1..=6).map(|number| format!("text {number}\n\nmore")).collect();
+        expected[0].insert_str(0, "A chapter. Once 9\n\n");
+        expected[1].insert_str(0, "10 A BOOK\n\n");
         assert_eq!(without(&pages), expected);
     }
 
     #[test]
-    fn short_chapters_and_what_counts_pages_go_too() {
-        let pages = [
-            page("Chapter A 11\n\ntext", 1, 0),
-            page("The book\n\ntext", 1, 0),
-            // Twice, two pages apart.
-            page("Chapter A 13\n\ntext", 1, 0),
-            page("The book\n\ntext", 1, 0),
-            // Once, with the number of the page.
-            page("Chapter B 15\n\ntext", 1, 0),
-            page("In 1998\n\ntext", 1, 0),
-        ];
-        assert_eq!(without(&pages), ["text", "text", "text", "text", "text", "In 1998\n\ntext"]);
+    fn what_differs_in_a_number_a_date_or_a_name_stays() {
+        for tops in [
+            ["Employee 10044", "Employee 20991", "Employee 31870", "Employee 10044"],
+            ["Net pay 2,410.55", "Net pay 2,410.55", "Net pay 2,410.55", "Net pay 1,998.70"],
+            ["3 May 2024", "4 May 2024", "5 May 2024", "6 May 2024"],
+            ["Act I", "Act II", "Act III", "Act IV"],
+            ["Invoice 2024-118", "Invoice 2024-119", "Invoice 2024-120", "Invoice 2024-121"],
+            ["Patient 12", "Patient 13", "Patient 14", "Patient 15"],
+            ["Question 1: why?", "Question 2: why?", "Question 3: why?", "Question 4: why?"],
+            ["Answer: yes", "Answer: yes", "Answer: yes", "Answer: no"],
+            [
+                "as shown in Figure 2-1.",
+                "as shown in Figure 2-2.",
+                "as shown in Figure 2-3.",
+                "as shown in Figure 2-4.",
+            ],
+            ["stands at step 1.", "go on to step 2.", "you come to step 3.", "and do step 4."],
+            ["412", "398", "405", "431"],
+            ["Anna Berg", "Olav Dahl", "Anna Berg", "Kari Eide"],
+            ["# 1", "# 2", "# 3", "# 4"],
+        ] {
+            assert_eq!(kept(&tops), [1, 2, 3, 4], "{tops:?}");
+        }
+        // Where only some of the pages have it, it tells them apart.
+        assert_eq!(kept(&["paid", "paid", "paid", "open", "paid", "open", "open"]), [1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
-    fn what_comes_once_or_is_a_title_stays() {
+    fn equal_text_stays_once_and_page_numbers_go() {
+        assert_eq!(kept(&["The yearbook", "The yearbook", "The yearbook"]), [1]);
+        assert_eq!(kept(&["Muster Ltd, VAT GB 123", "Muster Ltd, VAT GB 123"]), [1]);
+        assert_eq!(kept(&["Report - Page 1 of 4", "Report - Page 2 of 4", "Report - Page 3 of 4"]), [1]);
+        assert_eq!(kept(&["1 of 4", "2 of 4", "3 of 4"]), [0; 0]);
+        assert_eq!(kept(&["left", "right", "left", "right", "left", "right"]), [1, 2]);
+        // Running heads of two chapters.
+        assert_eq!(kept(&["One", "One", "One", "Two", "Two", "Two"]), [1, 4]);
+        // Twice in a longer document is not enough.
+        assert_eq!(kept(&["a", "*Table 7 - continued*", "*Table 7 - continued*", "b"]), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_comes_once_stays_and_a_title_once() {
         let pages = [
             page("## The same title\n\na\n\nA note below", 1, 1),
             page("## The same title\n\nb\n\n2", 1, 1),
@@ -201,9 +375,26 @@ mod tests {
             page("5", 0, 1),
         ];
         assert_eq!(without(&pages), ["## The same title\n\na\n\nA note below", "b", "c", "Only here\n\nd", ""]);
-        // Titles that differ in their numbers only are different ones.
-        let slides = ["# Part 1\n\na", "# Part 2\n\nb", "# Part 3\n\nc"].map(|text| page(text, 1, 0));
-        assert_eq!(without(&slides), ["# Part 1\n\na", "# Part 2\n\nb", "# Part 3\n\nc"]);
+        // On two pages it is the title of each.
+        assert_eq!(kept(&["## Fees", "## Fees"]), [1, 2]);
+    }
+
+    #[test]
+    fn what_goes_between_what_stays_goes_and_is_named() {
+        let pages: Vec<PageOutput> = [118, 305, 411]
+            .iter()
+            .zip(1..)
+            .map(|(number, page_number)| {
+                page(&format!("Invoice {number}\n\nSeller\n\ntext\n\nPage {page_number}\n\nBye"), 2, 2)
+            })
+            .collect();
+        assert_eq!(
+            without(&pages),
+            ["Invoice 118\n\nSeller\n\ntext\n\nBye", "Invoice 305\n\ntext", "Invoice 411\n\ntext"]
+        );
+        let mut seen = SeenMargins::default();
+        (1..).zip(&pages).for_each(|(number, page)| seen.look_at(number, page));
+        assert_eq!(seen.repeated().without(2, &pages[1]).1, ["Seller", "Page 2", "Bye"]);
     }
 
     #[test]
@@ -212,7 +403,7 @@ mod tests {
         assert_eq!(without(&pages), ["same\n\nsame"; 3]);
         let unknown = PageOutput { markdown: "same".into(), ..PageOutput::default() };
         assert_eq!(without(&[unknown.clone(), unknown.clone(), unknown]), ["same"; 3]);
-        let index: Vec<PageOutput> = (1..=5)
+        let mut index: Vec<PageOutput> = (1..=5)
             .map(|number| {
                 page(
                     &format!("{}{number}\n\n{}The book\n\ntext", ["", "### "][number / 5], ["", "## "][number / 5]),
@@ -221,8 +412,27 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(without(&index), ["text"; 5]);
-        let one = [page("1\n\ntext", 1, 0)];
-        assert_eq!(without(&one), ["1\n\ntext"]);
+        let mut expected = ["text"; 5];
+        expected[0] = "The book\n\ntext";
+        assert_eq!(without(&index), expected);
+        // One page alone loses nothing, whatever stands on it twice.
+        index.truncate(1);
+        index[0].markdown = "Page 1 of 1\n\nPage 1 of 1\n\nx".into();
+        assert_eq!(without(&index), ["Page 1 of 1\n\nPage 1 of 1\n\nx"]);
+    }
+
+    proptest::proptest! {
+        /// Whatever pages say, nothing that stands once is lost, and the text between the margins is as it was.
+        #[test]
+        fn nothing_that_stands_once_is_lost(
+            tops in proptest::collection::vec("(Report|Case|Page|Sum:)( (yes|no|[0-9]{1,2}))?", 1..9),
+        ) {
+            let pages: Vec<PageOutput> = tops.iter().map(|top| page(&format!("{top}\n\ntext"), 1, 0)).collect();
+            for (at, left) in without(&pages).iter().enumerate() {
+                proptest::prop_assert!(left.ends_with("text"));
+                let once = tops.iter().filter(|top| **top == tops[at]).count() == 1 && !tops[at].starts_with("Page ");
+                proptest::prop_assert!(!once || left.starts_with(&tops[at]));
+            }
+        }
     }
 }

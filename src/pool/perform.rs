@@ -3,6 +3,7 @@
 //! **Write order.** Outputs are in the ledger before the outcome is told, and the JSON result is in place before the
 //! Markdown, whose presence means "complete".
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -17,7 +18,7 @@ use super::another::Another;
 use super::claims::{Busy, Claimant};
 use super::flights::{Flights, InFlight};
 use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
-use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins};
+use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
@@ -387,13 +388,13 @@ impl Workshop {
 
     /// What the margins of the pages have in common.
     fn repeated(&self, spec: &JobSpec, bind: &Bind) -> io::Result<RepeatedMargins> {
-        let mut repeated = RepeatedMargins::default();
+        let mut seen = SeenMargins::default();
         for &page in bind.pages.iter().filter(|page| !bind.failed.contains_key(page)) {
             if let Some(output) = self.known(spec, page)? {
-                repeated.look_at(page, &output);
+                seen.look_at(page, &output);
             }
         }
-        Ok(repeated)
+        Ok(seen.repeated())
     }
 
     fn try_bind(
@@ -412,10 +413,11 @@ impl Workshop {
             let view = match (bind.failed.get(&page), output) {
                 (Some(failed), _) => PageView::failed(page, failed.clone()),
                 (None, Some(output)) => {
-                    let markdown = if keeps { &output.markdown } else { repeated.without(page, &output) };
+                    let all = || Cow::Borrowed(output.markdown.as_str());
+                    let markdown = if keeps { all() } else { repeated.without(page, &output).0 };
                     // What a model wrote stays as it is.
-                    let set = output.margins.is_some().then(|| headings.set(page, markdown));
-                    let markdown = set.unwrap_or_else(|| markdown.to_owned());
+                    let set = output.margins.is_some().then(|| headings.set(page, &markdown));
+                    let markdown = set.unwrap_or_else(|| markdown.into_owned());
                     PageView::done(page, PageOutput { markdown, ..output })
                 }
                 (None, None) => {

@@ -80,6 +80,9 @@ struct Columns {
     rows: usize,
     size: Option<f64>,
     spaces: bool,
+    /// The baseline of the last row with several cells, and how far it is below the one before.
+    last: Option<f64>,
+    drop: Option<f64>,
 }
 
 impl Columns {
@@ -90,6 +93,7 @@ impl Columns {
         }
         self.rows += 1;
         self.spaces = row.spaces;
+        self.drop = self.last.replace(row.baseline).map(|last| row.baseline - last).or(self.drop);
         for cell in &row.cells {
             let (mut start, mut end) = (cell.start, cell.end);
             let first = self.spans.partition_point(|span| span.1 < start);
@@ -182,7 +186,13 @@ fn belongs(last: Option<&Row<'_>>, shared: &Columns, row: &Row<'_>, evidence: Ev
     };
     let near = drop > 0.0 && drop < last.size.max(row.size) * farthest;
     let same_size = last.size / row.size < 1.3 && row.size / last.size < 1.3;
-    near && same_size && (row.cells.len() > 1 || is_continuation(shared, row))
+    near && same_size && (row.cells.len() > 1 || is_continuation(shared, row) && !is_page_number(shared, row, drop))
+}
+
+/// A number alone that stands farther off than rows do is that of the page, and not the rest of a cell.
+fn is_page_number(shared: &Columns, row: &Row<'_>, drop: f64) -> bool {
+    let digits = |word: &&Word| word.text.chars().all(|c| c.is_ascii_digit() || "-–[]()".contains(c));
+    row.words.iter().all(digits) && shared.drop.is_some_and(|usual| drop > usual * 1.2)
 }
 
 /// A single cell goes on with a cell above it, unless it stands at the left or runs over several columns.

@@ -181,4 +181,22 @@ mod tests {
         assert_eq!(rows, [["a", "b", "c"], ["d", "e", ""], ["f", "", "g"]]);
         assert_eq!((tables.len(), &tables[0].lines[..]), (1, &[1, 2, 3, 4, 5, 6, 7][..]));
     }
+
+    #[test]
+    fn a_page_number_below_a_table_is_in_none_of_its_cells() {
+        let row = |baseline: f64, [a, b, c]: [&str; 3]| {
+            [line(a, 10.0, baseline), line(b, 100.0, baseline), line(c, 200.0, baseline)]
+        };
+        let table = |below: (&str, f64)| {
+            let rows = [row(100.0, ["a", "b", "c"]), row(114.0, ["d", "e", "80"]), row(128.0, ["f", "g", "90"])];
+            let mut lines: Vec<Line> = rows.into_iter().flatten().collect();
+            lines.push(line(below.0, 105.0, below.1));
+            let tables = find(&lines, &[], (600.0, 800.0), Usual::of(&lines));
+            tables[0].rows.last().unwrap()[1].clone()
+        };
+        assert_eq!(table(("3", 150.0)), "g");
+        // The rest of a cell stands as near as a row, or is a word.
+        assert_eq!(table(("3", 140.0)), "g 3");
+        assert_eq!(table(("more", 150.0)), "g more");
+    }
 }
