@@ -9,7 +9,7 @@ use bindery::aggregate::MarkdownWriter;
 use bindery::job::{JobEvent, JobRuntime, RetryPolicy};
 use bindery::pool::{Cut, FairQueue, PageReceipt, Receipts};
 use bindery::processor::WorkKind;
-use bindery::task::{PageOutput, PageUsage, PageView, TaskId, TaskOptions};
+use bindery::task::{FindingSet, PageOutput, PageUsage, PageView, TaskId, TaskOptions};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SHARDS: u32 = 10_000;
@@ -52,7 +52,8 @@ fn planned() -> JobRuntime {
 fn job_runtime(c: &mut Criterion) {
     let mut group = c.benchmark_group("job_runtime");
     group.throughput(Throughput::Elements(u64::from(SHARDS)));
-    let receipt = || PageReceipt { usage: PageUsage::default(), reused: false, view: None };
+    let receipt =
+        || PageReceipt { usage: PageUsage::default(), reused: false, findings: FindingSet::default(), view: None };
     group.bench_function("started and done", |b| {
         b.iter_batched_ref(
             planned,

@@ -39,6 +39,9 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
     /// When the write fails.
     pub fn page(&mut self, page: &PageView) -> io::Result<()> {
         let body = match (page.status, &page.markdown, &page.error) {
+            (PageStatus::Done, ..) if page.is_unread() => {
+                format!("<!-- page {}: not read: no text layer; needs OCR or a model -->", page.page)
+            }
             (PageStatus::Done, markdown, _) => markdown.as_deref().unwrap_or_default().trim().to_owned(),
             (PageStatus::Failed, _, error) => {
                 let code = error.as_ref().map_or("unknown", |failure| &failure.code);
@@ -113,7 +116,7 @@ pub fn page_of_line(line: &str, from: u32) -> Option<PageView> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Failure, PageFailure, PageOutput};
+    use crate::task::{Failure, Finding, PageFailure, PageOutput};
 
     fn views() -> Vec<PageView> {
         let done = |markdown: &str| PageOutput { markdown: markdown.into(), ..PageOutput::default() };
@@ -122,6 +125,7 @@ mod tests {
             PageView::done(1, done("\n# One \n")),
             PageView::done(2, done("")),
             PageView::failed(3, failed("timeout")),
+            PageView::done(4, PageOutput { findings: vec![Finding::no_text_layer()], ..PageOutput::default() }),
             PageView::failed(5, failed("my-->code")),
             PageView::unfinished(6, PageStatus::Processing),
         ]
@@ -136,14 +140,16 @@ mod tests {
     #[test]
     fn every_page_leaves_its_place() {
         let expected = "<!-- page 1 -->\n\n# One\n\n<!-- page 2 -->\n\n<!-- page 3 -->\n\n<!-- page 3: failed: timeout -->\n\n\
-            <!-- page 5 -->\n\n<!-- page 5: failed: mycode -->\n\n<!-- page 6 -->\n\n<!-- page 6: pending -->\n";
+            <!-- page 4 -->\n\n<!-- page 4: not read: no text layer; needs OCR or a model -->\n\n<!-- page 5 -->\n\n<!-- page 5: failed: mycode -->\n\n<!-- page 6 -->\n\n<!-- page 6: pending -->\n";
         assert_eq!(markdown(&TaskOptions::default()), expected);
     }
 
     #[test]
     fn without_separators_pages_are_paragraphs() {
         let options = TaskOptions { page_separator: Some(String::new()), ..TaskOptions::default() };
-        let expected = "# One\n\n<!-- page 3: failed: timeout -->\n\n<!-- page 5: failed: mycode -->\n\n<!-- page 6: pending -->\n";
+        let expected = "# One\n\n<!-- page 3: failed: timeout -->\n\n\
+            <!-- page 4: not read: no text layer; needs OCR or a model -->\n\n<!-- page 5: failed: mycode -->\n\n\
+            <!-- page 6: pending -->\n";
         assert_eq!(markdown(&options), expected);
     }
 
@@ -154,7 +160,7 @@ mod tests {
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         assert_eq!(serde_json::from_str::<Vec<PageView>>(&text).unwrap(), views());
         assert_eq!(text.lines().filter_map(|line| page_of_line(line, 1)).collect::<Vec<_>>(), views());
-        assert_eq!(text.lines().filter_map(|line| page_of_line(line, 3)).count(), 3);
+        assert_eq!(text.lines().filter_map(|line| page_of_line(line, 3)).count(), 4);
         assert_eq!(JsonWriter::new(Vec::new()).finish().unwrap(), b"[]\n");
     }
 }

@@ -13,6 +13,7 @@ mod split;
 mod submit;
 mod task_args;
 mod tasks;
+mod verdict;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// Not called rightly.
     pub const USAGE: u8 = 2;
-    /// Done, with failed pages.
+    /// Done, with failed or unread pages.
     pub const FAILED_PAGES: u8 = 3;
     /// Ended by ^C: 128 + SIGINT.
     pub const INTERRUPTED: u8 = 130;

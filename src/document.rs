@@ -29,7 +29,7 @@ mod split;
 mod text;
 
 pub use content::ContentHash;
-pub use facts::{OutlineEntry, PageFacts};
+pub use facts::{OutlineEntry, PageFacts, Shown};
 pub use image::{ImageOptions, PageImage};
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};
@@ -37,3 +37,4 @@ pub use plan::{Shard, plan};
 pub use reader::{ReaderLimits, Readers, read_for_owner};
 pub use source::{Document, PageReader};
 pub use split::Splitter;
+pub use text::TextLayer;

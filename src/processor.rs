@@ -17,6 +17,7 @@ mod auto;
 mod llm;
 mod scripted;
 mod text;
+mod unread;
 
 pub use auto::AutoProcessor;
 pub use llm::{LlmOptions, LlmProcessor};

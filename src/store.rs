@@ -112,10 +112,22 @@ pub struct ListQuery {
     pub tenant: Option<String>,
     /// Only tasks of this status.
     pub status: Option<TaskStatus>,
+    /// Only tasks with doubtful pages.
+    pub doubtful: bool,
+    /// Only tasks with failed pages.
+    pub failed_pages: bool,
     /// Only tasks strictly older than this place; where the last window ended.
     pub after: Option<Cursor>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl ListQuery {
+    /// Whether a record has the pages that are asked for; no index knows of them.
+    #[must_use]
+    pub const fn has_pages(&self, record: &TaskRecord) -> bool {
+        (!self.doubtful || record.counts.doubtful > 0) && (!self.failed_pages || record.counts.failed > 0)
+    }
 }
 
 /// A place in the list. It is a place in time, not a count, so inserts do not move it.

@@ -4,6 +4,7 @@
 
 mod cost;
 mod failure;
+mod findings;
 mod options;
 mod page;
 mod ranges;
@@ -15,6 +16,7 @@ mod webhook;
 
 pub use cost::{Amount, Cost, Price};
 pub use failure::{Failure, code};
+pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
 pub use options::{FailedPagesLimit, OptionError, PageInputKind, TaskOptions};
 pub(crate) use options::{names, seconds};
 pub use page::{Margins, PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};

@@ -1,5 +1,6 @@
 //! `bindery convert`: the same actors as the server's, on an in-memory store over the shared ledger.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::files::{Input, inputs, refuse_doubles};
 use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
+use super::verdict::{PageTroubles, Worst};
 
 #[derive(Args)]
 pub struct Convert {
@@ -37,6 +39,9 @@ pub struct Convert {
     /// Write the pages as JSON instead of Markdown
     #[arg(long)]
     json: bool,
+    /// End with exit code 3 also when pages are there and doubtful
+    #[arg(long, env = "BINDERY_STRICT")]
+    strict: bool,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -52,7 +57,7 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
     let checked = command.task.options().map_err(anyhow::Error::from).and_then(|options| Ok((options, plan(command)?)));
     match checked {
         Ok((options, (files, output))) => {
-            let work = Work { files, options, output, again: command.again };
+            let work = Work { files, options, output, again: command.again, strict: command.strict };
             actix_web::rt::System::new().block_on(convert(&work, config))
         }
         Err(error) => {
@@ -84,24 +89,7 @@ struct Work {
     options: TaskOptions,
     output: Output,
     again: bool,
-}
-
-/// How the files went, the worst last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Worst {
-    Done,
-    FailedPages,
-    Failed,
-}
-
-impl Worst {
-    pub fn exit_code(self) -> ExitCode {
-        match self {
-            Self::Done => ExitCode::SUCCESS,
-            Self::FailedPages => ExitCode::from(exit::FAILED_PAGES),
-            Self::Failed => ExitCode::from(exit::FAILED),
-        }
-    }
+    strict: bool,
 }
 
 /// The actors on a store in memory, over the pages of the data directory.
@@ -149,7 +137,7 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     bindery.stop(Duration::ZERO).await;
     drop(scratch);
     if let Some(worst) = outcome {
-        return Ok(worst.exit_code());
+        return Ok(worst.exit_code(work.strict));
     }
     eprintln!("bindery: interrupted: the same command again goes on where this one ended");
     Ok(ExitCode::from(exit::INTERRUPTED))
@@ -162,7 +150,7 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
     let (done_before, files): (Vec<&Input>, Vec<&Input>) = work.files.iter().partition(is_done);
     let ended = files.iter().map(|file| async { (*file, run_one(file, &work.options, bindery, progress).await) });
     let mut ended = futures::stream::iter(ended).buffered(AT_ONCE);
-    let mut counts = [0_usize; 3];
+    let mut counts = BTreeMap::<Worst, usize>::new();
     while let Some((file, record)) = ended.next().await {
         let went = match record {
             Ok(record) => finish(file, &record, &work.output, bindery, progress).await,
@@ -172,27 +160,18 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
             progress.say(&complaint(&file.path, &error));
             Worst::Failed
         });
-        counts[went as usize] += 1;
+        *counts.entry(went).or_default() += 1;
         if went == Worst::Done && file.found {
             noted.add(&file.place);
         }
     }
-    let [done, with_failed_pages, failed] = counts;
     if work.files.len() > 1 {
-        let parts = [
-            (done, "done"),
-            (done_before.len(), "done before"),
-            (with_failed_pages, "with failed pages"),
-            (failed, "failed"),
-        ];
+        let mut parts: Vec<_> = counts.iter().map(|(went, files)| (*files, went.as_str())).collect();
+        parts.insert(usize::from(counts.contains_key(&Worst::Done)), (done_before.len(), "done before"));
         let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         progress.say(&format!("bindery: {} files: {}", work.files.len(), parts.join(", ")));
     }
-    match (failed, with_failed_pages) {
-        (0, 0) => Worst::Done,
-        (0, _) => Worst::FailedPages,
-        _ => Worst::Failed,
-    }
+    counts.last_key_value().map_or(Worst::Done, |(worst, _)| *worst)
 }
 
 /// Runs one file to its end.
@@ -236,10 +215,9 @@ async fn finish(
     output.copy(&file.place, &markdown)?;
     // Its copy of the PDF would stay until the command ends.
     let _ = bindery.delete(record.id).await;
-    if record.counts.failed == 0 {
-        return Ok(Worst::Done);
+    let troubles = PageTroubles::of(record);
+    if troubles.worst() != Worst::Done {
+        progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.path.display()));
     }
-    let failed = record.counts.failed;
-    progress.say(&format!("bindery: {}: {failed} pages failed; the result marks them", file.path.display()));
-    Ok(Worst::FailedPages)
+    Ok(troubles.worst())
 }

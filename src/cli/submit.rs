@@ -9,11 +9,12 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
-use super::convert::{Worst, complaint};
+use super::convert::complaint;
 use super::files::{Input, inputs, refuse_doubles};
 use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
+use super::verdict::{PageTroubles, Worst};
 use super::{exit, line};
 
 /// Submits at once: uploads share the line.
@@ -51,6 +52,9 @@ pub struct Submit {
     /// Whether an equal task that is there will do: true or false
     #[arg(long, env = "BINDERY_REUSE", value_name = "BOOL")]
     reuse: Option<String>,
+    /// End with exit code 3 also when pages are there and doubtful
+    #[arg(long, env = "BINDERY_STRICT")]
+    strict: bool,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -113,7 +117,7 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
         }));
     }
     progress.iter().for_each(Progress::clear);
-    Ok(worst.exit_code())
+    Ok(worst.exit_code(command.strict))
 }
 
 fn say(progress: Option<&Progress>, line: &str) {
@@ -177,10 +181,9 @@ async fn result(
         copy(answer.bytes_stream(), &mut bytes).await?;
     }
     output.write(&file.place, &mut bytes.as_slice())?;
-    let failed = task["pages"]["failed"].as_u64().unwrap_or(0);
-    if failed == 0 {
-        return Ok(Worst::Done);
+    let troubles = PageTroubles::of_view(task);
+    if troubles.worst() != Worst::Done {
+        say(progress, &format!("bindery: {}: {troubles}; the result marks them", file.path.display()));
     }
-    say(progress, &format!("bindery: {}: {failed} pages failed; the result marks them", file.path.display()));
-    Ok(Worst::FailedPages)
+    Ok(troubles.worst())
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
 use super::output::replace;
+use super::verdict::PageTroubles;
 use super::{exit, line};
 
 #[derive(Args)]
@@ -32,6 +33,12 @@ pub struct List {
     /// Only those: pending, processing, completed, failed or cancelled
     #[arg(long)]
     status: Option<String>,
+    /// Only those with doubtful pages
+    #[arg(long)]
+    doubtful: bool,
+    /// Only those with failed pages
+    #[arg(long)]
+    failed_pages: bool,
     /// The most that are shown, newest first
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -143,11 +150,11 @@ pub fn status(command: &Status) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// As `convert` says it: what has failed or was cancelled, and what has failed pages.
+/// As `convert` says it: what has failed or was cancelled, and what has failed or unread pages.
 fn code(task: &Value) -> ExitCode {
     match task["status"].as_str() {
         Some("failed" | "cancelled") => ExitCode::from(exit::FAILED),
-        Some("completed") if task["pages"]["failed"].as_u64() > Some(0) => ExitCode::from(exit::FAILED_PAGES),
+        Some("completed") => PageTroubles::of_view(task).worst().exit_code(false),
         _ => ExitCode::SUCCESS,
     }
 }
@@ -156,6 +163,7 @@ fn describe(task: &Value) -> io::Result<()> {
     let mut out = io::stdout();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let pages = &task["pages"];
+    let doubtful = PageTroubles::of_view(task).to_string();
     let counts = format!("{} done, {} failed, {} open", pages["done"], pages["failed"], pages["pending"]);
     let usage = &task["usage"];
     let calls = format!("{} calls, {} pages known before", usage["calls"], usage["reused"]);
@@ -164,6 +172,7 @@ fn describe(task: &Value) -> io::Result<()> {
         ("file", text(&task["file_name"])),
         ("status", text(&task["status"])),
         ("pages", counts),
+        ("troubles", if doubtful.is_empty() { "null".to_owned() } else { doubtful }),
         ("processor", text(&task["processor"])),
         ("took", calls),
         ("cost", text(&usage["cost"])),
@@ -185,7 +194,12 @@ pub fn list(command: &List) -> anyhow::Result<ExitCode> {
         let (mut left, mut cursor, mut first) = (command.limit, String::new(), true);
         while left > 0 {
             let status = command.status.as_deref().unwrap_or_default();
-            let query = format!("/v1/tasks?limit={}&status={}&cursor={cursor}", left.min(500), plain(status));
+            let (doubtful, failed) = (command.doubtful, command.failed_pages);
+            let query = format!(
+                "/v1/tasks?limit={}&status={}&doubtful={doubtful}&failed_pages={failed}&cursor={cursor}",
+                left.min(500),
+                plain(status)
+            );
             let page = client.json(Method::GET, &query).await?;
             for task in page["tasks"].as_array().into_iter().flatten() {
                 if command.json {
@@ -216,13 +230,11 @@ fn row(task: &Value, first: bool) -> io::Result<()> {
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let pages = format!("{}/{}", task["pages"]["done"], task["total_pages"]);
-    let failed = match task["pages"]["failed"].as_u64() {
-        Some(failed) if failed > 0 => format!(" ({failed} pages failed)"),
-        _ => String::new(),
-    };
+    let troubles = PageTroubles::of_view(task).to_string();
+    let troubles = if troubles.is_empty() { troubles } else { format!(" ({troubles})") };
     let (id, status, file) = (text(&task["id"]), text(&task["status"]), text(&task["file_name"]));
     let created: String = text(&task["created_at"]).chars().take(19).collect();
-    writeln!(out, "{id:<36}  {status:<10}  {pages:>11}  {created:<20}  {file}{failed}")
+    writeln!(out, "{id:<36}  {status:<10}  {pages:>11}  {created:<20}  {file}{troubles}")
 }
 
 pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {

@@ -40,6 +40,19 @@ pub struct OutlineEntry {
     pub page: u32,
 }
 
+/// What a page shows, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// How many glyphs, hidden ones included.
+    pub glyphs: u32,
+    /// How many of them are hidden.
+    pub hidden_glyphs: u32,
+    /// How many of them have no known meaning.
+    pub unmapped_glyphs: u32,
+    /// How much of the page is covered by images, 0 to 1.
+    pub image_coverage: f32,
+}
+
 /// More of its glyphs without a meaning, and a page's text is not to be trusted.
 const MOST_UNMAPPED: f32 = 0.1;
 /// A page that is covered to this much by images is a picture.
@@ -52,7 +65,32 @@ impl PageFacts {
         self.glyphs == 0 && self.image_coverage >= PICTURE
     }
 
-    /// Whether it has text that can be read as such.
+    /// What it shows.
+    #[must_use]
+    pub const fn shown(&self) -> Shown {
+        Shown {
+            glyphs: self.glyphs,
+            hidden_glyphs: self.hidden_glyphs,
+            unmapped_glyphs: self.unmapped_glyphs,
+            image_coverage: self.image_coverage,
+        }
+    }
+
+    /// See [`Shown::has_sound_text`].
+    #[must_use]
+    pub fn has_sound_text(&self) -> bool {
+        self.shown().has_sound_text()
+    }
+
+    /// See [`Shown::unmapped_share`].
+    #[must_use]
+    pub fn unmapped_share(&self) -> f32 {
+        self.shown().unmapped_share()
+    }
+}
+
+impl Shown {
+    /// Whether the page has text that can be read as such.
     #[must_use]
     pub fn has_sound_text(&self) -> bool {
         self.glyphs > 0 && self.unmapped_share() <= MOST_UNMAPPED

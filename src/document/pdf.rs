@@ -19,8 +19,7 @@ use super::image::{self, ImageOptions, PageImage};
 use super::lost::PageList;
 use super::outline::Outline;
 use super::repair;
-use super::text::{self, Fonts, Layers, TooMuch};
-use crate::content::PageContent;
+use super::text::{self, Fonts, Layers, TextLayer, TooMuch};
 use crate::task::{Failure, code};
 
 /// How much of a document Bindery takes on.
@@ -156,7 +155,7 @@ impl<'a> PdfReader<'a> {
     ///
     /// # Errors
     /// `page_damaged` when there is no such page, or its content goes on and on.
-    pub(super) fn text(&self, page: u32) -> Result<PageContent, Failure> {
+    pub(super) fn text(&self, page: u32) -> Result<TextLayer, Failure> {
         text::read(self.page(page)?, &self.fonts, self.layers()).map_err(|TooMuch| endless(page))
     }
 
@@ -164,13 +163,12 @@ impl<'a> PdfReader<'a> {
     ///
     /// # Errors
     /// `page_damaged` when there is no such page.
-    #[allow(clippy::cast_possible_truncation, reason = "a share")]
     pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
         let page = self.page(number)?;
         let counts = text::counts(page, &self.fonts, self.layers()).map_err(|TooMuch| endless(number))?;
         let outline = self.outline();
         let (width, height) = page.render_dimensions();
-        let coverage = counts.images / (f64::from(width) * f64::from(height)).max(1.0);
+        let shown = counts.shown((width, height));
         Ok(PageFacts {
             page: number,
             label: outline.label(number),
@@ -183,10 +181,10 @@ impl<'a> PdfReader<'a> {
                 Rotation::Flipped => 180,
                 Rotation::FlippedHorizontal => 270,
             },
-            glyphs: counts.glyphs,
-            hidden_glyphs: counts.hidden,
-            unmapped_glyphs: counts.unmapped,
-            image_coverage: coverage.min(1.0) as f32,
+            glyphs: shown.glyphs,
+            hidden_glyphs: shown.hidden_glyphs,
+            unmapped_glyphs: shown.unmapped_glyphs,
+            image_coverage: shown.image_coverage,
             content_hash: self.content_hash(number, shared).ok().map(|hash| hex(&hash)),
         })
     }

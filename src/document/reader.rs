@@ -34,7 +34,7 @@ use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
-use crate::content::PageContent;
+use super::text::TextLayer;
 use crate::metrics;
 use crate::task::{Failure, code};
 
@@ -246,9 +246,11 @@ impl RemotePdf {
     ///
     /// # Errors
     /// As [`Self::page`].
-    pub(super) fn text(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<PageContent, Failure> {
+    pub(super) fn text(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<TextLayer, Failure> {
         self.page(seat, page, &Request::Text { page }, patience, |answer| match answer {
-            (Answer::Text, content) => serde_json::from_slice(&content).ok(),
+            (Answer::Text { shown }, content) => {
+                serde_json::from_slice(&content).ok().map(|content| TextLayer { content, shown })
+            }
             _ => None,
         })
     }

@@ -10,6 +10,7 @@ use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
+use super::text::TextLayer;
 use crate::content::PageContent;
 use crate::task::Failure;
 
@@ -145,6 +146,14 @@ impl PageReader<'_> {
     /// `page_damaged` when there is no such page; `page_timeout`, `page_memory` or `page_crash` when it cannot be read
     /// within the limits of a reader process.
     pub fn text(&mut self, page: u32) -> Result<PageContent, Failure> {
+        self.text_layer(page).map(|layer| layer.content)
+    }
+
+    /// The same, with what the page shows.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub fn text_layer(&mut self, page: u32) -> Result<TextLayer, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.text(page),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.text(taken(pdf, seat, &self.patience)?, page, &self.patience),

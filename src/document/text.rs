@@ -37,15 +37,28 @@ pub(super) use self::collect::Counts;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;
+use super::facts::Shown;
 use crate::content::PageContent;
-pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<PageContent, TooMuch> {
-    let (mut lines, rules) = collected(page, fonts, layers)?.finish();
+
+/// What the text layer of a page says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TextLayer {
+    /// Its blocks; none when the page shows no text.
+    pub content: PageContent,
+    /// What the page shows, its text included.
+    pub shown: Shown,
+}
+
+pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<TextLayer, TooMuch> {
+    let collector = collected(page, fonts, layers)?;
+    let shown = collector.counts().shown(page.render_dimensions());
+    let (mut lines, rules) = collector.finish();
     let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
     link::mark(&mut lines, &targets);
     let (width, height) = page.render_dimensions();
     let usual = Usual::of(&lines);
     let tables = table::find(&lines, &rules, (f64::from(width), f64::from(height)), usual);
-    Ok(compose::content(&lines, &tables, &targets, f64::from(height), usual))
+    Ok(TextLayer { content: compose::content(&lines, &tables, &targets, f64::from(height), usual), shown })
 }
 
 /// What one page shows, counted.

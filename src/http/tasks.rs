@@ -33,6 +33,10 @@ pub(super) struct GetQuery {
 pub(super) struct ListParameters {
     /// Only those that are pending, processing, completed, failed or cancelled.
     status: Option<String>,
+    /// `true`: only those with doubtful pages.
+    doubtful: Option<bool>,
+    /// `true`: only those with failed pages.
+    failed_pages: Option<bool>,
     /// The most that are shown.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
@@ -97,7 +101,8 @@ pub(super) async fn list(
     }
     let status = parameters.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
     let after = parameters.cursor.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
-    let page = state.handle.list(ListQuery { tenant, status, after, limit }).await?;
+    let (doubtful, failed_pages) = (parameters.doubtful == Some(true), parameters.failed_pages == Some(true));
+    let page = state.handle.list(ListQuery { tenant, status, doubtful, failed_pages, after, limit }).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     let tasks = page.tasks.into_iter().map(TaskView::from).collect();
     Ok(HttpResponse::Ok().json(ListView { tasks, next_cursor }))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::task::{Cost, Failure, TaskId, TaskRecord, TaskStatus, Webhook};
+use crate::task::{Cost, Failure, FindingCounts, TaskId, TaskRecord, TaskStatus, Webhook};
 
 /// What every answer about a task holds.
 #[derive(Serialize, ToSchema)]
@@ -15,6 +15,8 @@ pub(super) struct TaskView {
     file_name: Option<String>,
     total_pages: Option<u32>,
     pages: PageCounts,
+    /// On how many pages each finding stands that makes a page doubtful.
+    findings: FindingCounts,
     total_shards: u32,
     completed_shards: u32,
     error: Option<Failure>,
@@ -46,6 +48,8 @@ struct PageCounts {
     done: u32,
     failed: u32,
     pending: u32,
+    /// Those of the done ones that have findings against them.
+    doubtful: u32,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -74,7 +78,9 @@ impl From<TaskRecord> for TaskView {
                 done: record.counts.done,
                 failed: record.counts.failed,
                 pending: record.pending_pages().unwrap_or(0),
+                doubtful: record.counts.doubtful,
             },
+            findings: record.counts.findings,
             id: record.id,
             status: record.status,
             file_name: record.file_name,

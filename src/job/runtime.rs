@@ -10,19 +10,21 @@ use super::subtask::{SubTask, SubTaskState, SubTaskStep};
 use crate::document::{Shard, plan};
 use crate::pool::{Cut, PageReceipt, Receipts};
 use crate::processor::WorkKind;
-use crate::task::{Cost, Counts, FailedPagesLimit, Failure, PageFailure, PageUsage, TaskId, Usage, code};
+use crate::task::{
+    Cost, Counts, FailedPagesLimit, Failure, FindingCounts, FindingSet, PageFailure, PageUsage, TaskId, Usage, code,
+};
 
 /// What a job hears.
 #[derive(Clone, Debug)]
 pub enum JobEvent {
     /// The job begins, or tries to plan again.
     PlanDue,
-    /// The pages are known; `known` are in the ledger already.
+    /// The pages are known; `known` are in the ledger already, with what is known against them.
     Planned {
         /// The pages of this task, ascending.
         pages: Vec<u32>,
         /// Those that need no attempt.
-        known: Vec<u32>,
+        known: Vec<(u32, FindingSet)>,
     },
     /// The PDF cannot be opened.
     PlanFailed(Failure),
@@ -177,6 +179,8 @@ pub struct JobRuntime {
     pages: Arc<Vec<u32>>,
     states: Vec<PageState>,
     failures: BTreeMap<u32, PageFailure>,
+    /// What is known against pages that are done, where there is something.
+    findings: BTreeMap<u32, FindingSet>,
     sub_tasks: Vec<SubTask>,
     completed_count: u32,
     failed_count: u32,
@@ -215,6 +219,7 @@ impl JobRuntime {
             pages: Arc::default(),
             states: Vec::new(),
             failures: BTreeMap::new(),
+            findings: BTreeMap::new(),
             sub_tasks: Vec::new(),
             completed_count: 0,
             failed_count: 0,
@@ -293,6 +298,9 @@ impl JobRuntime {
     #[must_use]
     pub fn progress(&self) -> JobProgress {
         let planned = !self.pages.is_empty();
+        let mut findings = FindingCounts::default();
+        self.findings.values().for_each(|set| findings.add(*set));
+        let doubtful = self.findings.values().filter(|set| set.is_doubtful()).count();
         JobProgress {
             total_pages: planned.then(|| u32::try_from(self.pages.len()).unwrap_or(u32::MAX)),
             started: self.started,
@@ -301,6 +309,8 @@ impl JobRuntime {
                 failed: u32::try_from(self.failures.len()).unwrap_or(u32::MAX),
                 total_shards: self.total_shards(),
                 completed_shards: self.completed_count + self.failed_count,
+                doubtful: u32::try_from(doubtful).unwrap_or(u32::MAX),
+                findings,
             },
             usage: self.usage,
         }
@@ -357,7 +367,7 @@ impl JobRuntime {
     /// Too late for anything, but it was paid, and is in the ledger.
     fn count_late(&mut self, index: u32, attempt: u32, receipts: &Receipts, spent: PageUsage) {
         if self.take(index, SubTaskStep::Finish, attempt).is_some() {
-            self.count(&PageReceipt { usage: spent.and(receipts.usage()), reused: false, view: None });
+            self.count(spent.and(receipts.usage()), false);
         }
     }
 
@@ -386,11 +396,11 @@ impl JobRuntime {
         }
     }
 
-    fn planned(&mut self, pages: Vec<u32>, known: &[u32]) -> Vec<JobAction> {
+    fn planned(&mut self, pages: Vec<u32>, known: &[(u32, FindingSet)]) -> Vec<JobAction> {
         self.states = vec![PageState::Open; pages.len()];
         self.pages = Arc::new(pages);
-        for &page in known {
-            self.settle(page, PageState::Done);
+        for &(page, findings) in known {
+            self.settle_done(page, findings);
             self.usage.reused += 1;
         }
         self.phase = Phase::Running;
@@ -424,7 +434,7 @@ impl JobRuntime {
 
     /// What is paid for nothing is paid all the same.
     fn spend(&mut self, index: u32, attempt: u32, spent: PageUsage) {
-        self.count(&PageReceipt { usage: spent, reused: false, view: None });
+        self.count(spent, false);
         if let Some(subtask) = self.sub_tasks.get_mut(index as usize).filter(|subtask| subtask.attempt == attempt) {
             subtask.spent = subtask.spent.and(spent);
         }
@@ -536,8 +546,8 @@ impl JobRuntime {
         for (page, result) in pages.into_iter().filter(|(page, _)| shard.pages().contains(page)) {
             match result {
                 Ok(receipt) => {
-                    if self.settle(page, PageState::Done) {
-                        self.count(&receipt);
+                    if self.settle_done(page, receipt.findings) {
+                        self.count(receipt.usage, receipt.reused);
                     }
                 }
                 Err(failure) => self.fail_page(page, failure, attempt),
@@ -626,6 +636,7 @@ impl JobRuntime {
             if let Some(position) = self.position(*page).filter(|at| self.states[*at] == PageState::Done) {
                 self.states[position] = PageState::Open;
                 self.done_pages -= 1;
+                self.findings.remove(page);
             }
         }
         self.phase = Phase::Running;
@@ -714,6 +725,15 @@ impl JobRuntime {
         true
     }
 
+    /// The same for one that was read.
+    fn settle_done(&mut self, page: u32, findings: FindingSet) -> bool {
+        let settled = self.settle(page, PageState::Done);
+        if settled && !findings.is_empty() {
+            self.findings.insert(page, findings);
+        }
+        settled
+    }
+
     fn fail_page(&mut self, page: u32, failure: Failure, attempts: u32) {
         if self.settle(page, PageState::Failed) {
             log::warn!(task:% = self.task_id, page, attempts, code:% = failure.code; "page failed: {}", failure.message);
@@ -721,12 +741,12 @@ impl JobRuntime {
         }
     }
 
-    fn count(&mut self, receipt: &PageReceipt) {
-        self.usage.calls += u64::from(receipt.usage.calls);
-        self.usage.reused += u64::from(receipt.reused);
-        self.usage.prompt_tokens += receipt.usage.prompt_tokens;
-        self.usage.completion_tokens += receipt.usage.completion_tokens;
-        self.usage.cost = Cost::sum(self.usage.cost, receipt.usage.cost);
+    fn count(&mut self, usage: PageUsage, reused: bool) {
+        self.usage.calls += u64::from(usage.calls);
+        self.usage.reused += u64::from(reused);
+        self.usage.prompt_tokens += usage.prompt_tokens;
+        self.usage.completion_tokens += usage.completion_tokens;
+        self.usage.cost = Cost::sum(self.usage.cost, usage.cost);
     }
 
     fn position(&self, page: u32) -> Option<usize> {

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::task::FindingCode;
 
 fn runtime(shard_pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
     let retry = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
@@ -24,9 +25,14 @@ fn planned(shard_pages: u32, pages: u32, limit: Option<FailedPagesLimit>) -> Job
     job
 }
 
+/// Pages of the ledger that nothing is known against.
+fn known(pages: &[u32]) -> Vec<(u32, FindingSet)> {
+    pages.iter().map(|page| (*page, FindingSet::default())).collect()
+}
+
 fn receipt() -> PageReceipt {
     let usage = crate::task::PageUsage { calls: 1, prompt_tokens: 5, completion_tokens: 3, cost: None };
-    PageReceipt { usage, reused: false, view: None }
+    PageReceipt { usage, reused: false, findings: FindingSet::default(), view: None }
 }
 
 fn came(index: u32, attempt: u32, receipts: Receipts) -> JobEvent {
@@ -123,12 +129,30 @@ fn a_processor_that_gives_up_by_itself_is_tried_again() {
 }
 
 #[test]
+fn doubtful_pages_are_counted_once_and_not_when_they_are_read_again() {
+    let of = |codes: &[FindingCode]| codes.iter().copied().collect::<FindingSet>();
+    let (unread, both) = (of(&[FindingCode::NoTextLayer]), of(&[FindingCode::UnreadPicture, FindingCode::Unfaithful]));
+    let mut job = runtime(1, None);
+    let known = vec![(1, unread), (2, of(&[FindingCode::MarginRemoved]))];
+    job.on(JobEvent::Planned { pages: vec![1, 2, 3], known });
+    let counted = |job: &JobRuntime| {
+        let counts = job.progress().counts;
+        (counts.doubtful, counts.findings.to_string())
+    };
+    assert_eq!(counted(&job), (1, "1 no_text_layer".to_owned()));
+    job.on(came(0, 1, Receipts::Done(vec![(3, Ok(PageReceipt { findings: both, ..receipt() }))])));
+    assert_eq!(counted(&job), (2, "1 no_text_layer, 1 unread_picture, 1 unfaithful".to_owned()));
+    job.on(JobEvent::Bound { missing: vec![1] });
+    assert_eq!(counted(&job), (1, "1 unread_picture, 1 unfaithful".to_owned()));
+}
+
+#[test]
 fn what_is_in_the_ledger_needs_no_attempt() {
     let mut job = runtime(1, None);
-    let actions = job.on(JobEvent::Planned { pages: vec![4, 5, 6], known: vec![4, 5, 6] });
+    let actions = job.on(JobEvent::Planned { pages: vec![4, 5, 6], known: known(&[4, 5, 6]) });
     assert_eq!(actions, [JobAction::Report, JobAction::Bind { complete: true }]);
     let mut job = runtime(4, None);
-    job.on(JobEvent::Planned { pages: (1..=9).collect(), known: vec![2, 5] });
+    job.on(JobEvent::Planned { pages: (1..=9).collect(), known: known(&[2, 5]) });
     let shards: Vec<_> = (0..3).map(|index| job.sub_task(index).unwrap().shard).collect();
     let expected = [(1, 1), (3, 4), (6, 9)].map(|(first, last)| Shard { first, last });
     assert_eq!(shards, expected);
@@ -248,8 +272,7 @@ fn a_budget_lets_calls_begin_as_far_as_it_goes() {
         let usage = PageUsage { calls: 1, cost: Some(Cost::of(cost)), ..PageUsage::default() };
         let pages = job.sub_task(index).unwrap().shard.pages();
         let first = |page| usize::from(page == job.sub_task(index).unwrap().shard.first);
-        let receipt =
-            |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], reused: false, view: None };
+        let receipt = |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], ..receipt() };
         let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt(page)))).collect());
         came(index, 1, receipts)
     };

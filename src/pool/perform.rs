@@ -25,7 +25,7 @@ use crate::failpoint;
 use crate::ledger::{Ledger, PageHash, PageKey, PurgeList};
 use crate::metrics;
 use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome, WorkKind};
-use crate::task::{Failure, PageOutput, PageStatus, PageUsage, PageView, code};
+use crate::task::{Failure, Finding, FindingCode, PageOutput, PageStatus, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
@@ -106,8 +106,8 @@ impl Workshop {
             if spec.hashes.get(page).map_err(|e| storage_failed(&e))? == PageHash::Unknown {
                 continue;
             }
-            if self.known(spec, page).map_err(|e| storage_failed(&e))?.is_some() {
-                known.push(page);
+            if let Some(output) = self.known(spec, page).map_err(|e| storage_failed(&e))? {
+                known.push((page, output.finding_set()));
             }
         }
         metrics::pages_reused(&spec.tenant, known.len());
@@ -210,8 +210,9 @@ impl Workshop {
             let known = self.known(spec, page);
             metrics::looked_up(matches!(known, Ok(Some(_))));
             if let Some(output) = known? {
+                let findings = output.finding_set();
                 let view = Some(Box::new(PageView::done(page, output).without_markdown()));
-                receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true, view })));
+                receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true, findings, view })));
                 known_pages += 1;
                 continue;
             }
@@ -311,9 +312,10 @@ impl Workshop {
                     match self.keep_page(spec, page, &output, paid) {
                         Ok(()) => {
                             metrics::page_read(&output.processor, &spec.tenant);
+                            let findings = output.finding_set();
                             let output = PageOutput { markdown: String::new(), ..output };
                             let view = Some(Box::new(PageView::done(page, output).without_markdown()));
-                            Ok(PageReceipt { usage, reused: false, view })
+                            Ok(PageReceipt { usage, reused: false, findings, view })
                         }
                         // Reading it again would be paid again, so this is the page's failure and not tried again.
                         Err(error) if paid => Err(storage_failed(&error)),
@@ -404,7 +406,7 @@ impl Workshop {
         repeated: &RepeatedMargins,
         headings: &Headings,
     ) -> io::Result<Bound> {
-        let keeps = spec.options.keep_headers == Some(true);
+        let repeated = Some(repeated).filter(|_| spec.options.keep_headers != Some(true));
         let mut markdown = MarkdownWriter::new(buffered(self.blob.stage()?), &spec.options);
         let mut json = JsonWriter::new(buffered(self.blob.stage()?));
         let mut missing = Vec::new();
@@ -412,14 +414,7 @@ impl Workshop {
             let output = self.known(spec, page)?;
             let view = match (bind.failed.get(&page), output) {
                 (Some(failed), _) => PageView::failed(page, failed.clone()),
-                (None, Some(output)) => {
-                    let all = || Cow::Borrowed(output.markdown.as_str());
-                    let markdown = if keeps { all() } else { repeated.without(page, &output).0 };
-                    // What a model wrote stays as it is.
-                    let set = output.margins.is_some().then(|| headings.set(page, &markdown));
-                    let markdown = set.unwrap_or_else(|| markdown.into_owned());
-                    PageView::done(page, PageOutput { markdown, ..output })
-                }
+                (None, Some(output)) => PageView::done(page, set_in_document(page, output, repeated, headings)),
                 (None, None) => {
                     missing.push(page);
                     PageView::unfinished(page, PageStatus::Pending)
@@ -471,6 +466,23 @@ impl JobSpec {
     fn flight(&self, first: u32, last: u32) -> InFlight {
         InFlight { task: self.task, epoch: self.epoch, first, last }
     }
+}
+
+/// A page as it is in its document: without what other pages repeat, unless that is kept, and with the outline's titles.
+fn set_in_document(
+    page: u32,
+    mut output: PageOutput,
+    repeated: Option<&RepeatedMargins>,
+    headings: &Headings,
+) -> PageOutput {
+    let all = || (Cow::Borrowed(output.markdown.as_str()), Vec::new());
+    let (markdown, removed) = repeated.map_or_else(all, |repeated| repeated.without(page, &output));
+    // What a model wrote stays as it is.
+    let set = output.margins.is_some().then(|| headings.set(page, &markdown));
+    let markdown = set.unwrap_or_else(|| markdown.into_owned());
+    let removed = (!removed.is_empty()).then(|| Finding::new(FindingCode::MarginRemoved, removed.join("\n")));
+    output.findings.extend(removed);
+    PageOutput { markdown, ..output }
 }
 
 /// What earlier attempts cost stands with the first page that came of it.

@@ -13,7 +13,9 @@ use super::lease::Lease;
 use crate::document::{Document, DocumentLimits, Shard};
 use crate::ledger::{PageHashes, PageKey, RecipeHash};
 use crate::processor::{CallReport, Processor, WorkKind};
-use crate::task::{Failure, PageFailure, PageOutput, PageSelection, PageUsage, PageView, TaskId, TaskOptions, code};
+use crate::task::{
+    Failure, FindingSet, PageFailure, PageOutput, PageSelection, PageUsage, PageView, TaskId, TaskOptions, code,
+};
 
 /// What every piece of work of one job has in common. Shared, never changed.
 pub struct JobSpec {
@@ -173,8 +175,8 @@ pub struct Plan {
     pub document: Arc<Document>,
     /// The pages of this task, ascending.
     pub pages: Vec<u32>,
-    /// Those of them that are in the ledger already.
-    pub known: Vec<u32>,
+    /// Those of them that are in the ledger already, with what is known against them.
+    pub known: Vec<(u32, FindingSet)>,
 }
 
 /// What a job is told of a page that was read. Its Markdown is in the ledger.
@@ -184,6 +186,8 @@ pub struct PageReceipt {
     pub usage: PageUsage,
     /// Whether it was found in the ledger.
     pub reused: bool,
+    /// What is known against it.
+    pub findings: FindingSet,
     /// The page as callers see it, without its Markdown.
     pub view: Option<Box<PageView>>,
 }

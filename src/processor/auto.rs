@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::unread::Need;
 use super::{LlmProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::PageFacts;
-use crate::task::{Amount, Failure, PageChecks, TaskOptions};
+use crate::task::{Amount, Failure, FindingCode, PageChecks, PageOutput, TaskOptions};
 
 /// Reads pages with a sound text layer as text, for free, and has a model look at the others.
 pub struct AutoProcessor {
@@ -16,25 +17,6 @@ pub struct AutoProcessor {
 
 /// Part of the ledger's key: raise it whenever a page would be sent another way.
 const VERSION: u32 = 1;
-
-/// Why a page needs to be looked at; `None` when its text layer will do. Pure.
-///
-/// A scan whose text was recognised by somebody's program has that text hidden behind its picture: as good or bad as that
-/// program was, so it is looked at. A picture that fills the page behind plenty of text is decoration.
-fn route(facts: &PageFacts) -> Option<&'static str> {
-    let visible = facts.glyphs.saturating_sub(facts.hidden_glyphs);
-    if facts.glyphs == 0 {
-        Some("no text layer")
-    } else if !facts.has_sound_text() {
-        Some("text that cannot be decoded")
-    } else if facts.hidden_glyphs > visible {
-        Some("a scan with recognised text")
-    } else if facts.image_coverage >= 0.8 && visible < 400 || facts.image_coverage >= 0.5 && visible < 100 {
-        Some("mostly a picture")
-    } else {
-        None
-    }
-}
 
 impl AutoProcessor {
     /// A processor that has `llm` look at what needs it.
@@ -48,7 +30,7 @@ impl AutoProcessor {
         let mut reader = input.reader();
         let (mut text, mut calls, mut done) = (Vec::new(), Vec::new(), Vec::new());
         for page in input.shard.pages() {
-            match reader.facts(page).map(|facts| route(&facts)) {
+            match reader.facts(page).map(|facts| Need::of(&facts.shown())) {
                 Ok(None) => text.push(page),
                 Ok(Some(_)) => calls.push(page),
                 Err(why) if why.retryable => return ShardOutcome::Failed(why),
@@ -56,9 +38,15 @@ impl AutoProcessor {
             }
         }
         match TextProcessor.read(input, &mut reader, text) {
-            ShardOutcome::Done(pages) => done.extend(pages),
+            ShardOutcome::Done(pages) => {
+                // Text that is only blanks is none.
+                let (blank, read): (Vec<_>, Vec<_>) = pages.into_iter().partition(|read| is_unread(&read.result));
+                calls.extend(blank.iter().map(|read| read.page));
+                done.extend(read);
+            }
             other => return other,
         }
+        calls.sort_unstable();
         for output in done.iter_mut().filter_map(|read| read.result.as_mut().ok()) {
             output.checks = Some(because("text layer", output.checks.take()));
         }
@@ -77,13 +65,18 @@ impl AutoProcessor {
             // Its recipes come after the one of the text layer.
             output.recipe += 1;
             let fallback = output.checks.as_ref().is_some_and(|checks| checks.route.is_some());
-            let reason = reader.facts(*page).ok().and_then(|facts| route(&facts));
-            if let Some(reason) = reason.filter(|_| !fallback) {
-                output.checks = Some(because(reason, output.checks.take()));
+            let Ok(facts) = reader.facts(*page) else { continue };
+            if !fallback {
+                let need = Need::of(&facts.shown()).unwrap_or(Need::NoText);
+                output.checks = Some(because(need.as_str(), output.checks.take()));
             }
         }
         outcome
     }
+}
+
+fn is_unread(result: &Result<PageOutput, Failure>) -> bool {
+    result.as_ref().is_ok_and(|output| output.finding_set().has(FindingCode::NoTextLayer))
 }
 
 fn because(reason: &str, checks: Option<PageChecks>) -> PageChecks {
@@ -122,9 +115,9 @@ impl Processor for AutoProcessor {
     }
 
     fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
-        match route(facts) {
+        match Need::of(&facts.shown()) {
             None => ("text: text layer".to_owned(), Amount::default()),
-            Some(why) => (format!("llm: {why}"), self.llm.estimate(facts, options).1),
+            Some(why) => (format!("llm: {}", why.as_str()), self.llm.estimate(facts, options).1),
         }
     }
 
@@ -151,23 +144,17 @@ impl Processor for AutoProcessor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Shown;
 
     #[test]
     fn which_pages_are_looked_at() {
-        let page = |glyphs, unmapped_glyphs, hidden_glyphs, image_coverage| PageFacts {
-            page: 1,
-            label: None,
-            titles: Vec::new(),
-            width: 595.0,
-            height: 842.0,
-            rotation: 0,
+        let page = |glyphs, unmapped_glyphs, hidden_glyphs, image_coverage| Shown {
             glyphs,
-            unmapped_glyphs,
             hidden_glyphs,
+            unmapped_glyphs,
             image_coverage,
-            content_hash: None,
         };
-        for (facts, looked_at) in [
+        for (shown, looked_at) in [
             (page(2_000, 0, 0, 0.0), false),
             (page(2_000, 150, 0, 0.3), false),
             (page(2_000, 500, 0, 0.0), true),
@@ -180,7 +167,7 @@ mod tests {
             (page(30, 0, 0, 0.6), true),
             (page(3, 0, 0, 0.0), false),
         ] {
-            assert_eq!(route(&facts).is_some(), looked_at, "{facts:?}");
+            assert_eq!(Need::of(&shown).is_some(), looked_at, "{shown:?}");
         }
     }
 }

@@ -41,12 +41,13 @@ use self::latency::Latencies;
 use self::prompt::{Ask, PageInput};
 use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
+use super::unread;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::{ImageOptions, PageFacts, PageReader};
 use crate::metrics;
 use crate::output::markdown;
 use crate::task::{
-    Amount, Failure, Margins, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
+    Amount, Failure, Finding, Margins, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
 };
 
 /// How to reach the endpoint and what to ask of it.
@@ -215,16 +216,22 @@ impl LlmProcessor {
                 };
                 let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
                 let empty = facts.glyphs == 0 && facts.image_coverage == 0.0;
-                Ok::<_, Failure>((sound, empty, text, image))
+                // Of a page without text a model that is given only text would see nothing.
+                let unread = kind == PageInputKind::Text
+                    && text.is_empty()
+                    && unread::shows_something(&mut reader, page, facts.image_coverage)?;
+                Ok::<_, Failure>((sound, empty, text, image, unread))
             };
             match look() {
-                Ok((sound, empty, text, image)) => {
+                Ok((sound, empty, text, image, unread)) => {
                     let unseen = image.as_ref().is_none_or(|image| image.blank);
                     // Nothing to transcribe: no call, and no invented text. But a picture that is white although
                     // something should be on it proves nothing.
                     let nothing = if kind == PageInputKind::Text { text.is_empty() } else { unseen && empty };
                     if nothing {
-                        read.push(PageRead { page, result: Ok(self.output(input, String::new())) });
+                        let findings = if unread { vec![Finding::no_text_layer()] } else { Vec::new() };
+                        let output = PageOutput { findings, ..self.output(input, String::new()) };
+                        read.push(PageRead { page, result: Ok(output) });
                         continue;
                     }
                     let given = ((kind != PageInputKind::Image || unseen) && !text.is_empty()).then(|| text.clone());
@@ -436,11 +443,12 @@ impl LlmProcessor {
                 unfaithful: strays,
                 route: None,
             });
+            let findings = if strays { vec![Finding::unfaithful()] } else { Vec::new() };
             // Whoever has other fallbacks shall not be served with a page that strays.
             let recipe = if strays { BY_FALLBACK } else { output.recipe };
             let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
             // The first page carries the call, so that sums come out right.
-            let page_output = PageOutput { markdown, checks, recipe, ..std::mem::replace(&mut output, rest) };
+            let page_output = PageOutput { markdown, checks, findings, recipe, ..std::mem::replace(&mut output, rest) };
             read.push(PageRead { page, result: Ok(page_output) });
         }
         match why {
@@ -471,17 +479,19 @@ impl LlmProcessor {
         page: u32,
         why: &str,
     ) -> Result<PageOutput, Failure> {
-        let content = reader.text(page)?;
-        let markdown = markdown::page(&content);
+        let layer = reader.text_layer(page)?;
+        let markdown = markdown::page(&layer.content);
         if markdown.is_empty() {
             let message = "no model could read the page, and it has no text layer";
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
+        let findings = unread::findings(reader, page, &layer.shown, &markdown)?;
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
         let output = PageOutput {
             checks: Some(checks),
             recipe: BY_FALLBACK,
-            margins: Some(Margins::of(&content)),
+            margins: Some(Margins::of(&layer.content)),
+            findings,
             ..self.output(input, markdown)
         };
         Ok(PageOutput { processor: TEXT.to_owned(), ..output })

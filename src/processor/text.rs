@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::unread;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::PageReader;
 use crate::output::markdown;
@@ -73,16 +74,21 @@ impl TextProcessor {
             if begun > input.deadline {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
-            let read = reader.text(page);
+            let read = reader.text_layer(page).and_then(|layer| {
+                let markdown = markdown::page(&layer.content);
+                let findings = unread::findings(reader, page, &layer.shown, &markdown)?;
+                Ok((markdown, findings, Margins::of(&layer.content)))
+            });
             if let Err(why) = &read
                 && why.retryable
             {
                 // Not the page's fault; or nobody wants it any more, which the job knows.
                 return ShardOutcome::Failed(why.clone());
             }
-            let result = read.map(|text| PageOutput {
-                markdown: markdown::page(&text),
-                margins: Some(Margins::of(&text)),
+            let result = read.map(|(markdown, findings, margins)| PageOutput {
+                markdown,
+                findings,
+                margins: Some(margins),
                 processor: self.name().to_owned(),
                 attempts: input.attempt,
                 ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),

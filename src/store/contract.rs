@@ -35,6 +35,7 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
     lists_newest_first_and_stays_stable_under_inserts(store).await;
     lists_by_status(store).await;
     lists_what_a_tenant_has(store).await;
+    lists_by_what_pages_have_against_them(store).await;
     deletes_record_and_index(store).await;
     expires_only_final_records(store).await;
     tells_whose_message_is_due(store).await;
@@ -222,6 +223,35 @@ async fn lists_by_status(store: &impl TaskStore) {
     }
     for (_, id) in expected {
         store.delete(id, None).await.unwrap();
+    }
+}
+
+async fn lists_by_what_pages_have_against_them(store: &impl TaskStore) {
+    let mut made = Vec::new();
+    for at in 0..7_u32 {
+        let mut record = test_record(7_000 + u64::from(at));
+        (record.counts.doubtful, record.counts.failed) = (u32::from(at % 2 == 0), u32::from(at % 3 == 0));
+        assert_eq!(store.create(&creating(&record)).await.unwrap(), Created::New);
+        made.push(record);
+    }
+    let listed = async |mut query: ListQuery| {
+        let mut found = Vec::new();
+        loop {
+            let page = store.list(&query).await.unwrap();
+            found.extend(page.tasks.iter().map(|task| task.created_at.as_millis() - 7_000));
+            query.after = page.next;
+            if query.after.is_none() {
+                return found;
+            }
+        }
+    };
+    for (doubtful, failed_pages, limit, expected) in
+        [(true, false, 2, &[6, 4, 2, 0][..]), (false, true, 1, &[6, 3, 0]), (true, true, 2, &[6, 0])]
+    {
+        assert_eq!(listed(ListQuery { doubtful, failed_pages, ..window(limit) }).await, expected);
+    }
+    for record in made {
+        store.delete(record.id, None).await.unwrap();
     }
 }
 

@@ -220,7 +220,7 @@ impl TaskStore for EmbeddedStore {
             let Some(bytes) = records.get(id).map_err(unavailable)? else { continue };
             // One that cannot be read must not hide the others.
             let record = match decode(bytes.value()) {
-                Ok((_, record)) if is_expired(&record, now) => continue,
+                Ok((_, record)) if is_expired(&record, now) || !query.has_pages(&record) => continue,
                 Ok((_, record)) => record,
                 Err(why) => {
                     log::warn!("a record is left out of a list: {why}");

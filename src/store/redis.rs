@@ -30,6 +30,8 @@ use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 /// Tasks handled in one script or pipeline.
 const BATCH: usize = 256;
+/// Records that are read at once for a list that leaves some out.
+const FILTERED_AT_ONCE: usize = 64;
 
 /// How to reach a Redis server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,15 +244,17 @@ impl TaskStore for RedisStore {
         };
         let mut page = ListPage::default();
         let mut place = query.after;
+        let filtered = query.doubtful || query.failed_pages;
         // One more than asked for tells whether there is a next window; expired records leave holes, so go on.
         while page.tasks.len() <= query.limit {
-            let wanted = query.limit + 1 - page.tasks.len();
+            let wanted = (query.limit + 1 - page.tasks.len()).max(if filtered { FILTERED_AT_ONCE } else { 0 });
             let places = self.places(&index, place, wanted).await?;
             let Some(last) = places.last().copied() else { break };
             let ids: Vec<TaskId> = places.iter().map(|place| place.id).collect();
             let records = self.records(&ids).await?;
             // An index entry may be ahead of the record by one script; the record is the truth.
-            page.tasks.extend(records.into_iter().filter(|r| query.status.is_none_or(|s| s == r.status)));
+            let is_wanted = |r: &TaskRecord| query.status.is_none_or(|s| s == r.status) && query.has_pages(r);
+            page.tasks.extend(records.into_iter().filter(is_wanted));
             place = Some(last);
             if places.len() < wanted {
                 break;

@@ -185,7 +185,7 @@ fn body(record: &TaskRecord, webhook: &Webhook, public_url: Option<&str>) -> Str
             "status": record.status,
             "file_name": record.file_name,
             "total_pages": record.total_pages,
-            "pages": { "done": record.counts.done, "failed": record.counts.failed },
+            "pages": { "done": record.counts.done, "failed": record.counts.failed, "doubtful": record.counts.doubtful },
             "error": record.error,
             "cost": record.usage.cost.map(Cost::amount),
             "metadata": record.options.metadata,

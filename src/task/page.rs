@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Cost, Failure};
+use super::{Cost, Failure, Finding, FindingCode, FindingSet};
 use crate::content::{Edge, PageContent};
 
 /// One page as a processor read it: what the ledger keeps.
@@ -28,12 +28,32 @@ pub struct PageOutput {
     /// What was found when the answer was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<PageChecks>,
+    /// What is known against it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// What of it stands in the page's margins, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margins: Option<Margins>,
     /// Under which of [`Processor::recipes`](crate::processor::Processor::recipes) it is kept.
     #[serde(skip)]
     pub recipe: usize,
+}
+
+impl PageOutput {
+    /// Which findings it has; of one that was kept before there were any, those that its checks tell of.
+    #[must_use]
+    pub fn finding_set(&self) -> FindingSet {
+        FindingSet::of(&told(self.findings.clone(), self.checks.as_ref()))
+    }
+}
+
+/// Findings with what older outputs say in their checks alone.
+fn told(mut findings: Vec<Finding>, checks: Option<&PageChecks>) -> Vec<Finding> {
+    let has = findings.iter().any(|finding| finding.code == FindingCode::Unfaithful);
+    if !has && checks.is_some_and(|checks| checks.unfaithful) {
+        findings.push(Finding::unfaithful());
+    }
+    findings
 }
 
 /// How many of a page's first and last blocks (as they are parted by empty lines) stand by themselves at its top and its
@@ -174,6 +194,9 @@ pub struct PageView {
     /// What was found when the answer was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<PageChecks>,
+    /// What is known against it, and facts about how it was read.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 impl PageView {
@@ -190,6 +213,7 @@ impl PageView {
             attempts: output.attempts,
             ms: output.ms,
             usage: output.usage,
+            findings: told(output.findings, output.checks.as_ref()),
             checks: output.checks,
         }
     }
@@ -220,6 +244,31 @@ impl PageView {
             ms: 0,
             usage: PageUsage::default(),
             checks: None,
+            findings: Vec::new(),
         }
+    }
+
+    /// Whether it was not read for want of something that can see it.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.findings.iter().any(|finding| finding.code == FindingCode::NoTextLayer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_of_an_older_version_says_what_its_checks_say() {
+        let old = r#"{"markdown":"x","processor":"llm","checks":{"recall":0.2,"unfaithful":true}}"#;
+        let output: PageOutput = serde_json::from_str(old).unwrap();
+        assert!(output.finding_set().has(FindingCode::Unfaithful));
+        assert_eq!(PageView::done(1, output.clone()).findings, [Finding::unfaithful()]);
+        let again = PageOutput { findings: vec![Finding::unfaithful()], ..output };
+        assert_eq!(PageView::done(1, again).findings.len(), 1, "once");
+        let view = r#"{"page":1,"status":"done","markdown":"x","attempts":1,"ms":2,
+            "usage":{"calls":0,"prompt_tokens":0,"completion_tokens":0},"processor":null,"model":null}"#;
+        assert!(serde_json::from_str::<PageView>(view).unwrap().findings.is_empty());
     }
 }

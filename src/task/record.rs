@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Cost, Failure, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
+use super::{Cost, Failure, FindingCounts, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
 use crate::clock::Timestamp;
 
 /// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
@@ -91,6 +91,12 @@ pub struct Counts {
     pub total_shards: u32,
     /// Shards that have ended.
     pub completed_shards: u32,
+    /// Pages with findings that make them doubtful.
+    #[serde(default)]
+    pub doubtful: u32,
+    /// On how many pages each of those findings stands.
+    #[serde(default)]
+    pub findings: FindingCounts,
 }
 
 /// What a task took from endpoints, over all its jobs.

@@ -221,7 +221,12 @@ async fn headers_and_page_numbers_are_left_out_unless_they_are_asked_for() {
     assert!(plain.contains("Headed page 5") && !plain.contains("105"), "{plain}");
     assert!(plain.contains("<!-- page 3 -->\n\n### Part 3\n\nHeaded page 3 goes on, with words.\n\n<"), "{plain}");
     let json = text(run(dir.path(), ["convert", pdf, "--json"]).await);
-    assert_eq!(json.matches("The running title").count(), 1, "{json}");
+    let pages: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let pages = pages.as_array().unwrap();
+    let has = |page: &&serde_json::Value| page["markdown"].as_str().unwrap().contains("The running title");
+    assert_eq!(pages.iter().filter(has).count(), 1, "{json}");
+    let removed = &pages[4]["findings"][0];
+    assert_eq!((&removed["code"], &removed["detail"]), (&"margin_removed".into(), &"The running title\n105".into()));
     let kept = text(run(dir.path(), ["convert", pdf, "--keep-headers"]).await);
     assert_eq!(kept.matches("The running title").count(), 6);
     assert!(kept.contains("Headed page 6 goes on, with words.\n\n106\n"), "{kept}");

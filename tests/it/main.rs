@@ -19,6 +19,7 @@ mod drain;
 mod embed;
 mod equal_pages;
 mod events;
+mod findings;
 mod golden;
 mod hardening;
 mod hostile;

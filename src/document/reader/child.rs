@@ -9,6 +9,7 @@ use super::wire::{Answer, Request, receive, receive_file, send};
 use crate::document::content::SharedHashes;
 use crate::document::image::PageImage;
 use crate::document::pdf::OpenPdf;
+use crate::document::text::TextLayer;
 use crate::task::{Failure, code};
 
 /// After so many requests the caches of fonts begin anew, and after more the file is opened anew: the parser keeps each
@@ -93,7 +94,7 @@ fn serve_pages(
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     Request::Text { page } => match reader.text(page) {
-                        Ok(content) => (Answer::Text, serde_json::to_vec(&content)?),
+                        Ok(TextLayer { content, shown }) => (Answer::Text { shown }, serde_json::to_vec(&content)?),
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     other => return Ok(other),

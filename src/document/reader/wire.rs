@@ -15,7 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::document::facts::{OutlineEntry, PageFacts};
+use crate::document::facts::{OutlineEntry, PageFacts, Shown};
 use crate::document::image::ImageOptions;
 use crate::task::Failure;
 
@@ -58,7 +58,7 @@ pub(super) enum Answer {
     /// To [`Request::Image`]; the file is in the frame's bytes.
     Image { media_type: String, width: u32, height: u32, blank: bool },
     /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
-    Text,
+    Text { shown: Shown },
     /// Instead of any other.
     Failed(Failure),
 }

@@ -2,6 +2,7 @@
 
 use hayro_interpret::kurbo::{Affine, Point, Rect, Vec2};
 
+use super::super::facts::Shown;
 use super::line::{Line, Style};
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
 
@@ -62,6 +63,20 @@ pub(in super::super) struct Counts {
     pub(in super::super) hidden: u32,
     /// The area of its images, square points; what lies over another counts twice.
     pub(in super::super) images: f64,
+}
+
+impl Counts {
+    /// The same of a page of this size, points.
+    #[allow(clippy::cast_possible_truncation, reason = "a share")]
+    pub(in super::super) fn shown(self, (width, height): (f32, f32)) -> Shown {
+        let coverage = self.images / (f64::from(width) * f64::from(height)).max(1.0);
+        Shown {
+            glyphs: self.glyphs,
+            hidden_glyphs: self.hidden,
+            unmapped_glyphs: self.unmapped,
+            image_coverage: coverage.min(1.0) as f32,
+        }
+    }
 }
 
 /// A string of glyphs in one direction and size.

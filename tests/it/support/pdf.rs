@@ -169,3 +169,39 @@ pub fn headed(title: &str, pages: u32) -> Vec<u8> {
     document.save_to(&mut bytes).unwrap();
     bytes
 }
+
+/// One page of each kind of which a text layer tells little or nothing: text (1), a scan (2), letters as shapes (3),
+/// nothing (4), white paper (5), letters without a meaning (6), a picture with a caption (7), blanks beside letters as shapes (8).
+pub fn unread(title: &str) -> Vec<u8> {
+    use lopdf::dictionary;
+    let mut document = lopdf::Document::load_mem(&book(title, 8)).unwrap();
+    let pages = document.get_pages();
+    let scan = |height: u32| format!("q 595 0 0 {height} 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G ID \x10\x50\x70\x20 EI Q");
+    let names: Vec<lopdf::Object> = (0..26).map(|at| lopdf::Object::Name(format!("zz{at}").into_bytes())).collect();
+    let differences = [vec![lopdf::Object::Integer(97)], names].concat();
+    let font = document.add_object(dictionary! {
+        "Type" => "Font", "Subtype" => "Type3", "FontBBox" => vec![0.into(); 4],
+        "FontMatrix" => vec![0.001.into(), 0.into(), 0.into(), 0.001.into(), 0.into(), 0.into()],
+        "CharProcs" => dictionary! {}, "FirstChar" => 97, "LastChar" => 122,
+        "Widths" => vec![lopdf::Object::Integer(500); 26],
+        "Encoding" => dictionary! { "Type" => "Encoding", "Differences" => differences },
+    });
+    let shapes = "0 g 72 700 m 90 730 108 730 126 700 c 126 690 l 72 690 l f";
+    let contents = [
+        (2, scan(842)),
+        (3, shapes.to_owned()),
+        (4, String::new()),
+        (5, "1 g 0 0 595 842 re f".to_owned()),
+        (6, "BT /Z1 12 Tf 72 720 Td (these letters mean nothing at all) Tj ET".to_owned()),
+        (7, format!("{} BT /F1 12 Tf 72 800 Td (Annex 3: the receipt) Tj ET", scan(600))),
+        (8, format!("{shapes} BT /F1 12 Tf 72 800 Td (   ) Tj ET")),
+    ];
+    for (page, content) in contents {
+        document.change_page_content(pages[&page], content.into_bytes()).unwrap();
+    }
+    let resources = dictionary! { "Font" => dictionary! { "Z1" => font } };
+    document.get_dictionary_mut(pages[&6]).unwrap().set("Resources", resources);
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
