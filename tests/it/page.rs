@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::browser::Browser;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
-use crate::support::pdf::book;
+use crate::support::pdf::{book, book_with_text, unread};
 use crate::support::server::Server;
 
 const KEY: &str = "ann-has-this-key";
@@ -86,8 +86,8 @@ async fn a_page_that_failed_is_seen_and_tried_again() {
     server.finished(&id).await;
     let browser = Browser::open(390, 844, false).await;
     browser.go(&format!("{}/#/tasks/{id}", server.url)).await;
-    browser.until("!document.getElementById('next-failed').hidden").await;
-    browser.click("#next-failed").await;
+    browser.until("!document.getElementById('next-bad').hidden").await;
+    browser.click("#next-bad").await;
     browser.until("document.querySelector('#markdown .error')?.textContent.includes('scripted refusal')").await;
     browser.settle().await;
     browser.picture("failed-phone").await;
@@ -204,4 +204,84 @@ async fn many_running_tasks_leave_the_page_its_connections() {
     llm.open();
     browser.until("document.querySelectorAll('.badge.completed').length === 8").await;
     browser.close().await;
+}
+
+/// How many pixels of the bar of a task's pages have this colour, as CSS names it.
+async fn pixels(browser: &Browser, bar: &str, colour: &str) -> u64 {
+    let script = format!(
+        "const bar = document.querySelector('{bar}'), of = document.createElement('canvas').getContext('2d');
+        of.fillStyle = getComputedStyle(bar).getPropertyValue('{colour}');
+        of.fillRect(0, 0, 1, 1);
+        const [r, g, b] = of.getImageData(0, 0, 1, 1).data;
+        const seen = bar.getContext('2d').getImageData(0, 0, bar.width, bar.height).data;
+        let count = 0;
+        for (let at = 0; at < seen.length; at += 4) if (seen[at] === r && seen[at + 1] === g && seen[at + 2] === b) count += 1;
+        return count;"
+    );
+    browser.run(&script).await.as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn pages_that_were_not_read_or_are_not_to_be_trusted_are_amber() {
+    let stray = || Answer::Text("# Something else\n\nNothing that stands on this page.", "stop");
+    let script = Script::default().page(2, [stray(), stray()]).page(3, [Answer::Status(400, None)]);
+    let llm = FakeLlm::start(script);
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let sound = server.accepted(book("Sound", 9), "processor=text&file_name=sound.pdf").await;
+    let stray =
+        server.accepted(book_with_text("Stray", 9, 2), "processor=llm&file_name=a letter that strays.pdf").await;
+    let scans = server.accepted(unread("Scans"), "processor=text&file_name=scanned annexes.pdf").await;
+    for id in [&sound, &stray, &scans] {
+        server.finished(id).await;
+    }
+    for (width, dark) in [(1_280, false), (1_280, true), (390, false), (390, true)] {
+        let browser = Browser::open(width, 860, dark).await;
+        let name = |of: &str| format!("doubt-{of}-{width}{}", if dark { "-dark" } else { "" });
+        browser.go(&server.url).await;
+        browser.until("document.querySelectorAll('.badge.completed').length === 3").await;
+        let badges =
+            "return [...document.querySelectorAll('.badge')].map((badge) => badge.classList.contains('doubt'))";
+        assert_eq!(browser.run(badges).await, serde_json::json!([true, true, false]));
+        browser.until("document.querySelector('.facts').textContent.includes('5 doubtful (3 not read,')").await;
+        assert!(pixels(&browser, ".task:first-child .bar", "--doubt").await > 100);
+        assert_eq!(pixels(&browser, ".task:last-child .bar", "--doubt").await, 0);
+        browser.settle().await;
+        browser.picture(&name("list")).await;
+
+        browser.click(".task a").await;
+        browser.until("!document.getElementById('next-bad').hidden").await;
+        browser.click("#next-bad").await;
+        browser.until("document.querySelector('#markdown .doubt')?.textContent === 'This page was not read.'").await;
+        browser
+            .until(
+                "document.getElementById('doubts').textContent === 'no_text_layer no text layer; needs OCR or a model'",
+            )
+            .await;
+        browser.until("document.querySelector('#picture img')").await;
+        assert!(pixels(&browser, "#task-bar", "--doubt").await > 100);
+        browser.settle().await;
+        browser.picture(&name("unread")).await;
+
+        browser.run(&format!("location.hash = '#/tasks/{stray}/2'")).await;
+        browser.until("document.getElementById('doubts').textContent.startsWith('unfaithful')").await;
+        browser.until("document.querySelector('#picture img')").await;
+        assert!(
+            pixels(&browser, "#task-bar", "--doubt").await > 20 && pixels(&browser, "#task-bar", "--failed").await > 20
+        );
+        browser.settle().await;
+        browser.picture(&name("unfaithful")).await;
+        browser.click("#next-bad").await;
+        browser.until("document.querySelector('#markdown .error')").await;
+        browser.settle().await;
+        browser.picture(&name("failed")).await;
+        let wide = browser.run("return document.documentElement.scrollWidth > innerWidth").await;
+        assert_eq!(wide, Value::Bool(false), "nothing runs out of the window");
+
+        browser.go(&format!("{}/#/", server.url)).await;
+        browser.run("const f = document.getElementById('filter'); f.value = 'failed_pages=true'; f.dispatchEvent(new Event('change'))").await;
+        browser.until("document.querySelectorAll('.task').length === 1").await;
+        // The test reads the bar back.
+        complains_of_nothing(&browser, &["willReadFrequently"]).await;
+        browser.close().await;
+    }
 }

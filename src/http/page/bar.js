@@ -1,6 +1,6 @@
 // A bar in which each page is a cell.
 
-export const OPEN = 0, DONE = 1, FAILED = 2;
+export const OPEN = 0, DONE = 1, FAILED = 2, DOUBTFUL = 3;
 const SMALLEST = 5;
 
 /** Draws on a canvas. `rows` is how many it may have; what does not fit shares cells. */
@@ -24,8 +24,8 @@ export class Bar {
   set(page, state) { this.states.set(page, state); this.drawSoon(); }
 
   /** Where it is not known which pages they are: so many from the left. */
-  setCounts(total, done, failed) {
-    const state = (at) => (at <= done ? DONE : at > total - failed ? FAILED : OPEN);
+  setCounts(total, { done, failed, doubtful = 0 }) {
+    const state = (at) => (at <= done - doubtful ? DONE : at <= done ? DOUBTFUL : at > total - failed ? FAILED : OPEN);
     this.pages = Array.from({ length: total }, (_, at) => at + 1);
     this.states = new Map(this.pages.map((page) => [page, state(page)]));
     this.draw();
@@ -59,7 +59,7 @@ export class Bar {
     this.canvas.height = Math.round(rows * height * scale);
     context.scale(scale, scale);
     const css = getComputedStyle(this.canvas), color = (name) => css.getPropertyValue(name);
-    const [open, done, failed, now] = ["--open", "--done", "--failed", "--now"].map(color);
+    const [open, done, failed, doubt, now] = ["--open", "--done", "--failed", "--doubt", "--now"].map(color);
     const gap = size > 3 ? 1 : 0;
     for (let cell = 0; cell < cells; cell++) {
       const pages = this.pages.slice(cell * share, (cell + 1) * share);
@@ -70,8 +70,9 @@ export class Bar {
         context.fillRect(left, top + (1 - part) * (height - 2), Math.max(size - gap, 0.5), (height - 2) * part);
       };
       fill(open, 1);
-      const ready = states.filter((state) => state === DONE).length / states.length;
+      const ready = states.filter((state) => state === DONE || state === DOUBTFUL).length / states.length;
       if (ready) fill(done, ready);
+      if (states.includes(DOUBTFUL)) fill(doubt, Math.max(0.5, states.filter((state) => state === DOUBTFUL).length / states.length));
       if (states.includes(FAILED)) fill(failed, Math.max(0.35, 1 - ready));
       if (pages.includes(this.current)) {
         context.strokeStyle = now;

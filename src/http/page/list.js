@@ -1,8 +1,8 @@
 // All tasks, and submitting new ones.
 
 import { ask, events, json, submit } from "./api.js";
-import { Bar, DONE, FAILED } from "./bar.js";
-import { Rate, facts, isFinal, settled } from "./words.js";
+import { Bar } from "./bar.js";
+import { Rate, facts, isFinal, pageState, settled, troubled } from "./words.js";
 
 const EVERY = 2000;
 const STREAMS = 3; // A browser has six connections to a server, and others are needed.
@@ -51,18 +51,18 @@ export class List {
     clearTimeout(this.timer);
     if (!this.shown || document.hidden) return;
     try {
-      const status = $("filter").value, tasks = [];
+      const [name, value] = $("filter").value.split("="), tasks = [];
       let cursor = "";
       for (let page = 0; page < this.pages && cursor !== null; page++) {
-        const query = new URLSearchParams({ limit: 50, status, cursor });
+        const query = new URLSearchParams({ limit: 50, [name || "status"]: value ?? "", cursor });
         const answer = await json("GET", `/v1/tasks?${query}`);
         tasks.push(...answer.tasks);
         cursor = answer.next_cursor;
       }
       this.draw(tasks);
       $("more").hidden = cursor === null;
-      $("empty").hidden = tasks.length > 0 || status !== "";
-      $("none").hidden = tasks.length > 0 || status === "";
+      $("empty").hidden = tasks.length > 0 || name !== "";
+      $("none").hidden = tasks.length > 0 || name === "";
     } catch { /* said at the top of the page */ }
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.refresh(), EVERY);
@@ -140,6 +140,7 @@ class Row {
     const badge = this.find(".badge");
     badge.textContent = task.status;
     badge.className = `badge ${task.status}`;
+    badge.classList.toggle("doubt", troubled(task));
     this.find("button").textContent = isFinal(task) ? "Delete" : "Cancel";
     this.find("button").setAttribute("aria-label", `${isFinal(task) ? "Delete" : "Cancel"} ${name}`);
     const error = task.error ? ` · ${task.error.message}` : "";
@@ -149,7 +150,7 @@ class Row {
     bar.setAttribute("aria-valuemax", task.total_pages ?? 0);
     bar.setAttribute("aria-valuenow", settled(task));
     bar.setAttribute("aria-label", `Pages of ${name}`);
-    if (!this.exact) this.bar.setCounts(task.total_pages ?? 0, task.pages.done, task.pages.failed);
+    if (!this.exact) this.bar.setCounts(task.total_pages ?? 0, task.pages);
   }
 
   async follow() {
@@ -161,7 +162,7 @@ class Row {
         if (event === "page") {
           if (!this.exact) { this.exact = true; this.bar.states.clear(); this.bar.setPages(this.bar.pages); }
           if (data.page > this.bar.pages.length) this.bar.setPages(Array.from({ length: data.page }, (_, at) => at + 1));
-          this.bar.set(data.page, data.status === "done" ? DONE : FAILED);
+          this.bar.set(data.page, pageState(data));
         } else if (event === "task") this.update(data);
       }
       if (!signal.aborted) this.list.refresh();

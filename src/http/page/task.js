@@ -1,8 +1,8 @@
 // One task: each page beside its Markdown.
 
 import { Problem, ask, events, json } from "./api.js";
-import { Bar, DONE, FAILED } from "./bar.js";
-import { Rate, duration, facts, isFinal, settled } from "./words.js";
+import { Bar, DONE } from "./bar.js";
+import { Rate, doubts, duration, facts, isFinal, pageState, settled } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -12,7 +12,7 @@ export class Task {
     this.bar = new Bar($("task-bar"), 6, (page) => this.go(page));
     $("previous").addEventListener("click", () => this.step(-1));
     $("next").addEventListener("click", () => this.step(1));
-    $("next-failed").addEventListener("click", () => this.nextFailed());
+    $("next-bad").addEventListener("click", () => this.nextBad());
     $("page-number").addEventListener("change", (event) => this.go(Number(event.target.value)));
     $("raw").addEventListener("change", () => this.look());
     document.addEventListener("keydown", (event) => {
@@ -37,7 +37,8 @@ export class Task {
     this.bar.setPages([]);
     $("task-body").hidden = false;
     $("task-error").hidden = true;
-    for (const name of ["task-name", "task-state", "markdown", "provenance", "picture"]) $(name).replaceChildren();
+    for (const name of ["task-name", "task-state", "markdown", "provenance", "picture", "doubts"]) $(name).replaceChildren();
+    $("doubts").hidden = true;
     this.follow();
   }
 
@@ -96,9 +97,9 @@ export class Task {
   heard(view) {
     const before = this.views.get(view.page);
     this.views.set(view.page, view);
-    this.bar.set(view.page, view.status === "done" ? DONE : FAILED);
+    this.bar.set(view.page, pageState(view));
     if (view.page === this.page && before?.status !== view.status) this.look();
-    $("next-failed").hidden = ![...this.views.values()].some((seen) => seen.status === "failed");
+    $("next-bad").hidden = ![...this.views.values()].some((seen) => pageState(seen) !== DONE);
   }
 
   update(task) {
@@ -107,7 +108,8 @@ export class Task {
     document.title = `${task.file_name ?? "Task"} – Bindery`;
     $("task-name").textContent = task.file_name ?? task.id;
     $("task-state").textContent = `${task.status} · ${facts(task, this.rateNow)}`;
-    this.bar.canvas.setAttribute("aria-label", `Pages: ${task.pages.done} done, ${task.pages.failed} failed, ${task.pages.pending} open`);
+    const { done, failed, pending, doubtful } = task.pages;
+    this.bar.canvas.setAttribute("aria-label", `Pages: ${done} done, ${doubtful} of them doubtful, ${failed} failed, ${pending} open`);
     if (task.error) this.fail(task.error.message);
     else $("task-error").hidden = true;
     const final = isFinal(task), may = { markdown: task.pages.done > 0, json: task.pages.done > 0, cancel: !final, delete: true };
@@ -127,9 +129,9 @@ export class Task {
     if (at >= 0 && at < this.numbers.length) this.go(this.numbers[at]);
   }
 
-  nextFailed() {
-    const failed = this.numbers.filter((page) => this.views.get(page)?.status === "failed");
-    const next = failed.find((page) => page > this.page) ?? failed[0];
+  nextBad() {
+    const bad = this.numbers.filter((page) => this.views.has(page) && pageState(this.views.get(page)) !== DONE);
+    const next = bad.find((page) => page > this.page) ?? bad[0];
     if (next) this.go(next);
   }
 
@@ -191,9 +193,11 @@ export class Task {
       place.replaceChildren(line);
     };
     this.provenance(view);
+    this.doubts(view);
     if (view?.status === "failed") return note(`This page failed: ${view.error.message}`, "error");
     if (view?.status !== "done") return note(isFinal(this.task) ? "This page was not read." : "This page is not read yet.", "quiet");
-    if (!view.markdown) return note("This page is empty.", "quiet");
+    const unread = doubts(view).some(({ code }) => code === "no_text_layer");
+    if (!view.markdown) return note(unread ? "This page was not read." : "This page is empty.", unread ? "doubt" : "quiet");
     if ($("raw").checked) {
       const text = document.createElement("pre");
       text.textContent = view.markdown;
@@ -206,23 +210,34 @@ export class Task {
     for (const block of place.children) block.dir = "auto";
   }
 
+  /** What is known against the page, above it. */
+  doubts(view) {
+    const found = view?.status === "done" ? doubts(view) : [];
+    $("doubts").hidden = found.length === 0;
+    $("doubts").replaceChildren(...found.map(({ code, detail }) => {
+      const item = document.createElement("li"), name = document.createElement("code");
+      name.textContent = code;
+      item.append(name, ` ${detail}`);
+      return item;
+    }));
+  }
+
   provenance(view) {
     const rows = [], checks = view?.checks ?? {};
     if (view?.processor) rows.push(["Read by", [view.processor, view.model].filter(Boolean).join(", ")]);
     if (checks.route) rows.push(["Because", checks.route]);
-    if (view?.attempts) rows.push(["Attempts", view.attempts, view.attempts > 1 && view.status === "failed"]);
+    if (view?.attempts) rows.push(["Attempts", view.attempts, view.attempts > 1 && view.status === "failed" && "bad"]);
     if (view?.ms) rows.push(["Took", duration(view.ms / 1000)]);
     if (view?.usage?.prompt_tokens) rows.push(["Tokens", `${view.usage.prompt_tokens} sent, ${view.usage.completion_tokens} received`]);
     if (view?.usage?.cost) rows.push(["Cost", view.usage.cost.toPrecision(2)]);
-    if (checks.recall !== undefined) rows.push(["Words of the page found", `${Math.round(checks.recall * 100)} %`, checks.unfaithful]);
-    if (checks.invented_numbers) rows.push(["Numbers not on the page", checks.invented_numbers, true]);
-    if (checks.unfaithful) rows.push(["Mark", "differs from the page’s text", true]);
-    if (view?.error) rows.push(["Code", view.error.code, true]);
+    if (checks.recall !== undefined) rows.push(["Words of the page found", `${Math.round(checks.recall * 100)} %`, checks.unfaithful && "doubt"]);
+    if (checks.invented_numbers) rows.push(["Numbers not on the page", checks.invented_numbers, checks.unfaithful && "doubt"]);
+    if (view?.error) rows.push(["Code", view.error.code, "bad"]);
     $("provenance").replaceChildren(...rows.map(([name, value, bad]) => {
       const row = document.createElement("div"), term = document.createElement("dt"), what = document.createElement("dd");
       term.textContent = name;
       what.textContent = value;
-      if (bad) what.className = "bad";
+      if (bad) what.className = bad;
       row.append(term, what);
       return row;
     }));
@@ -238,7 +253,7 @@ export class Task {
         case "retry":
           this.update(await json("POST", `${path}/retry`));
           for (const [page, view] of this.views) if (view.status === "failed") { this.views.delete(page); this.bar.states.delete(page); }
-          $("next-failed").hidden = true;
+          $("next-bad").hidden = true;
           this.bar.draw();
           this.look();
           this.follow();

@@ -1,5 +1,7 @@
 // How numbers and states are said.
 
+import { DONE, DOUBTFUL, FAILED } from "./bar.js";
+
 export const settled = (task) => task.pages.done + task.pages.failed;
 export const isFinal = (task) => ["completed", "failed", "cancelled"].includes(task.status);
 
@@ -18,6 +20,10 @@ export function facts(task, rate) {
   const total = task.total_pages ?? "?";
   parts.push(`${task.pages.done} of ${total} ${total === 1 ? "page" : "pages"}`);
   if (task.pages.failed) parts.push(`${task.pages.failed} failed`);
+  if (task.pages.doubtful) {
+    const found = Object.entries(task.findings ?? {}).map(([code, count]) => `${count} ${SHORT[code] ?? code}`);
+    parts.push(`${task.pages.doubtful} doubtful${found.length ? ` (${found.join(", ")})` : ""}`);
+  }
   if (task.usage.calls) parts.push(`${task.usage.calls} ${task.usage.calls === 1 ? "call" : "calls"}`);
   if (task.usage.reused) parts.push(`${task.usage.reused} known before`);
   if (task.usage.cost) parts.push(`cost ${money(task.usage.cost)}`);
@@ -28,6 +34,17 @@ export function facts(task, rate) {
   }
   return parts.join(" · ");
 }
+
+/** Findings in a word. */
+const SHORT = {
+  no_text_layer: "not read", unreadable_text: "unreadable text", unread_picture: "unread picture", unfaithful: "unfaithful",
+};
+const FACTS = new Set(["margin_removed"]);
+
+/** The findings that make a page doubtful: all that are no facts. */
+export const doubts = (view) => (view?.findings ?? []).filter(({ code }) => !FACTS.has(code));
+export const pageState = (view) => (view.status !== "done" ? FAILED : doubts(view).length ? DOUBTFUL : DONE);
+export const troubled = (task) => task.status === "completed" && task.pages.failed + (task.pages.doubtful ?? 0) > 0;
 
 /** Pages a second over the last half minute. */
 export class Rate {
