@@ -7,6 +7,7 @@ mod files;
 mod inspect;
 mod log_format;
 mod output;
+mod place;
 mod progress;
 mod serve;
 mod split;
@@ -15,9 +16,11 @@ mod task_args;
 mod tasks;
 mod verdict;
 
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use bindery::config::{Config, Settings};
 use bindery::document::Readers;
 use clap::error::ErrorKind;
@@ -25,6 +28,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::log_format::LogFormat;
+use self::place::Inputs;
 
 /// The exit codes, as in the README.
 pub mod exit {
@@ -206,8 +210,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Man { folder } => {
-            std::fs::create_dir_all(&folder)?;
-            clap_mangen::generate_to(Cli::command(), folder)?;
+            write_manual(&folder)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
@@ -217,6 +220,20 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Writes the manual pages into `folder`.
+fn write_manual(folder: &Path) -> anyhow::Result<()> {
+    let made = tempfile::tempdir()?;
+    clap_mangen::generate_to(Cli::command(), made.path())?;
+    for page in std::fs::read_dir(made.path())? {
+        let (page, mut text) = (page?, Vec::new());
+        std::fs::File::open(page.path())?.read_to_end(&mut text)?;
+        let place = folder.join(page.file_name());
+        let written = place::write(&place, &Inputs::default(), |file| file.write_all(&text));
+        written.with_context(|| format!("cannot write {}", place.display()))?;
+    }
+    Ok(())
 }
 
 /// Whether whoever read our words has gone.
@@ -229,7 +246,6 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Says a line on stdout.
 fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
-    use std::io::Write;
     writeln!(std::io::stdout(), "{text}")
 }
 

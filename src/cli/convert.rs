@@ -1,6 +1,7 @@
 //! `bindery convert`: the same actors as the server's, on an in-memory store over the shared ledger.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use clap::Args;
 use futures::StreamExt;
 
 use super::exit;
-use super::files::{Input, inputs, refuse_doubles};
+use super::files::{Input, Twins, inputs};
 use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
@@ -54,7 +55,8 @@ const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
-    let checked = command.task.options().map_err(anyhow::Error::from).and_then(|options| Ok((options, plan(command)?)));
+    let checked =
+        command.task.options().map_err(anyhow::Error::from).and_then(|options| Ok((options, plan(command, config)?)));
     match checked {
         Ok((options, (files, output))) => {
             let work = Work { files, options, output, again: command.again, strict: command.strict };
@@ -67,20 +69,15 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn plan(command: &Convert) -> anyhow::Result<(Vec<Input>, Output)> {
-    let files = inputs(&command.files)?;
-    let target = match (&command.output, &command.out_dir) {
-        (Some(_), _) if files.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
-        (Some(file), _) if file == Path::new("-") => Target::Stdout,
-        (Some(file), _) => Target::File(file.clone()),
-        (None, Some(folder)) => {
-            refuse_doubles(&files)?;
-            Target::Folder(folder.clone())
-        }
-        (None, None) if files.iter().any(|file| file.found) => bail!("a folder of PDFs needs --out-dir DIR"),
-        (None, None) => Target::Stdout,
+fn plan(command: &Convert, config: &Config) -> anyhow::Result<(Vec<Input>, Output)> {
+    let mut files = inputs(&command.files, config.supervisor.limits.max_bytes)?;
+    let target = match Target::named(command.output.as_deref(), command.out_dir.as_deref(), &mut files)? {
+        Some(target) => target,
+        None if files.iter().any(|file| file.found) => bail!("a folder of PDFs needs --out-dir DIR"),
+        None => Target::Stdout,
     };
-    Ok((files, Output::new(target, command.json)))
+    let output = Output::new(target, command.json, &files)?;
+    Ok((files, output))
 }
 
 /// What a command is to do.
@@ -148,18 +145,27 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
     let noted = work.output.done_before(&work.options);
     let is_done = |file: &&Input| file.found && !work.again && noted.has(&work.output, &file.path, &file.place);
     let (done_before, files): (Vec<&Input>, Vec<&Input>) = work.files.iter().partition(is_done);
+    let size = |file: &Input| file.path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
+    let sizes: Vec<Option<u64>> = files.iter().map(|file| size(file)).collect();
+    let mut twins = Twins::of(&sizes);
     let ended = files.iter().map(|file| async { (*file, run_one(file, &work.options, bindery, progress).await) });
     let mut ended = futures::stream::iter(ended).buffered(AT_ONCE);
     let mut counts = BTreeMap::<Worst, usize>::new();
+    let mut sizes = sizes.into_iter();
     while let Some((file, record)) = ended.next().await {
+        let task = record.as_ref().ok().map(|record| record.id);
         let went = match record {
             Ok(record) => finish(file, &record, &work.output, bindery, progress).await,
             Err(error) => Err(error),
         };
         let went = went.unwrap_or_else(|error| {
-            progress.say(&complaint(&file.path, &error));
+            progress.say(&complaint(&file.shown(), &error));
             Worst::Failed
         });
+        for task in twins.ended(sizes.next().flatten(), task) {
+            // Its copy of the PDF would stay until the command ends.
+            let _ = bindery.delete(task).await;
+        }
         *counts.entry(went).or_default() += 1;
         if went == Worst::Done && file.found {
             noted.add(&file.place);
@@ -212,12 +218,10 @@ async fn finish(
         (status, None) => bail!("the task is {status}"),
     }
     let (_, markdown) = bindery.result_path(record.id).await?;
-    output.copy(&file.place, &markdown)?;
-    // Its copy of the PDF would stay until the command ends.
-    let _ = bindery.delete(record.id).await;
+    output.copy(&file.place, &markdown).await?;
     let troubles = PageTroubles::of(record);
     if troubles.worst() != Worst::Done {
-        progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.path.display()));
+        progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));
     }
     Ok(troubles.worst())
 }

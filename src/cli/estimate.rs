@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::client::{Client, ServerArgs};
 use super::convert::{Local, complaint};
+use super::files::Input;
 use super::task_args::TaskArgs;
 use super::{exit, line};
 
@@ -57,13 +58,14 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
         line("    pages   known   calls  tokens sent  received       cost  ")?;
     }
     for file in &command.files {
-        match who.estimate(command, file, options).await {
+        let file = Input::named(file, config.supervisor.limits.max_bytes)?;
+        match who.estimate(command, &file.path, options).await {
             Ok(estimate) => {
                 sum.add(&estimate.total);
-                show(file, &estimate, command.json)?;
+                show(&file.shown(), &estimate, command.json)?;
             }
             Err(error) => {
-                eprintln!("{}", complaint(file, &error));
+                eprintln!("{}", complaint(&file.shown(), &error));
                 code = ExitCode::from(exit::FAILED);
             }
         }

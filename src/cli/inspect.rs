@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit;
+use super::files::Input;
 
 #[derive(Args)]
 pub struct Inspect {
@@ -44,10 +45,11 @@ impl Inspect {
 }
 
 pub fn run(command: &Inspect, reader: ReaderLimits) -> anyhow::Result<ExitCode> {
-    let named = || command.file.display().to_string();
+    let input = Input::named(&command.file, u64::MAX)?;
+    let named = || input.shown().display().to_string();
     let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
     let readers = Readers::processes(Readers::this_program()?, 1, reader);
-    let document = readers.open(&command.file, command.password.as_deref(), &limits).with_context(named)?;
+    let document = readers.open(&input.path, command.password.as_deref(), &limits).with_context(named)?;
     let pages = match &command.pages {
         Some(selection) => selection.resolve(document.page_count()).with_context(named)?,
         None => (1..=document.page_count()).collect(),

@@ -3,29 +3,79 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bindery::task::TaskOptions;
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::files::{Input, refuse_doubles};
+use super::place::{self, Inputs};
 
 /// Where to.
+#[derive(Clone)]
 pub enum Target {
     Stdout,
     File(PathBuf),
     Folder(PathBuf),
 }
 
+impl Target {
+    /// What `-o` and `--out-dir` say; `None` when neither is given.
+    ///
+    /// # Errors
+    /// When one place is for several results.
+    pub fn named(file: Option<&Path>, folder: Option<&Path>, inputs: &mut Vec<Input>) -> anyhow::Result<Option<Self>> {
+        Ok(match (file, folder) {
+            (Some(_), _) if inputs.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
+            (Some(file), _) if file == Path::new("-") => Some(Self::Stdout),
+            (Some(file), _) => Some(Self::File(file.to_owned())),
+            (None, Some(folder)) => {
+                refuse_doubles(inputs)?;
+                Some(Self::Folder(folder.to_owned()))
+            }
+            (None, None) => None,
+        })
+    }
+}
+
 /// Where to, and in which form.
+#[derive(Clone)]
 pub struct Output {
     target: Target,
     json: bool,
+    inputs: Inputs,
 }
 
 impl Output {
-    pub const fn new(target: Target, json: bool) -> Self {
-        Self { target, json }
+    /// Checks that no result would take the place of an input, or of another result.
+    ///
+    /// # Errors
+    /// Names the place.
+    pub fn new(target: Target, json: bool, inputs: &[Input]) -> anyhow::Result<Self> {
+        let output = Self { target, json, inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())) };
+        match &output.target {
+            Target::Stdout => {}
+            Target::File(file) => {
+                let hint = if file.is_dir() { "; for results in it use --out-dir" } else { "" };
+                output.inputs.check(file).map_err(|why| anyhow::anyhow!("-o {}: {why}{hint}", file.display()))?;
+            }
+            Target::Folder(folder) => {
+                if folder.exists() && !folder.is_dir() {
+                    bail!("--out-dir {}: this is no folder", folder.display());
+                }
+                let mut taken = BTreeSet::new();
+                for file in inputs.iter().map(|input| output.file(folder, &input.place)) {
+                    let there = output.inputs.check(&file).with_context(|| file.display().to_string())?;
+                    if there.is_some_and(|there| !taken.insert(there)) {
+                        bail!("{}: links give two results one place", file.display());
+                    }
+                }
+            }
+        }
+        Ok(output)
     }
 
     pub const fn is_json(&self) -> bool {
@@ -43,6 +93,8 @@ impl Output {
             Target::Folder(folder) => Some(folder.join(DONE)),
             Target::Stdout | Target::File(_) => None,
         };
+        // Only a file of our own is added to.
+        let file = file.filter(|file| !file.exists() || self.inputs.check(file).is_ok_and(|there| there.is_some()));
         let text = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
         let lines = text.lines().filter_map(|line| line.split_once(' ')).filter(|(of, _)| *of == hash);
         DoneBefore { places: lines.map(|(_, place)| place.into()).collect(), hash, file }
@@ -61,17 +113,26 @@ impl Output {
     }
 
     /// Copies the result of a task, given by its Markdown, to its place; `place` is where in a folder, without an ending.
-    pub fn copy(&self, place: &Path, markdown: &Path) -> anyhow::Result<()> {
+    pub async fn copy(&self, place: &Path, markdown: &Path) -> anyhow::Result<()> {
         let result = if self.json { markdown.with_extension("json") } else { markdown.to_owned() };
-        self.write(place, &mut File::open(result).context("the result cannot be read")?)
+        self.write(place, File::open(result).context("the result cannot be read")?).await
     }
 
-    /// Writes a result to its place.
-    pub fn write(&self, place: &Path, result: &mut impl io::Read) -> anyhow::Result<()> {
+    /// Writes a result to its place, on a thread of its own: a pipe may have no reader for long, and meanwhile the
+    /// command can be interrupted.
+    pub async fn write(&self, place: &Path, result: impl Read + Send + 'static) -> anyhow::Result<()> {
+        let (output, place) = (self.clone(), place.to_owned());
+        let (done, written) = oneshot::channel();
+        let work = move || drop(done.send(output.write_now(&place, result)));
+        std::thread::Builder::new().name("bindery-output".into()).spawn(work)?;
+        written.await.context("the thread that writes results has ended")?
+    }
+
+    fn write_now(&self, place: &Path, mut result: impl Read) -> anyhow::Result<()> {
         let file = match &self.target {
             Target::Stdout => {
                 let mut stdout = io::stdout().lock();
-                return match io::copy(result, &mut stdout).and_then(|_| stdout.flush()) {
+                return match io::copy(&mut result, &mut stdout).and_then(|_| stdout.flush()) {
                     // A reader that has seen enough, such as head, is not an error.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                     done => done.context("cannot write to stdout"),
@@ -80,7 +141,7 @@ impl Output {
             Target::File(file) => file.clone(),
             Target::Folder(folder) => self.file(folder, place),
         };
-        replace(&file, |out| io::copy(result, out).map(drop))
+        place::write(&file, &self.inputs, |out| io::copy(&mut result, out).map(drop))
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
@@ -114,22 +175,4 @@ impl DoneBefore {
         let opened = File::options().append(true).create(true).open(file);
         let _ = opened.and_then(|mut file| writeln!(file, "{} {}", self.hash, place.display()));
     }
-}
-
-/// Writes a file beside its place and renames it there, so that it is never seen half-written.
-pub fn replace(place: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".bindery-").tempfile_in(folder)?;
-    write(file.as_file_mut())?;
-    file.as_file().sync_data()?;
-    readable(file.as_file())?;
-    file.persist(place)?;
-    Ok(())
-}
-
-/// Temporary files are for their owner alone; a result has the permissions of any new file.
-fn readable(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }

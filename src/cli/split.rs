@@ -10,7 +10,8 @@ use bindery::document::{Document, DocumentLimits, Splitter, plan};
 use bindery::task::PageSelection;
 use clap::Args;
 
-use super::output::replace;
+use super::files::Input;
+use super::place::{self, Inputs};
 
 #[derive(Args)]
 pub struct Split {
@@ -32,20 +33,21 @@ pub struct Split {
 }
 
 pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
-    let named = || command.file.display().to_string();
+    let input = Input::named(&command.file, u64::MAX)?;
+    let named = || input.shown().display().to_string();
     let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
     let password = command.password.as_deref();
-    let document = Document::open(&command.file, password, &limits).with_context(named)?;
+    let document = Document::open(&input.path, password, &limits).with_context(named)?;
     let pages = match &command.pages {
         Some(selection) => selection.resolve(document.page_count()).with_context(named)?,
         None => (1..=document.page_count()).collect(),
     };
-    let splitter = Splitter::open(&command.file, password, &document).with_context(named)?;
-    let stem = command.file.file_stem().unwrap_or_default().to_string_lossy();
+    let splitter = Splitter::open(&input.path, password, &document).with_context(named)?;
+    let (stem, inputs) = (input.place.to_string_lossy(), Inputs::of([input.path.as_path()]));
     std::thread::scope(|scope| {
         // The disk takes one part while the next one is made.
         let (made, parts) = sync_channel(1);
-        let writer = scope.spawn(move || write(&parts));
+        let writer = scope.spawn(move || write(&parts, &inputs));
         for shard in plan(pages, command.shard_pages) {
             let part = splitter.part(shard.pages()).with_context(named)?;
             let place = command.output.join(format!("{stem}-{}-{}.pdf", shard.first, shard.last));
@@ -59,9 +61,10 @@ pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(parts: &Receiver<(PathBuf, Vec<u8>)>) -> anyhow::Result<()> {
+fn write(parts: &Receiver<(PathBuf, Vec<u8>)>, inputs: &Inputs) -> anyhow::Result<()> {
     for (place, part) in parts {
-        replace(&place, |file| file.write_all(&part)).with_context(|| format!("cannot write {}", place.display()))?;
+        let written = place::write(&place, inputs, |file| file.write_all(&part));
+        written.with_context(|| format!("cannot write {}", place.display()))?;
         println!("{}", place.display());
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `bindery submit`: the same as `convert`, on a server.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
 use super::convert::complaint;
-use super::files::{Input, inputs, refuse_doubles};
+use super::files::{Input, inputs};
 use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
@@ -76,18 +77,14 @@ pub fn run(command: &Submit) -> anyhow::Result<ExitCode> {
 /// What can be found wrong before anything is sent.
 fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
     command.task.options()?;
-    let files = inputs(&command.files)?;
-    let target = match (&command.output, &command.out_dir) {
-        (Some(_), _) if files.len() > 1 => bail!("-o takes one PDF: use --out-dir for several"),
-        (Some(file), _) if file != Path::new("-") => Target::File(file.clone()),
-        (None, Some(folder)) => {
-            refuse_doubles(&files)?;
-            Target::Folder(folder.clone())
-        }
-        (None, None) if !command.wait => return Ok((files, None)),
-        _ => Target::Stdout,
+    let mut files = inputs(&command.files, u64::MAX)?;
+    let target = match Target::named(command.output.as_deref(), command.out_dir.as_deref(), &mut files)? {
+        Some(target) => target,
+        None if command.wait => Target::Stdout,
+        None => return Ok((files, None)),
     };
-    Ok((files, Some(Output::new(target, command.json))))
+    let output = Output::new(target, command.json, &files)?;
+    Ok((files, Some(output)))
 }
 
 async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> anyhow::Result<ExitCode> {
@@ -112,7 +109,7 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
             (Err(error), _) => Err(error),
         };
         worst = worst.max(went.unwrap_or_else(|error| {
-            say(progress.as_ref(), &complaint(&file.path, &error));
+            say(progress.as_ref(), &complaint(&file.shown(), &error));
             Worst::Failed
         }));
     }
@@ -180,10 +177,10 @@ async fn result(
         let answer = client.get(&format!("/v1/tasks/{id}/result"), "text/markdown").await?;
         copy(answer.bytes_stream(), &mut bytes).await?;
     }
-    output.write(&file.place, &mut bytes.as_slice())?;
+    output.write(&file.place, io::Cursor::new(bytes)).await?;
     let troubles = PageTroubles::of_view(task);
     if troubles.worst() != Worst::Done {
-        say(progress, &format!("bindery: {}: {troubles}; the result marks them", file.path.display()));
+        say(progress, &format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));
     }
     Ok(troubles.worst())
 }

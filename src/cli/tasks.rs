@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
-use super::output::replace;
+use super::place::{self, Inputs};
 use super::verdict::PageTroubles;
 use super::{exit, line};
 
@@ -246,7 +246,7 @@ pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
             Some(file) if file != Path::new("-") => {
                 let mut bytes = Vec::new();
                 copy(answer.bytes_stream(), &mut bytes).await?;
-                let written = replace(file, |out| out.write_all(&bytes));
+                let written = place::write(file, &Inputs::default(), |out| out.write_all(&bytes));
                 written.with_context(|| format!("cannot write {}", file.display()))?;
             }
             _ => copy(answer.bytes_stream(), &mut io::stdout()).await?,

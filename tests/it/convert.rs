@@ -49,8 +49,9 @@ async fn exit_codes_and_errors() {
     let dir = tempfile::tempdir().unwrap();
     let bad = dir.path().join("bad.pdf");
     std::fs::write(&bad, b"no pdf").unwrap();
-    let (bad, good) = (bad.to_str().unwrap(), sample());
-    let good = good.to_str().unwrap();
+    let (bad, good, namesake) = (bad.to_str().unwrap(), sample(), dir.path().join("sample.pdf"));
+    std::fs::copy(&good, &namesake).unwrap();
+    let (good, namesake) = (good.to_str().unwrap(), namesake.to_str().unwrap());
     for (arguments, code, error) in [
         (&["convert", bad][..], 1, "is not a PDF"),
         (&["convert", "/no/such.pdf"], 1, "/no/such.pdf: there is no such file"),
@@ -58,7 +59,7 @@ async fn exit_codes_and_errors() {
         (&["convert", good, "--processor", "llm"], 1, "BINDERY_LLM_BASE_URL"),
         (&["convert", good, "--priority", "99"], 2, "-10 to 10"),
         (&["convert", good, good, "-o", "x.md"], 2, "--out-dir"),
-        (&["convert", good, good, "--out-dir", "x"], 2, "same name"),
+        (&["convert", good, namesake, "--out-dir", "x"], 2, "same name"),
         (&["convert", good, "--listen", "127.0.0.1:1"], 2, "--listen is an option of serve"),
         (&["convert"], 2, "required"),
         (&["bind"], 2, "unrecognized"),

@@ -30,6 +30,7 @@ mod llm;
 mod metrics;
 mod mutants;
 mod nodes;
+mod output;
 mod page;
 mod purge;
 mod recovery;
