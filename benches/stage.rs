@@ -14,6 +14,7 @@ pub mod support {
     pub mod pdf;
     pub mod redis_server;
     pub mod server;
+    pub mod tied;
 
     pub const fn mix(z: u64) -> u64 {
         let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,6 +26,8 @@ pub mod support {
         future.await
     }
 }
+
+use self::support::tied::Tied;
 
 /// Folders for data. They go together at the end: ext4 makes files slowly for some seconds after many were removed.
 pub struct Room {
@@ -63,7 +66,7 @@ pub struct Process {
 
 impl Process {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = command.tied().stdout(Stdio::piped()).stdin(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().rsplit(' ').next().unwrap().to_owned();

@@ -24,6 +24,7 @@ mod support {
     pub mod pdf;
     pub mod redis_server;
     pub mod server;
+    pub mod tied;
 
     pub const fn mix(z: u64) -> u64 {
         z.wrapping_mul(0x9e37_79b9_7f4a_7c15)

@@ -39,5 +39,6 @@ mod schema;
 mod split;
 mod stores;
 mod tenants;
+mod ties;
 mod webhooks;
 mod wire;

@@ -8,6 +8,7 @@ use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::server::Server;
 use crate::support::soon;
+use crate::support::tied::Tied;
 
 /// The version that these checks were written for.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
@@ -36,7 +37,14 @@ async fn run(server: &Server, folder: &Path, settings: &str, arguments: &[&str])
     let common =
         ["--checks", CHECKS, "--seed", "1", "--no-color", "--request-timeout", "10", "--exclude-path-regex", "events"];
     let mut command = Command::new(schemathesis().await);
-    command.arg("--config-file").arg(&config).args(["run", &url]).args(common).args(arguments).current_dir(folder);
+    command
+        .tied()
+        .arg("--config-file")
+        .arg(&config)
+        .args(["run", &url])
+        .args(common)
+        .args(arguments)
+        .current_dir(folder);
     let done = soon("schemathesis", command.output()).await.unwrap();
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));

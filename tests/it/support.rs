@@ -15,6 +15,7 @@ pub mod pdf;
 pub mod redis_proxy;
 pub mod redis_server;
 pub mod server;
+pub mod tied;
 
 use std::time::Duration;
 

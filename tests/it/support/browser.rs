@@ -14,8 +14,12 @@ use super::{PATIENCE, soon};
 /// The key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// The driver's processes are a group, which ends with the shell's standard input: also those of the browser, which the
+/// driver leaves behind when it dies.
+const GROUP: &str = "chromedriver --port=0 & cat > /dev/null; kill -KILL 0";
+
 pub struct Browser {
-    _driver: Child,
+    driver: Child,
     client: reqwest::Client,
     session: String,
 }
@@ -23,16 +27,20 @@ pub struct Browser {
 impl Browser {
     /// A window of this size, in the light scheme unless something else is said.
     pub async fn open(width: u32, height: u32, dark: bool) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
+        let mut driver = Command::new("sh")
+            .args(["-c", GROUP])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()
-            .expect("chromedriver is installed (tests/run installs it where apt is)");
+            .expect("a shell");
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = loop {
-            let line = soon("chromedriver to start", lines.next_line()).await.unwrap().expect("chromedriver ended");
+            let line = soon("chromedriver to start", lines.next_line())
+                .await
+                .unwrap()
+                .expect("chromedriver is installed (tests/run installs it where apt is)");
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 break port.trim_end_matches('.').to_owned();
             }
@@ -59,12 +67,17 @@ impl Browser {
         let answer = soon("the browser", client.post(&driver_url).json(&wanted).send()).await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        let browser = Self { _driver: driver, client, session: format!("{driver_url}/{id}") };
+        let browser = Self { driver, client, session: format!("{driver_url}/{id}") };
         // The window of a phone is narrower than a desktop's window manager allows.
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics });
         browser.command("POST", "goog/cdp/execute", &command).await;
         browser
+    }
+
+    /// The group of its processes.
+    pub fn group(&self) -> u32 {
+        self.driver.id().unwrap()
     }
 
     async fn command(&self, method: &str, path: &str, body: &Value) -> Value {

@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::soon;
+use super::tied::Tied;
 
 pub struct RedisServer {
     pub port: u16,
@@ -51,6 +52,11 @@ impl RedisServer {
         self.process = launch(self.port, &self.dir, false, &[]).await.expect("the port is still free");
     }
 
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn pid(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         super::server::signal(self.process.id().unwrap(), name);
@@ -75,6 +81,7 @@ async fn launch(port: u16, dir: &TempDir, wait: bool, variables: &[(&str, &str)]
         .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
+        .tied()
         .spawn()
         .expect("redis-server is installed (tests/run installs it where apt is)");
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();

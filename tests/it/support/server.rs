@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::soon;
+use super::tied::Tied;
 
 /// The command without what the machine's environment would tell it.
 pub fn bindery(data: &Path) -> Command {
@@ -27,7 +28,7 @@ pub fn bindery(data: &Path) -> Command {
     command.env("RUST_BACKTRACE", "0");
     // Drawing takes long without optimisation; what is about pictures asks for them.
     command.env("BINDERY_LLM_INPUT", "text");
-    command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null());
+    command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null()).tied();
     command
 }
 
@@ -126,6 +127,11 @@ impl Server {
     /// SIGTERM, and nothing more.
     pub fn terminate(&self) {
         self.signal("TERM");
+    }
+
+    #[allow(dead_code, reason = "used by the integration tests alone")]
+    pub fn pid(&self) -> u32 {
+        self.process.id().unwrap()
     }
 
     /// Sends it a signal, if it still runs.
