@@ -34,6 +34,7 @@ pub struct Bindery {
     store: Arc<dyn TaskStore>,
     blob: LocalBlob,
     owner: String,
+    llm: Option<Arc<LlmProcessor>>,
     /// Keeps others from taking it.
     _name: Option<NodeName>,
     /// Closed when the actor is gone.
@@ -50,6 +51,7 @@ pub struct Builder<S = (), B = ()> {
     pool: PoolOptions,
     readers: Readers,
     options: SupervisorOptions,
+    llm: Option<Arc<LlmProcessor>>,
 }
 
 impl Bindery {
@@ -64,7 +66,14 @@ impl Bindery {
             pool: PoolOptions::default(),
             readers: Readers::in_process(),
             options: SupervisorOptions::default(),
+            llm: None,
         }
+    }
+
+    /// The processor that calls the endpoint of the configuration that it was made of; `None` without an endpoint.
+    #[must_use]
+    pub const fn llm(&self) -> Option<&Arc<LlmProcessor>> {
+        self.llm.as_ref()
     }
 
     /// A handle for other threads and tasks.
@@ -144,7 +153,8 @@ impl Builder {
             } else {
                 builder.processors.add(auto);
             }
-            builder.processors.add(llm);
+            builder.processors.add(llm.clone());
+            builder.llm = Some(llm);
         }
         Ok(builder)
     }
@@ -154,15 +164,15 @@ impl<S, B> Builder<S, B> {
     /// Where task records live.
     #[must_use]
     pub fn store(self, store: impl TaskStore) -> Builder<Arc<dyn TaskStore>, B> {
-        let Self { blob, ledger, processors, pool, readers, options, .. } = self;
-        Builder { store: Arc::new(store), blob, ledger, processors, pool, readers, options }
+        let Self { blob, ledger, processors, pool, readers, options, llm, .. } = self;
+        Builder { store: Arc::new(store), blob, ledger, processors, pool, readers, options, llm }
     }
 
     /// Where sources and results live, and the ledger unless it is given its own place.
     #[must_use]
     pub fn blob(self, blob: LocalBlob) -> Builder<S, LocalBlob> {
-        let Self { store, ledger, processors, pool, readers, options, .. } = self;
-        Builder { store, blob, ledger, processors, pool, readers, options }
+        let Self { store, ledger, processors, pool, readers, options, llm, .. } = self;
+        Builder { store, blob, ledger, processors, pool, readers, options, llm }
     }
 
     /// A ledger of its own place, for example one that several processes share.
@@ -260,7 +270,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let supervisor = Supervisor::start_in_arbiter(&arbiters[1].handle(), move |_| state);
         let handle = Handle::new(supervisor.clone(), self.blob.clone(), (ledger, sharing), self.processors, limits);
         let blob = self.blob;
-        Bindery { handle, supervisor, dispatcher, arbiters, store, blob, owner, _name: name, alive }
+        Bindery { handle, supervisor, dispatcher, arbiters, store, blob, owner, llm: self.llm, _name: name, alive }
     }
 }
 

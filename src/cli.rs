@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod advice;
 mod client;
 mod convert;
 mod estimate;
@@ -9,6 +10,7 @@ mod log_format;
 mod output;
 mod place;
 mod progress;
+mod secret;
 mod serve;
 mod split;
 mod submit;
@@ -108,12 +110,13 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 22] = [
+const SERVER_ONLY: [&str; 25] = [
     "listen",
     "operator",
     "upload_timeout",
     "webhook_allow",
     "webhook_signing_secret",
+    "webhook_signing_secret_file",
     "public_url",
     "api_key",
     "api_key_file",
@@ -122,6 +125,8 @@ const SERVER_ONLY: [&str; 22] = [
     "tenant_pages",
     "insecure",
     "store",
+    "store_password",
+    "store_password_file",
     "node",
     "task_ttl",
     "lease",

@@ -3,14 +3,17 @@
 //! [`Settings`] is what someone gave, in any of the three places; every field has a flag, a variable and a key in the
 //! file of the same name. [`Config`] is what holds in the end.
 
+mod endpoint;
 mod print;
+mod secret;
 mod settings;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::secret::SecretFile;
+use self::secret::{SecretSources, given_keys, one_secret};
 pub use self::settings::Settings;
 use crate::document::{DocumentLimits, ReaderLimits};
 use crate::job::RetryPolicy;
@@ -20,7 +23,7 @@ use crate::notify::{NotifyOptions, Secret};
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
 use crate::supervisor::{SupervisorOptions, TenantLimits};
-use crate::task::{Price, TaskOptions, names, seconds};
+use crate::task::{names, seconds};
 
 /// Where task records live.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,6 +65,12 @@ pub struct Config {
     pub supervisor: SupervisorOptions,
     /// The endpoint, when there is one.
     pub llm: Option<LlmOptions>,
+    /// What an endpoint lacks that is half configured: one line.
+    pub llm_gap: Option<String>,
+    /// What its user should know of settings that hold all the same, a line each.
+    pub warnings: Vec<String>,
+    /// Where secrets are read from again.
+    sources: SecretSources,
 }
 
 /// A configuration that cannot be used: which option, and what it takes.
@@ -86,26 +95,37 @@ impl Settings {
     /// [`ConfigError`] for the first value that cannot be used.
     pub fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
-        let llm = self.llm(env)?;
+        let mut warnings = Vec::new();
+        let (llm, llm_gap) = self.llm(env, &mut warnings)?;
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
         let listen: SocketAddr =
             listen.parse().map_err(|_| ConfigError::new("listen", "write ADDRESS:PORT, such as 127.0.0.1:8080"))?;
         let insecure = self.insecure.unwrap_or(false);
-        let mut keys = keys(self.api_key.as_deref().unwrap_or_default(), self.api_key_file.as_deref())?;
-        let operators = self.operator.as_deref().map(names).unwrap_or_default();
-        keys.set_operators(operators).map_err(|reason| ConfigError::new("operator", reason))?;
+        let sources = SecretSources {
+            keys: given_keys(self.api_key.as_deref().unwrap_or_default())?,
+            api_key_file: self.api_key_file.clone(),
+            operators: self.operator.as_deref().map(names).unwrap_or_default(),
+            llm_api_key_file: self.llm_api_key_file.clone(),
+        };
+        let keys = sources.keys()?;
+        warnings.extend(self.api_key_file.as_deref().and_then(secret::open_to_others));
         let data_dir = match self.data_dir {
             Some(dir) => dir,
             None => {
                 default_data_dir(&env).ok_or_else(|| ConfigError::new("data-dir", "no home directory: name one"))?
             }
         };
-        let store = match self.store.as_deref() {
-            None | Some("embedded") => StoreChoice::Embedded,
-            Some("memory") => StoreChoice::Memory,
-            Some(url) if url.starts_with("redis://") => StoreChoice::Redis(url.to_owned()),
-            Some(_) => return Err(ConfigError::new("store", "use embedded, memory or redis://HOST:PORT/DB")),
-        };
+        let password = one_secret(
+            ("store-password", self.store_password),
+            ("store-password-file", self.store_password_file.as_deref()),
+            &mut warnings,
+        )?;
+        let store = store(self.store.as_deref(), password.as_deref())?;
+        let signing_secret = one_secret(
+            ("webhook-signing-secret", self.webhook_signing_secret),
+            ("webhook-signing-secret-file", self.webhook_signing_secret_file.as_deref()),
+            &mut warnings,
+        )?;
         let time = |option, value: Option<&str>, default: u32| match value {
             Some(text) => seconds(text, 0, 10 * 365 * 86_400).map_err(|reason| ConfigError::new(option, reason)),
             None => Ok(default),
@@ -121,7 +141,7 @@ impl Settings {
             },
             notify: NotifyOptions {
                 allow: self.webhook_allow.as_deref().map(names).unwrap_or_default(),
-                secret: self.webhook_signing_secret.filter(|secret| !secret.is_empty()).map(Secret),
+                secret: signing_secret.map(Secret),
                 public_url: self.public_url,
             },
             ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
@@ -172,34 +192,27 @@ impl Settings {
             reader,
             supervisor,
             llm,
+            llm_gap,
+            warnings,
+            sources,
         })
     }
 }
 
-impl Settings {
-    /// The endpoint, if one is named.
-    fn llm(&self, env: impl Fn(&str) -> Option<String>) -> Result<Option<LlmOptions>, ConfigError> {
-        let input = self.llm_input.as_deref().unwrap_or("image").parse();
-        let input = input.map_err(|reason: String| ConfigError::new("llm-input", reason))?;
-        let image_side = self.llm_image_side.unwrap_or_else(|| LlmOptions::default().image_side);
-        if !TaskOptions::IMAGE_SIDES.contains(&image_side) {
-            return Err(ConfigError::new("llm-image-side", "must be 256 to 8192"));
+fn store(named: Option<&str>, password: Option<&str>) -> Result<StoreChoice, ConfigError> {
+    let store = match named {
+        None | Some("embedded") => StoreChoice::Embedded,
+        Some("memory") => StoreChoice::Memory,
+        Some(url) if url.starts_with("redis://") => StoreChoice::Redis(url.to_owned()),
+        Some(_) => return Err(ConfigError::new("store", "use embedded, memory or redis://HOST:PORT/DB")),
+    };
+    match (store, password) {
+        (StoreChoice::Redis(url), Some(password)) => {
+            let url = secret::with_password(&url, password);
+            url.map(StoreChoice::Redis).map_err(|reason| ConfigError::new("store-password", reason))
         }
-        let prices = prices(self.llm_prices.as_deref().unwrap_or_default())?;
-        let base_url = self.llm_base_url.clone().or_else(|| env("OPENAI_BASE_URL"));
-        let api_key = self.llm_api_key.clone().or_else(|| env("OPENAI_API_KEY"));
-        Ok(base_url.filter(|url| !url.is_empty()).map(|base_url| LlmOptions {
-            base_url,
-            api_key: api_key.filter(|key| !key.is_empty()),
-            model: self.llm_model.clone(),
-            prompt: self.llm_prompt.clone(),
-            fallback: self.llm_fallback.as_deref().map(names).unwrap_or_default(),
-            input,
-            image_side,
-            prices,
-            hedge: self.llm_hedge.unwrap_or(false),
-            ca_file: self.ca_file.clone(),
-        }))
+        (_, Some(_)) => Err(ConfigError::new("store-password", "only a Redis store has one: give --store redis://…")),
+        (store, None) => Ok(store),
     }
 }
 
@@ -218,36 +231,6 @@ impl Config {
         );
         Err(ConfigError::new("listen", reason))
     }
-}
-
-fn keys(given: &[String], file: Option<&Path>) -> Result<Keys, ConfigError> {
-    let mut keys = Keys::default();
-    for key in given {
-        let added = key.parse().and_then(|key| keys.add(key));
-        added.map_err(|reason| ConfigError::new("api-key", reason))?;
-    }
-    if let Some(file) = file {
-        let bad = |reason: String| ConfigError::new("api-key-file", format!("{}: {reason}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
-        keys.add_lines(&text).map_err(bad)?;
-        if keys.is_empty() {
-            // An empty file must not open the door.
-            return Err(bad("there is no key in it".into()));
-        }
-    }
-    Ok(keys)
-}
-
-fn prices(text: &str) -> Result<BTreeMap<String, Price>, ConfigError> {
-    let bad = |reason: String| ConfigError::new("llm-prices", reason);
-    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    let entry = |entry: &str| {
-        // Names of models may hold what stands between a name and its price.
-        let (model, price) =
-            entry.rsplit_once('=').ok_or_else(|| bad(format!("{entry:?}: write MODEL=PROMPT/COMPLETION")))?;
-        Ok((model.trim().to_owned(), price.parse().map_err(bad)?))
-    };
-    entries.map(entry).collect()
 }
 
 fn default_data_dir(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
@@ -282,6 +265,8 @@ fn bytes(option: &'static str, text: &str, least: u64) -> Result<u64, ConfigErro
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn home(name: &str) -> Option<String> {

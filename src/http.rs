@@ -22,6 +22,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{Resource, Route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::Keys;
@@ -34,7 +35,7 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct ApiState {
     handle: Handle,
-    keys: Keys,
+    keys: watch::Receiver<Keys>,
     metrics: Option<PrometheusHandle>,
     upload_timeout: Duration,
     /// Where only this machine is let in: names that it has besides.
@@ -46,12 +47,19 @@ impl ApiState {
     /// State over `handle`, open to everyone. When `stopping` fires, requests that wait for something answer at once.
     #[must_use]
     pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
-        Self { handle, keys: Keys::default(), metrics: None, upload_timeout: UPLOAD_TIMEOUT, hosts: None, stopping }
+        let keys = watch::Sender::new(Keys::default()).subscribe();
+        Self { handle, keys, metrics: None, upload_timeout: UPLOAD_TIMEOUT, hosts: None, stopping }
     }
 
     /// The same for callers with one of these keys alone, each of whom sees its own tasks. Without any it stays open.
     #[must_use]
     pub fn keys(self, keys: Keys) -> Self {
+        self.changing_keys(watch::Sender::new(keys).subscribe())
+    }
+
+    /// [`Self::keys`] that may change: each request is let in by those that hold when it comes.
+    #[must_use]
+    pub fn changing_keys(self, keys: watch::Receiver<Keys>) -> Self {
         Self { keys, ..self }
     }
 

@@ -12,6 +12,20 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
+use super::secret;
+
+/// The key of a caller.
+#[derive(Args, Clone)]
+pub struct KeyArgs {
+    /// One of the server's keys, where it has some. `ps` shows it to all users of the machine: rather use `BINDERY_KEY` or
+    /// --key-file
+    #[arg(long, env = "BINDERY_KEY", value_name = "KEY", hide_env_values = true, conflicts_with = "key_file")]
+    key: Option<String>,
+    /// A file with one of the server's keys
+    #[arg(long, env = "BINDERY_KEY_FILE", value_name = "FILE", value_parser = secret::read, hide_env_values = true)]
+    key_file: Option<String>,
+}
+
 /// Which server, and with which key.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Server")]
@@ -19,9 +33,8 @@ pub struct ServerArgs {
     /// The server
     #[arg(long, env = "BINDERY_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub server: String,
-    /// One of its keys, where it has some; better given as a variable, where other users do not see it
-    #[arg(long, env = "BINDERY_KEY", value_name = "KEY", hide_env_values = true)]
-    pub key: Option<String>,
+    #[command(flatten)]
+    pub key: KeyArgs,
 }
 
 /// How soon a server is asked again that is away while a task is followed.
@@ -47,7 +60,7 @@ impl Client {
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
-        Ok(Self { http, base, key: arguments.key.clone() })
+        Ok(Self { http, base, key: arguments.key.key.clone().or_else(|| arguments.key.key_file.clone()) })
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

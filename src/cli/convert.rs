@@ -1,6 +1,7 @@
 //! `bindery convert`: the same actors as the server's, on an in-memory store over the shared ledger.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,12 +17,12 @@ use bindery::{Bindery, Builder, NewTask};
 use clap::Args;
 use futures::StreamExt;
 
-use super::exit;
 use super::files::{Input, Twins, inputs};
 use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
+use super::{advice, exit};
 
 #[derive(Args)]
 pub struct Convert {
@@ -51,12 +52,18 @@ pub struct Convert {
 
 /// Files that run at once; each has a copy of its PDF while it does.
 const AT_ONCE: usize = 64;
-/// The longest that a command waits for an endpoint that is down.
+/// The longest that a command waits for an endpoint that is down, for all of its files together.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait between two tries at a page; else one could outlast the patience by as much.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
-    let checked =
-        command.task.options().map_err(anyhow::Error::from).and_then(|options| Ok((options, plan(command, config)?)));
+    let checked = command.task.options().map_err(anyhow::Error::from).and_then(|options| {
+        let lines = advice::check(config, &options).map_err(anyhow::Error::msg)?;
+        let planned = plan(command, config)?;
+        lines.iter().for_each(|line| eprintln!("bindery: {line}"));
+        Ok((options, planned))
+    });
     match checked {
         Ok((options, (files, output))) => {
             let work = Work { files, options, output, again: command.again, strict: command.strict };
@@ -109,8 +116,11 @@ impl Local {
         config.supervisor.max_queued = usize::MAX;
         // A command cannot know which pages a server's tasks need.
         config.supervisor.ledger = LedgerLimits { bytes: None, age: None };
-        // Somebody waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
-        config.supervisor.retry.patience = config.supervisor.retry.patience.min(PATIENCE);
+        // A person waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
+        let retry = &mut config.supervisor.retry;
+        retry.patience = retry.patience.min(PATIENCE);
+        retry.shared_patience = true;
+        retry.cap = retry.cap.min(LONGEST_WAIT);
         let bindery = Builder::configured(&config)
             .map_err(anyhow::Error::msg)?
             .store(EmbeddedStore::in_memory()?)
@@ -127,6 +137,7 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     let progress = Progress::new();
     let outcome = tokio::select! {
         worst = convert_all(work, &bindery, &progress) => Some(worst),
+        never = say_outages(&bindery, config.supervisor.retry.patience.min(PATIENCE), &progress) => match never {},
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.clear();
@@ -138,6 +149,20 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     }
     eprintln!("bindery: interrupted: the same command again goes on where this one ended");
     Ok(ExitCode::from(exit::INTERRUPTED))
+}
+
+/// Says when the endpoint cannot be reached, and when it is there again.
+async fn say_outages(bindery: &Bindery, patience: Duration, progress: &Progress) -> Infallible {
+    if let Some(mut outage) = bindery.llm().map(|llm| llm.outage()) {
+        while outage.changed().await.is_ok() {
+            let line = match outage.borrow_and_update().as_deref() {
+                Some(why) => format!("bindery: {why}; trying again for {} s", patience.as_secs()),
+                None => "bindery: the endpoint is there again".to_owned(),
+            };
+            progress.say(&line);
+        }
+    }
+    std::future::pending().await
 }
 
 /// Many files run at once; their results come in the order of the files.

@@ -11,11 +11,11 @@ use bindery::task::{Amount, TaskOptions};
 use clap::Args;
 use serde_json::json;
 
-use super::client::{Client, ServerArgs};
+use super::client::{Client, KeyArgs, ServerArgs};
 use super::convert::{Local, complaint};
 use super::files::Input;
 use super::task_args::TaskArgs;
-use super::{exit, line};
+use super::{advice, exit, line};
 
 #[derive(Args)]
 pub struct EstimateFiles {
@@ -28,9 +28,8 @@ pub struct EstimateFiles {
     /// Ask this server, with its endpoint, prices and ledger, instead of looking here
     #[arg(long, value_name = "URL")]
     server: Option<String>,
-    /// One of the server's keys, where it has some
-    #[arg(long, env = "BINDERY_KEY", value_name = "KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    key: KeyArgs,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -38,10 +37,18 @@ pub struct EstimateFiles {
 }
 
 pub fn run(command: &EstimateFiles, config: &Config) -> anyhow::Result<ExitCode> {
-    match command.task.options() {
-        Ok(options) => actix_web::rt::System::new().block_on(estimate(command, &options, config)),
+    let checked = command.task.options().map_err(|error| error.to_string()).and_then(|options| {
+        // Of a server's endpoint nothing is known here.
+        let lines = if command.server.is_some() { Vec::new() } else { advice::check(config, &options)? };
+        Ok((options, lines))
+    });
+    match checked {
+        Ok((options, lines)) => {
+            lines.iter().for_each(|line| eprintln!("bindery: {line}"));
+            actix_web::rt::System::new().block_on(estimate(command, &options, config))
+        }
         Err(error) => {
-            eprintln!("bindery: {error:#}");
+            eprintln!("bindery: {error}");
             Ok(ExitCode::from(exit::USAGE))
         }
     }

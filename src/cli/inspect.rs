@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::exit;
 use super::files::Input;
+use super::secret;
 
 #[derive(Args)]
 pub struct Inspect {
@@ -31,9 +32,12 @@ pub struct Inspect {
     /// The most memory of the process that reads
     #[arg(long, env = "BINDERY_READER_MEMORY", value_name = "SIZE")]
     reader_memory: Option<String>,
-    /// The PDF's password
-    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
+    /// The PDF's password. `ps` shows it to all users of the machine: rather use `BINDERY_PASSWORD` or --password-file
+    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true, conflicts_with = "password_file")]
     password: Option<String>,
+    /// A file with the PDF's password
+    #[arg(long, env = "BINDERY_PASSWORD_FILE", value_name = "FILE", value_parser = secret::read, hide_env_values = true)]
+    password_file: Option<String>,
 }
 
 impl Inspect {
@@ -49,7 +53,9 @@ pub fn run(command: &Inspect, reader: ReaderLimits) -> anyhow::Result<ExitCode> 
     let named = || input.shown().display().to_string();
     let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
     let readers = Readers::processes(Readers::this_program()?, 1, reader);
-    let document = readers.open(&input.path, command.password.as_deref(), &limits).with_context(named)?;
+    let document = readers
+        .open(&input.path, command.password.as_deref().or(command.password_file.as_deref()), &limits)
+        .with_context(named)?;
     let pages = match &command.pages {
         Some(selection) => selection.resolve(document.page_count()).with_context(named)?,
         None => (1..=document.page_count()).collect(),

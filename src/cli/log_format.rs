@@ -29,7 +29,9 @@ pub fn start(serves: bool, format: LogFormat) {
     } else {
         "warn"
     };
-    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
+    // What it has against a certificate is said once, as why the endpoint cannot be reached, and not at every try.
+    let filter = format!("{level},rustls_platform_verifier=off");
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter));
     match format {
         LogFormat::Human => builder.format_timestamp_millis(),
         LogFormat::Json => builder.format(write_json),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
@@ -11,12 +12,15 @@ use anyhow::{Context, anyhow, bail};
 use bindery::blob::{DataDir, LocalBlob};
 use bindery::config::{Config, Settings, StoreChoice};
 use bindery::http::{self, ApiState};
+use bindery::keys::Keys;
 use bindery::metrics;
+use bindery::processor::LlmProcessor;
 use bindery::store::{EmbeddedStore, RedisOptions, RedisStore, StoreError};
 use bindery::{Bindery, Builder};
 use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
@@ -55,7 +59,8 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let recorder = record_metrics()?;
     let bindery = start(&config, rebuild).await?;
     let stopping = CancellationToken::new();
-    let state = ApiState::new(bindery.handle(), stopping.clone()).keys(config.keys.clone()).metrics(recorder);
+    let keys = watch::Sender::new(config.keys.clone());
+    let state = ApiState::new(bindery.handle(), stopping.clone()).changing_keys(keys.subscribe()).metrics(recorder);
     let state = state.upload_timeout(config.upload_timeout);
     let state = if config.listen.ip().is_loopback() { state.local(public_host(&config)) } else { state };
     let server = HttpServer::new(move || {
@@ -70,11 +75,21 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     .listen(listener)?;
     // With port 0 the system chooses; tests and scripts read the address from this line.
     let addresses: Vec<String> = server.addrs().iter().map(|address| format!("http://{address}")).collect();
+    actix_web::rt::spawn(read_keys_on_hangup(
+        signal(SignalKind::hangup())?,
+        config.clone(),
+        keys,
+        bindery.llm().cloned(),
+    ));
     let server = server.run();
     let accepting = server.handle();
     let serving = actix_web::rt::spawn(server);
     println!("bindery listens on {}", addresses.join(", "));
     log::info!("data in {}, store {}", config.data_dir.display(), store_name(&config));
+    actix_web::rt::spawn(log_outages(bindery.llm().map(|llm| llm.outage())));
+    for warning in config.warnings.iter().chain(&config.llm_gap) {
+        log::warn!("{warning}");
+    }
     for warning in bindery.condition().await.map(|condition| condition.warnings).unwrap_or_default() {
         log::warn!("{warning}");
     }
@@ -100,6 +115,44 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     drop(lock);
     log::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the keys again whenever SIGHUP comes. What runs goes on; calls and requests that begin later use the new ones.
+async fn read_keys_on_hangup(
+    mut hangup: Signal,
+    config: Config,
+    keys: watch::Sender<Keys>,
+    llm: Option<Arc<LlmProcessor>>,
+) {
+    while hangup.recv().await.is_some() {
+        match config.read_keys() {
+            Ok(read) => {
+                log::info!("SIGHUP: {} keys of callers", read.names().count());
+                keys.send_replace(read);
+            }
+            Err(why) => log::error!("SIGHUP: the keys of callers stay as they were: {why}"),
+        }
+        let Some(llm) = &llm else { continue };
+        match config.read_llm_api_key().map_err(|why| why.to_string()) {
+            Ok(None) => {}
+            Ok(Some(key)) => match llm.set_api_key(Some(&key)) {
+                Ok(()) => log::info!("SIGHUP: the key of the endpoint is read again"),
+                Err(why) => log::error!("SIGHUP: the key of the endpoint stays as it was: {why}"),
+            },
+            Err(why) => log::error!("SIGHUP: the key of the endpoint stays as it was: {why}"),
+        }
+    }
+}
+
+/// Logs when the endpoint becomes unavailable and when it is there again.
+async fn log_outages(outage: Option<watch::Receiver<Option<String>>>) {
+    let Some(mut outage) = outage else { return };
+    while outage.changed().await.is_ok() {
+        match outage.borrow_and_update().as_deref() {
+            Some(why) => log::warn!("{why}; pages wait for it"),
+            None => log::info!("the endpoint is there again"),
+        }
+    }
 }
 
 /// The name by which others reach this server, by way of a proxy.

@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::files::Input;
 use super::place::{self, Inputs};
+use super::secret;
 
 #[derive(Args)]
 pub struct Split {
@@ -27,16 +28,19 @@ pub struct Split {
     /// The folder for the parts
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     output: PathBuf,
-    /// The PDF's password; the parts have none
-    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
+    /// The PDF's password; the parts have none. `ps` shows it to all users of the machine: rather use `BINDERY_PASSWORD` or --password-file
+    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true, conflicts_with = "password_file")]
     password: Option<String>,
+    /// A file with the PDF's password
+    #[arg(long, env = "BINDERY_PASSWORD_FILE", value_name = "FILE", value_parser = secret::read, hide_env_values = true)]
+    password_file: Option<String>,
 }
 
 pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
     let input = Input::named(&command.file, u64::MAX)?;
     let named = || input.shown().display().to_string();
     let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
-    let password = command.password.as_deref();
+    let password = command.password.as_deref().or(command.password_file.as_deref());
     let document = Document::open(&input.path, password, &limits).with_context(named)?;
     let pages = match &command.pages {
         Some(selection) => selection.resolve(document.page_count()).with_context(named)?,

@@ -16,7 +16,7 @@ use super::output::{Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
-use super::{exit, line};
+use super::{advice, exit, line, secret};
 
 /// Submits at once: uploads share the line.
 const AT_ONCE: usize = 4;
@@ -41,9 +41,14 @@ pub struct Submit {
     /// Tell this URL when a task has ended
     #[arg(long, env = "BINDERY_WEBHOOK_URL", value_name = "URL")]
     webhook_url: Option<String>,
-    /// What that message is signed with
+    /// What that message is signed with. `ps` shows it to all users of the machine: rather use `BINDERY_WEBHOOK_SECRET` or
+    /// --webhook-secret-file
     #[arg(long, env = "BINDERY_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     webhook_secret: Option<String>,
+    /// A file with what that message is signed with
+    #[arg(long, env = "BINDERY_WEBHOOK_SECRET_FILE", value_name = "FILE", value_parser = secret::read,
+        hide_env_values = true, conflicts_with = "webhook_secret")]
+    webhook_secret_file: Option<String>,
     /// Any JSON; comes back with the tasks
     #[arg(long, env = "BINDERY_METADATA", value_name = "JSON")]
     metadata: Option<String>,
@@ -76,7 +81,7 @@ pub fn run(command: &Submit) -> anyhow::Result<ExitCode> {
 
 /// What can be found wrong before anything is sent.
 fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
-    command.task.options()?;
+    advice::refuse_contradictions(&command.task.options()?).map_err(anyhow::Error::msg)?;
     let mut files = inputs(&command.files, u64::MAX)?;
     let target = match Target::named(command.output.as_deref(), command.out_dir.as_deref(), &mut files)? {
         Some(target) => target,
@@ -128,7 +133,10 @@ fn say(progress: Option<&Progress>, line: &str) {
 async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&Progress>) -> anyhow::Result<Value> {
     let own = [
         ("webhook_url", &command.webhook_url),
-        ("webhook_secret", &command.webhook_secret),
+        (
+            "webhook_secret",
+            command.webhook_secret.as_ref().map_or(&command.webhook_secret_file, |_| &command.webhook_secret),
+        ),
         ("metadata", &command.metadata),
         ("ttl", &command.ttl),
         ("reuse", &command.reuse),

@@ -3,6 +3,8 @@
 use bindery::task::{OptionError, TaskOptions};
 use clap::Args;
 
+use super::secret;
+
 /// The options of a task, under the names that the API has for them. They are read by [`TaskOptions::set`].
 #[derive(Args)]
 #[command(next_help_heading = "Task")]
@@ -10,9 +12,12 @@ pub struct TaskArgs {
     /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
     #[arg(long, env = "BINDERY_PAGES")]
     pages: Option<String>,
-    /// The PDF's password
-    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true)]
+    /// The PDF's password. `ps` shows it to all users of the machine: rather use `BINDERY_PASSWORD` or --password-file
+    #[arg(long, env = "BINDERY_PASSWORD", hide_env_values = true, conflicts_with = "password_file")]
     password: Option<String>,
+    /// A file with the PDF's password
+    #[arg(long, env = "BINDERY_PASSWORD_FILE", value_name = "FILE", value_parser = secret::read, hide_env_values = true)]
+    password_file: Option<String>,
     /// Who reads the pages: text, llm, or auto, which has the model read those that have no sound text [default: auto
     /// when an endpoint and a model are configured, else text]
     #[arg(long, env = "BINDERY_PROCESSOR")]
@@ -60,7 +65,7 @@ impl TaskArgs {
     pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let all = [
             ("pages", &self.pages),
-            ("password", &self.password),
+            ("password", if self.password.is_some() { &self.password } else { &self.password_file }),
             ("processor", &self.processor),
             ("model", &self.model),
             ("prompt", &self.prompt),

@@ -124,7 +124,7 @@ fn in_units(number: u64, units: &[(&str, u64)], smallest: &str) -> String {
 }
 
 /// A URL without its user and password.
-fn redacted_url(url: &str) -> String {
+pub(super) fn redacted_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());
     match rest[..end].rfind('@') {

@@ -14,10 +14,11 @@ pub struct Settings {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
     pub listen: Option<String>,
-    /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times
+    /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times. `ps` shows
+    /// it to all users of the machine: rather use `BINDERY_API_KEYS` or --api-key-file
     #[arg(long, env = "BINDERY_API_KEYS", value_name = "NAME=KEY", value_delimiter = ',', hide_env_values = true)]
     pub api_key: Option<Vec<String>>,
-    /// A file with more keys, one NAME=KEY a line
+    /// A file with more keys, one NAME=KEY a line; read again on SIGHUP
     #[arg(long, env = "BINDERY_API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// Names of keys whose callers may read /metrics and /readyz?verbose, which tell of all others
@@ -38,9 +39,17 @@ pub struct Settings {
     /// Where everything durable lives [default: `$XDG_DATA_HOME/bindery`]
     #[arg(long, env = "BINDERY_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where task records live: embedded, redis://HOST:PORT/DB or memory [default: embedded]
+    /// Where task records live: embedded, redis://HOST:PORT/DB or memory [default: embedded]. `ps` shows a password in the
+    /// URL to all users of the machine: rather use `BINDERY_STORE`, `BINDERY_STORE_PASSWORD` or --store-password-file
     #[arg(long, env = "BINDERY_STORE", value_name = "STORE", hide_env_values = true)]
     pub store: Option<String>,
+    /// The password of the Redis server, instead of one in its URL. `ps` shows it to all users of the machine: rather use
+    /// `BINDERY_STORE_PASSWORD` or --store-password-file
+    #[arg(long, env = "BINDERY_STORE_PASSWORD", value_name = "SECRET", hide_env_values = true)]
+    pub store_password: Option<String>,
+    /// A file with the password of the Redis server
+    #[arg(long, env = "BINDERY_STORE_PASSWORD_FILE", value_name = "FILE")]
+    pub store_password_file: Option<PathBuf>,
     /// Where sources, results and the ledger live [default: the data directory]
     #[arg(long, env = "BINDERY_BLOB", value_name = "DIR")]
     pub blob: Option<PathBuf>,
@@ -89,21 +98,30 @@ pub struct Settings {
     /// Hosts that webhooks may reach although their addresses are not public; * for all
     #[arg(long, env = "BINDERY_WEBHOOK_ALLOW", value_name = "HOST,…")]
     pub webhook_allow: Option<String>,
-    /// Signs the webhooks of tasks that bring no secret of their own
+    /// Signs the webhooks of tasks that bring no secret of their own. `ps` shows it to all users of the machine: rather
+    /// use `BINDERY_WEBHOOK_SIGNING_SECRET` or --webhook-signing-secret-file
     #[arg(long, env = "BINDERY_WEBHOOK_SIGNING_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub webhook_signing_secret: Option<String>,
+    /// A file with the secret that signs webhooks
+    #[arg(long, env = "BINDERY_WEBHOOK_SIGNING_SECRET_FILE", value_name = "FILE")]
+    pub webhook_signing_secret_file: Option<PathBuf>,
     /// How others reach this server, for the links in webhooks
     #[arg(long, env = "BINDERY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// How long calls in flight may go on after SIGTERM [default: 30s]
     #[arg(long, env = "BINDERY_DRAIN", value_name = "TIME")]
     pub drain: Option<String>,
-    /// An OpenAI-compatible endpoint, up to and without /chat/completions; gives the processor llm
+    /// An OpenAI-compatible endpoint, up to /chat/completions; gives the processor llm [default with a key:
+    /// <https://api.openai.com/v1>]
     #[arg(long, env = "BINDERY_LLM_BASE_URL", value_name = "URL")]
     pub llm_base_url: Option<String>,
-    /// The endpoint's key; better given as a variable, where other users do not see it
+    /// The endpoint's key. `ps` shows it to all users of the machine: rather use `BINDERY_LLM_API_KEY` or
+    /// --llm-api-key-file
     #[arg(long, env = "BINDERY_LLM_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub llm_api_key: Option<String>,
+    /// A file with the endpoint's key; read again on SIGHUP
+    #[arg(long, env = "BINDERY_LLM_API_KEY_FILE", value_name = "FILE")]
+    pub llm_api_key_file: Option<PathBuf>,
     /// The model of tasks that name none
     #[arg(long, env = "BINDERY_LLM_MODEL", value_name = "MODEL")]
     pub llm_model: Option<String>,
@@ -143,7 +161,7 @@ pub struct Settings {
     /// Attempts at one shard, the first included [default: 5]
     #[arg(long, env = "BINDERY_LLM_MAX_ATTEMPTS", value_name = "N")]
     pub llm_max_attempts: Option<u32>,
-    /// How long a page waits for an endpoint that is down [default: 6h; convert: 1m]
+    /// How long a page waits for an endpoint that is down [default: 6h; convert: 1m, for all pages together]
     #[arg(long, env = "BINDERY_LLM_PATIENCE", value_name = "TIME")]
     pub llm_patience: Option<String>,
 }
@@ -161,7 +179,20 @@ impl Settings {
 
     /// These settings where they say something, else `under`.
     #[must_use]
-    pub fn over(self, under: Self) -> Self {
+    pub fn over(self, mut under: Self) -> Self {
+        // A secret and its file are one setting.
+        let pairs = [
+            (self.store_password.is_some(), &mut under.store_password_file),
+            (self.webhook_signing_secret.is_some(), &mut under.webhook_signing_secret_file),
+            (self.llm_api_key.is_some(), &mut under.llm_api_key_file),
+        ];
+        pairs.into_iter().filter(|(given, _)| *given).for_each(|(_, file)| *file = None);
+        let pairs = [
+            (self.store_password_file.is_some(), &mut under.store_password),
+            (self.webhook_signing_secret_file.is_some(), &mut under.webhook_signing_secret),
+            (self.llm_api_key_file.is_some(), &mut under.llm_api_key),
+        ];
+        pairs.into_iter().filter(|(given, _)| *given).for_each(|(_, secret)| *secret = None);
         Self {
             listen: self.listen.or(under.listen),
             api_key: self.api_key.or(under.api_key),
@@ -173,6 +204,8 @@ impl Settings {
             insecure: self.insecure.or(under.insecure),
             data_dir: self.data_dir.or(under.data_dir),
             store: self.store.or(under.store),
+            store_password: self.store_password.or(under.store_password),
+            store_password_file: self.store_password_file.or(under.store_password_file),
             blob: self.blob.or(under.blob),
             node: self.node.or(under.node),
             workers: self.workers.or(under.workers),
@@ -190,10 +223,12 @@ impl Settings {
             max_queued: self.max_queued.or(under.max_queued),
             webhook_allow: self.webhook_allow.or(under.webhook_allow),
             webhook_signing_secret: self.webhook_signing_secret.or(under.webhook_signing_secret),
+            webhook_signing_secret_file: self.webhook_signing_secret_file.or(under.webhook_signing_secret_file),
             public_url: self.public_url.or(under.public_url),
             drain: self.drain.or(under.drain),
             llm_base_url: self.llm_base_url.or(under.llm_base_url),
             llm_api_key: self.llm_api_key.or(under.llm_api_key),
+            llm_api_key_file: self.llm_api_key_file.or(under.llm_api_key_file),
             llm_model: self.llm_model.or(under.llm_model),
             llm_prompt: self.llm_prompt.or(under.llm_prompt),
             llm_input: self.llm_input.or(under.llm_input),

@@ -24,13 +24,14 @@ pub(super) struct OwnTask(pub(super) TaskId);
 impl Caller {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let state = state(request)?;
-        if state.keys.is_empty() {
+        let keys = state.keys.borrow();
+        if keys.is_empty() {
             if let Some(hosts) = &state.hosts {
                 refuse_strangers(request, hosts)?;
             }
             return Ok(Self(None));
         }
-        let name = given_key(request).and_then(|key| state.keys.name_of(key));
+        let name = given_key(request).and_then(|key| keys.name_of(key));
         name.map(|name| Self(Some(name.to_owned()))).ok_or_else(ApiError::unauthorized)
     }
 }
@@ -99,7 +100,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Caller::of(request).and_then(|Caller(caller)| {
             let state = state(request)?;
-            let may = caller.is_none_or(|name| state.keys.is_operator(&name));
+            let may = caller.is_none_or(|name| state.keys.borrow().is_operator(&name));
             may.then_some(Self).ok_or_else(ApiError::operators_only)
         }))
     }
@@ -123,7 +124,7 @@ impl FromRequest for OwnTask {
                 Ok(record) => (record.tenant, false),
                 // Where nobody can say whose it is, an operator may remove it.
                 Err(RequestError::RecordUnreadable(record)) => {
-                    let operator = record.tenant.is_none() && keys.is_operator(&caller);
+                    let operator = record.tenant.is_none() && keys.borrow().is_operator(&caller);
                     (record.tenant, operator)
                 }
                 Err(other) => return Err(other.into()),

@@ -101,7 +101,7 @@ async fn look_around(state: &ApiState) {
         metrics::tasks(condition.running, condition.waiting);
         metrics::in_flight(condition.load.in_flight);
         // All rows that there can be: one that is not set would stay as it was.
-        for tenant in state.keys.names().chain([""]) {
+        for tenant in state.keys.borrow().names().chain([""]) {
             let queued = condition.queues.iter().find(|(name, _)| name == tenant);
             metrics::queued(tenant, queued.map_or(0, |(_, pieces)| *pieces));
         }

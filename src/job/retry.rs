@@ -16,6 +16,9 @@ pub struct RetryPolicy {
     /// How long one subtask waits in all for somebody who is not there, such as an endpoint that is down or a disk that
     /// is full. Such attempts do nothing and are not counted.
     pub patience: Duration,
+    /// Whether the patience with an unavailable endpoint begins for all tasks when it became unavailable, and not for
+    /// each subtask when it began to wait: where a person waits for all of them.
+    pub shared_patience: bool,
     /// How often the process may die while it reads a page before the page is declared failed; at least 1.
     pub max_crashes: u32,
 }
@@ -27,6 +30,7 @@ impl Default for RetryPolicy {
             base: Duration::from_millis(500),
             cap: Duration::from_mins(1),
             patience: Duration::from_hours(6),
+            shared_patience: false,
             max_crashes: 3,
         }
     }

@@ -331,7 +331,8 @@ impl Dispatcher {
             let spec = Arc::clone(&work.spec);
             queue.push(&spec.tenant, spec.task, spec.options.priority, work);
         };
-        let over = self.calls.endpoints.give_up(name, Instant::now(), |work| (work.spec.patience, work.queued), again);
+        let waits = |work: &JobWork| (work.spec.patience, (!work.spec.shared_patience).then_some(work.queued));
+        let over = self.calls.endpoints.give_up(name, Instant::now(), waits, again);
         for JobWork { work, events, .. } in over {
             let Work::Shard(shard) = work else { continue };
             let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "the endpoint has been away for too long");

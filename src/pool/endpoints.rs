@@ -114,20 +114,23 @@ impl<T> Endpoints<T> {
         self.known.values().any(|endpoint| !endpoint.queue.is_empty() && endpoint.limiter.away_since().is_some())
     }
 
-    /// Takes out what has waited for longer than `bears` says, with the moment since when it waits, for an endpoint where nobody is; `again` puts back the rest.
+    /// Takes out what has waited for longer than `waits` says for an unavailable endpoint, with the moment since when it
+    /// waits; without one it counts since any endpoint has been unavailable. `again` puts back the rest.
     pub(super) fn give_up(
         &mut self,
         name: &str,
         now: Instant,
-        bears: impl Fn(&T) -> (Duration, Instant),
+        waits: impl Fn(&T) -> (Duration, Option<Instant>),
         again: impl Fn(&mut FairQueue<TaskId, T>, T),
     ) -> Vec<T> {
+        let first = self.known.values().filter_map(|endpoint| endpoint.limiter.away_since()).min();
         let Some(endpoint) = self.known.get_mut(name) else { return Vec::new() };
         let Some(since) = endpoint.limiter.away_since() else { return Vec::new() };
         let waiting = std::iter::from_fn(|| endpoint.queue.pop().map(|(_, item)| item));
         let (over, rest): (Vec<T>, Vec<T>) = waiting.partition(|item| {
-            let (patience, queued) = bears(item);
-            now.saturating_duration_since(since.max(queued)) >= patience
+            let (patience, queued) = waits(item);
+            let from = queued.map_or(first.unwrap_or(since), |queued| since.max(queued));
+            now.saturating_duration_since(from) >= patience
         });
         rest.into_iter().for_each(|item| again(&mut endpoint.queue, item));
         over
@@ -201,13 +204,17 @@ mod tests {
         now += Duration::from_secs(10);
         let begun = now.checked_sub(Duration::from_secs(10)).unwrap();
         let patience = |item: &u32| match item {
-            4 => (Duration::from_secs(5), begun),
+            4 => (Duration::from_secs(5), Some(begun)),
             // It came but now.
-            5 => (Duration::from_secs(5), now),
-            _ => (Duration::from_secs(60), begun),
+            5 => (Duration::from_secs(5), Some(now)),
+            _ => (Duration::from_secs(60), Some(begun)),
         };
         let again = |queue: &mut FairQueue<TaskId, u32>, item| queue.push("", task, 0, item);
         assert_eq!(endpoints.give_up("a", now, patience, again), [4]);
+        let shared = |item: &u32| if *item == 5 { (Duration::from_secs(11), None) } else { patience(item) };
+        assert_eq!(endpoints.give_up("a", now, shared, again), Vec::<u32>::new());
+        assert_eq!(endpoints.give_up("a", now + Duration::from_secs(1), shared, again), [5], "since it is away");
+        endpoints.push("a", now, |queue| queue.push("", task, 0, 5));
         assert_eq!(endpoints.give_up("b", now, patience, again), Vec::<u32>::new());
         let loads = endpoints.loads(now);
         assert_eq!((loads[0].queued, loads[0].window), (2, 1));

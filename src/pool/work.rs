@@ -45,6 +45,9 @@ pub struct JobSpec {
     pub attempt_timeout: Duration,
     /// The longest that something the machine lacks is waited for, such as room on the disk.
     pub patience: Duration,
+    /// Whether all work is given up together that waits for an endpoint which has been unavailable for so long, and not
+    /// each piece after its own wait.
+    pub shared_patience: bool,
     /// Blob key of the Markdown.
     pub markdown_key: String,
     /// Blob key of the pages as JSON.

@@ -33,6 +33,7 @@ use bytes::Bytes;
 use futures::future::Either;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use self::chain::{TEXT, Turn, turn};
 use self::client::{CallError, Client};
@@ -124,6 +125,8 @@ pub struct LlmProcessor {
     client: Client,
     quirks: Quirks,
     latencies: Latencies,
+    /// Why the endpoint cannot be reached at present.
+    outage: watch::Sender<Option<String>>,
     /// Taken out on drop: a runtime must not be waited for on an actor's thread.
     runtime: Option<Runtime>,
 }
@@ -162,7 +165,43 @@ impl LlmProcessor {
             .enable_all()
             .build()
             .map_err(|error| format!("no threads for calls: {error}"))?;
-        Ok(Self { options, client, quirks: Quirks::default(), latencies: Latencies::default(), runtime: Some(runtime) })
+        Ok(Self {
+            options,
+            client,
+            quirks: Quirks::default(),
+            latencies: Latencies::default(),
+            outage: watch::Sender::new(None),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Why the endpoint cannot be reached, as soon as a call has found that; nothing once one has been answered.
+    #[must_use]
+    pub fn outage(&self) -> watch::Receiver<Option<String>> {
+        self.outage.subscribe()
+    }
+
+    /// Sends another key from the next call on.
+    ///
+    /// # Errors
+    /// A sentence saying why a header cannot carry it.
+    pub fn set_api_key(&self, key: Option<&str>) -> Result<(), String> {
+        self.client.set_api_key(key)
+    }
+
+    fn note_outage(&self, verdict: CallVerdict, why: Option<&Failure>) {
+        let outage = match (verdict, why) {
+            (CallVerdict::Away(_), Some(why)) => Some(format!("{}: {}", self.client.base_url(), why.message)),
+            (CallVerdict::Answered | CallVerdict::Limited(_), _) => None,
+            _ => return,
+        };
+        self.outage.send_if_modified(|known| {
+            let changed = known.is_some() != outage.is_some();
+            if changed {
+                *known = outage;
+            }
+            changed
+        });
     }
 
     fn model<'a>(&'a self, options: &'a TaskOptions) -> Option<&'a str> {
@@ -307,6 +346,7 @@ impl LlmProcessor {
             Some((Err(error), _)) => self.refused(input, model, error, turn, sent, (took, calls)),
             Some((Ok(reply), _)) => {
                 self.latencies.add(took);
+                self.note_outage(CallVerdict::Answered, None);
                 // Of a second call nothing comes back but its bill, which is like the first one's.
                 let [prompt_tokens, completion_tokens] =
                     [reply.prompt_tokens, reply.completion_tokens].map(|tokens| tokens * u64::from(calls));
@@ -389,6 +429,7 @@ impl LlmProcessor {
         (took, calls): (Duration, u32),
     ) -> ShardOutcome {
         let CallError { why, verdict, paid, dislikes } = error;
+        self.note_outage(verdict, Some(&why));
         let calls = if paid { calls } else { 0 };
         let cost = sent.price.filter(|_| paid).map(|price| price.of(sent_tokens(&sent, calls), 0));
         let usage = PageUsage { calls, cost, ..PageUsage::default() };

@@ -41,7 +41,7 @@ impl Processor for TextProcessor {
         ];
         match useless.into_iter().find(|(_, given)| *given) {
             Some((name, _)) => {
-                let message = format!("option {name}: the text processor uses no model; choose processor=llm");
+                let message = format!("option {name}: the text processor uses no model; choose processor=auto or llm");
                 Err(Failure::permanent(code::BAD_OPTION, message))
             }
             None => Ok(()),

@@ -292,6 +292,7 @@ impl Supervisor {
             max_attempts: self.options.retry.max_attempts,
             attempt_timeout: record.options.timeout_or(self.options.attempt_timeout),
             patience: self.options.retry.patience,
+            shared_patience: self.options.retry.shared_patience,
             markdown_key: record.markdown_key(),
             json_key: record.json_key(),
             crashes: self.crashes(record, processor.as_ref()).get(&0).copied().unwrap_or(0),

@@ -41,14 +41,17 @@ impl Processors {
     /// # Errors
     /// `bad_option` when there is none of that name, or it refuses the options.
     pub fn choose(&self, options: &TaskOptions) -> Result<&Arc<dyn Processor>, Failure> {
-        let chosen = match &options.processor {
-            Some(name) => self.get(name),
-            None => self.0.first(),
+        let default = || {
+            // A task that names a model wants it where the text layer does not do.
+            let first = self.0.first();
+            let only_text = options.model.is_some() && first.is_some_and(|first| first.name() == "text");
+            only_text.then(|| self.get("auto")).flatten().or(first)
         };
+        let chosen = options.processor.as_ref().map_or_else(default, |name| self.get(name));
         let processor = chosen.ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|processor| processor.name()).collect();
             let asked = options.processor.as_deref().unwrap_or_default();
-            let hint = if asked == "llm" { " (set BINDERY_LLM_BASE_URL to have llm)" } else { "" };
+            let hint = if ["llm", "auto"].contains(&asked) { " (set BINDERY_LLM_BASE_URL to have it)" } else { "" };
             let message = format!("option processor: there is no {asked:?}; there is {}{hint}", names.join(", "));
             Failure::permanent(code::BAD_OPTION, message)
         })?;

@@ -56,7 +56,7 @@ async fn exit_codes_and_errors() {
         (&["convert", bad][..], 1, "is not a PDF"),
         (&["convert", "/no/such.pdf"], 1, "/no/such.pdf: there is no such file"),
         (&["convert", good, "--pages", "13"], 1, "bad_page_range"),
-        (&["convert", good, "--processor", "llm"], 1, "BINDERY_LLM_BASE_URL"),
+        (&["convert", good, "--processor", "llm"], 2, "BINDERY_LLM_BASE_URL"),
         (&["convert", good, "--priority", "99"], 2, "-10 to 10"),
         (&["convert", good, good, "-o", "x.md"], 2, "--out-dir"),
         (&["convert", good, namesake, "--out-dir", "x"], 2, "same name"),

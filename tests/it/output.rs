@@ -113,7 +113,9 @@ async fn a_command_that_waits_for_the_reader_of_a_pipe_can_be_interrupted() {
 #[tokio::test]
 async fn standard_output_by_another_name_is_added_to() {
     let folder = Folder::new();
-    let script = r#"echo before > o.txt; { "$0" convert s.pdf -o /dev/stdout && echo after; } >> o.txt"#;
+    // What /dev/stdout is, but a link that may be lost.
+    symlink("/proc/self/fd/1", folder.at("stdout")).unwrap();
+    let script = r#"echo before > o.txt; { "$0" convert s.pdf -o stdout && echo after; } >> o.txt"#;
     let mut shell = tokio::process::Command::new("sh");
     shell.args(["-c", script, env!("CARGO_BIN_EXE_bindery")]).current_dir(folder.0.path());
     shell.env("BINDERY_DATA_DIR", folder.at("data")).env("RUST_LOG", "error");

@@ -1,12 +1,15 @@
 //! A thin typed client for `POST {base}/chat/completions`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
+use tokio::sync::watch;
 
 use super::quirks::Dislike;
 use super::reply::{self, Reply, quoted};
@@ -14,16 +17,50 @@ use crate::clock::Timestamp;
 use crate::processor::CallVerdict;
 use crate::task::{Failure, code};
 
+/// What calls are made to, below the base URL.
+const CALLS: &str = "/chat/completions";
 /// An answer longer than this is no page.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 pub(super) struct Client {
     http: reqwest::Client,
     url: Url,
-    /// The variable that names a proxy for calls there.
-    proxy: Option<&'static str>,
+    /// May change while calls are in flight.
+    auth: watch::Sender<Arc<Auth>>,
+    /// The proxy that calls go through, and the variable that names it.
+    proxy: Option<String>,
+}
+
+/// The key of calls.
+#[derive(Default)]
+struct Auth {
+    headers: HeaderMap,
     /// Endpoints like to repeat what they do not accept.
     secret: Option<String>,
+}
+
+impl Auth {
+    fn new(key: Option<&str>, url: &Url) -> Result<Self, String> {
+        let Some(key) = key else { return Ok(Self::default()) };
+        let sensitive = |text: &str| {
+            let mut value = HeaderValue::from_str(text)
+                .map_err(|_| "the LLM API key has characters that a header cannot carry".to_owned())?;
+            value.set_sensitive(true);
+            Ok::<_, String>(value)
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {key}"))?);
+        // Azure looks for it under its own name; no other server minds.
+        if url.host_str().is_some_and(|host| host.ends_with(".azure.com")) {
+            headers.insert("api-key", sensitive(key)?);
+        }
+        Ok(Self { headers, secret: Some(key.to_owned()) })
+    }
+
+    /// The text without the key.
+    fn redacted(&self, text: &str) -> String {
+        self.secret.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(the key)"))
+    }
 }
 
 /// A call without a usable answer.
@@ -54,31 +91,16 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") {
             return Err("the LLM base URL must begin with http:// or https://".to_owned());
         }
-        // What stands in its query, such as the api-version of Azure, stays there. Many copy the whole URL.
-        let path = url.path().trim_end_matches('/');
-        let path = format!("{}/chat/completions", path.strip_suffix("/chat/completions").unwrap_or(path));
+        // What stands in its query, such as the api-version of Azure, stays there.
+        let base = url.path().trim_end_matches('/');
+        let path = format!("{}{CALLS}", base.strip_suffix(CALLS).unwrap_or(base));
         url.set_path(&path);
-        let mut headers = HeaderMap::new();
-        if let Some(key) = api_key {
-            let sensitive = |text: &str| {
-                let mut value = HeaderValue::from_str(text)
-                    .map_err(|_| "the LLM API key has characters that a header cannot carry".to_owned())?;
-                value.set_sensitive(true);
-                Ok::<_, String>(value)
-            };
-            headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {key}"))?);
-            // Azure looks for it under its own name; nobody else minds.
-            if url.host_str().is_some_and(|host| host.ends_with(".azure.com")) {
-                headers.insert("api-key", sensitive(key)?);
-            }
-        }
+        let auth = Auth::new(api_key, &url)?;
         // Installing it twice is refused, which is fine: somebody else's provider serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
-            // Wherever an answer points to, neither the key nor a page goes there: another host is another one's, and a
-            // POST that becomes a GET reads nothing.
-            .redirect(reqwest::redirect::Policy::none())
-            .default_headers(headers)
+            // A redirected POST becomes a GET, or would take pages and key to another host.
+            .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = ca_file {
@@ -87,13 +109,20 @@ impl Client {
             http = http.tls_certs_merge(roots.ok_or("the CA file holds no certificate in PEM form")?);
         }
         let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
-        let proxy = proxy_variable(url.scheme(), |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-        Ok(Self { http, url, proxy, secret: api_key.map(str::to_owned) })
+        let proxy = proxy_of(&url, |name| std::env::var(name).ok());
+        Ok(Self { http, url, auth: watch::Sender::new(Arc::new(auth)), proxy })
     }
 
-    /// The text without the key.
-    fn redacted(&self, text: &str) -> String {
-        self.secret.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "(the key)"))
+    /// Uses another key from the next call on.
+    pub(super) fn set_api_key(&self, key: Option<&str>) -> Result<(), String> {
+        self.auth.send_replace(Arc::new(Auth::new(key, &self.url)?));
+        Ok(())
+    }
+
+    /// Its base URL, without what may be secret.
+    pub(super) fn base_url(&self) -> String {
+        let url = without_secrets(self.url.clone());
+        url.as_str().strip_suffix(CALLS).unwrap_or(url.as_str()).to_owned()
     }
 
     /// Where it is, without what may be secret.
@@ -104,34 +133,38 @@ impl Client {
 
     /// One call. The caller bounds its time.
     pub(super) async fn complete(&self, request: Bytes) -> Result<Reply, CallError> {
-        let call = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+        let auth = Arc::clone(&self.auth.borrow());
+        let call = self.http.post(self.url.clone()).headers(auth.headers.clone());
+        let call = call.header(CONTENT_TYPE, "application/json");
         // As a stream the body is let go of as soon as it is sent. Any other one is kept until the answer is there; with
         // a thousand calls in flight that is most of the memory.
         let length = request.len();
         let once = futures::stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(request)));
         let call = call.header(CONTENT_LENGTH, length).body(reqwest::Body::wrap_stream(once));
-        let response = call.send().await.map_err(|e| unreachable(&e, self.proxy))?;
+        let unreachable = |error: &reqwest::Error| unreachable(error, self.proxy.as_deref());
+        let response = call.send().await.map_err(|e| unreachable(&e))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(|e| unreachable(&e, self.proxy))?);
+            body.extend_from_slice(&chunk.map_err(|e| unreachable(&e))?);
             if body.len() > MAX_ANSWER {
                 let why = Failure::passing(code::BAD_ANSWER, format!("the answer is longer than {MAX_ANSWER} bytes"));
                 return Err(CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
             }
         }
         if status.is_success() {
-            let redact = |why: Failure| Failure { message: self.redacted(&why.message), ..why };
+            let redact = |why: Failure| Failure { message: auth.redacted(&why.message), ..why };
             return reply::parse(&body)
                 .map_err(redact)
                 .map_err(|why| CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
         }
-        if status.is_redirection() {
-            return Err(redirected(&self.url, status, &headers));
-        }
-        let mut error = refused(status, retry_after(&headers, Timestamp::now()), &body);
-        error.why.message = self.redacted(&error.why.message);
+        let mut error = if status.is_redirection() {
+            redirected(&self.url, status, &headers)
+        } else {
+            refused(status, retry_after(&headers, Timestamp::now()), &body)
+        };
+        error.why.message = auth.redacted(&error.why.message);
         Err(error)
     }
 }
@@ -139,7 +172,11 @@ impl Client {
 /// A call that broke off may have been paid, so it counts as an attempt; one that found nobody does not.
 fn unreachable(error: &reqwest::Error, proxy: Option<&str>) -> CallError {
     let away = error.is_connect();
-    let what = if away { "cannot be reached" } else { "broke off its answer" };
+    let what = match proxy {
+        Some(proxy) if away => format!("cannot be reached through {proxy}"),
+        _ if away => "cannot be reached".to_owned(),
+        _ => "broke off its answer".to_owned(),
+    };
     // The last cause says most: connection refused, no such name, a certificate that nobody vouches for.
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let cause = causes.last().map(|cause| format!(": {}", quoted(&cause.to_string()))).unwrap_or_default();
@@ -149,28 +186,43 @@ fn unreachable(error: &reqwest::Error, proxy: Option<&str>) -> CallError {
     CallError { why, verdict, paid: !away, dislikes: None }
 }
 
-/// The variable that has calls to URLs of this scheme go through a proxy, unless `NO_PROXY` excepts their host.
-fn proxy_variable(scheme: &str, is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
-    let own = if scheme == "https" { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
-    own.into_iter().chain(["ALL_PROXY", "all_proxy"]).find(|name| is_set(name))
+/// The proxy of calls to `url`, as the usual variables name it; for words alone, since the HTTP client reads them itself.
+fn proxy_of(url: &Url, env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let env = |name: &str| env(name).filter(|value| !value.is_empty());
+    let host = url.host_str()?;
+    let exempt = |entry: &str| {
+        let entry = entry.trim().trim_start_matches('.');
+        entry == "*" || host == entry || host.strip_suffix(entry).is_some_and(|rest| rest.ends_with('.'))
+    };
+    if env("no_proxy").or_else(|| env("NO_PROXY")).is_some_and(|list| list.split(',').any(exempt)) {
+        return None;
+    }
+    let own = format!("{}_proxy", url.scheme());
+    let names = [own.to_uppercase(), own, "ALL_PROXY".to_owned(), "all_proxy".to_owned()];
+    let (name, proxy) =
+        names.into_iter().find_map(|name| Some((env(&name)?, name))).map(|(proxy, name)| (name, proxy))?;
+    let proxy = proxy.rsplit_once('@').map_or(proxy.as_str(), |(_, host)| host);
+    Some(format!("the proxy {proxy} of {name}"))
 }
 
-/// Says where a redirection leads, which is for the operator to follow: in the base URL.
+fn without_secrets(mut url: Url) -> Url {
+    // What cannot be taken off was not there.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
+/// Pages and key go where the operator sends them, and not where an answer does.
 fn redirected(url: &Url, status: StatusCode, headers: &HeaderMap) -> CallError {
-    let target = headers.get(LOCATION).and_then(|value| url.join(value.to_str().ok()?).ok());
-    let place = target.map(|mut target| {
-        // What may be secret in it does not belong into a message.
-        target.set_query(None);
-        target.set_fragment(None);
-        let _ = (target.set_username(""), target.set_password(None));
-        format!(" to {}", quoted(target.as_str()))
-    });
-    let place = place.unwrap_or_default();
+    let place = headers.get(LOCATION).and_then(|place| url.join(place.to_str().ok()?).ok());
+    let place = place.map(|place| format!(" to {}", quoted(without_secrets(place).as_str()))).unwrap_or_default();
     let message = format!(
         "the endpoint redirects{place} ({}): redirections are not followed, set the base URL to where it leads",
         status.as_u16()
     );
-    CallError::unpaid(Failure::permanent(code::ENDPOINT_REFUSED, message), CallVerdict::Answered)
+    CallError::unpaid(Failure::permanent(code::MODEL_NOT_FOUND, message), CallVerdict::Answered)
 }
 
 fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallError {
@@ -180,6 +232,10 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
     let permanent = |code, what: &str| Failure::permanent(code, format!("{what} ({number}): {said}"));
     let unavailable = || Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}"));
     match number {
+        429 if is_out_of_quota(body) => {
+            let why = permanent(code::ENDPOINT_UNAUTHORIZED, "the endpoint's quota is used up");
+            CallError::unpaid(why, CallVerdict::Answered)
+        }
         429 => {
             let why = Failure::passing(code::RATE_LIMITED, "the endpoint is asked too often (429)");
             CallError::unpaid(why, CallVerdict::Limited(after))
@@ -203,6 +259,13 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
             CallError { dislikes, ..CallError::unpaid(why, CallVerdict::Answered) }
         }
     }
+}
+
+/// Whether no later call will be accepted either, until somebody pays (OpenAI's error codes; gateways repeat them).
+fn is_out_of_quota(body: &[u8]) -> bool {
+    let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
+    let names = ["/error/code", "/error/type"].into_iter().filter_map(|place| json.pointer(place)?.as_str());
+    names.into_iter().any(|name| matches!(name, "insufficient_quota" | "insufficient_balance"))
 }
 
 /// What a refusal says, where it is JSON of one of the usual forms.
@@ -300,15 +363,28 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_named_by_its_variable() {
-        for (scheme, set, expected) in [
-            ("http", &["http_proxy", "HTTPS_PROXY"][..], Some("http_proxy")),
-            ("https", &["HTTP_PROXY", "https_proxy"], Some("https_proxy")),
-            ("https", &["http_proxy", "ALL_PROXY"], Some("ALL_PROXY")),
-            ("http", &["HTTPS_PROXY"], None),
-        ] {
-            assert_eq!(proxy_variable(scheme, |name| set.contains(&name)), expected, "{scheme} {set:?}");
+    fn a_proxy_is_named_where_there_is_one() {
+        let of = |url: &str, variables: &[(&str, &str)]| {
+            let env =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
+            proxy_of(&url.parse().unwrap(), env).unwrap_or_default()
+        };
+        let own = [("http_proxy", "http://ann:geheim@p:9")];
+        assert_eq!(of("http://h/v1", &own), "the proxy p:9 of http_proxy");
+        assert_eq!(of("https://h/v1", &own), "");
+        assert_eq!(of("https://h/v1", &[("ALL_PROXY", "p:1")]), "the proxy p:1 of ALL_PROXY");
+        for exempt in ["h.org", ".org", "x, h.org", "*"] {
+            assert_eq!(of("http://h.org/v1", &[own[0], ("NO_PROXY", exempt)]), "", "{exempt}");
         }
+        assert_ne!(of("http://h.org/v1", &[own[0], ("NO_PROXY", "rg,h")]), "");
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_is_not_waited_for() {
+        let body = br#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#;
+        let error = refused(StatusCode::TOO_MANY_REQUESTS, None, body);
+        assert_eq!((error.why.retryable, &*error.why.code), (false, code::ENDPOINT_UNAUTHORIZED));
+        assert!(error.why.message.contains("You exceeded your current quota"));
     }
 
     #[test]
@@ -317,6 +393,8 @@ mod tests {
         for base in ["http://h/v1", "http://h/v1/", "http://h/v1/chat/completions", "http://h/v1/chat/completions/"] {
             assert_eq!(url(base).unwrap(), "http://h/v1/chat/completions");
         }
+        let shown = Client::new("http://ann:geheim@h:7/v1?key=geheim", None, None).unwrap().base_url();
+        assert_eq!(shown, "http://h:7/v1");
         let azure = "https://x.openai.azure.com/openai/deployments/d?api-version=1";
         let expected = "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1";
         assert_eq!(url(azure).unwrap(), expected);

@@ -104,6 +104,8 @@ pub struct Books {
     pub calls_by_page: HashMap<u32, usize>,
     /// What was asked for, call by call.
     pub asked: Vec<Asked>,
+    /// What calls by HTTP/1 brought as their key.
+    pub keys: Vec<String>,
     /// Calls answered with a page.
     pub paid: Vec<u32>,
     /// Calls that came and are not answered yet, and the most there ever were.
@@ -261,7 +263,7 @@ impl Drop for InFlight {
 /// caller has hung up, which is what tells that a call was cut off.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
-    while let Some((path, body)) = read_request(&mut stream).await {
+    while let Some((path, body)) = read_request(&mut stream, &state).await {
         let response = tokio::select! {
             response = respond(&state, &path, body) => match response {
                 Some(response) => response,
@@ -331,7 +333,7 @@ impl Wire {
     }
 }
 
-async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<(String, Vec<u8>)> {
+async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>, state: &State) -> Option<(String, Vec<u8>)> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
     let path = line.split(' ').nth(1)?.to_owned();
@@ -342,6 +344,9 @@ async fn read_request(stream: &mut BufReader<impl AsyncRead + Unpin>) -> Option<
         match line.trim().split_once(": ") {
             None => break,
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok()?,
+            Some((name, key)) if name.eq_ignore_ascii_case("authorization") => {
+                state.books.send_modify(|books| books.keys.push(key.to_owned()));
+            }
             Some(_) => {}
         }
     }

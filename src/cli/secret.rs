@@ -1,0 +1,17 @@
+//! Options that name a file with a secret.
+
+use std::path::Path;
+
+use bindery::config::SecretFile;
+
+/// Reads the secret in the file that an option names; clap refuses the option with its error.
+///
+/// # Errors
+/// When the file cannot be read, or is empty.
+pub fn read(file: &str) -> Result<String, String> {
+    let SecretFile { secret, warning } = SecretFile::read(Path::new(file))?;
+    if let Some(warning) = warning {
+        eprintln!("bindery: {warning}");
+    }
+    Ok(secret)
+}
