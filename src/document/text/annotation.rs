@@ -48,7 +48,7 @@ impl<'a> Walk<'_, 'a> {
             // Whatever sign the document has for it.
             let on = widget.get::<Name<'_>>("AS").is_some_and(|state| state.as_ref() != b"Off");
             self.write(if on { "☑" } else { "☐" }, area, state);
-        } else if widget.contains_key("AP") {
+        } else if widget.get::<Dict<'_>>("AP").is_some() {
             return self.look(widget, area, resources, state);
         } else if let Some(value) = field.value.filter(|_| !field.is_button) {
             self.write(&value, area, state);
@@ -91,14 +91,16 @@ impl<'a> Walk<'_, 'a> {
 }
 
 /// What a widget and the fields above it say; the nearest holds (PDF 32000-1, 12.7.3.1).
-struct Field {
-    is_button: bool,
-    is_push_button: bool,
-    value: Option<String>,
+///
+/// The hash of a page takes it as it is, so it is all of what a page's text may depend on in a field.
+pub(in crate::document) struct Field {
+    pub(in crate::document) is_button: bool,
+    pub(in crate::document) is_push_button: bool,
+    pub(in crate::document) value: Option<String>,
 }
 
 impl Field {
-    fn of(widget: &Dict<'_>) -> Self {
+    pub(in crate::document) fn of(widget: &Dict<'_>) -> Self {
         let (mut kind, mut flags, mut value) = (None, None, None);
         let mut node = Some(widget.clone());
         for _ in 0..MAX_DEPTH {

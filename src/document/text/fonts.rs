@@ -12,7 +12,7 @@ use hayro_font::{Font, FontCache, FontGlyph, StandardFont};
 use hayro_interpret::InterpreterSettings;
 use hayro_interpret::hayro_cmap::{BfString, CMap, CMapName, CidFamily};
 use hayro_syntax::object::dict::keys;
-use hayro_syntax::object::{Array, Dict, Name, ObjectIdentifier, Rect as PdfRect, String as PdfString};
+use hayro_syntax::object::{Array, Dict, Name, Object, ObjectIdentifier, Rect as PdfRect, String as PdfString};
 use hayro_syntax::page::Resources;
 use unicode_normalization::char::decompose_compatible;
 
@@ -93,7 +93,8 @@ impl<'a> PageFont<'a> {
     fn new(font: Font<'a>, dict: &Dict<'a>, settings: &InterpreterSettings) -> Self {
         let kind = dict.get::<Name<'_>>(keys::SUBTYPE);
         let composite = kind.as_deref() == Some(b"Type0");
-        let mute = composite && !dict.contains_key(keys::TO_UNICODE);
+        let mute =
+            composite && dict.get::<Object<'_>>(keys::TO_UNICODE).is_none_or(|map| matches!(map, Object::Null(_)));
         let horizontal = font.is_horizontal();
         let scale = if kind.as_deref() == Some(b"Type3") { drawn_scale(dict) } else { 1.0 };
         let mut made = Self {

@@ -7,7 +7,7 @@ use hayro_syntax::object::{Array, Dict, MaybeRef, Name, ObjectIdentifier};
 use hayro_syntax::xref::XRef;
 
 /// The groups that the document's default configuration hides.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::document) struct Layers(HashSet<ObjectIdentifier>);
 
 impl Layers {
@@ -25,6 +25,11 @@ impl Layers {
         }
         hidden.extend(groups(&config, "OFF"));
         Self(hidden)
+    }
+
+    /// Whether the group is hidden.
+    pub(in crate::document) fn hides(&self, group: ObjectIdentifier) -> bool {
+        self.0.contains(&group)
     }
 
     /// Whether the group, or the membership of groups, that `dict` holds under `key` is hidden.
