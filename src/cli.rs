@@ -80,7 +80,7 @@ enum Command {
     Events(tasks::Events),
     /// Give tasks up; finished pages stay readable
     Cancel(tasks::Tasks),
-    /// Run the pages of ended tasks again that have no Markdown
+    /// Run the pages of ended tasks again that have no Markdown or are marked unfaithful
     Retry(tasks::Retry),
     /// Remove tasks and their files
     Delete(tasks::Delete),

@@ -5,6 +5,12 @@
 //! up here. Whose page it is counts, too: unless the operator has tenants share, each has a [scope](LedgerScope) of its
 //! own, in which others find nothing.
 //!
+//! **Good pages.** A page that was taken although it strays from what its PDF says (`unfaithful`) is an output with a
+//! finding: it stands here like any other, so a task that is resumed does not pay for it again, and whoever brings the
+//! same page gets it with the finding. An explicit retry reads it again: from then on the task takes no such page but
+//! those that it has read itself since. So it pays at most once more for each of them a retry, however often it is
+//! resumed.
+//!
 //! **Write order.** A worker puts a page here *before* it tells anyone the outcome. So whoever hears of a page can
 //! find it, and a process that dies in between has lost nothing but the news.
 //!

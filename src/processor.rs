@@ -204,7 +204,8 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Everything besides the page that decides what its Markdown will be: a version, a model, a prompt. Pages that show
     /// the same are reused from the ledger, also in another PDF, as long as this stays the same. So raise a version
-    /// whenever outputs would differ, and let no output depend on other pages.
+    /// whenever outputs would differ, and let no output depend on other pages. Where outputs depend on the page's number,
+    /// as they do when a prompt names it, the recipe has `"by_number": true`; such a page is reused at its number only.
     fn recipe(&self, options: &TaskOptions) -> serde_json::Value;
 
     /// All recipes that a page may come out by, the first of them [`Self::recipe`]. A page is looked up under each, in

@@ -134,7 +134,7 @@ pub(super) struct RetryQuery {
     max_cost: Option<String>,
 }
 
-/// Runs the pages of an ended task again that have no Markdown
+/// Runs the pages of an ended task again that have no Markdown or are marked unfaithful
 #[utoipa::path(
     post,
     path = "/v1/tasks/{id}/retry",

@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::blob::hex;
+use crate::task::PageOutput;
 
 /// Whether tenants share what the ledger has; the setting `ledger_scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,20 +73,54 @@ impl LedgerScope {
 
 /// Everything besides the page that decides what its Markdown will be, as a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RecipeHash([u8; 32]);
+pub struct RecipeHash {
+    hash: [u8; 32],
+    /// Whether it also depends on the page's number.
+    by_number: bool,
+    /// Whether pages that stray from what their PDF says are left where they are.
+    faithful_only: bool,
+}
 
 impl RecipeHash {
     /// The hash of a recipe: processor, version, model, prompt, parameters.
     #[must_use]
     pub fn of(recipe: &impl Serialize) -> Self {
         let json = serde_json::to_vec(recipe).unwrap_or_default();
-        Self(Sha256::digest(json).into())
+        Self { hash: Sha256::digest(json).into(), by_number: false, faithful_only: false }
+    }
+
+    /// The same, when `by_number` for each page number another one: for recipes that a page's number goes into.
+    #[must_use]
+    pub const fn with_number(self, by_number: bool) -> Self {
+        Self { by_number, ..self }
+    }
+
+    /// The same, without the pages that stray from what their PDF says.
+    #[must_use]
+    pub const fn faithful_only(self) -> Self {
+        Self { faithful_only: true, ..self }
+    }
+
+    /// Whether a page that came out like this may be found and kept under it.
+    #[must_use]
+    pub fn takes(self, output: &PageOutput) -> bool {
+        !(self.faithful_only && output.is_unfaithful())
+    }
+
+    /// The recipe as it is for one page (its number from 1).
+    #[must_use]
+    pub fn for_page(self, page: u32) -> Self {
+        if !self.by_number {
+            return self;
+        }
+        let hash = Sha256::new().chain_update(b"page").chain_update(page.to_be_bytes()).chain_update(self.hash);
+        Self { hash: hash.finalize().into(), by_number: false, ..self }
     }
 }
 
 impl fmt::Display for RecipeHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hex(&self.hash))
     }
 }
 
@@ -127,14 +162,15 @@ impl PageKey {
     /// The key of a page by what it shows.
     #[must_use]
     pub fn of_content(scope: &LedgerScope, content: &[u8; 32], recipe: RecipeHash) -> Self {
-        let older = Sha256::new().chain_update(b"content").chain_update(content).chain_update(recipe.0);
+        let older = Sha256::new().chain_update(b"content").chain_update(content).chain_update(recipe.hash);
         Self::new(scope, PageId::of_content(scope, content), recipe, older)
     }
 
     /// The key of a page whose content has no hash, by its file's hash and its number (from 1).
     #[must_use]
     pub fn of_place(scope: &LedgerScope, source_sha256: &str, page: u32, recipe: RecipeHash) -> Self {
-        let older = Sha256::new().chain_update(source_sha256).chain_update(page.to_be_bytes()).chain_update(recipe.0);
+        let older =
+            Sha256::new().chain_update(source_sha256).chain_update(page.to_be_bytes()).chain_update(recipe.hash);
         Self::new(scope, PageId::of_place(scope, source_sha256, page), recipe, older)
     }
 
@@ -229,10 +265,10 @@ mod tests {
     fn older_names_are_those_of_older_versions() {
         let recipe = RecipeHash::of(&"text");
         let key = PageKey::of_content(&LedgerScope::SHARED, &[7; 32], recipe);
-        let hash = Sha256::digest([&b"content"[..], &[7; 32], &recipe.0].concat());
+        let hash = Sha256::digest([&b"content"[..], &[7; 32], &recipe.hash].concat());
         assert_eq!(key.older_blob_key().unwrap(), format!("ledger/{}/{}.json", hex(&hash[..1]), hex(&hash)));
         let key = PageKey::of_place(&LedgerScope::SHARED, "aa", 3, recipe);
-        let hash = Sha256::digest([&b"aa"[..], &3_u32.to_be_bytes(), &recipe.0].concat());
+        let hash = Sha256::digest([&b"aa"[..], &3_u32.to_be_bytes(), &recipe.hash].concat());
         assert!(key.older_blob_key().unwrap().ends_with(&format!("/{}.json", hex(&hash))));
         assert_eq!(page_of(&format!("{}.json", hex(&hash))), None);
     }

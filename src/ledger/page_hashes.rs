@@ -90,6 +90,7 @@ impl PageHashes {
     /// # Errors
     /// As [`Self::get`].
     pub fn page_key(&self, page: u32, recipe: RecipeHash) -> io::Result<PageKey> {
+        let recipe = recipe.for_page(page);
         Ok(match self.get(page)? {
             PageHash::Content(content) => PageKey::of_content(&self.scope, &content, recipe),
             PageHash::None | PageHash::Unknown => PageKey::of_place(&self.scope, &self.source_sha256, page, recipe),
@@ -102,7 +103,7 @@ impl PageHashes {
     /// As [`Ledger::get`] and [`Self::get`].
     pub fn find(&self, ledger: &Ledger, page: u32, recipes: &[RecipeHash]) -> io::Result<Option<PageOutput>> {
         for recipe in recipes {
-            if let Some(output) = ledger.get(self.page_key(page, *recipe)?)? {
+            if let Some(output) = ledger.get(self.page_key(page, *recipe)?)?.filter(|output| recipe.takes(output)) {
                 return Ok(Some(output));
             }
         }

@@ -52,7 +52,9 @@ impl Workshop {
                 continue;
             };
             let content = reader.content_hash(page).ok();
-            let key = |recipe: &RecipeHash| content.map(|content| PageKey::of_content(scope, &content, *recipe));
+            let key = |recipe: &RecipeHash| {
+                content.map(|content| PageKey::of_content(scope, &content, recipe.for_page(page)))
+            };
             let known = recipes.iter().filter_map(key).any(|key| self.ledger.has(key));
             let (route, mut amount) = processor.estimate(&facts, options);
             if known {

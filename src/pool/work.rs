@@ -35,7 +35,8 @@ pub struct JobSpec {
     pub options: TaskOptions,
     /// Who reads the pages.
     pub processor: Arc<dyn Processor>,
-    /// The hashes of its recipes, for the ledger.
+    /// The hashes of its recipes, for the ledger; behind them, of a task that is retried, the one under which it keeps
+    /// pages that the others do not take.
     pub recipes: Vec<RecipeHash>,
     /// What a document may be.
     pub limits: DocumentLimits,
@@ -66,7 +67,9 @@ impl JobSpec {
     /// # Errors
     /// When it cannot be looked up what the page shows, or there is no such recipe.
     pub fn page_key(&self, page: u32, output: &PageOutput) -> std::io::Result<PageKey> {
-        let recipe = self.recipes.get(output.recipe).ok_or(std::io::ErrorKind::InvalidInput)?;
+        let own = self.recipes.get(output.recipe).filter(|recipe| recipe.takes(output));
+        let recipe = own.or_else(|| self.recipes.last().filter(|last| last.takes(output)));
+        let recipe = recipe.ok_or(std::io::ErrorKind::InvalidInput)?;
         self.hashes.page_key(page, *recipe)
     }
 

@@ -43,7 +43,7 @@ use self::prompt::{Ask, PageInput};
 use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
 use super::unread;
-use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::{ImageOptions, PageFacts, PageReader};
 use crate::metrics;
 use crate::output::markdown;
@@ -569,14 +569,22 @@ impl Processor for LlmProcessor {
     }
 
     fn recipe(&self, options: &TaskOptions) -> Value {
-        json!({
+        let (prompt, input) = (self.prompt(options), self.input_kind(options));
+        let mut recipe = json!({
             "processor": self.name(),
             "version": prompt::VERSION,
             "model": self.model(options),
-            "prompt": self.prompt(options),
-            "input": self.input_kind(options),
+            "prompt": prompt,
+            "input": input,
             "image_side": self.image_side(options),
-        })
+        });
+        if prompt::names_page(prompt) {
+            recipe["by_number"] = json!(true);
+        }
+        if input != PageInputKind::Image {
+            recipe["text"] = TextProcessor.recipe(options);
+        }
+        recipe
     }
 
     fn is_isolated(&self) -> bool {
@@ -588,6 +596,8 @@ impl Processor for LlmProcessor {
         let own = self.recipe(options);
         let mut by_fallback = own.clone();
         by_fallback["fallback"] = json!(self.fallback(options));
+        // The text layer may be one of them.
+        by_fallback["text"] = TextProcessor.recipe(options);
         vec![own, by_fallback]
     }
 

@@ -286,7 +286,7 @@ impl Supervisor {
             hashes: PageHashes::new(self.blob.clone(), &record.work_dir, &record.source.sha256, scope),
             file_name: record.file_name.clone(),
             options: record.options.clone(),
-            recipes: recipe_hashes(processor.as_ref(), &record.options, record.tenant.as_deref()),
+            recipes: task_recipes(processor.as_ref(), record),
             processor: Arc::clone(processor),
             limits: self.options.limits,
             max_attempts: self.options.retry.max_attempts,
@@ -490,10 +490,23 @@ impl Handler<JobReport> for Supervisor {
 pub(super) fn recipe_hashes(processor: &dyn Processor, options: &TaskOptions, tenant: Option<&str>) -> Vec<RecipeHash> {
     let several = processor.is_paid() && options.shard_pages.unwrap_or(1) > 1;
     let name = |recipe: Value| {
+        let by_number = recipe["by_number"] == true;
         let own = several.then(|| json!({ "recipe": recipe, "beside_others_of": tenant }));
-        RecipeHash::of(&own.unwrap_or(recipe))
+        RecipeHash::of(&own.unwrap_or(recipe)).with_number(by_number)
     };
     processor.recipes(options).into_iter().map(name).collect()
+}
+
+/// The names under which the ledger may have the pages of a task that is there. One that is retried does not take pages
+/// that stray from what their PDF says, but those that it has read itself since.
+pub(super) fn task_recipes(processor: &dyn Processor, record: &TaskRecord) -> Vec<RecipeHash> {
+    let recipes = recipe_hashes(processor, &record.options, record.tenant.as_deref());
+    if record.retries == 0 {
+        return recipes;
+    }
+    let since = json!({ "task": record.id, "retries": record.retries, "processor": processor.recipe(&record.options) });
+    let own = RecipeHash::of(&since).with_number(true);
+    recipes.into_iter().map(RecipeHash::faithful_only).chain(std::iter::once(own)).collect()
 }
 
 fn sum(a: Usage, b: Usage) -> Usage {

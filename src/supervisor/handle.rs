@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Addr, MailboxError};
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Supervisor, recipe_hashes};
+use super::actor::{Supervisor, task_recipes};
 use super::messages::{
     Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrawTaskPage, EstimateTask, Follow,
     FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask, TaskPagesNow,
@@ -350,9 +350,7 @@ impl Handle {
             None => JobPages::default(),
         };
         let recipes = self.processors.get(&record.processor);
-        let recipes = recipes.map_or_else(Vec::new, |processor| {
-            recipe_hashes(processor.as_ref(), &record.options, record.tenant.as_deref())
-        });
+        let recipes = recipes.map_or_else(Vec::new, |processor| task_recipes(processor.as_ref(), &record));
         let (blob, ledger) = (self.blob.clone(), self.ledger.clone());
         let scope = LedgerScope::of(self.ledger_sharing, record.tenant.as_deref());
         let read = tokio::task::spawn_blocking(move || {

@@ -128,7 +128,7 @@ pub struct ListTasks(pub ListQuery);
 #[rtype(result = "Result<TaskRecord, RequestError>")]
 pub struct CancelTask(pub TaskId);
 
-/// Runs the pages of a final task that have no output again, in a new epoch.
+/// Runs the pages of a final task again that have no output or are marked unfaithful, in a new epoch.
 #[derive(Message)]
 #[rtype(result = "Result<TaskRecord, RequestError>")]
 pub struct RetryTask {

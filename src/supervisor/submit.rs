@@ -301,6 +301,7 @@ fn first_record(
         fingerprint: Some(fingerprint(own, source.sha256(), &options, &processor)),
         idempotency: idempotency_key.map(|key| idempotency(own, &key)),
         crashes: std::collections::BTreeMap::new(),
+        retries: 0,
         tenant,
         file_name,
         source: Source { sha256: source.sha256().to_owned(), bytes: source.len(), pages: pages.all },

@@ -45,6 +45,12 @@ impl PageOutput {
     pub fn finding_set(&self) -> FindingSet {
         FindingSet::of(&told(self.findings.clone(), self.checks.as_ref()))
     }
+
+    /// Whether it was taken although it strays from what its PDF says.
+    #[must_use]
+    pub fn is_unfaithful(&self) -> bool {
+        self.checks.as_ref().is_some_and(|checks| checks.unfaithful)
+    }
 }
 
 /// Findings with what older outputs say in their checks alone.

@@ -163,6 +163,9 @@ pub struct TaskRecord {
     /// How often the process died while it read a page, by page; the document as a whole is page 0.
     #[serde(default)]
     pub crashes: BTreeMap<u32, u32>,
+    /// How often its caller asked for a retry.
+    #[serde(default)]
+    pub retries: u32,
     /// Whose it is: the name of the caller's key; absent where there were no keys.
     #[serde(default)]
     pub tenant: Option<String>,
@@ -206,6 +209,7 @@ impl TaskRecord {
             TaskStep::Requeue => self.epoch += 1,
             TaskStep::Retry => {
                 self.epoch += 1;
+                self.retries = self.retries.saturating_add(1);
                 self.error = None;
                 self.result_path = None;
                 self.started_at = None;
@@ -293,6 +297,7 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         fingerprint: Some(format!("print-{id}")),
         idempotency: None,
         crashes: BTreeMap::new(),
+        retries: 0,
         tenant: None,
         file_name: Some("a \"quoted\" näme.pdf".into()),
         source: Source { sha256: "00".repeat(32), bytes: 4, pages: 12 },
@@ -348,7 +353,7 @@ mod tests {
         let mut task = test_record(1_000);
         task.take(TaskStep::Fail, Timestamp::from_millis(2_000), Duration::ZERO).unwrap();
         task.take(TaskStep::Retry, Timestamp::from_millis(3_000), Duration::ZERO).unwrap();
-        assert_eq!((task.status, task.epoch), (TaskStatus::Pending, 2));
+        assert_eq!((task.status, task.epoch, task.retries), (TaskStatus::Pending, 2, 1));
         assert_eq!((task.finished_at, task.expires_at, task.error), (None, None, None));
     }
 }

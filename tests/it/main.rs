@@ -27,6 +27,7 @@ mod hostile;
 mod image;
 mod inspect;
 mod layouts;
+mod ledger;
 mod llm;
 mod metrics;
 mod mutants;

@@ -46,6 +46,14 @@ pub(super) struct Ask<'a> {
     pub(super) newer_name: bool,
 }
 
+/// What stands for the page's number in a prompt.
+const PAGE: &str = "{page}";
+
+/// Whether the number of a page goes into this prompt, and so into what is answered.
+pub(super) fn names_page(prompt: &str) -> bool {
+    prompt.contains(PAGE)
+}
+
 /// The line that stands before each page when a call has several.
 pub(super) fn marker(page: u32) -> String {
     format!("<<<page {page}>>>")
@@ -116,8 +124,8 @@ pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
     let numbers = pages.iter().map(|page| page.page.to_string()).collect::<Vec<_>>().join(", ");
     let several = pages.len() > 1;
     let mut system = Cow::Borrowed(ask.prompt);
-    if system.contains("{page}") {
-        system = Cow::Owned(system.replace("{page}", &numbers));
+    if names_page(&system) {
+        system = Cow::Owned(system.replace(PAGE, &numbers));
     }
     if several {
         system = Cow::Owned(format!("{system}\n\n{SEVERAL}"));
