@@ -2,16 +2,19 @@
 //!
 //! Pages are joined by their number and never by the order or count of answers, so the result of any run is
 //! byte-equal to that of a sequential one (invariant I3). What a page cannot know of its document is added here: which
-//! headers it repeats (`margins`), and which titles the outline has (`headings`).
+//! headers it repeats (`margins`), and which titles the outline has (`headings`); and what it says that looks like
+//! a mark of the result is kept from being one (`marks`).
 
 mod headings;
 mod margins;
+mod marks;
 mod page_numbers;
 
 use std::io::{self, Write};
 
 pub use self::headings::Headings;
 pub use self::margins::{RepeatedMargins, SeenMargins};
+use self::marks::without_marks;
 use crate::task::{PageStatus, PageView, TaskOptions};
 
 /// Writes the Markdown of pages that are handed over in ascending order.
@@ -42,7 +45,10 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
             (PageStatus::Done, ..) if page.is_unread() => {
                 format!("<!-- page {}: not read: no text layer; needs OCR or a model -->", page.page)
             }
-            (PageStatus::Done, markdown, _) => markdown.as_deref().unwrap_or_default().trim().to_owned(),
+            (PageStatus::Done, markdown, _) => {
+                let template = self.options.page_separator.as_deref().unwrap_or(TaskOptions::DEFAULT_SEPARATOR);
+                without_marks(markdown.as_deref().unwrap_or_default().trim(), template).into_owned()
+            }
             (PageStatus::Failed, _, error) => {
                 let code = error.as_ref().map_or("unknown", |failure| &failure.code);
                 // A code of someone's own processor must not be able to end the comment.
