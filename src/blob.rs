@@ -236,6 +236,14 @@ impl LocalBlob {
         absent(fs::remove_file(self.path(key)?)).map(drop)
     }
 
+    /// Gives the blob under `from` the key `to` in a folder that is there; nothing there is fine.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        absent(fs::rename(self.path(from)?, self.path(to)?)).map(drop)
+    }
+
     /// Removes a task's files from its folder `key`, and the folder unless something else is in it; nothing there is fine.
     ///
     /// # Errors

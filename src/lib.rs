@@ -41,9 +41,10 @@
 //!
 //! # Life of a PDF
 //! 1. **Submit.** The bytes go to a temporary file as they come. A worker has a reader process open the PDF and count its
-//!    pages; what is not acceptable is refused now and leaves nothing. The file is synced and renamed to `tasks/<id>/source.pdf`,
-//!    then the record is written as `pending`, then its copy beside the source, then the caller gets its answer. From
-//!    here on the task survives. The same submit again finds the same task.
+//!    pages; what is not acceptable is refused now and leaves nothing. The file is synced and renamed to
+//!    `tasks/<id>/source.pdf`, beside a copy of the record that does not count yet; then the record is written as `pending`,
+//!    then the copy counts, then the caller gets its answer. From here on the task survives, and no failure takes its id
+//!    back. The same submit again finds the same task.
 //! 2. **Plan.** The supervisor starts a [`JobActor`](job::JobActor). A worker opens the PDF again; pages that are known
 //!    to be in the ledger are done at once, and the rest is cut into shards of consecutive pages.
 //! 3. **Dispatch.** The shards wait in the [`FairQueue`](pool::FairQueue), beside those of all other jobs. Whenever a

@@ -10,8 +10,8 @@
 //! Only the supervisor changes a task's status (invariant I12), and only through its store.
 //!
 //! **Write order**, from the submit to the end:
-//! 1. the source is synced and stands under its key, then the record is created, then its copy is written beside the
-//!    source, then the task is acknowledged;
+//! 1. the source and the first copy of the record are synced, then the record is created, then the copy gets the name
+//!    under which it counts, then the task is acknowledged;
 //! 2. a page is in the ledger, then its outcome is told ([`pool`](crate::pool));
 //! 3. the result stands whole under its key, then the copy says how the task ended, then the record does;
 //! 4. a delete removes the copy, then the record, then the folder; a purge notes before them what else is to go, and
@@ -20,6 +20,7 @@
 //! So whatever a reader finds in a record is already there, and whatever a death in between leaves behind can be told
 //! from what is still needed: the janitor's table in `supervisor/janitor.rs` has every case.
 
+mod accept;
 mod actor;
 mod commands;
 mod deletion;

@@ -4,7 +4,7 @@
 //! | place | names |
 //! |---|---|
 //! | `tasks/` | a folder a task, called by its id: a UUID of version 7 |
-//! | `tasks/<id>/` | `source.pdf`, `pages.hashes`, `record-<epoch>.json`, `result-<epoch>.md` and `.json` |
+//! | `tasks/<id>/` | `source.pdf`, `pages.hashes`, `record-<epoch>.json`, `record-<epoch>.prepared`, `result-<epoch>.md` and `.json` |
 //! | `ledger/<aa>/` | `<page>-<recipe>.json`, each 64 hex digits, the first of which are aa; of earlier versions `<64 hex digits>.json` |
 //! | `purges/` | `<task>.json` |
 //! | `nodes/` | `<node>.lock`, `<node>#<32 hex digits>.flights` |
@@ -24,7 +24,9 @@ pub(crate) fn is_task_file(name: &str) -> bool {
         number.is_some_and(|number| number.parse::<u64>().is_ok())
     };
     ["source.pdf", "pages.hashes"].contains(&name)
-        || [("record-", ".json"), ("result-", ".json"), ("result-", ".md")].iter().any(|(b, a)| numbered(b, a))
+        || [("record-", ".json"), ("record-", ".prepared"), ("result-", ".json"), ("result-", ".md")]
+            .iter()
+            .any(|(b, a)| numbered(b, a))
 }
 
 /// Whether a folder of the ledger has this name.
@@ -82,7 +84,7 @@ mod tests {
         for (ours, name) in [
             (is_task_folder(id), "id"),
             (is_task_file("source.pdf"), "source"),
-            (is_task_file("record-12.json"), "record"),
+            (is_task_file("record-12.json") && is_task_file("record-1.prepared"), "record"),
             (is_task_file("result-1.md") && is_task_file("result-1.json"), "result"),
             (is_ledger_folder("0f"), "ledger"),
             (is_ledger_file("ab", &format!("{hash}.json")), "entry of an earlier version"),

@@ -5,9 +5,11 @@
 //! from the copy with the greatest epoch. Each epoch has its own file, so that an owner who was paused while another
 //! took over cannot replace what that one wrote.
 //!
-//! **Write order.** A copy is written after the record, so a folder without one belongs to no accepted task; only the
-//! owner's word that the task is final comes before the record, so that whoever takes up a task whose owner died in
-//! between finds how it ended. A delete removes the copies first, so that nothing brings the task back.
+//! **Write order.** The first copy is written before the record under a name that does not count, and gets its own name
+//! after the record: so a full disk is met while nobody has heard of the task yet, and a folder without a copy that counts
+//! belongs to no accepted task. Later copies are written after the record; only the owner's word that the task is final
+//! comes before it, so that the next owner of a task whose owner died in between finds how it ended. A delete removes the
+//! copies first, so that nothing brings the task back.
 
 use std::io;
 
@@ -35,13 +37,26 @@ pub(super) async fn keep_copy(blob: LocalBlob, record: TaskRecord, durability: D
     }
 }
 
-/// [`keep`] off the actor's thread, of a task that is being accepted.
+/// The name of the first copy as long as the record may not be there.
+pub(super) const PREPARED: &str = "record-1.prepared";
+
+/// Writes the first copy of a record that is about to be created, so that it does not count yet. Makes the folder.
 ///
 /// # Errors
-/// As [`keep`].
-pub(super) async fn keep_first(blob: LocalBlob, record: TaskRecord) -> io::Result<()> {
-    let kept = tokio::task::spawn_blocking(move || keep(&blob, &record, Durability::Cached)).await;
-    kept.map_err(io::Error::other)?
+/// When it cannot be written.
+pub(super) fn prepare(blob: &LocalBlob, record: &TaskRecord) -> io::Result<()> {
+    let json = serde_json::to_vec(record).map_err(io::Error::other)?;
+    failpoint::pass("copy.write")?;
+    blob.put(&format!("{}/{PREPARED}", record.work_dir), &json, Durability::Cached)
+}
+
+/// Has the first copy count from now on, because the record is there. Nothing to do when it counts already, or when the
+/// task went on to a later epoch or was deleted.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub(super) fn confirm(blob: &LocalBlob, id: TaskId) -> io::Result<()> {
+    blob.rename(&format!("tasks/{id}/{PREPARED}"), &format!("tasks/{id}/record-1.json"))
 }
 
 /// The copy with the greatest epoch, or `None` when there is none.
@@ -100,6 +115,7 @@ pub(super) fn newest_epoch(blob: &LocalBlob, id: TaskId) -> io::Result<Option<u6
 /// # Errors
 /// When one cannot be removed.
 pub(super) fn forget(blob: &LocalBlob, id: TaskId) -> io::Result<()> {
+    blob.remove(&format!("tasks/{id}/{PREPARED}"))?;
     copies(blob, id)?.into_iter().try_for_each(|name| blob.remove(&format!("tasks/{id}/{name}")))
 }
 
@@ -113,6 +129,28 @@ fn copies(blob: &LocalBlob, id: TaskId) -> io::Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::task::test_record;
+
+    #[test]
+    fn a_prepared_copy_counts_when_it_is_confirmed_and_never_after_a_delete() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let record = test_record(1);
+        prepare(&blob, &record).unwrap();
+        assert_eq!((read(&blob, record.id).unwrap(), newest_epoch(&blob, record.id).unwrap()), (None, None));
+        for _ in 0..2 {
+            confirm(&blob, record.id).unwrap();
+            assert_eq!(read(&blob, record.id).unwrap().as_ref(), Some(&record));
+        }
+        for confirmed in [true, false] {
+            prepare(&blob, &record).unwrap();
+            if confirmed {
+                confirm(&blob, record.id).unwrap();
+            }
+            forget(&blob, record.id).unwrap();
+            confirm(&blob, record.id).unwrap();
+            assert_eq!(blob.names(&record.work_dir).unwrap(), Vec::<String>::new());
+        }
+    }
 
     #[test]
     fn the_copy_of_the_greatest_epoch_counts() {

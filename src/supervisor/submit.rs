@@ -1,26 +1,20 @@
-//! Accepting a task: check the PDF, make the source safe, write the record, write its copy.
+//! Accepting a task: check the PDF, count it for its tenant, keep it, start its job.
 
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, Addr, Context, Handler, ResponseActFuture, ResponseFuture, WrapFuture};
 use serde_json::json;
-use uuid::Uuid;
 
+use super::accept::Acceptance;
 use super::actor::{Slot, Supervisor, recipe_hashes};
-use super::manifest;
 use super::messages::{Accepted, CheckAdmission, EstimateTask, RequestError, SubmitTask};
-use crate::blob::{LocalBlob, Staged};
+use crate::blob::Staged;
 use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
-use crate::failpoint;
 use crate::ledger::{LedgerScope, RecipeHash};
 use crate::metrics;
 use crate::pool::{CheckSource, Dispatcher, Estimate, EstimateSource, GetEstimate, SourceCheck, SourcePages};
-use crate::store::{Create, Created, StoreError, TaskStore};
 use crate::task::{Counts, Failure, Source, TaskId, TaskOptions, TaskRecord, TaskStatus, Usage, code};
-
-/// How often the record's first write is tried before the submit is answered with an error.
-const CREATE_TRIES: u32 = 3;
 
 impl Handler<SubmitTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
@@ -167,12 +161,6 @@ fn source_check(source: &Staged, options: &TaskOptions, limits: DocumentLimits) 
     }
 }
 
-#[derive(Clone)]
-struct Acceptance {
-    store: Arc<dyn TaskStore>,
-    blob: LocalBlob,
-}
-
 /// Opens the PDF and counts its pages.
 async fn check(
     submit: SubmitTask,
@@ -187,88 +175,6 @@ async fn check(
         Ok(pages) => Ok((submit, pages)),
         Err(why) if why.retryable => Err(RequestError::StorageFailed(why)),
         Err(why) => Err(RequestError::Rejected(why)),
-    }
-}
-
-impl Acceptance {
-    /// Makes the source safe, then writes the record. Whatever fails on the way, nothing is left behind: the staged file
-    /// goes with its owner.
-    async fn keep(self, source: Staged, record: TaskRecord) -> Result<Accepted, RequestError> {
-        self.keep_source(source, &record).await?;
-        self.write(record).await
-    }
-
-    async fn keep_source(&self, source: Staged, record: &TaskRecord) -> Result<(), RequestError> {
-        let (blob, key, folder) = (self.blob.clone(), record.pdf_path.clone(), record.work_dir.clone());
-        let kept = tokio::task::spawn_blocking(move || {
-            let kept = failpoint::pass("submit.source")
-                .and_then(|()| blob.commit(source, &key))
-                .and_then(|()| failpoint::pass("submit.source-kept"));
-            kept.inspect_err(|_| drop(blob.remove_folder(&folder)))
-        });
-        let kept = kept.await.map_err(|_| RequestError::Stopping)?;
-        kept.map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
-    }
-
-    /// Writes the record, unless the same task is there already; then the folder goes again.
-    async fn write(self, record: TaskRecord) -> Result<Accepted, RequestError> {
-        match self.create(&record).await {
-            Ok(Created::New) => {
-                let _ = failpoint::pass("submit.record-written");
-                // Without a copy the task would be lost with its record; and no folder means that this process slept so
-                // long that another one took it for a leftover.
-                if let Err(why) = manifest::keep_first(self.blob.clone(), record.clone()).await {
-                    self.take_back(&record).await;
-                    return Err(RequestError::StorageFailed(storage_failure(&why)));
-                }
-                let _ = failpoint::pass("submit.copy-kept");
-                Ok(Accepted { record, reused: false })
-            }
-            Ok(Created::Existing(id)) => {
-                self.remove_folder(&record).await;
-                let record = self.store.get(id).await?;
-                Ok(Accepted { record, reused: true })
-            }
-            Err(StoreError::KeyTaken) => {
-                self.remove_folder(&record).await;
-                Err(RequestError::KeyTaken)
-            }
-            Err(error) => {
-                self.take_back(&record).await;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// The same operation until its fate is known.
-    async fn create(&self, record: &TaskRecord) -> Result<Created, StoreError> {
-        let reuse = record.options.reuse != Some(false);
-        let create = Create { record: record.clone(), operation: Uuid::now_v7(), reuse };
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.store.create(&create).await {
-                Err(StoreError::Unavailable(_)) if tries < CREATE_TRIES => {}
-                settled => return settled,
-            }
-        }
-    }
-
-    /// The record's first write may have landed unseen. Only when it is known to be gone does the source go: else a task
-    /// may be there that needs it, and if there is none, the janitor finds the folder.
-    async fn take_back(&self, record: &TaskRecord) {
-        match self.store.delete(record.id, None).await {
-            Ok(_) => self.remove_folder(record).await,
-            Err(why) => log::warn!(task:% = record.id; "a submit that failed may have landed: {why}"),
-        }
-    }
-
-    async fn remove_folder(&self, record: &TaskRecord) {
-        let (blob, folder) = (self.blob.clone(), record.work_dir.clone());
-        let removed = tokio::task::spawn_blocking(move || blob.remove_folder(&folder)).await;
-        if let Ok(Err(why)) = removed {
-            log::warn!(task:% = record.id; "the source of a submit that came to nothing stays for now: {why}");
-        }
     }
 }
 

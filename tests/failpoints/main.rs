@@ -272,6 +272,71 @@ async fn at_every_place_in_every_way() {
     assert!(wrong.is_empty(), "went wrong: {wrong:#?}");
 }
 
+/// Equal submits at the same moment while a backup cannot be kept, at each place where a submit can fail or take its time.
+/// What one of them was answered is never taken back by another.
+async fn ids_stay(store: &[&str]) {
+    for faults in [
+        "copy.write=1*return(error);submit.record-written=1*delay(300)",
+        "copy.write=50%return(error);submit.record-written=delay(30)",
+        "submit.source-kept=50%return(error);submit.record-written=delay(30)",
+        "store.committed=50%return(error);submit.record-written=delay(30)",
+        "store.commit=50%return(error)",
+    ] {
+        if faults.contains("store.") && !store.is_empty() {
+            // Those places are in the embedded store.
+            continue;
+        }
+        let variables = [("FAILPOINTS", faults), ("RUST_LOG", "off")];
+        let mut server = Server::start_on(fresh_data(), &[store, &["--janitor-tick", "1h"]].concat(), &variables).await;
+        let mut told = std::collections::BTreeSet::new();
+        for round in 0..10 {
+            let pdf = book(&format!("Equal {round}"), 1);
+            let submits = (0..8).map(|_| server.submit(pdf.clone(), ""));
+            for (status, task) in futures::future::join_all(submits).await {
+                assert!([200, 202, 503].contains(&status), "{faults}: {status} {task}");
+                if status != 503 {
+                    told.insert(task["id"].as_str().unwrap().to_owned());
+                }
+            }
+        }
+        assert!(!told.is_empty(), "{faults}: nothing was accepted");
+        for id in &told {
+            let (status, problem) = server.ask("GET", &format!("/v1/tasks/{id}")).await;
+            assert!([200, 503].contains(&status), "{faults}: {status} {problem}");
+        }
+        server.kill().await;
+        server.restart().await;
+        for id in &told {
+            let (status, task) = server.ask("GET", &format!("/v1/tasks/{id}?wait=50")).await;
+            assert_eq!((status, &task["status"]), (200, &"completed".into()), "{faults}: {task}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_was_answered_is_never_taken_back() {
+    ids_stay(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_was_answered_is_never_taken_back_on_redis() {
+    let redis = support::redis_server::RedisServer::start().await;
+    ids_stay(&["--store", &redis.url()]).await;
+}
+
+/// A task without its backup would be lost with its record.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_backup_no_task_is_accepted() {
+    let variables = [("FAILPOINTS", "copy.write=return(error)"), ("RUST_LOG", "off")];
+    let server = Server::start_on(fresh_data(), &[], &variables).await;
+    for _ in 0..3 {
+        let (status, problem) = server.submit(book("No backup", 1), "").await;
+        assert_eq!((status, &problem["code"]), (503, &"storage_failed".into()), "{problem}");
+    }
+    assert_eq!(server.get("/v1/tasks").await["tasks"], Value::Array(Vec::new()));
+    assert!(files(server.data()).is_empty(), "{:?}", files(server.data()));
+}
+
 /// Where the embedder below keeps its data, and what it is told by.
 const EMBEDDER: &str = "TEST_EMBEDDER_DATA";
 
