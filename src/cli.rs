@@ -110,7 +110,7 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 25] = [
+const SERVER_ONLY: [&str; 26] = [
     "listen",
     "operator",
     "upload_timeout",
@@ -123,6 +123,7 @@ const SERVER_ONLY: [&str; 25] = [
     "tenant_running",
     "tenant_tasks",
     "tenant_pages",
+    "tenant_bytes",
     "insecure",
     "store",
     "store_password",

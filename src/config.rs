@@ -138,6 +138,10 @@ impl Settings {
                 running: at_least_one("tenant-running", self.tenant_running, TenantLimits::default().running)?,
                 tasks: self.tenant_tasks.filter(|n| *n > 0).unwrap_or(usize::MAX),
                 pages: self.tenant_pages.filter(|n| *n > 0).unwrap_or(u64::MAX),
+                bytes: match self.tenant_bytes.as_deref() {
+                    Some(text) => Some(bytes("tenant-bytes", text, 0)?).filter(|n| *n > 0).unwrap_or(u64::MAX),
+                    None => u64::MAX,
+                },
             },
             notify: NotifyOptions {
                 allow: self.webhook_allow.as_deref().map(names).unwrap_or_default(),

@@ -6,6 +6,7 @@ mod events;
 mod html;
 mod openapi;
 mod ops;
+mod pace;
 mod page;
 mod reference;
 mod request_id;
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::keys::Keys;
 use crate::supervisor::Handle;
 
-/// How long an upload may stand still.
+/// How long an upload may stand still, or be too slow.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the routes share.

@@ -48,7 +48,7 @@ pub use actor::{Supervisor, SupervisorParts};
 pub use handle::{Handle, NewTask};
 pub(crate) use leases::flights_key;
 pub use messages::{
-    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrainTasks, DrawTaskPage, EstimateTask,
+    Accepted, BeginUpload, CancelTask, CheckReady, Condition, DeleteTask, DrainTasks, DrawTaskPage, EstimateTask,
     Follow, FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask,
     TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
@@ -58,4 +58,4 @@ pub use pairing::{PairingError, pair};
 pub use rebuild::{Rebuilt, rebuild};
 pub use registry::Processors;
 pub(crate) use submit::storage_failure;
-pub use tenants::TenantLimits;
+pub use tenants::{TenantLimits, UploadSlot};

@@ -40,6 +40,7 @@ impl Config {
             ("tenant_running", tenant.running.to_string()),
             ("tenant_tasks", if tenant.tasks == usize::MAX { 0 } else { tenant.tasks }.to_string()),
             ("tenant_pages", if tenant.pages == u64::MAX { 0 } else { tenant.pages }.to_string()),
+            ("tenant_bytes", size(if tenant.bytes == u64::MAX { 0 } else { tenant.bytes })),
             ("insecure", self.insecure.to_string()),
             ("data_dir", path(&self.data_dir)),
             ("store", text(&store)),

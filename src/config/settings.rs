@@ -27,12 +27,15 @@ pub struct Settings {
     /// The most tasks that one key's caller has running [default: 64]
     #[arg(long, env = "BINDERY_TENANT_RUNNING", value_name = "N")]
     pub tenant_running: Option<usize>,
-    /// The most unfinished tasks of one key's caller; 0 for no limit [default: 0]
+    /// The most unfinished tasks of one key's caller, with uploads and estimates; 0 for no limit [default: 0]
     #[arg(long, env = "BINDERY_TENANT_TASKS", value_name = "N")]
     pub tenant_tasks: Option<usize>,
     /// The most pages of one key's unfinished tasks; 0 for no limit [default: 0]
     #[arg(long, env = "BINDERY_TENANT_PAGES", value_name = "N")]
     pub tenant_pages: Option<u64>,
+    /// The most bytes of one key's unfinished tasks and uploads, such as 2G; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_TENANT_BYTES", value_name = "SIZE")]
+    pub tenant_bytes: Option<String>,
     /// Serve beyond loopback although there are no keys: anyone who reaches the port can use it
     #[arg(long, env = "BINDERY_INSECURE", num_args = 0..=1, default_missing_value = "true")]
     pub insecure: Option<bool>,
@@ -80,7 +83,7 @@ pub struct Settings {
     /// The largest PDF, such as 200M [default: 512M]
     #[arg(long, env = "BINDERY_MAX_UPLOAD", value_name = "SIZE")]
     pub max_upload: Option<String>,
-    /// How long an upload may stand still [default: 60s]
+    /// How long an upload may stand still, or bring less than 1 KiB a second on average [default: 60s]
     #[arg(long, env = "BINDERY_UPLOAD_TIMEOUT", value_name = "TIME")]
     pub upload_timeout: Option<String>,
     /// The longest that opening a PDF or reading one page of it may take [default: 20s]
@@ -201,6 +204,7 @@ impl Settings {
             tenant_running: self.tenant_running.or(under.tenant_running),
             tenant_tasks: self.tenant_tasks.or(under.tenant_tasks),
             tenant_pages: self.tenant_pages.or(under.tenant_pages),
+            tenant_bytes: self.tenant_bytes.or(under.tenant_bytes),
             insecure: self.insecure.or(under.insecure),
             data_dir: self.data_dir.or(under.data_dir),
             store: self.store.or(under.store),

@@ -70,7 +70,7 @@ impl ApiError {
     }
 
     pub(super) fn upload_stalled(patience: Duration) -> Self {
-        let detail = format!("the upload stood still for {} s", patience.as_secs());
+        let detail = format!("the upload stood still or was too slow for {} s", patience.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", detail)
     }
 

@@ -95,7 +95,7 @@ pub(super) async fn metrics(state: web::Data<ApiState>, _: Operator) -> Result<H
 async fn look_around(state: &ApiState) {
     let handle = &state.handle;
     let asked = Instant::now();
-    let _ = handle.admit(None).await;
+    let _ = handle.begin_upload(None, 0).await;
     metrics::mailbox("supervisor", asked.elapsed());
     if let Ok(condition) = handle.condition().await {
         metrics::tasks(condition.running, condition.waiting);

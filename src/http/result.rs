@@ -5,7 +5,9 @@ use std::io::Read;
 
 use actix_files::NamedFile;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentDisposition, DispositionParam, DispositionType, HeaderValue};
+use actix_web::http::header::{
+    self, Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue, HeaderValue,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -226,11 +228,19 @@ fn page_counts(record: &TaskRecord) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("0/0"))
 }
 
-/// Shown in a browser, saved under the PDF's name.
+/// Shown in a browser, saved under the PDF's name. A name outside ASCII comes twice (RFC 6266, 5): as `filename*` for
+/// whoever knows that, and before it with `_` in place of what does not fit, because headers are ASCII.
 fn disposition(record: &TaskRecord) -> ContentDisposition {
     let name = record.file_name.as_deref().unwrap_or("result.pdf");
     let stem = name.strip_suffix(".pdf").or_else(|| name.strip_suffix(".PDF")).unwrap_or(name);
-    let parameters = vec![DispositionParam::Filename(format!("{stem}.md"))];
+    let name = format!("{stem}.md");
+    let plain: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
+    let is_whole = plain == name;
+    let mut parameters = vec![DispositionParam::Filename(plain)];
+    if !is_whole {
+        let (charset, value) = (Charset::Ext("UTF-8".into()), name.into_bytes());
+        parameters.push(DispositionParam::FilenameExt(ExtendedValue { charset, language_tag: None, value }));
+    }
     ContentDisposition { disposition: DispositionType::Inline, parameters }
 }
 

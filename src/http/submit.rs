@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use actix_multipart::{Field, Multipart};
 use actix_web::error::PayloadError;
+use actix_web::http::header::{Charset, ContentDisposition};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -15,11 +15,12 @@ use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::openapi::{SubmitForm, SubmitOptions};
+use super::pace::unstalled;
 use super::view::TaskView;
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_pdf, not_a_pdf, too_large};
 use crate::pool::Estimate;
-use crate::supervisor::{Handle, RequestError, SubmitTask};
+use crate::supervisor::{Handle, RequestError, SubmitTask, UploadSlot};
 use crate::task::TaskOptions;
 
 /// Bytes collected before they are written: a thread is asked once for so many.
@@ -43,7 +44,7 @@ const MAX_KEY: usize = 255;
         (status = 200, description = "An equal task was there", body = TaskView),
         (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
         (status = 400, description = "The upload broke off or cannot be read"),
-        (status = 408, description = "The upload stood still for too long"),
+        (status = 408, description = "The upload stood still for too long, or was too slow"),
         (status = 409, description = "The idempotency key was used for something else"),
         (status = 413, description = "The PDF is too large"),
         (status = 415, description = "Neither a form nor a PDF"),
@@ -57,11 +58,11 @@ pub(super) async fn submit(
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
-    // Before the body: nobody should send half a gigabyte to hear that there is no room.
-    handle.admit(tenant.clone()).await?;
+    let slot = admitted(handle, &request, tenant.clone()).await?;
     let idempotency_key = idempotency_key(&request)?;
-    let (source, Form { options, file_name }) = upload(&state, &request, payload).await?;
-    let submitted = handle.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant }).await?;
+    let (source, Form { options, file_name }) = upload(&state, &request, payload, &slot).await?;
+    let submit = SubmitTask { source, file_name, options, idempotency_key, tenant, upload: Some(slot) };
+    let submitted = handle.submit_staged(submit).await?;
     let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = format!("/v1/tasks/{}", submitted.record.id);
     let view = TaskView::from(submitted.record).reused(submitted.reused);
@@ -80,9 +81,10 @@ pub(super) async fn submit(
     responses(
         (status = 200, description = "Pages, calls, tokens and money, in all and by route", body = Estimate),
         (status = 400, description = "The upload broke off or cannot be read"),
-        (status = 408, description = "The upload stood still for too long"),
+        (status = 408, description = "The upload stood still for too long, or was too slow"),
         (status = 413, description = "The PDF is too large"),
         (status = 415, description = "Neither a form nor a PDF"),
+        (status = 429, description = "The caller has as much as it may have"),
     )
 )]
 pub(super) async fn estimate(
@@ -91,45 +93,44 @@ pub(super) async fn estimate(
     payload: web::Payload,
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let (source, form) = upload(&state, &request, payload).await?;
-    Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options, tenant).await?))
+    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
+    let (source, form) = upload(&state, &request, payload, &slot).await?;
+    Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options, tenant, Some(slot)).await?))
+}
+
+/// Counts an upload before its body: half a gigabyte should not be sent to hear that there is no room.
+async fn admitted(handle: &Handle, request: &HttpRequest, tenant: Option<String>) -> Result<UploadSlot, ApiError> {
+    let bytes = declared_length(request).unwrap_or(0).min(handle.limits().max_bytes);
+    Ok(handle.begin_upload(tenant, bytes).await?)
 }
 
 /// Takes in a PDF and what came with it.
-async fn upload(state: &ApiState, request: &HttpRequest, payload: web::Payload) -> Result<(Staged, Form), ApiError> {
+async fn upload(
+    state: &ApiState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    slot: &UploadSlot,
+) -> Result<(Staged, Form), ApiError> {
     let patience = state.upload_timeout;
     let stalled = Rc::new(Cell::new(false));
-    let taken = take_in(&state.handle, request, unstalled(payload, patience, Rc::clone(&stalled))).await;
+    let intake = Intake { handle: &state.handle, slot };
+    let taken = take_in(intake, request, unstalled(payload, patience, Rc::clone(&stalled))).await;
     taken.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
 }
 
-/// Ends a body that stands still for longer than `patience`, and says that it did.
-fn unstalled(
-    payload: web::Payload,
-    patience: Duration,
-    stalled: Rc<Cell<bool>>,
-) -> impl Stream<Item = Result<Bytes, PayloadError>> {
-    futures::stream::unfold(Some(payload), move |payload| {
-        let stalled = Rc::clone(&stalled);
-        async move {
-            let mut payload = payload?;
-            if let Ok(chunk) = tokio::time::timeout(patience, payload.next()).await {
-                return Some((chunk?, Some(payload)));
-            }
-            stalled.set(true);
-            Some((Err(PayloadError::Incomplete(None)), None))
-        }
-    })
-    // A form is asked for more after its end.
-    .fuse()
+/// Where an upload goes, and what counts it.
+#[derive(Clone, Copy)]
+struct Intake<'a> {
+    handle: &'a Handle,
+    slot: &'a UploadSlot,
 }
 
 async fn take_in(
-    handle: &Handle,
+    intake: Intake<'_>,
     request: &HttpRequest,
     body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
 ) -> Result<(Staged, Form), ApiError> {
-    refuse_known_excess(handle, request)?;
+    refuse_known_excess(intake.handle, request)?;
     let mut form = Form::default();
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
     for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
@@ -137,8 +138,8 @@ async fn take_in(
     }
     let content_type = content_type(request);
     let source = match content_type.as_str() {
-        "multipart/form-data" => read_form(handle, Multipart::new(request.headers(), body), &mut form).await?,
-        "application/pdf" | "application/octet-stream" | "" => receive(handle, body).await?,
+        "multipart/form-data" => read_form(intake, Multipart::new(request.headers(), body), &mut form).await?,
+        "application/pdf" | "application/octet-stream" | "" => receive(intake, body).await?,
         other => {
             let detail =
                 format!("cannot take {other:?}: send multipart/form-data with a field file, or application/pdf");
@@ -179,13 +180,15 @@ impl Form {
 /// A body that says it is too large is not read at all.
 fn refuse_known_excess(handle: &Handle, request: &HttpRequest) -> Result<(), ApiError> {
     let limit = handle.limits().max_bytes;
-    let length =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     // A form is a little larger than its file.
-    match length {
+    match declared_length(request) {
         Some(length) if length > limit.saturating_add(1 << 20) => Err(ApiError::rejected(&too_large(limit))),
         _ => Ok(()),
     }
+}
+
+fn declared_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn content_type(request: &HttpRequest) -> String {
@@ -193,7 +196,7 @@ fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-async fn read_form(handle: &Handle, mut multipart: Multipart, form: &mut Form) -> Result<Staged, ApiError> {
+async fn read_form(intake: Intake<'_>, mut multipart: Multipart, form: &mut Form) -> Result<Staged, ApiError> {
     let mut source = None;
     while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
         let disposition = field.content_disposition();
@@ -206,9 +209,9 @@ async fn read_form(handle: &Handle, mut multipart: Multipart, form: &mut Form) -
         if source.is_some() {
             return Err(bad_form("there is more than one file: submit each as a task of its own"));
         }
-        let file_name = disposition.and_then(|d| d.get_filename()).and_then(clean_file_name);
+        let file_name = disposition.and_then(given_name).as_deref().and_then(clean_file_name);
         form.file_name = form.file_name.take().or(file_name);
-        source = Some(receive(handle, field).await?);
+        source = Some(receive(intake, field).await?);
     }
     source.ok_or_else(|| bad_form("the form has no field file with the PDF"))
 }
@@ -226,7 +229,7 @@ async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
 
 /// Writes a stream to disk. Whatever stops it, what was written goes with the staging.
 async fn receive<E: std::fmt::Display>(
-    handle: &Handle,
+    Intake { handle, slot }: Intake<'_>,
     stream: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Staged, ApiError> {
     let mut stream = std::pin::pin!(stream);
@@ -241,6 +244,7 @@ async fn receive<E: std::fmt::Display>(
         if total > limit {
             return Err(ApiError::rejected(&too_large(limit)));
         }
+        handle.grow_upload(slot, total).await?;
         buffer.extend_from_slice(&chunk);
         if begins && total >= 1024 && !looks_like_pdf(&buffer) {
             // No need to take in the rest of what is no PDF.
@@ -276,6 +280,16 @@ fn broken_upload(error: &impl std::fmt::Display) -> ApiError {
 
 fn bad_form(detail: &str) -> ApiError {
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_form", detail)
+}
+
+/// The name of a file in a form: `filename*` (RFC 8187) says more than a `filename` beside it.
+fn given_name(disposition: &ContentDisposition) -> Option<String> {
+    let extended = disposition.get_filename_ext().map(|name| match &name.charset {
+        // Its bytes are the first 256 characters.
+        Charset::Iso_8859_1 => name.value.iter().map(|byte| char::from(*byte)).collect(),
+        _ => String::from_utf8_lossy(&name.value).into_owned(),
+    });
+    extended.or_else(|| disposition.get_filename().map(ToOwned::to_owned))
 }
 
 /// The last part of a path, without what could be more than a name in a header, a log or a prompt.

@@ -175,9 +175,9 @@ impl Supervisor {
         }
     }
 
-    /// Unfinished tasks that this process knows of.
+    /// Unfinished tasks that this process knows of, with those that are on their way in.
     pub(super) fn unfinished(&self) -> usize {
-        self.active.len() + self.waiting.len() + self.submitting
+        self.active.len() + self.waiting.len() + self.submitting + self.accounts.uploads()
     }
 
     pub(super) fn running(&self, id: TaskId) -> Option<&Running> {

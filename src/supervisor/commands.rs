@@ -11,6 +11,7 @@ use super::expiry::set_expiry;
 use super::messages::{CancelTask, DrainTasks, RequestError, RetryTask};
 use super::records::write_once;
 use super::registry::Processors;
+use super::tenants::Amount;
 use crate::blob::LocalBlob;
 use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::job::StopJob;
@@ -202,7 +203,7 @@ impl Handler<RetryTask> for Supervisor {
         } else if self.active.contains_key(&id) {
             Some(RequestError::NotFinal)
         } else {
-            self.admission(None).err()
+            self.admission().err()
         };
         let read = self.read(id);
         let found = async move { if let Some(refused) = refused { Err(refused) } else { read.await } };
@@ -249,7 +250,7 @@ impl Supervisor {
         if !record.status.is_final() || self.active.contains_key(&record.id) {
             return Err(RequestError::NotFinal);
         }
-        self.quota(record.tenant.as_deref(), record.total_pages.unwrap_or(0).into())?;
+        self.quota(record.tenant.as_deref(), Amount::of(&record))?;
         let is_full = record.tenant.as_ref().is_some_and(|tenant| self.full_tenants().contains(tenant));
         self.accounts.add(&record);
         let has_place = self.has_place() && !is_full && self.processors.get(&record.processor).is_some();

@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::{Supervisor, task_recipes};
 use super::messages::{
-    Accepted, CancelTask, CheckAdmission, CheckReady, Condition, DeleteTask, DrawTaskPage, EstimateTask, Follow,
-    FollowTask, GetCondition, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask, TaskPagesNow,
-    Watch, WatchTask, Whereabouts,
+    Accepted, BeginUpload, CancelTask, CheckReady, Condition, DeleteTask, DrawTaskPage, EstimateTask, Follow,
+    FollowTask, GetCondition, GetTask, GrowUpload, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask,
+    TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
 use super::submit::storage_failure;
+use super::tenants::UploadSlot;
 use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::{DocumentLimits, ImageOptions, PageImage};
 use crate::job::{GetPages, JobPages};
@@ -38,6 +39,16 @@ pub struct NewTask {
 enum NewSource {
     Path(PathBuf),
     Bytes(Vec<u8>),
+}
+
+impl NewSource {
+    /// How many bytes there are; 0 when that is not known.
+    fn len(&self) -> u64 {
+        match self {
+            Self::Path(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            Self::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
 }
 
 impl NewTask {
@@ -139,23 +150,37 @@ impl Handle {
     /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable, and whatever else keeps
     /// a task from being kept.
     pub async fn submit(&self, task: NewTask) -> Result<TaskRecord, RequestError> {
+        let upload = self.begin_upload(task.tenant.clone(), task.source.len()).await?;
         let staging = self.stage()?;
         let limit = self.limits.max_bytes;
         let staged =
             tokio::task::spawn_blocking(move || copy(staging, &task.source, limit).map(|staged| (staged, task)));
         let (source, task) = staged.await.map_err(|_| RequestError::Stopping)??;
         let NewTask { file_name, options, idempotency_key, tenant, .. } = task;
-        self.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant })
+        let upload = Some(upload);
+        self.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant, upload })
             .await
             .map(|task| task.record)
     }
 
-    /// Whether `tenant` may submit a task now.
+    /// Asks whether `tenant` may bring a PDF of `bytes` bytes now, 0 when that is not known. It counts for the tenant as
+    /// long as what is returned lives.
     ///
     /// # Errors
     /// [`RequestError::QueueFull`], [`RequestError::OverQuota`] or [`RequestError::Stopping`].
-    pub async fn admit(&self, tenant: Option<String>) -> Result<(), RequestError> {
-        self.supervisor.send(CheckAdmission { tenant }).await.map_err(gone)?
+    pub async fn begin_upload(&self, tenant: Option<String>, bytes: u64) -> Result<UploadSlot, RequestError> {
+        self.supervisor.send(BeginUpload { tenant, bytes }).await.map_err(gone)?
+    }
+
+    /// Counts an upload with `bytes` bytes in all, before they are kept.
+    ///
+    /// # Errors
+    /// [`RequestError::OverQuota`].
+    pub async fn grow_upload(&self, upload: &UploadSlot, bytes: u64) -> Result<(), RequestError> {
+        if bytes <= upload.bytes() {
+            return Ok(());
+        }
+        self.supervisor.send(GrowUpload { upload: upload.share(), bytes }).await.map_err(gone)?
     }
 
     /// Submits an upload that is on disk already.
@@ -262,7 +287,8 @@ impl Handle {
         self.supervisor.send(RetryTask { id, max_cost: Some(max_cost) }).await.map_err(gone)?
     }
 
-    /// What a task would take: pages, calls, tokens and money, without spending any. Each page is looked at.
+    /// What a task would take: pages, calls, tokens and money, without spending any. Each page is looked at. `upload` is
+    /// the slot that the PDF came in on, if it has one.
     ///
     /// # Errors
     /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable.
@@ -271,10 +297,11 @@ impl Handle {
         source: Staged,
         options: TaskOptions,
         tenant: Option<String>,
+        upload: Option<UploadSlot>,
     ) -> Result<Estimate, RequestError> {
         let unwanted = CancellationToken::new();
         let _wanted = unwanted.clone().drop_guard();
-        self.supervisor.send(EstimateTask { source, options, tenant, unwanted }).await.map_err(gone)?
+        self.supervisor.send(EstimateTask { source, options, tenant, upload, unwanted }).await.map_err(gone)?
     }
 
     /// [`Self::estimate`] of a file.
@@ -285,7 +312,7 @@ impl Handle {
         let (staging, limit) = (self.stage()?, self.limits.max_bytes);
         let staged = tokio::task::spawn_blocking(move || copy(staging, &NewSource::Path(path), limit)).await;
         let source = staged.map_err(|_| RequestError::Stopping)??;
-        self.estimate(source, options, None).await
+        self.estimate(source, options, None, None).await
     }
 
     /// Has the message about the task's end sent anew.

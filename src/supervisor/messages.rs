@@ -6,6 +6,7 @@ use actix::{Addr, Message};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::tenants::UploadSlot;
 use crate::blob::Staged;
 use crate::document::{ImageOptions, PageImage};
 use crate::job::JobActor;
@@ -35,7 +36,7 @@ pub enum RequestError {
     #[error("too many tasks are waiting: try again later")]
     QueueFull,
     /// The tenant has as much as it may have.
-    #[error("{0}: wait for some to finish")]
+    #[error("{0}")]
     OverQuota(String),
     /// The task names nobody who is to be told of its end.
     #[error("the task has no webhook_url")]
@@ -94,14 +95,27 @@ pub struct SubmitTask {
     pub idempotency_key: Option<String>,
     /// Whose the task is; nobody's where there are no keys.
     pub tenant: Option<String>,
+    /// The slot that it came in on; without one it is admitted now.
+    pub upload: Option<UploadSlot>,
 }
 
-/// Asks whether a tenant may submit a task now, before its PDF is taken in.
+/// Asks whether a tenant may bring a PDF now, before it is taken in, and counts it from now on.
 #[derive(Message)]
-#[rtype(result = "Result<(), RequestError>")]
-pub struct CheckAdmission {
+#[rtype(result = "Result<UploadSlot, RequestError>")]
+pub struct BeginUpload {
     /// Who asks.
     pub tenant: Option<String>,
+    /// How many bytes it says to have; 0 when that is not known.
+    pub bytes: u64,
+}
+
+/// Asks whether an upload may have more bytes than are counted for it, and counts them.
+#[derive(Message)]
+#[rtype(result = "Result<(), RequestError>")]
+pub(super) struct GrowUpload {
+    pub(super) upload: UploadSlot,
+    /// How many it has in all.
+    pub(super) bytes: u64,
 }
 
 /// Answer to [`SubmitTask`].
@@ -148,6 +162,8 @@ pub struct EstimateTask {
     pub options: TaskOptions,
     /// Who asks.
     pub tenant: Option<String>,
+    /// The slot that it came in on; without one it is admitted now.
+    pub upload: Option<UploadSlot>,
     /// Fires when nobody wants to know any more.
     pub unwanted: CancellationToken,
 }

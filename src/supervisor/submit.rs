@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::accept::Acceptance;
 use super::actor::{Slot, Supervisor, recipe_hashes};
-use super::messages::{Accepted, CheckAdmission, EstimateTask, RequestError, SubmitTask};
+use super::messages::{Accepted, BeginUpload, EstimateTask, GrowUpload, RequestError, SubmitTask};
+use super::tenants::{Amount, UploadSlot};
 use crate::blob::Staged;
 use crate::clock::{Timestamp, Uptime};
 use crate::document::DocumentLimits;
@@ -24,24 +25,27 @@ impl Handler<SubmitTask> for Supervisor {
         let target = target.map_err(|why| {
             RequestError::Rejected(Failure::permanent(code::BAD_OPTION, format!("option webhook_url: {why}")))
         });
-        let refused = self.admission(submit.tenant.as_deref()).and(target).err();
+        let upload = submit.upload.take();
+        let upload = self.still_admitted(upload, submit.tenant.as_deref(), submit.source.len());
         let processor = self.processors.choose(&submit.options).map(|processor| {
             processor.settle(&mut submit.options);
             name_file(&mut submit.options, submit.file_name.as_deref());
             processor.name().to_owned()
         });
-        let (processor, refused) = match (refused, processor) {
-            (None, Ok(processor)) => (processor, None),
-            (Some(refused), _) => (String::new(), Some(refused)),
-            (None, Err(why)) => (String::new(), Some(RequestError::Rejected(why))),
+        let admitted = upload.and_then(|upload| {
+            target?;
+            Ok((upload, processor.map_err(RequestError::Rejected)?))
+        });
+        let (upload, processor) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refused) => return Box::pin(async move { Err(refused) }.into_actor(self)),
         };
-        if let Some(refused) = refused {
-            return Box::pin(async move { Err(refused) }.into_actor(self));
-        }
         let acceptance = Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone() };
         let checked = check(submit, self.dispatcher.clone(), self.options.limits);
-        self.submitting += 1;
         let written = checked.into_actor(self).then(|checked, this, _| {
+            // In one go, so that there is no moment in which it does not count.
+            drop(upload);
+            this.submitting += 1;
             let prepared = checked.and_then(|(submit, pages)| this.reserve(submit, pages, processor));
             let asked = Uptime::now();
             async move {
@@ -80,28 +84,57 @@ impl Handler<SubmitTask> for Supervisor {
     }
 }
 
-impl Handler<CheckAdmission> for Supervisor {
+impl Handler<BeginUpload> for Supervisor {
+    type Result = Result<UploadSlot, RequestError>;
+
+    fn handle(&mut self, BeginUpload { tenant, bytes }: BeginUpload, _: &mut Context<Self>) -> Self::Result {
+        self.begin_upload(tenant.as_deref(), bytes)
+    }
+}
+
+impl Handler<GrowUpload> for Supervisor {
     type Result = Result<(), RequestError>;
 
-    fn handle(&mut self, CheckAdmission { tenant }: CheckAdmission, _: &mut Context<Self>) -> Self::Result {
-        self.admission(tenant.as_deref())
+    fn handle(&mut self, GrowUpload { upload, bytes }: GrowUpload, _: &mut Context<Self>) -> Self::Result {
+        self.accounts.grow(&upload, bytes, self.options.tenant).map_err(RequestError::OverQuota)
     }
 }
 
 impl Supervisor {
-    /// Whether this tenant may bring a task now, as far as that can be said without looking at it.
-    pub(super) fn admission(&self, tenant: Option<&str>) -> Result<(), RequestError> {
+    /// Whether there is room for one more task, whoever brings it.
+    pub(super) fn admission(&self) -> Result<(), RequestError> {
         if self.draining {
             return Err(RequestError::Stopping);
         }
         if self.unfinished() >= self.options.max_queued {
             return Err(RequestError::QueueFull);
         }
-        self.quota(tenant, 0)
+        Ok(())
     }
 
-    pub(super) fn quota(&self, tenant: Option<&str>, pages: u64) -> Result<(), RequestError> {
-        self.accounts.admit(tenant, pages, self.options.tenant).map_err(RequestError::OverQuota)
+    pub(super) fn quota(&self, tenant: Option<&str>, more: Amount) -> Result<(), RequestError> {
+        self.accounts.admit(tenant, more, self.options.tenant).map_err(RequestError::OverQuota)
+    }
+
+    /// Counts a PDF that is about to come in.
+    fn begin_upload(&mut self, tenant: Option<&str>, bytes: u64) -> Result<UploadSlot, RequestError> {
+        self.admission()?;
+        self.quota(tenant, Amount { tasks: 1, pages: 0, bytes })?;
+        Ok(self.accounts.begin(tenant, bytes))
+    }
+
+    /// The slot of a PDF that has come in. What was admitted once has its place; what was not is now.
+    fn still_admitted(
+        &mut self,
+        upload: Option<UploadSlot>,
+        tenant: Option<&str>,
+        bytes: u64,
+    ) -> Result<UploadSlot, RequestError> {
+        match upload {
+            Some(_) if self.draining => Err(RequestError::Stopping),
+            Some(upload) => Ok(upload),
+            None => self.begin_upload(tenant, bytes),
+        }
     }
 
     /// Counts the task for its tenant and, when there is one, gives it a place: whoever is to run it has its lease from
@@ -112,7 +145,8 @@ impl Supervisor {
         pages: SourcePages,
         processor: String,
     ) -> Result<(Staged, TaskRecord), RequestError> {
-        self.quota(submit.tenant.as_deref(), pages.selected.into())?;
+        let more = Amount { tasks: 1, pages: pages.selected.into(), bytes: submit.source.len() };
+        self.quota(submit.tenant.as_deref(), more)?;
         let (source, mut record) = first_record(TaskId::generate(), self.clock.now(), submit, pages, processor);
         self.accounts.add(&record);
         let is_full = record.tenant.as_ref().is_some_and(|tenant| self.full_tenants().contains(tenant));
@@ -128,7 +162,8 @@ impl Handler<EstimateTask> for Supervisor {
     type Result = ResponseFuture<Result<Estimate, RequestError>>;
 
     fn handle(&mut self, asked: EstimateTask, _: &mut Context<Self>) -> Self::Result {
-        let EstimateTask { source, mut options, tenant, unwanted } = asked;
+        let EstimateTask { source, mut options, tenant, upload, unwanted } = asked;
+        let upload = self.still_admitted(upload, tenant.as_deref(), source.len());
         let processor = self.processors.choose(&options).map(|processor| {
             processor.settle(&mut options);
             Arc::clone(processor)
@@ -136,6 +171,7 @@ impl Handler<EstimateTask> for Supervisor {
         let (dispatcher, limits) = (self.dispatcher.clone(), self.options.limits);
         let scope = LedgerScope::of(self.options.ledger_sharing, tenant.as_deref());
         Box::pin(async move {
+            let upload = upload?;
             let check = source_check(&source, &options, limits);
             let processor = processor.map_err(RequestError::Rejected)?;
             let recipes = recipe_hashes(processor.as_ref(), &options, tenant.as_deref());
@@ -143,8 +179,8 @@ impl Handler<EstimateTask> for Supervisor {
             let tenant = tenant.unwrap_or_default();
             let asked = GetEstimate { tenant, question, unwanted };
             let estimate = dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?;
-            // The file goes when it has been looked at, and not before.
-            drop(source);
+            // The file goes when it has been looked at, and not before; until then it counts.
+            drop((source, upload));
             estimate.map_err(
                 |why| if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) },
             )
@@ -185,7 +221,7 @@ fn first_record(
     pages: SourcePages,
     processor: String,
 ) -> (Staged, TaskRecord) {
-    let SubmitTask { source, file_name, options, idempotency_key, tenant } = submit;
+    let SubmitTask { source, file_name, options, idempotency_key, tenant, upload: _ } = submit;
     let own = tenant.as_deref();
     let record = TaskRecord {
         id,

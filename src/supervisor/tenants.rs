@@ -1,8 +1,10 @@
-//! What each tenant has: how much of it is borne, and whose waiting task is next. Pure.
+//! What each tenant has: how much of it is accepted, and whose waiting task is next. Pure.
 //!
 //! Callers without keys are one tenant without a name, to whom only the limits of the server apply.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::task::{TaskId, TaskRecord};
 
@@ -11,43 +13,118 @@ use crate::task::{TaskId, TaskRecord};
 pub struct TenantLimits {
     /// Jobs at once. Less than there are places in all, so that nobody can take them all.
     pub running: usize,
-    /// Unfinished tasks.
+    /// Unfinished tasks, with uploads and estimates under way.
     pub tasks: usize,
     /// Pages of unfinished tasks together.
     pub pages: u64,
+    /// Bytes of the PDFs of unfinished tasks, and of uploads and estimates under way, together.
+    pub bytes: u64,
 }
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { running: 64, tasks: usize::MAX, pages: u64::MAX }
+        Self { running: 64, tasks: usize::MAX, pages: u64::MAX, bytes: u64::MAX }
     }
 }
 
-/// The unfinished tasks that this process knows of, by tenant.
+/// A PDF on its way in, from before its first byte until its task is counted or its estimate made: it counts for its
+/// tenant until it is dropped.
+#[derive(Debug)]
+pub struct UploadSlot {
+    tenant: Option<String>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl UploadSlot {
+    /// Bytes that are counted for it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The same slot, for a message about it.
+    pub(super) fn share(&self) -> Self {
+        Self { tenant: self.tenant.clone(), bytes: Arc::clone(&self.bytes) }
+    }
+}
+
+/// An amount of what is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub(super) tasks: usize,
+    pub(super) pages: u64,
+    pub(super) bytes: u64,
+}
+
+impl Amount {
+    pub(super) fn of(record: &TaskRecord) -> Self {
+        Self { tasks: 1, pages: u64::from(record.total_pages.unwrap_or(0)), bytes: record.source.bytes }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let Self { tasks, pages, bytes } = other;
+        Self {
+            tasks: self.tasks.saturating_add(tasks),
+            pages: self.pages.saturating_add(pages),
+            bytes: self.bytes.saturating_add(bytes),
+        }
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self { tasks: self.tasks - other.tasks, pages: self.pages - other.pages, bytes: self.bytes - other.bytes }
+    }
+}
+
+/// The unfinished tasks that this process knows of, and the uploads under way, by tenant.
 #[derive(Default)]
 pub(super) struct Accounts {
-    held: HashMap<TaskId, (String, u64)>,
-    sums: HashMap<String, (usize, u64)>,
+    held: HashMap<TaskId, (String, Amount)>,
+    sums: HashMap<String, Amount>,
+    uploads: Vec<(Option<String>, Weak<AtomicU64>)>,
 }
 
 impl Accounts {
     pub(super) fn add(&mut self, record: &TaskRecord) {
         self.remove(record.id);
         let Some(tenant) = &record.tenant else { return };
-        let pages = u64::from(record.total_pages.unwrap_or(0));
+        let amount = Amount::of(record);
         let sum = self.sums.entry(tenant.clone()).or_default();
-        *sum = (sum.0 + 1, sum.1 + pages);
-        self.held.insert(record.id, (tenant.clone(), pages));
+        *sum = sum.and(amount);
+        self.held.insert(record.id, (tenant.clone(), amount));
     }
 
     pub(super) fn remove(&mut self, id: TaskId) {
-        let Some((tenant, pages)) = self.held.remove(&id) else { return };
+        let Some((tenant, amount)) = self.held.remove(&id) else { return };
         if let Some(sum) = self.sums.get_mut(&tenant) {
-            *sum = (sum.0 - 1, sum.1 - pages);
-            if sum.0 == 0 {
+            *sum = sum.without(amount);
+            if sum.tasks == 0 {
                 self.sums.remove(&tenant);
             }
         }
+    }
+
+    /// Counts an upload that begins.
+    pub(super) fn begin(&mut self, tenant: Option<&str>, bytes: u64) -> UploadSlot {
+        self.uploads.retain(|(_, upload)| upload.strong_count() > 0);
+        let (tenant, bytes) = (tenant.map(ToOwned::to_owned), Arc::new(AtomicU64::new(bytes)));
+        self.uploads.push((tenant.clone(), Arc::downgrade(&bytes)));
+        UploadSlot { tenant, bytes }
+    }
+
+    /// Counts more bytes for an upload, if they are within the limit.
+    pub(super) fn grow(&self, upload: &UploadSlot, bytes: u64, limits: TenantLimits) -> Result<(), String> {
+        let tenant = upload.tenant.as_deref();
+        let others = self.held_by(tenant).bytes.saturating_sub(upload.bytes());
+        if tenant.is_some() && others.saturating_add(bytes) > limits.bytes {
+            return Err(too_many_bytes(others, bytes, limits.bytes));
+        }
+        upload.bytes.fetch_max(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Uploads and estimates under way, of all tenants.
+    pub(super) fn uploads(&self) -> usize {
+        self.uploads.iter().filter(|(_, upload)| upload.strong_count() > 0).count()
     }
 
     /// Whose a task is, as far as that is known; empty for nobody's.
@@ -55,18 +132,50 @@ impl Accounts {
         self.held.get(&id).map_or("", |(tenant, _)| tenant)
     }
 
-    /// Whether a tenant may bring one more task of so many pages, or what it has too much of. A task of more pages
-    /// than are borne comes in when there is no other.
-    pub(super) fn admit(&self, tenant: Option<&str>, pages: u64, limits: TenantLimits) -> Result<(), String> {
-        let (tasks, held) = tenant.and_then(|tenant| self.sums.get(tenant)).copied().unwrap_or_default();
-        if tasks >= limits.tasks {
-            return Err(format!("this key has {tasks} unfinished tasks, and {} are borne", limits.tasks));
+    fn held_by(&self, tenant: Option<&str>) -> Amount {
+        let tasks = tenant.and_then(|tenant| self.sums.get(tenant)).copied().unwrap_or_default();
+        let own = self.uploads.iter().filter(|(of, _)| of.as_deref() == tenant);
+        let bytes = own.filter_map(|(_, upload)| Some(upload.upgrade()?.load(Ordering::Relaxed)));
+        bytes.fold(tasks, |sum, bytes| sum.and(Amount { tasks: 1, pages: 0, bytes }))
+    }
+
+    /// Returns an error that says what a tenant has too much of, when it may not have so much more.
+    pub(super) fn admit(&self, tenant: Option<&str>, more: Amount, limits: TenantLimits) -> Result<(), String> {
+        if tenant.is_none() {
+            return Ok(());
         }
-        if tasks > 0 && held.saturating_add(pages) > limits.pages {
-            return Err(format!("this key has {held} pages in unfinished tasks, and {} are borne", limits.pages));
+        let held = self.held_by(tenant);
+        let sum = held.and(more);
+        if sum.tasks > limits.tasks {
+            let (tasks, most) = (held.tasks, limits.tasks);
+            return Err(format!(
+                "this key has {tasks} unfinished tasks and uploads, of {most} allowed: wait for some to finish"
+            ));
+        }
+        if more.pages > limits.pages {
+            let (pages, most) = (more.pages, limits.pages);
+            return Err(format!(
+                "the task has {pages} pages, and this key may have {most} at once: choose fewer pages"
+            ));
+        }
+        if sum.pages > limits.pages {
+            let (pages, most) = (held.pages, limits.pages);
+            return Err(format!(
+                "this key has {pages} pages in unfinished tasks, of {most} allowed: wait for some to finish"
+            ));
+        }
+        if sum.bytes > limits.bytes {
+            return Err(too_many_bytes(held.bytes, more.bytes, limits.bytes));
         }
         Ok(())
     }
+}
+
+fn too_many_bytes(held: u64, more: u64, most: u64) -> String {
+    if more > most {
+        return format!("the PDF has more bytes than this key may have at once, which is {most}");
+    }
+    format!("this key has {held} bytes in unfinished tasks and uploads, of {most} allowed: wait for some to finish")
 }
 
 /// Known tasks without a job. Tenants take turns, and the tasks of each come in their order.
@@ -156,25 +265,66 @@ mod tests {
         TaskRecord { tenant: Some(tenant.into()), total_pages: Some(pages), ..test_record(1) }
     }
 
+    const MANY: TenantLimits = TenantLimits { running: 1, tasks: usize::MAX, pages: u64::MAX, bytes: u64::MAX };
+
+    fn pages(pages: u64) -> Amount {
+        Amount { tasks: 1, pages, bytes: 0 }
+    }
+
+    fn upload(bytes: u64) -> Amount {
+        Amount { tasks: 1, pages: 0, bytes }
+    }
+
     #[test]
-    fn a_tenant_is_held_to_its_quota_and_nobody_else_is() {
-        let limits = TenantLimits { running: 1, tasks: 2, pages: 100 };
+    fn a_tenant_is_held_to_its_quota_and_no_other_is() {
+        let limits = TenantLimits { tasks: 2, pages: 100, ..MANY };
         let mut accounts = Accounts::default();
-        assert!(accounts.admit(Some("ann"), 1_000, limits).is_ok(), "a long one alone");
+        let why = accounts.admit(Some("ann"), pages(101), limits).unwrap_err();
+        assert!(why.contains("101 pages") && why.contains("100 at once"), "also alone: {why}");
         let first = of("ann", 90);
         accounts.add(&first);
         accounts.add(&first);
-        assert!(accounts.admit(Some("ann"), 10, limits).is_ok());
-        let why = accounts.admit(Some("ann"), 11, limits).unwrap_err();
-        assert!(why.contains("90 pages") && why.contains("100 are borne"), "{why}");
+        assert!(accounts.admit(Some("ann"), pages(10), limits).is_ok());
+        let why = accounts.admit(Some("ann"), pages(11), limits).unwrap_err();
+        assert!(why.contains("90 pages") && why.contains("100 allowed"), "{why}");
         accounts.add(&of("ann", 1));
-        assert!(accounts.admit(Some("ann"), 0, limits).unwrap_err().contains("2 unfinished tasks"));
+        assert!(accounts.admit(Some("ann"), pages(0), limits).unwrap_err().contains("2 unfinished tasks"));
         for other in [Some("bob"), None] {
-            assert!(accounts.admit(other, 1_000, limits).is_ok());
+            assert!(accounts.admit(other, pages(100), limits).is_ok());
         }
         accounts.remove(first.id);
-        assert!(accounts.admit(Some("ann"), 99, limits).is_ok());
-        assert_eq!((accounts.tenant_of(first.id), accounts.held.len(), accounts.sums["ann"]), ("", 1, (1, 1)));
+        assert!(accounts.admit(Some("ann"), pages(99), limits).is_ok());
+        let left = Amount { tasks: 1, pages: 1, bytes: 4 };
+        assert_eq!((accounts.tenant_of(first.id), accounts.held.len(), accounts.sums["ann"]), ("", 1, left));
+    }
+
+    #[test]
+    fn uploads_count_with_their_bytes_until_they_are_over() {
+        let limits = TenantLimits { tasks: 3, bytes: 100, ..MANY };
+        let mut accounts = Accounts::default();
+        accounts.add(&of("ann", 1));
+        let (one, two) = (accounts.begin(Some("ann"), 0), accounts.begin(Some("ann"), 10));
+        let why = accounts.admit(Some("ann"), upload(0), limits).unwrap_err();
+        assert!(why.contains("3 unfinished tasks and uploads"), "{why}");
+        assert!(accounts.admit(Some("bob"), upload(100), limits).is_ok());
+        // The task has 4 bytes.
+        assert!(accounts.grow(&one, 86, limits).is_ok() && accounts.grow(&one, 50, limits).is_ok());
+        assert_eq!(one.bytes(), 86, "what was counted stays");
+        assert!(accounts.grow(&one, 87, limits).unwrap_err().contains("of 100 allowed"));
+        assert!(accounts.grow(&two, 11, limits).is_err() && accounts.grow(&two, 10, limits).is_ok());
+        assert!(accounts.grow(&one, 101, limits).unwrap_err().contains("more bytes than"), "it never fits");
+        drop(one);
+        assert_eq!(accounts.uploads(), 1);
+        assert!(accounts.admit(Some("ann"), upload(86), limits).is_ok());
+        assert!(accounts.admit(Some("ann"), upload(87), limits).is_err());
+        let shared = two.share();
+        drop(two);
+        assert_eq!(accounts.uploads(), 1, "a message about it is under way");
+        drop(shared);
+        let unnamed = accounts.begin(None, 1 << 40);
+        assert_eq!(accounts.uploads(), 1);
+        assert!(accounts.grow(&unnamed, 1 << 41, limits).is_ok(), "without keys the server's limits apply");
+        assert!(accounts.admit(None, upload(1 << 41), limits).is_ok());
     }
 
     #[test]

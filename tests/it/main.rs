@@ -26,6 +26,7 @@ mod hardening;
 mod hostile;
 mod image;
 mod inspect;
+mod intake;
 mod layouts;
 mod ledger;
 mod llm;
