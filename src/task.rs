@@ -27,4 +27,4 @@ pub use selection::{PageRangeError, PageSelection};
 pub use status::{IllegalTransition, TaskStatus, TaskStep};
 pub use stored::UnreadableRecord;
 pub(crate) use stored::{FORMAT_FIELD, RECORD_FORMAT, from_json, from_object, to_json};
-pub use webhook::{Webhook, WebhookState};
+pub use webhook::{EndNotice, Webhook, WebhookState};

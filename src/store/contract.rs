@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{Create, Created, LeaseChange, ListQuery, Renewal, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, TaskStep, test_record};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, TaskStep, Webhook, WebhookState, test_record};
 
 /// Every check, one after the other, on one empty store; it is empty again afterwards.
 pub async fn check_all(store: &(impl TaskStore + Clone)) {
@@ -345,7 +345,16 @@ async fn tells_whose_message_is_due(store: &impl TaskStore) {
     let retried = apply(store, &delivered.next, TaskStep::Retry).await;
     let again = apply(store, &retried, TaskStep::Cancel).await;
     assert_eq!(store.due(far, 10).await.unwrap(), [told.id]);
-    assert_ne!(again.webhook.unwrap().id, ended.webhook.unwrap().id, "another end, another message");
+    assert_ne!(again.webhook.clone().unwrap().id, ended.webhook.unwrap().id, "another end, another message");
+    // One that was not delivered is due beside the job that a retry begins.
+    let retried = apply(store, &again, TaskStep::Retry).await;
+    assert_eq!(store.get(told.id).await.unwrap().undelivered.len(), 1);
+    assert_eq!(store.due(far, 10).await.unwrap(), [told.id]);
+    let mut next = TaskRecord { version: retried.version + 1, ..retried.clone() };
+    next.set_message(Webhook { state: WebhookState::Delivered, ..again.webhook.unwrap() });
+    let (expected, lease) = (retried.revision(), LeaseChange::Keep);
+    store.update(&Update { expected, next, operation: Uuid::now_v7(), lease }).await.unwrap();
+    assert!(store.due(far, 10).await.unwrap().is_empty());
     store.delete(silent.id, None).await.unwrap();
     store.delete(told.id, None).await.unwrap();
     assert!(store.due(far, 10).await.unwrap().is_empty());

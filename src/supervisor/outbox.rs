@@ -4,6 +4,9 @@
 //! says so (a conditional write, so that of several processes one sends it), and when it would be sent again if nothing
 //! were heard of this time: a process that dies in between leaves a message that is sent twice, never one that is not.
 //! The receiver tells doubles by `webhook-id`.
+//!
+//! A retry does not take back that the task had ended: the message of that end goes on standing in the record, with what it
+//! tells, beside the job that runs by then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +24,7 @@ use crate::clock::{TaskClock, Timestamp};
 use crate::metrics;
 use crate::notify::{self, Message, Notifier};
 use crate::store::{LeaseChange, StoreError, TaskStore, Update};
-use crate::task::{Cost, TaskId, TaskRecord, Webhook, WebhookState};
+use crate::task::{Cost, EndNotice, TaskId, TaskRecord, Webhook, WebhookState};
 
 /// How often it is looked for messages that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -111,24 +114,21 @@ impl Supervisor {
 impl Outbox {
     /// Lets others go first.
     async fn postpone(self, record: TaskRecord) -> Result<(), StoreError> {
-        let Some(mut webhook) = record.webhook.clone().filter(|webhook| webhook.due_at().is_some()) else {
-            return Ok(());
-        };
+        let Some(EndNotice { mut webhook, .. }) = record.next_notice() else { return Ok(()) };
         webhook.next_attempt_at = Some(self.clock.now().after(HOST_PAUSE));
         self.keep(record, webhook).await.map(drop)
     }
 
     async fn send(self, record: TaskRecord) -> Result<(), StoreError> {
         let (id, now) = (record.id, self.clock.now());
+        let due = |webhook: &Webhook| webhook.due_at().is_some_and(|at| at <= now);
+        let Some(mut notice) = record.next_notice().filter(|notice| due(&notice.webhook)) else { return Ok(()) };
         let url = record.options.webhook_url.clone().unwrap_or_default();
-        let Some(mut webhook) = record.webhook.clone().filter(|webhook| webhook.due_at().is_some_and(|at| at <= now))
-        else {
-            return Ok(());
-        };
-        webhook.begin(now.after(UNHEARD));
-        let record = self.keep(record, webhook.clone()).await?;
-        let body = body(&record, &webhook, self.notifier.options().public_url.as_deref());
+        notice.webhook.begin(now.after(UNHEARD));
+        let record = self.keep(record, notice.webhook.clone()).await?;
+        let body = body(&record, &notice, self.notifier.options().public_url.as_deref());
         let secret = record.options.webhook_secret.clone();
+        let mut webhook = notice.webhook;
         let message = Message { url: &url, id: &webhook.id, secret: secret.as_deref(), body };
         let delivered = self.notifier.deliver(message, Timestamp::now()).await;
         let now = self.clock.now();
@@ -153,16 +153,40 @@ impl Outbox {
             }
             None => log::info!(task:% = id, attempts; "its caller's server was told of its end"),
         }
-        self.keep(record, webhook).await.map(drop)
+        self.keep_outcome(record, webhook).await
     }
 
-    /// Writes how the message stands. Whoever retries or deletes the task meanwhile is right.
+    /// Writes how a message stands. What changes the task meanwhile is right.
     async fn keep(&self, record: TaskRecord, webhook: Webhook) -> Result<TaskRecord, StoreError> {
         let expected = record.revision();
-        let next = TaskRecord { webhook: Some(webhook), version: record.version + 1, ..record };
+        let mut next = TaskRecord { version: record.version + 1, ..record };
+        next.set_message(webhook);
         let update = Update { expected, next, operation: Uuid::now_v7(), lease: LeaseChange::Keep };
-        write_once(self.store.as_ref(), self.blob.clone(), &update).await?;
+        if update.next.status.is_final() {
+            write_once(self.store.as_ref(), self.blob.clone(), &update).await?;
+        } else {
+            // The copy is its owner's to write, who may be ending the task at this moment.
+            self.store.update(&update).await?;
+        }
         Ok(update.next)
+    }
+
+    /// Writes what became of a message, also when the task was retried or went on while it was on its way; else it would
+    /// be sent again.
+    async fn keep_outcome(&self, mut record: TaskRecord, webhook: Webhook) -> Result<(), StoreError> {
+        for _ in 0..RACES {
+            let id = record.id;
+            match self.keep(record, webhook.clone()).await {
+                Err(StoreError::Conflict(_)) => record = self.store.get(id).await?,
+                kept => return kept.map(drop),
+            }
+            // Sent anew by its caller's wish in between: then that counts.
+            let same = |now: &Webhook| now.attempts == webhook.attempts && now.due_at().is_some();
+            if !record.message(&webhook.id).is_some_and(same) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -174,20 +198,20 @@ fn host(record: &TaskRecord) -> Option<String> {
 }
 
 /// Small: whoever wants more follows the links.
-fn body(record: &TaskRecord, webhook: &Webhook, public_url: Option<&str>) -> String {
+fn body(record: &TaskRecord, notice: &EndNotice, public_url: Option<&str>) -> String {
     let base = public_url.unwrap_or_default().trim_end_matches('/');
     let this = format!("{base}/v1/tasks/{}", record.id);
     json!({
-        "type": webhook.event,
-        "timestamp": record.finished_at,
+        "type": notice.webhook.event,
+        "timestamp": notice.finished_at,
         "data": {
             "id": record.id,
-            "status": record.status,
+            "status": notice.status,
             "file_name": record.file_name,
             "total_pages": record.total_pages,
-            "pages": { "done": record.counts.done, "failed": record.counts.failed, "doubtful": record.counts.doubtful },
-            "error": record.error,
-            "cost": record.usage.cost.map(Cost::amount),
+            "pages": { "done": notice.done, "failed": notice.failed, "doubtful": notice.doubtful },
+            "error": notice.error,
+            "cost": notice.cost.map(Cost::amount),
             "metadata": record.options.metadata,
             "links": { "self": this, "result": format!("{this}/result") },
         },

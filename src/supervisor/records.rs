@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | unavailable | nobody knows whether it landed | the same write again, until its fate is known |
 //! | conflict, its revision is behind ours | it lost its last writes | our record replaces it |
-//! | conflict, in our epoch | somebody asks us to cancel | we go on from its revision, and do |
+//! | conflict, in our epoch | a cancel was asked for, or a message of an earlier end sent | we go on from its revision, and do |
 //! | conflict, a greater epoch; held; final | the task is somebody else's | the job stops without a word |
 //! | not found | it lost the record, or the task was deleted | the record is made again, if its copy is there |
 
@@ -113,7 +113,10 @@ impl Supervisor {
                 Verdict::Ours { cancel } => {
                     if let Some(running) = self.running_mut(id) {
                         running.draft.rebase(stored.revision());
-                        running.draft.change().cancel_requested = stored.cancel_requested;
+                        let draft = running.draft.change();
+                        draft.cancel_requested = stored.cancel_requested;
+                        // Who sends messages of earlier ends knows better how they stand.
+                        draft.undelivered = stored.undelivered;
                     }
                     if cancel {
                         self.stop_and_cancel(id, ctx);

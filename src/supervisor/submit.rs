@@ -252,6 +252,7 @@ fn first_record(
         counts: Counts::default(),
         usage: Usage::default(),
         webhook: None,
+        undelivered: Vec::new(),
     };
     (source, record)
 }

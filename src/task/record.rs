@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Cost, Failure, FindingCounts, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
+use super::{Cost, EndNotice, Failure, FindingCounts, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
 use crate::clock::Timestamp;
+
+/// Messages of earlier ends that are kept until they are delivered; of more, the oldest go.
+const MAX_UNDELIVERED: usize = 16;
 
 /// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -184,6 +187,9 @@ pub struct TaskRecord {
     /// The message about its end, when somebody is to be told.
     #[serde(default)]
     pub webhook: Option<Webhook>,
+    /// Messages of earlier ends that were not delivered when the task was retried.
+    #[serde(default)]
+    pub undelivered: Vec<EndNotice>,
 }
 
 impl TaskRecord {
@@ -200,6 +206,7 @@ impl TaskRecord {
     /// # Errors
     /// [`IllegalTransition`], leaving the record as it was.
     pub fn take(&mut self, step: TaskStep, now: Timestamp, ttl: Duration) -> Result<(), IllegalTransition> {
+        let before = self.end_notice();
         self.status = self.status.next(step)?;
         // A clock that was set back must not end a task in its past, or it would expire at once.
         let now = now.max(self.updated_at).max(self.created_at);
@@ -208,6 +215,10 @@ impl TaskRecord {
             TaskStep::Dispatch => self.started_at = self.started_at.or(Some(now)),
             TaskStep::Requeue => self.epoch += 1,
             TaskStep::Retry => {
+                let undelivered = before.filter(|notice| notice.webhook.due_at().is_some());
+                self.undelivered.extend(undelivered);
+                let excess = self.undelivered.len().saturating_sub(MAX_UNDELIVERED);
+                self.undelivered.drain(..excess);
                 self.epoch += 1;
                 self.retries = self.retries.saturating_add(1);
                 self.error = None;
@@ -259,10 +270,49 @@ impl TaskRecord {
         chosen.map_or_else(all, Result::unwrap_or_default)
     }
 
-    /// When the message about its end is to be sent, if there is one to send.
+    /// When the next message about an end of it is to be sent, if there is one to send.
     #[must_use]
     pub fn message_due_at(&self) -> Option<Timestamp> {
-        self.webhook.as_ref()?.due_at()
+        let earlier = self.undelivered.iter().map(|notice| &notice.webhook);
+        earlier.chain(&self.webhook).filter_map(Webhook::due_at).min()
+    }
+
+    /// The message that is to be sent next, with what it tells.
+    #[must_use]
+    pub fn next_notice(&self) -> Option<EndNotice> {
+        let all = self.undelivered.iter().cloned().chain(self.end_notice());
+        all.filter(|notice| notice.webhook.due_at().is_some()).min_by_key(|notice| notice.webhook.due_at())
+    }
+
+    /// The message about its end, with what it tells.
+    fn end_notice(&self) -> Option<EndNotice> {
+        Some(EndNotice {
+            webhook: self.webhook.clone()?,
+            status: self.status,
+            finished_at: self.finished_at,
+            done: self.counts.done,
+            failed: self.counts.failed,
+            doubtful: self.counts.doubtful,
+            error: self.error.clone(),
+            cost: self.usage.cost,
+        })
+    }
+
+    /// The message of this name.
+    #[must_use]
+    pub fn message(&self, name: &str) -> Option<&Webhook> {
+        let earlier = self.undelivered.iter().map(|notice| &notice.webhook);
+        earlier.chain(&self.webhook).find(|webhook| webhook.id == name)
+    }
+
+    /// Writes down how a message of this task stands. One of an earlier end goes when it is delivered or given up.
+    pub fn set_message(&mut self, webhook: Webhook) {
+        if self.webhook.as_ref().is_some_and(|own| own.id == webhook.id) {
+            self.webhook = Some(webhook);
+        } else if let Some(notice) = self.undelivered.iter_mut().find(|notice| notice.webhook.id == webhook.id) {
+            notice.webhook = webhook;
+            self.undelivered.retain(|notice| notice.webhook.due_at().is_some());
+        }
     }
 
     /// Pages without an outcome, or `None` while the page count is not known.
@@ -306,6 +356,7 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         counts: Counts::default(),
         usage: Usage::default(),
         webhook: None,
+        undelivered: Vec::new(),
     }
 }
 
@@ -355,5 +406,39 @@ mod tests {
         task.take(TaskStep::Retry, Timestamp::from_millis(3_000), Duration::ZERO).unwrap();
         assert_eq!((task.status, task.epoch, task.retries), (TaskStatus::Pending, 2, 1));
         assert_eq!((task.finished_at, task.expires_at, task.error), (None, None, None));
+    }
+
+    #[test]
+    fn a_message_that_was_not_delivered_survives_retries() {
+        let at = Timestamp::from_millis;
+        let mut task = test_record(1_000);
+        task.options.webhook_url = Some("https://example.org".into());
+        task.counts.done = 3;
+        task.take(TaskStep::Fail, at(2_000), Duration::ZERO).unwrap();
+        let first = task.webhook.clone().unwrap();
+        task.take(TaskStep::Retry, at(3_000), Duration::ZERO).unwrap();
+        assert_eq!((task.message_due_at(), &task.webhook), (Some(at(2_000)), &None));
+        let notice = task.next_notice().unwrap();
+        assert_eq!((notice.status, notice.done, notice.finished_at), (TaskStatus::Failed, 3, Some(at(2_000))));
+        assert_eq!(task.message(&first.id), Some(&first));
+        task.take(TaskStep::Complete, at(4_000), Duration::ZERO).unwrap();
+        let second = task.webhook.clone().unwrap();
+        assert_eq!(task.next_notice().unwrap().webhook, first, "the longest due first");
+        let mut delivered = first.clone();
+        delivered.delivered(at(5_000));
+        task.set_message(delivered);
+        assert!(task.undelivered.is_empty() && task.message(&first.id).is_none());
+        assert_eq!(task.next_notice().unwrap().webhook, second);
+        let mut delivered = second.clone();
+        delivered.delivered(at(6_000));
+        task.set_message(delivered.clone());
+        assert_eq!((&task.webhook, task.next_notice()), (&Some(delivered), None));
+        task.take(TaskStep::Retry, at(7_000), Duration::ZERO).unwrap();
+        assert!(task.undelivered.is_empty(), "what was delivered is not sent again");
+        for time in 10..50 {
+            task.take(TaskStep::Cancel, at(time * 1_000), Duration::ZERO).unwrap();
+            task.take(TaskStep::Retry, at(time * 1_000), Duration::ZERO).unwrap();
+        }
+        assert_eq!(task.undelivered.len(), MAX_UNDELIVERED);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{TaskId, TaskStatus};
+use super::{Cost, Failure, TaskId, TaskStatus};
 use crate::clock::Timestamp;
 
 /// The waits after the first, second, … attempt that failed: over a day in all, as the Standard Webhooks convention
@@ -103,6 +103,29 @@ impl Webhook {
     pub fn again(&mut self, now: Timestamp) {
         (self.state, self.attempts, self.next_attempt_at) = (WebhookState::Pending, 0, Some(now));
     }
+}
+
+/// One end of a task and the message about it. A task that is retried before its message was delivered has another end
+/// later; what this message tells stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndNotice {
+    /// How the message stands.
+    pub webhook: Webhook,
+    /// How the task ended.
+    pub status: TaskStatus,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Pages whose Markdown was there.
+    pub done: u32,
+    /// Pages declared failed.
+    pub failed: u32,
+    /// Pages with findings that make them doubtful.
+    #[serde(default)]
+    pub doubtful: u32,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// What it had cost.
+    pub cost: Option<Cost>,
 }
 
 #[cfg(test)]

@@ -83,6 +83,42 @@ async fn every_end_is_told_once_and_signed() {
     assert_eq!(hook.count(), 4);
 }
 
+async fn a_message_outlives_a_retry_of_its_task(arguments: &[&str]) {
+    let hook = Hook::start(&["500 Trouble", "200 OK"]).await;
+    let llm = FakeLlm::start(Script::default().page(1, [Answer::Status(401, None), Answer::Hold]));
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+    let mut server = Server::start(&[&ALLOWED[..], &endpoint, arguments].concat()).await;
+    let id = server.accepted(book("Again", 2), &format!("processor=llm&webhook_url={}", hook.url())).await;
+    hook.messages(1).await;
+    stands_failed(&server, &id).await;
+    assert_eq!(server.ask("POST", &format!("/v1/tasks/{id}/retry")).await.0, 202);
+    llm.until(|books| books.held >= 1).await;
+    assert_eq!(server.get(&format!("/v1/tasks/{id}")).await["webhook"], Value::Null, "it has no end yet");
+    server.kill().await;
+    server.restart().await;
+    // It comes while the task runs, and says what it said before.
+    let told = hook.messages(2).await;
+    assert_eq!((&told[1].id, &told[1].body), (&told[0].id, &told[0].body));
+    assert_eq!(told[1].body["type"], "task.failed");
+    llm.open();
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    stands(&server, &id, "delivered").await;
+    let told = hook.messages(3).await;
+    assert_eq!((told.len(), &told[2].body["type"]), (3, &"task.completed".into()));
+    assert_ne!(told[2].id, told[0].id);
+}
+
+#[tokio::test]
+async fn a_message_outlives_a_retry_of_its_task_on_the_embedded_store() {
+    a_message_outlives_a_retry_of_its_task(&[]).await;
+}
+
+#[tokio::test]
+async fn a_message_outlives_a_retry_of_its_task_on_redis() {
+    let redis = RedisServer::start().await;
+    a_message_outlives_a_retry_of_its_task(&["--store", &redis.url()]).await;
+}
+
 async fn a_message_outlives_failures_and_the_server(arguments: &[&str]) {
     let hook = Hook::start(&["500 Trouble", "200 OK"]).await;
     let mut server = Server::start(&[&ALLOWED[..], arguments].concat()).await;
