@@ -10,7 +10,7 @@
 //! This is a type and not a trait for as long as there is one implementation; object storage will bring the second.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::metrics;
 use crate::private_fs;
+use crate::task::FileDigest;
 
 mod barrier;
 mod directory;
@@ -202,6 +203,25 @@ impl LocalBlob {
         metrics::blob("read", || absent(fs::read(self.path(key)?)))
     }
 
+    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn is_whole(&self, key: &str, digest: &FileDigest) -> io::Result<bool> {
+        let Some(mut file) = self.reader(key)? else { return Ok(false) };
+        if file.metadata()?.len() != digest.bytes {
+            return Ok(false);
+        }
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(hex(&hash.finalize()) == digest.sha256),
+                read => hash.update(&buffer[..read]),
+            }
+        }
+    }
+
     /// Opens the blob under `key` for reading, or `None` when nothing is there.
     ///
     /// # Errors
@@ -346,6 +366,12 @@ impl Staged {
         &self.sha256
     }
 
+    /// Its length and hash.
+    #[must_use]
+    pub fn digest(&self) -> FileDigest {
+        FileDigest { bytes: self.bytes, sha256: self.sha256.clone() }
+    }
+
     /// How many bytes it has.
     #[must_use]
     pub const fn len(&self) -> u64 {
@@ -474,6 +500,23 @@ mod tests {
         blob.commit(staged, "tasks/1/source.pdf").unwrap();
         assert_eq!(blob.get("tasks/1/source.pdf").unwrap().as_deref(), Some(&b"abc"[..]));
         assert_eq!(leftovers(&blob), 0);
+    }
+
+    #[test]
+    fn a_blob_that_is_not_what_was_written_is_noticed() {
+        let (_dir, blob) = blob();
+        let mut staging = blob.stage().unwrap();
+        staging.write(b"abc").unwrap();
+        let staged = staging.finish();
+        let digest = staged.digest();
+        blob.commit(staged, "a").unwrap();
+        assert!(blob.is_whole("a", &digest).unwrap());
+        for other in [&b"ab"[..], b"abcd", b"abd", b""] {
+            blob.put("a", other, Durability::Cached).unwrap();
+            assert!(!blob.is_whole("a", &digest).unwrap());
+        }
+        blob.remove("a").unwrap();
+        assert!(!blob.is_whole("a", &digest).unwrap(), "nothing is there");
     }
 
     #[test]

@@ -34,5 +34,6 @@ pub use flights::{Flights, InFlight, read_flights};
 pub use lease::Lease;
 pub use limiter::Rates;
 pub use work::{
-    Bind, Cut, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck, SourcePages, Work,
+    Bind, BindOutcome, Cut, Ended, JobSpec, PageReceipt, Plan, PoolEvent, Receipts, ShardWork, SourceCheck,
+    SourcePages, Work,
 };

@@ -41,6 +41,7 @@ mod queries;
 mod rebuild;
 mod records;
 mod registry;
+mod results;
 mod submit;
 mod tenants;
 
@@ -57,5 +58,7 @@ pub use pages::PageWindow;
 pub use pairing::{PairingError, pair};
 pub use rebuild::{Rebuilt, rebuild};
 pub use registry::Processors;
-pub(crate) use submit::storage_failure;
+pub use results::ResultFile;
+pub(crate) use results::unreadable as not_readable;
+pub(crate) use submit::not_stored;
 pub use tenants::{TenantLimits, UploadSlot};

@@ -9,6 +9,7 @@ mod options;
 mod page;
 mod ranges;
 mod record;
+mod result;
 mod selection;
 mod status;
 mod stored;
@@ -23,6 +24,7 @@ pub use page::{Margins, PageChecks, PageFailure, PageOutput, PageStatus, PageUsa
 pub use ranges::PageRanges;
 pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
+pub use result::{FileDigest, ResultDigests};
 pub use selection::{PageRangeError, PageSelection};
 pub use status::{IllegalTransition, TaskStatus, TaskStep};
 pub use stored::UnreadableRecord;

@@ -113,6 +113,10 @@ impl From<RequestError> for ApiError {
                 log::warn!("request refused, the record of its task cannot be read: {}", record.why);
                 Self::new(StatusCode::CONFLICT, "record_unreadable", detail)
             }
+            RequestError::ResultDamaged(task) => {
+                log::error!(task:% = task.id; "a file of its result is not what was written");
+                Self::new(StatusCode::CONFLICT, "result_damaged", detail)
+            }
             RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, "idempotency_conflict", detail),
             RequestError::OverQuota(_) => {
                 let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", detail);

@@ -19,7 +19,7 @@ use super::caller::OwnTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
-use crate::supervisor::{Handle, PageWindow, RequestError};
+use crate::supervisor::{Handle, PageWindow, RequestError, ResultFile, not_readable};
 use crate::task::{PageView, TaskId, TaskRecord, code};
 
 /// Pages that are read at once for an answer; bounds what an answer holds in memory.
@@ -78,7 +78,7 @@ struct PagesView {
         (status = 206, description = "A range of it", body = String, content_type = "text/markdown"),
         (status = 304, description = "It is what the caller has"),
         (status = 404, description = "No such task"),
-        (status = 409, description = "It is not complete"),
+        (status = 409, description = "It is not complete; or its file is damaged, and a retry writes it again"),
         (status = 416, description = "It is not that long", body = String, content_type = "text/markdown"),
     )
 )]
@@ -90,9 +90,10 @@ pub(super) async fn result(
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
     let json = wants_json(&request);
-    match handle.result_path(id).await {
+    let which = if json { ResultFile::Json } else { ResultFile::Markdown };
+    match handle.stored_result(id, which, query.partial).await {
         Ok((record, path)) if !json => {
-            let file = NamedFile::open(path).map_err(|_| gone(id))?;
+            let file = NamedFile::open(path).map_err(|error| unreadable(id, &error))?;
             let mut response = file
                 .set_content_type(actix_web::mime::TEXT_PLAIN_UTF_8)
                 .set_content_disposition(disposition(&record))
@@ -104,8 +105,8 @@ pub(super) async fn result(
             Ok(response)
         }
         Ok((record, path)) => {
-            let file = tokio::task::spawn_blocking(move || File::open(path.with_extension("json"))).await;
-            let file = file.map_err(|_| RequestError::Stopping)?.map_err(|_| gone(id))?;
+            let file = tokio::task::spawn_blocking(move || File::open(path)).await;
+            let file = file.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(id, &error))?;
             Ok(json_answer(record, chunks(file)))
         }
         Err(RequestError::ResultNotReady(record)) if query.partial => Ok(whole(handle, *record, json)),
@@ -122,7 +123,7 @@ pub(super) async fn result(
     responses(
         (status = 200, body = PagesView, description = "A window of them"),
         (status = 404, description = "No such task"),
-        (status = 409, description = "Its record cannot be read"),
+        (status = 409, description = "Its record cannot be read, or its result is damaged: a retry of the task writes that again"),
     )
 )]
 pub(super) async fn pages(
@@ -138,7 +139,8 @@ pub(super) async fn pages(
     }
     let status = query.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
     let window = PageWindow { from: query.from.unwrap_or(1), limit, status, ..PageWindow::default() };
-    let (_, views) = state.handle.pages(id, window).await?;
+    let pages = state.handle.pages(id, window).await;
+    let (_, views) = pages.map_err(|error| ApiError::from(error).of_task(id))?;
     Ok(HttpResponse::Ok().json(PagesView { pages: views }))
 }
 
@@ -244,6 +246,7 @@ fn disposition(record: &TaskRecord) -> ContentDisposition {
     ContentDisposition { disposition: DispositionType::Inline, parameters }
 }
 
-fn gone(id: TaskId) -> ApiError {
-    ApiError::task_not_found().of_task(id)
+/// It was whole a moment ago.
+fn unreadable(id: TaskId, error: &std::io::Error) -> ApiError {
+    ApiError::from(not_readable(error)).of_task(id)
 }

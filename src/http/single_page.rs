@@ -71,7 +71,7 @@ pub(super) async fn image(
     responses(
         (status = 200, description = "A part of a page", body = String, content_type = "text/html"),
         (status = 404, description = "No such task, or the page is not read"),
-        (status = 409, description = "Its record cannot be read"),
+        (status = 409, description = "Its record cannot be read, or its result is damaged: a retry of the task writes that again"),
     )
 )]
 pub(super) async fn html(
@@ -80,7 +80,8 @@ pub(super) async fn html(
     path: web::Path<PagePath>,
 ) -> Result<HttpResponse, ApiError> {
     let window = PageWindow { from: path.page, limit: 1, ..PageWindow::default() };
-    let (_, views) = state.handle.pages(id, window).await?;
+    let pages = state.handle.pages(id, window).await;
+    let (_, views) = pages.map_err(|error| ApiError::from(error).of_task(id))?;
     let view = views.into_iter().find(|view| view.page == path.page);
     let Some(markdown) = view.and_then(|view| view.markdown) else {
         let detail = format!("page {} is not read, or no page of the task", path.page);

@@ -271,7 +271,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|_| RequestError::Stopping)?;
-    Ok(done.map_err(|error| RequestError::StorageFailed(crate::supervisor::storage_failure(&error)))?)
+    Ok(done.map_err(|error| crate::supervisor::not_stored(&error))?)
 }
 
 fn broken_upload(error: &impl std::fmt::Display) -> ApiError {

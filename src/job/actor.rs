@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use super::runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
 use crate::document::Document;
 use crate::metrics;
-use crate::pool::{Bind, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, ShardWork, Work};
-use crate::task::{PageFailure, PageUsage, PageView, TaskId};
+use crate::pool::{Bind, BindOutcome, Dispatcher, Ended, Enqueue, Forget, JobSpec, PoolEvent, ShardWork, Work};
+use crate::task::{PageFailure, PageUsage, PageView, ResultDigests, TaskId};
 
 /// Progress is told at most this often; what happens in between is told together.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -35,6 +35,8 @@ pub struct JobActor {
     settled: Vec<PageView>,
     /// Failures that were told of.
     failures_told: BTreeSet<u32>,
+    /// What the files of its result are, once they are written.
+    written: Option<ResultDigests>,
     /// Turns true when the supervisor has heard the job's last words.
     over: Arc<watch::Sender<bool>>,
 }
@@ -56,8 +58,8 @@ pub struct JobReport {
 pub enum JobNews {
     /// How far it is, and the pages that have got their outcomes since it was last told.
     Progress(JobProgress, Vec<PageView>),
-    /// It is over, the same. The job's last words.
-    Ended(JobProgress, Vec<PageView>, JobEnd),
+    /// It is over, the same, with what the files of its result are. The job's last words.
+    Ended(JobProgress, Vec<PageView>, JobEnd, Option<ResultDigests>),
 }
 
 /// Ends the job. When this is answered, none of its attempts begins any more, those that run are told to stop, and the
@@ -90,7 +92,8 @@ impl JobActor {
         supervisor: Recipient<JobReport>,
     ) -> Self {
         let (settled, failures_told, over) = (Vec::new(), BTreeSet::new(), Arc::new(watch::Sender::new(false)));
-        Self { spec, runtime, document: None, dispatcher, supervisor, report_due: false, settled, failures_told, over }
+        let (document, report_due, written) = (None, false, None);
+        Self { spec, runtime, document, dispatcher, supervisor, report_due, settled, failures_told, written, over }
     }
 
     fn on(&mut self, event: JobEvent, ctx: &mut Context<Self>) {
@@ -126,7 +129,7 @@ impl JobActor {
             JobAction::ReportStart => self.tell_progress(ctx),
             JobAction::End(end) => {
                 self.runtime.failures().values().for_each(|failed| metrics::page_failed(&failed.failure.code));
-                let news = JobNews::Ended(self.runtime.progress(), self.take_settled(), end);
+                let news = JobNews::Ended(self.runtime.progress(), self.take_settled(), end, self.written.take());
                 let forgotten = self.dispatcher.send(Forget(self.spec.task));
                 let told = self.supervisor.send(self.report(news));
                 let over = Arc::clone(&self.over);
@@ -237,7 +240,11 @@ impl Handler<PoolEvent> for JobActor {
                 let elsewhere = receipts.nobody_there() && self.spec.reads_elsewhere(earlier);
                 JobEvent::Outcome { index, attempt, receipts, spent, elsewhere }
             }
-            PoolEvent::Ended(Ended::Bound(Ok(missing))) => JobEvent::Bound { missing },
+            PoolEvent::Ended(Ended::Bound(Ok(BindOutcome::Missing(missing)))) => JobEvent::Bound { missing },
+            PoolEvent::Ended(Ended::Bound(Ok(BindOutcome::Written(digests)))) => {
+                self.written = Some(*digests);
+                JobEvent::Bound { missing: Vec::new() }
+            }
             PoolEvent::Ended(Ended::Bound(Err(why))) => JobEvent::BindFailed(why),
         };
         self.on(event, ctx);

@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::another::Another;
 use super::claims::{Busy, Claimant};
 use super::flights::{Flights, InFlight};
-use super::work::{Bind, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
+use super::work::{
+    Bind, BindOutcome, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work,
+};
 use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
@@ -25,7 +27,7 @@ use crate::failpoint;
 use crate::ledger::{Ledger, PageHash, PageKey, PurgeList};
 use crate::metrics;
 use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome, WorkKind};
-use crate::task::{Failure, Finding, FindingCode, PageOutput, PageStatus, PageUsage, PageView, code};
+use crate::task::{Failure, Finding, FindingCode, PageOutput, PageStatus, PageUsage, PageView, ResultDigests, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
@@ -358,18 +360,20 @@ impl Workshop {
     }
 
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
-    fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<Vec<u32>, Failure> {
+    fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<BindOutcome, Failure> {
         let repeated = self.repeated(spec, bind).map_err(|e| storage_failed(&e))?;
         let headings = if repeated.is_known() { self.headings(spec)? } else { Headings::default() };
         let [markdown, json] = match self.try_bind(spec, bind, &repeated, &headings).map_err(|e| storage_failed(&e))? {
-            Bound::Missing(pages) => return Ok(pages),
+            Bound::Missing(pages) => return Ok(BindOutcome::Missing(pages)),
             Bound::Staged(files) => *files,
         };
-        let files = [(json.finish(), &*spec.json_key), (markdown.finish(), &*spec.markdown_key)];
+        let (markdown, json) = (markdown.finish(), json.finish());
+        let digests = ResultDigests { markdown: markdown.digest(), json: json.digest() };
+        let files = [(json, &*spec.json_key), (markdown, &*spec.markdown_key)];
         failpoint::pass("bind.staged").map_err(|e| storage_failed(&e))?;
         self.blob.commit_all(files).map_err(|e| storage_failed(&e))?;
         failpoint::pass("bind.done").map_err(|e| storage_failed(&e))?;
-        Ok(Vec::new())
+        Ok(BindOutcome::Written(Box::new(digests)))
     }
 
     /// The titles of the document's outline. Without one, or with one that cannot be read, the pages say what is a title.

@@ -14,7 +14,8 @@ use crate::document::{Document, DocumentLimits, Shard};
 use crate::ledger::{PageHashes, PageKey, RecipeHash};
 use crate::processor::{CallReport, Processor, WorkKind};
 use crate::task::{
-    Failure, FindingSet, PageFailure, PageOutput, PageSelection, PageUsage, PageView, TaskId, TaskOptions, code,
+    Failure, FindingSet, PageFailure, PageOutput, PageSelection, PageUsage, PageView, ResultDigests, TaskId,
+    TaskOptions, code,
 };
 
 /// What every piece of work of one job has in common. Shared, never changed.
@@ -268,8 +269,17 @@ pub enum Ended {
         /// The calls that were made.
         calls: Vec<CallReport>,
     },
-    /// Of [`Work::Bind`]: bound, or the pages that are missing in the ledger.
-    Bound(Result<Vec<u32>, Failure>),
+    /// Of [`Work::Bind`].
+    Bound(Result<BindOutcome, Failure>),
+}
+
+/// What became of a result that was to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindOutcome {
+    /// It stands whole, as these files.
+    Written(Box<ResultDigests>),
+    /// Nothing was written: these pages are not in the ledger.
+    Missing(Vec<u32>),
 }
 
 /// News for a job.

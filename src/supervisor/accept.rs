@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::commands::RACES;
 use super::manifest;
 use super::messages::{Accepted, RequestError};
-use super::submit::storage_failure;
+use super::submit::not_stored;
 use crate::blob::{LocalBlob, Staged};
 use crate::failpoint;
 use crate::store::{Create, Created, StoreError, TaskStore};
@@ -44,7 +44,7 @@ impl Acceptance {
             kept.inspect_err(|_| drop(blob.remove_folder(&record.work_dir)))
         });
         let kept = kept.await.map_err(|_| RequestError::Stopping)?;
-        kept.map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
+        kept.map_err(|error| not_stored(&error))
     }
 
     /// Writes the record, unless the same task is there already; then the folder goes again.

@@ -25,7 +25,9 @@ use crate::notify::Notifier;
 use crate::pool::{Dispatcher, JobSpec, Lease};
 use crate::processor::Processor;
 use crate::store::TaskStore;
-use crate::task::{Cost, Failure, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code};
+use crate::task::{
+    Cost, Failure, PageView, ResultDigests, TaskId, TaskOptions, TaskRecord, TaskStatus, TaskStep, Usage, code,
+};
 
 /// Progress goes to the store at most this often; a step goes at once.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -350,13 +352,13 @@ impl Supervisor {
         taken
     }
 
-    /// Ends a running task; the end counts once it is stored.
+    /// Ends a running task; the end counts once it is stored. A result is the key of its Markdown and what its files are.
     pub(super) fn end(
         &mut self,
         id: TaskId,
         step: TaskStep,
         error: Option<Failure>,
-        result: Option<String>,
+        result: Option<(String, Option<ResultDigests>)>,
         ctx: &mut Context<Self>,
     ) {
         if !self.step(id, step, self.clock.now()) {
@@ -365,7 +367,8 @@ impl Supervisor {
         if let Some(running) = self.running_mut(id) {
             let record = running.draft.change();
             record.error = error;
-            record.result_path = result;
+            (record.result_path, record.result_digests) =
+                result.map_or((None, None), |(key, digests)| (Some(key), digests));
         }
         self.persist(id, ctx);
     }
@@ -464,13 +467,13 @@ impl Handler<JobReport> for Supervisor {
                 self.tell_pages(task, pages);
                 self.progressed(task, &progress, ctx);
             }
-            JobNews::Ended(progress, pages, end) => {
+            JobNews::Ended(progress, pages, end, written) => {
                 self.tell_pages(task, pages);
                 self.progressed(task, &progress, ctx);
                 if let Some(running) = self.running_mut(task) {
                     running.job = None;
                 }
-                let result = self.running(task).map(|running| running.draft.record().markdown_key());
+                let result = self.running(task).map(|running| (running.draft.record().markdown_key(), written));
                 match end {
                     JobEnd::Completed => self.end(task, TaskStep::Complete, None, result, ctx),
                     JobEnd::Failed { why, partial } => {

@@ -15,7 +15,8 @@ use super::messages::{
 };
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
-use super::submit::storage_failure;
+use super::results::unreadable;
+use super::submit::not_stored;
 use super::tenants::UploadSlot;
 use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::{DocumentLimits, ImageOptions, PageImage};
@@ -23,7 +24,7 @@ use crate::job::{GetPages, JobPages};
 use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHashes};
 use crate::pool::{Estimate, Load};
 use crate::store::{ListPage, ListQuery};
-use crate::task::{Cost, Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, TaskStatus, code};
+use crate::task::{Cost, Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, code};
 
 /// A PDF to be submitted, from Rust.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl NewTask {
 #[derive(Clone)]
 pub struct Handle {
     supervisor: Addr<Supervisor>,
-    blob: LocalBlob,
+    pub(super) blob: LocalBlob,
     ledger: Ledger,
     ledger_sharing: LedgerSharing,
     processors: Processors,
@@ -140,7 +141,7 @@ impl Handle {
     /// # Errors
     /// [`RequestError::StorageFailed`] when no file can be made.
     pub fn stage(&self) -> Result<Staging, RequestError> {
-        self.blob.stage().map_err(|error| RequestError::StorageFailed(storage_failure(&error)))
+        self.blob.stage().map_err(|error| not_stored(&error))
     }
 
     /// Submits a PDF; on return the task survives whatever dies. The same PDF with the same options that is being worked
@@ -340,37 +341,27 @@ impl Handle {
         self.supervisor.send(DeleteTask { id, purge: true }).await.map_err(gone)?
     }
 
-    /// The complete Markdown of a completed task.
-    ///
-    /// # Errors
-    /// [`RequestError::ResultNotReady`] when the task is not completed, and as [`Self::get`].
-    pub async fn result(&self, id: TaskId) -> Result<String, RequestError> {
-        let (_, path) = self.result_path(id).await?;
-        let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
-        read.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
-    }
-
-    /// The record of a completed task and its Markdown file. The pages as JSON are beside it, under the same name with
-    /// the extension `json`.
-    ///
-    /// # Errors
-    /// As [`Self::result`].
-    pub async fn result_path(&self, id: TaskId) -> Result<(TaskRecord, PathBuf), RequestError> {
-        let record = self.get(id).await?;
-        match &record.result_path {
-            Some(key) if record.status == TaskStatus::Completed => {
-                let path = self.blob.path(key).map_err(|error| unreadable(&error))?;
-                Ok((record, path))
-            }
-            _ => Err(RequestError::ResultNotReady(Box::new(record))),
-        }
-    }
-
     /// Pages of the task as they stand now, with the text of those that are done.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// [`RequestError::ResultDamaged`] when they are not what was written, and as [`Self::get`].
     pub async fn pages(&self, id: TaskId, window: PageWindow) -> Result<(TaskRecord, Vec<PageView>), RequestError> {
+        let mut damaged = None;
+        // Looked at anew once: the task may have been retried or deleted in between.
+        for _ in 0..2 {
+            match self.pages_now(id, window.clone()).await? {
+                (record, Some(views)) => return Ok((record, views)),
+                (record, None) => damaged = Some(record),
+            }
+        }
+        Err(damaged.map_or(RequestError::NotFound, |record| RequestError::ResultDamaged(Box::new(record))))
+    }
+
+    async fn pages_now(
+        &self,
+        id: TaskId,
+        window: PageWindow,
+    ) -> Result<(TaskRecord, Option<Vec<PageView>>), RequestError> {
         let Whereabouts { record, job } = self.supervisor.send(TaskPagesNow(id)).await.map_err(gone)??;
         let live = match job {
             Some(job) => job.send(GetPages).await.unwrap_or_default(),
@@ -405,12 +396,8 @@ fn gone(_: MailboxError) -> RequestError {
     RequestError::Stopping
 }
 
-fn unreadable(error: &std::io::Error) -> RequestError {
-    RequestError::Internal(format!("a stored result cannot be read: {}", error.kind()))
-}
-
 fn copy(mut staging: Staging, source: &NewSource, limit: u64) -> Result<Staged, RequestError> {
-    let storage = |error: std::io::Error| RequestError::StorageFailed(storage_failure(&error));
+    let storage = |error: std::io::Error| not_stored(&error);
     let too_large = || RequestError::Rejected(crate::document::too_large(limit));
     match source {
         NewSource::Bytes(bytes) if bytes.len() as u64 > limit => return Err(too_large()),

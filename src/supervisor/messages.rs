@@ -32,6 +32,9 @@ pub enum RequestError {
     /// There is no complete result, now or ever.
     #[error("the task is {}: there is no complete result; ask for the partial one", .0.status)]
     ResultNotReady(Box<TaskRecord>),
+    /// A file of the result is not what was written: cut off, altered or gone.
+    #[error("the stored result is damaged: retry the task, which writes it again from the pages that are kept")]
+    ResultDamaged(Box<TaskRecord>),
     /// Too many unfinished tasks.
     #[error("too many tasks are waiting: try again later")]
     QueueFull,
@@ -53,7 +56,7 @@ pub enum RequestError {
     /// The store does not answer.
     #[error("{0}")]
     StoreUnavailable(String),
-    /// The disk does not take the bytes.
+    /// The disk does not take the bytes, or does not give them.
     #[error("{0}")]
     StorageFailed(Failure),
     /// The service is going down.

@@ -1,7 +1,9 @@
 //! The pages of a task as they are now, read from its result or from the ledger.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
+use super::results::{ResultFile, whole_file};
 use crate::aggregate::page_of_line;
 use crate::blob::LocalBlob;
 use crate::job::JobPages;
@@ -27,7 +29,7 @@ impl Default for PageWindow {
     }
 }
 
-/// Reads the window. Blocks; belongs on a blocking thread.
+/// Reads the window; `None` when the task's result is not what was written. Blocks; belongs on a blocking thread.
 pub(super) fn read_pages(
     blob: &LocalBlob,
     ledger: &Ledger,
@@ -35,14 +37,14 @@ pub(super) fn read_pages(
     live: &JobPages,
     (hashes, recipes): (&PageHashes, &[RecipeHash]),
     window: &PageWindow,
-) -> io::Result<Vec<PageView>> {
+) -> io::Result<Option<Vec<PageView>>> {
     let wanted = |view: &PageView| {
         window.status.is_none_or(|status| status == view.status) && !window.except.contains(view.page)
     };
     if record.status.is_final() && record.result_path.is_some() {
         // Written by this very epoch: the result is a file beside the Markdown.
-        let file = blob.reader(&record.json_key())?;
-        let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let Some(path) = whole_file(blob, record, ResultFile::Json)? else { return Ok(None) };
+        let file = File::open(path)?;
         let mut views = Vec::new();
         for line in BufReader::with_capacity(64 * 1024, file).lines() {
             let view = page_of_line(&line?, window.from).filter(wanted);
@@ -51,7 +53,7 @@ pub(super) fn read_pages(
                 break;
             }
         }
-        return Ok(views);
+        return Ok(Some(views));
     }
     let mut views = Vec::new();
     for page in record.page_numbers().into_iter().filter(|page| *page >= window.from && !window.except.contains(*page))
@@ -69,5 +71,5 @@ pub(super) fn read_pages(
         };
         views.extend(Some(view).filter(wanted));
     }
-    Ok(views)
+    Ok(Some(views))
 }

@@ -171,7 +171,7 @@ impl Handler<CheckReady> for Supervisor {
                 return Err(RequestError::Stopping);
             }
             store.ping().await?;
-            load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))
+            load.await.map_err(|_| RequestError::Stopping)
         })
     }
 }
@@ -200,7 +200,7 @@ impl Handler<GetCondition> for Supervisor {
                 ));
             }
             let asked = Instant::now();
-            let load = load.await.map_err(|_| RequestError::Internal("the dispatcher is gone".into()))?;
+            let load = load.await.map_err(|_| RequestError::Stopping)?;
             metrics::mailbox("dispatcher", asked.elapsed());
             let (endpoints, queues) = futures::join!(endpoints, queues);
             let (endpoints, queues) = (endpoints.unwrap_or_default(), queues.unwrap_or_default());

@@ -253,6 +253,7 @@ fn first_record(
         usage: Usage::default(),
         webhook: None,
         undelivered: Vec::new(),
+        result_digests: None,
     };
     (source, record)
 }
@@ -284,12 +285,17 @@ fn name_file(options: &mut TaskOptions, file_name: Option<&str>) {
     }
 }
 
-/// What the disk says, in the words of a request.
-pub(crate) fn storage_failure(error: &std::io::Error) -> Failure {
+/// What the disk says about a PDF, in the words of a request.
+pub(crate) fn not_stored(error: &std::io::Error) -> RequestError {
+    RequestError::StorageFailed(storage_failure("the PDF cannot be stored", error))
+}
+
+/// What the disk says, in the words of a request: that passes, or an operator has to see to it.
+pub(super) fn storage_failure(what: &str, error: &std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::StorageFull {
         return Failure::passing(code::DISK_FULL, "the disk is full: free some space and submit again");
     }
-    Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be stored: {}", error.kind()))
+    Failure::passing(code::STORAGE_FAILED, format!("{what} now: {}", error.kind()))
 }
 
 #[cfg(test)]

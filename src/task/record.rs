@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Cost, EndNotice, Failure, FindingCounts, IllegalTransition, TaskOptions, TaskStatus, TaskStep, Webhook};
+use super::{
+    Cost, EndNotice, Failure, FindingCounts, IllegalTransition, ResultDigests, TaskOptions, TaskStatus, TaskStep,
+    Webhook,
+};
 use crate::clock::Timestamp;
 
 /// Messages of earlier ends that are kept until they are delivered; of more, the oldest go.
@@ -190,6 +193,9 @@ pub struct TaskRecord {
     /// Messages of earlier ends that were not delivered when the task was retried.
     #[serde(default)]
     pub undelivered: Vec<EndNotice>,
+    /// What the files of its result are; absent without one, and of results of older versions.
+    #[serde(default)]
+    pub result_digests: Option<ResultDigests>,
 }
 
 impl TaskRecord {
@@ -223,6 +229,7 @@ impl TaskRecord {
                 self.retries = self.retries.saturating_add(1);
                 self.error = None;
                 self.result_path = None;
+                self.result_digests = None;
                 self.started_at = None;
                 self.finished_at = None;
                 self.expires_at = None;
@@ -357,6 +364,7 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         usage: Usage::default(),
         webhook: None,
         undelivered: Vec::new(),
+        result_digests: None,
     }
 }
 

@@ -42,6 +42,7 @@ mod redis;
 mod schema;
 mod secrets;
 mod split;
+mod storage;
 mod stores;
 mod tenants;
 mod ties;
