@@ -195,6 +195,17 @@ impl LocalBlob {
         !rustix::fs::statvfs(&self.root).is_ok_and(|space| space.f_bavail * space.f_frsize < LEAST_ROOM)
     }
 
+    /// Whether blobs can be written now; costs no sync. A scratch folder that was removed is made again, a root that is
+    /// gone is not: what comes in its place may be another one, such as an empty mount point.
+    ///
+    /// # Errors
+    /// `StorageFull` without [room](Self::has_room), `NotFound` without the root, and whatever keeps a file from being made.
+    pub fn check(&self) -> io::Result<()> {
+        fs::metadata(&self.root)?;
+        self.unfinished.file()?;
+        if self.has_room() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
     /// The bytes under `key`, or `None` when nothing is there.
     ///
     /// # Errors

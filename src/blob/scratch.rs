@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+use tokio::sync::watch;
 
 use super::{absent, names};
 use crate::private_fs;
@@ -19,7 +20,8 @@ use crate::private_fs;
 #[derive(Debug)]
 pub struct Scratch {
     folder: PathBuf,
-    _alive: File,
+    /// Its lock file; another one after it was made again.
+    alive: watch::Sender<File>,
 }
 
 /// What the lock file of a scratch folder says.
@@ -46,11 +48,8 @@ impl Scratch {
         let private = Permissions::from_mode(private_fs::FOLDER);
         let folder = tempfile::Builder::new().prefix("run-").permissions(private.clone()).tempdir_in(parent)?;
         fs::set_permissions(folder.path(), private)?;
-        let options = &mut File::options();
-        let mut alive = private_fs::open(&folder.path().join(LOCK), options.write(true).create_new(true))?;
-        alive.lock()?;
-        alive.write_all(MARK.as_bytes())?;
-        Ok(Self { folder: folder.keep(), _alive: alive })
+        let alive = lock_folder(folder.path())?;
+        Ok(Self { folder: folder.keep(), alive: watch::Sender::new(alive) })
     }
 
     /// The folder.
@@ -64,11 +63,34 @@ impl Scratch {
     /// # Errors
     /// When the file cannot be made.
     pub fn file(&self) -> io::Result<NamedTempFile> {
+        match self.new_file() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_again().and_then(|()| self.new_file()),
+            file => file,
+        }
+    }
+
+    fn new_file(&self) -> io::Result<NamedTempFile> {
         let private = Permissions::from_mode(private_fs::FILE);
         let file = tempfile::Builder::new().prefix("blob-").permissions(private.clone()).tempfile_in(self.path())?;
         // The umask may have taken from it.
         file.as_file().set_permissions(private)?;
         Ok(file)
+    }
+
+    /// Makes the folder again after something that cleans up has removed it, perhaps with its parent, but nothing above
+    /// that.
+    fn make_again(&self) -> io::Result<()> {
+        let parent = self.path().parent().ok_or(io::ErrorKind::NotFound)?;
+        if !parent.parent().is_some_and(Path::is_dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        private_fs::make_folder(parent)?;
+        let _turn = lock_parent(parent)?;
+        if !self.path().is_dir() {
+            private_fs::make_folder(self.path())?;
+            self.alive.send_replace(lock_folder(self.path())?);
+        }
+        Ok(())
     }
 }
 
@@ -78,6 +100,14 @@ impl Drop for Scratch {
             log::warn!("the scratch folder {} stays for now: {why}", self.folder.display());
         }
     }
+}
+
+/// Marks a new scratch folder as ours, and as that of a living process.
+fn lock_folder(folder: &Path) -> io::Result<File> {
+    let mut alive = private_fs::open(&folder.join(LOCK), File::options().write(true).create_new(true))?;
+    alive.lock()?;
+    alive.write_all(MARK.as_bytes())?;
+    Ok(alive)
 }
 
 /// Holds the lock under which the scratch folders of `parent` are made and removed.
@@ -165,8 +195,21 @@ mod tests {
         assert!(first.path().exists() && second.path().exists());
 
         let path = first.path().to_owned();
-        drop(first);
+        fs::remove_dir_all(&path).unwrap();
+        let file = first.file().unwrap();
+        Scratch::create(parent.path()).unwrap();
+        assert!(file.path().exists(), "made again, and alive");
+        drop((file, first));
         assert!(!path.exists() && second.path().exists());
+        // Nothing above is made: a data directory that is gone may come back.
+        let above = parent.path().join("gone");
+        let third = Scratch::create(&above.join("tmp")).unwrap();
+        fs::remove_dir_all(above.join("tmp")).unwrap();
+        third.file().unwrap();
+        fs::rename(&above, parent.path().join("away")).unwrap();
+        assert!(third.file().is_err() && !above.exists());
+        fs::rename(parent.path().join("away"), &above).unwrap();
+        third.file().unwrap();
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// Whether tasks can be accepted and worked on: the store answers, the dispatcher lives. With `?verbose`, also what puts
-/// tasks at risk without keeping them from being worked on.
+/// Whether tasks can be accepted and worked on: the store answers, files can be written, the dispatcher lives. With
+/// `?verbose`, also what puts tasks at risk without keeping them from being worked on.
 #[utoipa::path(
     get,
     path = "/readyz",

@@ -52,6 +52,8 @@ type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 const FORMAT: u8 = RECORD_FORMAT as u8;
 /// Operations that share one commit.
 const GROUP: usize = 512;
+/// Bytes below which a file system counts as full.
+const LEAST_ROOM: u64 = 64 << 10;
 /// Operations that may wait; a caller past that waits for a place.
 const QUEUE: usize = 4_096;
 
@@ -263,8 +265,12 @@ impl TaskStore for EmbeddedStore {
         Ok(ids)
     }
 
+    /// Costs no commit while the database is open.
     async fn ping(&self) -> Result<(), StoreError> {
-        self.write(Operation::Ping).await.map(drop)
+        if self.database.borrow().is_none() {
+            self.write(Operation::Ping).await?;
+        }
+        self.path.as_deref().map_or(Ok(()), check_place)
     }
 
     async fn unclaimed(&self, _: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
@@ -327,6 +333,13 @@ impl TaskStore for EmbeddedStore {
 
 fn id_of_place(place: &[u8]) -> Result<TaskId, StoreError> {
     <[u8; 16]>::try_from(&place[8..]).map(TaskId::from_bytes).map_err(corrupt)
+}
+
+/// Whether the file is where it was opened, and has room to grow.
+fn check_place(path: &Path) -> Result<(), StoreError> {
+    std::fs::metadata(path).map_err(|why| StoreError::Unavailable(format!("its file is not in its place: {why}")))?;
+    let full = rustix::fs::statvfs(path).is_ok_and(|space| space.f_bavail * space.f_frsize < LEAST_ROOM);
+    if full { Err(StoreError::Unavailable("the disk is full".into())) } else { Ok(()) }
 }
 
 /// Does a group on the open database; one that fails closes it, and the next one opens it.

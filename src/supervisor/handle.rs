@@ -139,9 +139,11 @@ impl Handle {
     /// Starts an upload: bytes go to disk as they come. Blocks briefly.
     ///
     /// # Errors
-    /// [`RequestError::StorageFailed`] when no file can be made.
+    /// [`RequestError::StorageFailed`] when no file can be made, or the disk is as good as full.
     pub fn stage(&self) -> Result<Staging, RequestError> {
-        self.blob.stage().map_err(|error| not_stored(&error))
+        let full = || Err(std::io::ErrorKind::StorageFull.into());
+        let staged = if self.blob.has_room() { self.blob.stage() } else { full() };
+        staged.map_err(|error| not_stored(&error))
     }
 
     /// Submits a PDF; on return the task survives whatever dies. The same PDF with the same options that is being worked

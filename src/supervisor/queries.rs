@@ -14,6 +14,7 @@ use super::messages::{
     TaskPagesNow, Watch, WatchTask, Whereabouts,
 };
 use super::records::restore;
+use super::submit::storage_failure;
 use crate::document::PageImage;
 use crate::metrics;
 use crate::pool::{DrawPage, GetEndpoints, GetLoad, GetQueues, Load, SourceCheck};
@@ -166,10 +167,14 @@ impl Handler<CheckReady> for Supervisor {
 
     fn handle(&mut self, _: CheckReady, _: &mut Context<Self>) -> Self::Result {
         let (store, load, draining) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.draining);
+        let blob = self.blob.clone();
         Box::pin(async move {
             if draining {
                 return Err(RequestError::Stopping);
             }
+            let looked = tokio::task::spawn_blocking(move || blob.check()).await.map_err(|_| RequestError::Stopping)?;
+            let not_now = |error| RequestError::StorageFailed(storage_failure("files cannot be written", &error));
+            looked.map_err(not_now)?;
             store.ping().await?;
             load.await.map_err(|_| RequestError::Stopping)
         })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::support::disk::SmallDisk;
 use crate::support::pdf::{Trap, book, trapped};
 use crate::support::server::Server;
 use crate::support::soon;
@@ -130,4 +131,70 @@ async fn a_delete_that_is_hindered_for_a_moment_can_be_repeated() {
     assert_eq!(server.get(&format!("/v1/tasks/{id}")).await["status"], "completed", "nothing is gone yet");
     fs::remove_dir_all(&copy).unwrap();
     assert_eq!(server.ask("DELETE", &format!("/v1/tasks/{id}")).await.0, 204);
+}
+
+#[tokio::test]
+async fn readiness_costs_no_commit() {
+    let server = Server::start(&[]).await;
+    let id = server.accepted(book("Commit", 1), "").await;
+    server.finished(&id).await;
+    let written = || fs::metadata(server.data().join("tasks.redb")).unwrap().modified().unwrap();
+    let before = written();
+    for _ in 0..50 {
+        server.get("/readyz").await;
+    }
+    assert_eq!(written(), before);
+}
+
+/// Asks until the server is ready and takes a task.
+async fn heals(server: &Server, name: &str) {
+    soon("the server to be ready", async { while server.ask("GET", "/readyz").await.0 != 200 {} }).await;
+    let id = server.accepted(book(name, 1), "").await;
+    assert_eq!(server.finished(&id).await["status"], "completed");
+}
+
+#[tokio::test]
+async fn folders_that_are_removed_or_moved_and_come_back_heal_by_themselves() {
+    let server = Server::start(&[]).await;
+    let data = server.data().to_owned();
+    heals(&server, "Before").await;
+    fs::remove_dir_all(data.join("tmp")).unwrap();
+    let id = server.accepted(book("Without scratch folder", 1), "").await;
+    assert_eq!(server.finished(&id).await["status"], "completed");
+    for run in fs::read_dir(data.join("tmp")).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        fs::remove_dir_all(run.path()).unwrap();
+    }
+    heals(&server, "Without its own one").await;
+    let away = data.with_extension("away");
+    fs::rename(&data, &away).unwrap();
+    let (status, code, comes_back) = asked(&server, "GET", "/readyz", "*/*").await;
+    assert_eq!((status, code, comes_back), (503, "storage_failed".into(), true));
+    assert_eq!(server.submit(book("Away", 1), "").await.0, 503);
+    assert!(!data.exists(), "nothing was made in its place");
+    fs::rename(&away, &data).unwrap();
+    heals(&server, "Back").await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_not_ready_and_heals_with_room() {
+    for (blob_only, size) in [(true, "4m"), (false, "8m")] {
+        let Some(disk) = SmallDisk::mount(size) else {
+            eprintln!("skipped: mounting a small tmpfs needs root");
+            return;
+        };
+        let place = disk.path().to_str().unwrap();
+        let server = Server::start(&[if blob_only { "--blob" } else { "--data-dir" }, place]).await;
+        server.get("/readyz").await;
+        let filler = disk.fill();
+        let (status, code, comes_back) = asked(&server, "GET", "/readyz", "*/*").await;
+        assert_eq!((status, code, comes_back), (503, "disk_full".into(), true), "before any submit was refused");
+        for number in 0..5 {
+            let (status, problem) = server.submit(book(&format!("Full {number}"), 1), "").await;
+            assert_eq!((status, &problem["code"]), (503, &"disk_full".into()), "{problem}");
+            assert_eq!(server.ask("GET", "/readyz").await.0, 503);
+        }
+        assert_eq!(server.ask("GET", "/healthz").await.0, 200);
+        drop(filler);
+        heals(&server, "Room").await;
+    }
 }
