@@ -221,7 +221,11 @@ mod tests {
         let refused = submit(&to, &record).await;
         assert!(matches!(refused, Err(RequestError::StorageFailed(_))), "{refused:?}");
         assert!(matches!(to.store.get(record.id).await, Err(StoreError::NotFound)), "nobody could have heard of it");
-        assert!(to.blob.names("tasks").unwrap().is_empty());
+        assert_eq!(
+            to.blob.names(&record.work_dir).unwrap(),
+            [manifest::PREPARED],
+            "what is not ours stays, and only that"
+        );
         let accepted = submit(&to, &equal_record()).await.unwrap();
         assert!(!accepted.reused);
         assert_eq!(manifest::read(&to.blob, accepted.record.id).unwrap().unwrap(), accepted.record);

@@ -23,7 +23,7 @@ use super::commands::RACES;
 use super::manifest;
 use super::messages::{CancelTask, DeleteTask, RequestError};
 use super::registry::Processors;
-use crate::blob::{Durability, LocalBlob};
+use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::Timestamp;
 use crate::failpoint;
 use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHash, PageHashes, PurgeList};
@@ -197,6 +197,10 @@ impl Deletion {
 
     /// Removes what is left of a task whose record is gone: its folder, and when a purge was begun, what that is to remove.
     async fn finish(&self, id: TaskId) -> Result<(), RequestError> {
+        // No task was ever called by another kind of id.
+        if !names::is_task_folder(&id.to_string()) {
+            return Ok(());
+        }
         let this = self.clone();
         let finished = blocking(move || {
             this.blob.remove_folder(&format!("tasks/{id}"))?;

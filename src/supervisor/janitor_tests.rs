@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::blob::Durability;
+use crate::clock::ClockReading;
 use crate::ledger::{LedgerScope, PageKey, RecipeHash};
 use crate::store::{Create, Created, EmbeddedStore};
 use crate::task::{PageOutput, TaskStep, test_record};
@@ -10,6 +11,8 @@ const HOUR: Duration = Duration::from_hours(1);
 
 fn janitor(dir: &std::path::Path, limits: LedgerLimits) -> Janitor {
     let blob = LocalBlob::open(dir).unwrap();
+    let (clock, uptime) = (TaskClock::default(), Uptime::now());
+    clock.set(ClockReading { said: Timestamp::now(), ahead: Duration::ZERO, asked: uptime, answered: uptime });
     Janitor {
         store: Arc::new(EmbeddedStore::in_memory().unwrap()),
         ledger: Ledger::new(blob.clone()),
@@ -17,12 +20,12 @@ fn janitor(dir: &std::path::Path, limits: LedgerLimits) -> Janitor {
         limits,
         owner: "one#1".into(),
         tick: Duration::ZERO,
-        ttl: Duration::from_hours(24),
+        ttl: HOUR,
         corrected: 0,
         missing: HashMap::new(),
         measured: None,
         unreadable_since: None,
-        clock: TaskClock::default(),
+        clock,
         wall_clock: CautiousClock::default(),
     }
 }

@@ -77,7 +77,8 @@ async fn forms_that_are_none() {
 #[tokio::test]
 async fn unknown_tasks_are_not_found_everywhere() {
     let server = Server::start(&[]).await;
-    for id in ["0193b3c0-0000-7000-8000-000000000000", "no-id", "..%2f..%2fetc"] {
+    let (ours, others) = ("0193b3c0-0000-7000-8000-000000000000", "0afd9ab8-7fb7-4aec-8f5b-1264c2039953");
+    for id in [ours, others, "no-id", "..%2f..%2fetc"] {
         for (method, path) in [
             ("GET", ""),
             ("GET", "/result"),
@@ -85,6 +86,7 @@ async fn unknown_tasks_are_not_found_everywhere() {
             ("POST", "/cancel"),
             ("POST", "/retry"),
             ("DELETE", ""),
+            ("DELETE", "?purge=true"),
         ] {
             let (status, problem) = server.ask(method, &format!("/v1/tasks/{id}{path}")).await;
             assert_eq!((status, &problem["code"]), (404, &"task_not_found".into()), "{method} {path}");

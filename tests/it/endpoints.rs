@@ -77,7 +77,7 @@ async fn half_a_configuration_says_what_is_missing() {
     let pdf = pdf.to_str().unwrap();
     let llm = FakeLlm::start(Script::default());
     let convert = |more: &[&'static str], variables: &[(&'static str, &str)]| {
-        let mut command = bindery(dir.path());
+        let mut command = bindery(&dir.path().join("data"));
         command.args(["convert", pdf]).args(more).envs(variables.iter().copied());
         async move {
             let done = soon("the command to end", command.output()).await.unwrap();
