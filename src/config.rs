@@ -96,6 +96,7 @@ impl Settings {
     pub fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
         let mut warnings = Vec::new();
+        let (tenant, limits, ledger) = (self.tenant_limits()?, self.document_limits()?, self.ledger_limits()?);
         let (llm, llm_gap) = self.llm(env, &mut warnings)?;
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
         let listen: SocketAddr =
@@ -126,36 +127,17 @@ impl Settings {
             ("webhook-signing-secret-file", self.webhook_signing_secret_file.as_deref()),
             &mut warnings,
         )?;
-        let time = |option, value: Option<&str>, default: u32| match value {
-            Some(text) => seconds(text, 0, 10 * 365 * 86_400).map_err(|reason| ConfigError::new(option, reason)),
-            None => Ok(default),
-        };
-        let secs = |value: u32| Duration::from_secs(u64::from(value));
         let supervisor = SupervisorOptions {
             node: self.node.unwrap_or_else(|| "bindery".into()),
             max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
-            tenant: TenantLimits {
-                running: at_least_one("tenant-running", self.tenant_running, TenantLimits::default().running)?,
-                tasks: self.tenant_tasks.filter(|n| *n > 0).unwrap_or(usize::MAX),
-                pages: self.tenant_pages.filter(|n| *n > 0).unwrap_or(u64::MAX),
-                bytes: match self.tenant_bytes.as_deref() {
-                    Some(text) => Some(bytes("tenant-bytes", text, 0)?).filter(|n| *n > 0).unwrap_or(u64::MAX),
-                    None => u64::MAX,
-                },
-            },
+            tenant,
             notify: NotifyOptions {
                 allow: self.webhook_allow.as_deref().map(names).unwrap_or_default(),
                 secret: signing_secret.map(Secret),
                 public_url: self.public_url,
             },
             ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
-            limits: DocumentLimits {
-                max_bytes: match self.max_upload.as_deref() {
-                    Some(text) => bytes("max-upload", text, 1)?,
-                    None => DocumentLimits::default().max_bytes,
-                },
-                max_pages: self.max_pages.unwrap_or(20_000),
-            },
+            limits,
             attempt_timeout: secs(time("llm-timeout", self.llm_timeout.as_deref(), 300)?.max(1)),
             retry: RetryPolicy {
                 max_attempts: self.llm_max_attempts.unwrap_or(5).max(1),
@@ -163,10 +145,7 @@ impl Settings {
                 ..RetryPolicy::default()
             },
             janitor_tick: secs(time("janitor-tick", self.janitor_tick.as_deref(), 60)?.max(1)),
-            ledger: LedgerLimits {
-                bytes: Some(bytes("ledger-size", self.ledger_size.as_deref().unwrap_or("20G"), 0)?).filter(|n| *n > 0),
-                age: Some(secs(time("ledger-age", self.ledger_age.as_deref(), 365 * 86_400)?)).filter(|a| !a.is_zero()),
-            },
+            ledger,
             ledger_sharing: match self.ledger_scope.as_deref() {
                 Some(text) => text.parse().map_err(|reason: String| ConfigError::new("ledger-scope", reason))?,
                 None => LedgerSharing::default(),
@@ -201,6 +180,46 @@ impl Settings {
             sources,
         })
     }
+
+    fn tenant_limits(&self) -> Result<TenantLimits, ConfigError> {
+        Ok(TenantLimits {
+            running: at_least_one("tenant-running", self.tenant_running, TenantLimits::default().running)?,
+            tasks: self.tenant_tasks.filter(|n| *n > 0).unwrap_or(usize::MAX),
+            pages: self.tenant_pages.filter(|n| *n > 0).unwrap_or(u64::MAX),
+            bytes: match self.tenant_bytes.as_deref() {
+                Some(text) => Some(bytes("tenant-bytes", text, 0)?).filter(|n| *n > 0).unwrap_or(u64::MAX),
+                None => u64::MAX,
+            },
+        })
+    }
+
+    fn document_limits(&self) -> Result<DocumentLimits, ConfigError> {
+        Ok(DocumentLimits {
+            max_bytes: match self.max_upload.as_deref() {
+                Some(text) => bytes("max-upload", text, 1)?,
+                None => DocumentLimits::default().max_bytes,
+            },
+            max_pages: self.max_pages.unwrap_or(20_000),
+        })
+    }
+
+    fn ledger_limits(&self) -> Result<LedgerLimits, ConfigError> {
+        Ok(LedgerLimits {
+            bytes: Some(bytes("ledger-size", self.ledger_size.as_deref().unwrap_or("20G"), 0)?).filter(|n| *n > 0),
+            age: Some(secs(time("ledger-age", self.ledger_age.as_deref(), 365 * 86_400)?)).filter(|a| !a.is_zero()),
+        })
+    }
+}
+
+fn time(option: &'static str, value: Option<&str>, default: u32) -> Result<u32, ConfigError> {
+    match value {
+        Some(text) => seconds(text, 0, 10 * 365 * 86_400).map_err(|reason| ConfigError::new(option, reason)),
+        None => Ok(default),
+    }
+}
+
+fn secs(value: u32) -> Duration {
+    Duration::from_secs(u64::from(value))
 }
 
 fn store(named: Option<&str>, password: Option<&str>) -> Result<StoreChoice, ConfigError> {
