@@ -81,15 +81,15 @@ enum Answer {
     /// Nothing was written; this task is the same one.
     Existing(TaskId),
     /// What the store is called.
-    Named(Option<Uuid>),
+    Named(Uuid),
 }
 
 enum Operation {
     Create(Box<Create>),
     Update(Box<Update>),
     Delete(TaskId, Option<Revision>),
-    /// Asks for the store's name, or gives it one.
-    Name(Option<Uuid>),
+    /// Gives the store a name, unless it has one.
+    Name(Uuid),
     /// Changes nothing; answered when the database takes writes.
     Ping,
 }
@@ -168,15 +168,13 @@ impl TaskStore for EmbeddedStore {
         let Some(path) = &self.path else { return Ok(None) };
         let path = path.canonicalize().map_err(unavailable)?;
         let place = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
-        let Answer::Named(id) = self.write(Operation::Name(None)).await? else { return Ok(None) };
+        let id = file::id(&self.database()?.begin_read().map_err(unavailable)?)?;
         Ok(Some(StoreIdentity { kind: "embedded", place, id }))
     }
 
     async fn name(&self, id: Uuid) -> Result<Uuid, StoreError> {
-        match self.write(Operation::Name(Some(id))).await? {
-            Answer::Named(Some(id)) => Ok(id),
-            _ => Ok(id),
-        }
+        let answer = self.write(Operation::Name(id)).await?;
+        Ok(if let Answer::Named(id) = answer { id } else { id })
     }
 
     async fn create(&self, create: &Create) -> Result<Created, StoreError> {
@@ -404,8 +402,7 @@ fn write_group(
             Operation::Create(new) => create(&transaction, new, now),
             Operation::Update(change) => update(&transaction, change, now),
             Operation::Delete(id, expected) => remove(&transaction, *id, *expected),
-            Operation::Name(None) => file::id(&transaction).map(Answer::Named),
-            Operation::Name(Some(wanted)) => file::name(&transaction, *wanted).map(|id| Answer::Named(Some(id))),
+            Operation::Name(wanted) => file::name(&transaction, *wanted).map(Answer::Named),
             Operation::Ping => Ok(Answer::Done),
         };
         match result {

@@ -230,7 +230,9 @@ async fn goes_wrong(place: &str, flow: Flow, action: &str) {
     let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", &concurrency];
     let arguments = [&arguments[..], &["--janitor-tick", "1s"]].concat();
     // Every place is passed by the first task that comes there; the store commits once at its opening.
-    let fault = format!("{place}=1*{action}");
+    // The first write gives a new store its name; without it there is no server.
+    let naming = if place.starts_with("store.") { "1*off->" } else { "" };
+    let fault = format!("{place}={naming}1*{action}");
     let variables = [("FAILPOINTS", fault.as_str()), ("RUST_LOG", "off")];
     let first = if flow == Flow::Resume { &[][..] } else { &variables[..] };
     let server = Server::start_on(fresh_data(), &arguments, first).await;
@@ -279,8 +281,8 @@ async fn ids_stay(store: &[&str]) {
         "copy.write=1*return(error);submit.record-written=1*delay(300)",
         "copy.write=50%return(error);submit.record-written=delay(30)",
         "submit.source-kept=50%return(error);submit.record-written=delay(30)",
-        "store.committed=50%return(error);submit.record-written=delay(30)",
-        "store.commit=50%return(error)",
+        "store.committed=1*off->50%return(error);submit.record-written=delay(30)",
+        "store.commit=1*off->50%return(error)",
     ] {
         if faults.contains("store.") && !store.is_empty() {
             // Those places are in the embedded store.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use uuid::Uuid;
 
 use super::{TABLES, unavailable};
@@ -74,18 +74,21 @@ fn check_format(transaction: &WriteTransaction) -> Result<(), StoreError> {
 }
 
 /// The store's own name, once it has one.
-pub(super) fn id(transaction: &WriteTransaction) -> Result<Option<Uuid>, StoreError> {
-    let about = transaction.open_table(ABOUT).map_err(unavailable)?;
+pub(super) fn id(snapshot: &ReadTransaction) -> Result<Option<Uuid>, StoreError> {
+    id_in(&snapshot.open_table(ABOUT).map_err(unavailable)?)
+}
+
+fn id_in(about: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<Uuid>, StoreError> {
     let id = about.get("id").map_err(unavailable)?;
     Ok(id.and_then(|bytes| Uuid::from_slice(bytes.value()).ok()))
 }
 
 /// Gives the store `wanted` as its name, unless it has one.
 pub(super) fn name(transaction: &WriteTransaction, wanted: Uuid) -> Result<Uuid, StoreError> {
-    if let Some(id) = id(transaction)? {
+    let mut about = transaction.open_table(ABOUT).map_err(unavailable)?;
+    if let Some(id) = id_in(&about)? {
         return Ok(id);
     }
-    let mut about = transaction.open_table(ABOUT).map_err(unavailable)?;
     about.insert("id", &wanted.as_bytes()[..]).map_err(unavailable)?;
     Ok(wanted)
 }
