@@ -47,9 +47,9 @@ pub enum BlockKind {
         /// What it says, with its mark.
         text: Inline,
     },
-    /// What stands apart at the top or the bottom of the page: perhaps a header, a footer, a page number.
+    /// What stands apart at an edge of the page: perhaps a header, a footer, a page number, numbers of lines.
     Margin {
-        /// At which end of the page.
+        /// At which edge of the page.
         edge: Edge,
         /// The level of the heading that it would be by its looks.
         level: Option<u8>,
@@ -58,7 +58,7 @@ pub enum BlockKind {
     },
 }
 
-/// An end of a page.
+/// Which margin of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edge {
@@ -66,6 +66,8 @@ pub enum Edge {
     Top,
     /// The lower one.
     Bottom,
+    /// Beside the text, as numbers of its lines are; never part of Markdown.
+    Side,
 }
 
 /// An item of a list.

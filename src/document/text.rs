@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ compose ──▶ PageContent
-//!   fonts: what glyphs mean        open_line: words, looks     region: rules     inline: lines joined,
+//!   fonts: what glyphs mean        open_line: words, looks (glyphs: accents, exponents; spacing; initials)     region: rules     inline: lines joined,
 //!   layers: what is hidden         bidi: order of letters     columns: white      emphasis, links
 //!   path: strokes, annotation: forms and notes
 //!                                  link: where words lead       space; marker: items of lists
@@ -14,32 +14,43 @@ mod block;
 mod collect;
 mod columns;
 mod compose;
+mod flow;
 mod fonts;
+mod glyphs;
+mod heading;
+mod initials;
 mod inline;
 mod interpret;
 mod layers;
 mod line;
+mod line_numbers;
 mod link;
 mod marker;
 mod open_line;
 mod order;
 mod path;
+mod reading;
 mod region;
+mod runs;
+mod spacing;
+mod stamp;
 mod table;
+mod typewritten;
+mod usual;
 
 use hayro_interpret::TransformExt;
 use hayro_interpret::kurbo::Rect;
 use hayro_syntax::page::Page;
 
 pub(super) use self::annotation::Field;
-use self::block::Usual;
 use self::collect::Collector;
 pub(super) use self::collect::Counts;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;
+use self::usual::Usual;
 use super::facts::Shown;
-use crate::content::PageContent;
+use crate::content::{Block, BlockKind, Edge, Inline, PageContent};
 
 /// What the text layer of a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,8 +69,15 @@ pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> R
     link::mark(&mut lines, &targets);
     let (width, height) = page.render_dimensions();
     let usual = Usual::of(&lines);
+    stamp::mark(&mut lines, usual);
+    let line_numbers = line_numbers::take(&mut lines);
     let tables = table::find(&lines, &rules, (f64::from(width), f64::from(height)), usual);
-    Ok(TextLayer { content: compose::content(&lines, &tables, &targets, f64::from(height), usual), shown })
+    let mut content = compose::content(&lines, &tables, &targets, f64::from(height), usual);
+    if let Some(numbers) = line_numbers {
+        let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers) };
+        content.blocks.push(Block::new(margin, None));
+    }
+    Ok(TextLayer { content, shown })
 }
 
 /// What one page shows, counted.

@@ -58,9 +58,10 @@ impl Writer {
                 self.begin(Written::Other, 0);
                 self.heading(*level, text);
             }
+            BlockKind::Margin { edge: Edge::Side, .. } => {}
             BlockKind::Paragraph { text } | BlockKind::Footnote { text } | BlockKind::Margin { text, .. } => {
                 self.begin(Written::Other, indent);
-                self.out.push_str(&escape_block(inline::markdown(text, Emphasis::Shown)));
+                self.lines(text, indent);
             }
             BlockKind::List { items } => items.iter().for_each(|item| self.item(item, indent)),
             BlockKind::Table(table) => {
@@ -71,6 +72,17 @@ impl Writer {
                 self.begin(Written::Other, indent);
                 self.code(text, indent);
             }
+        }
+    }
+
+    /// Text whose line ends are kept, each by two spaces (`CommonMark` 0.31, 6.7).
+    fn lines(&mut self, text: &Inline, indent: usize) {
+        for (at, line) in inline::markdown(text, Emphasis::Shown).split('\n').enumerate() {
+            if at > 0 {
+                self.out.push_str("  \n");
+                self.out.extend(std::iter::repeat_n(' ', indent));
+            }
+            self.out.push_str(&escape_block(line.to_owned()));
         }
     }
 

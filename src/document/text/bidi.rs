@@ -40,9 +40,18 @@ pub(super) fn is_mark(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| bidi_class(c) == BidiClass::NSM)
 }
 
-/// The order in which `pieces`, given from left to right, are read: indexes into `pieces`. And whether the line as a
-/// whole runs from right to left.
-pub(super) fn reading_order(pieces: &[&str]) -> (Vec<usize>, bool) {
+/// How a line is read whose pieces are given from left to right.
+pub(super) struct Reading {
+    /// Indexes into the pieces.
+    pub(super) order: Vec<usize>,
+    /// Which of the pieces, as they are given, are read from right to left.
+    pub(super) turned: Vec<bool>,
+    /// Whether the line as a whole is.
+    pub(super) right_to_left: bool,
+}
+
+/// The order in which `pieces`, given from left to right, are read.
+pub(super) fn reading_order(pieces: &[&str]) -> Reading {
     let mut kinds: Vec<Kind> = pieces.iter().map(|text| kind(text)).collect();
     let count = |wanted| kinds.iter().filter(|kind| **kind == wanted).count();
     let right = count(Kind::Right) >= count(Kind::Left);
@@ -64,7 +73,27 @@ pub(super) fn reading_order(pieces: &[&str]) -> (Vec<usize>, bool) {
             at += run.max(1);
         }
     }
-    (order, right)
+    let turned = levels.iter().map(|level| level % 2 == 1).collect();
+    Reading { order, turned, right_to_left: right }
+}
+
+/// A bracket as it is written, where `shown` is how it looks in text from right to left (UAX 9, rule L4).
+pub(super) const fn mirrored(shown: char) -> char {
+    match shown {
+        '(' => ')',
+        ')' => '(',
+        '[' => ']',
+        ']' => '[',
+        '{' => '}',
+        '}' => '{',
+        '<' => '>',
+        '>' => '<',
+        '«' => '»',
+        '»' => '«',
+        '‹' => '›',
+        '›' => '‹',
+        other => other,
+    }
 }
 
 fn levels(kinds: &[Kind], right: bool) -> Vec<u8> {
@@ -105,7 +134,12 @@ mod tests {
     fn read(visual: &str) -> String {
         let pieces: Vec<String> = visual.chars().map(String::from).collect();
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-        reading_order(&pieces).0.into_iter().map(|index| pieces[index]).collect()
+        let Reading { order, turned, .. } = reading_order(&pieces);
+        let shown = |index: usize| {
+            let is_turned = turned[index];
+            pieces[index].chars().map(move |c| if is_turned { mirrored(c) } else { c })
+        };
+        order.into_iter().flat_map(shown).collect()
     }
 
     #[test]
@@ -118,6 +152,9 @@ mod tests {
             // A number and a Latin word in it keep their own order.
             ("םלוע 3.14 םולש", "שלום 3.14 עולם"),
             (".עולם PDF file םולש", "שלום PDF file םלוע."),
+            // Brackets turn with the text around them.
+            ("(םולש) םלוע", "עולם (שלום)"),
+            ("the word (םולש)", "the word (שלום)"),
             // A Hebrew word in English.
             ("the word םולש means peace", "the word שלום means peace"),
         ] {
@@ -128,7 +165,7 @@ mod tests {
     #[test]
     fn ordering_twice_gives_the_same_letters() {
         let text = ["a", "ب", "1", ".", "2", " ", "ج"];
-        let (mut order, _) = reading_order(&text);
+        let mut order = reading_order(&text).order;
         order.sort_unstable();
         assert_eq!(order, (0..text.len()).collect::<Vec<_>>());
     }

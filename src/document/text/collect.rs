@@ -3,6 +3,7 @@
 use hayro_interpret::kurbo::{Affine, Point, Rect, Vec2};
 
 use super::super::facts::Shown;
+use super::initials;
 use super::line::{Line, Style};
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
 
@@ -22,8 +23,10 @@ pub(super) struct Rule {
 const THICKEST_RULE: f64 = 2.5;
 /// Shorter strokes are parts of drawings.
 const SHORTEST_RULE: f64 = 6.0;
-/// A line that is drawn again comes within so many lines.
-const DRAWN_AGAIN: usize = 4;
+/// What is drawn again comes within so many lines.
+const DRAWN_AGAIN: usize = 64;
+/// A whole line comes within so many.
+const LINE_AGAIN: usize = 4;
 /// A page with more rules is a drawing.
 const MOST_RULES: usize = 4_000;
 /// How large the sign of an item is, points.
@@ -44,6 +47,8 @@ pub(super) struct Collector {
     pub(super) artifacts: u32,
     /// Whether what comes is the value of a form field.
     pub(super) field: bool,
+    /// How many operators have shown text.
+    pub(super) strings: u32,
     actual: Option<Actual>,
 }
 
@@ -109,6 +114,7 @@ impl Collector {
             counts,
             artifacts: 0,
             field: false,
+            strings: 0,
             actual: None,
         }
     }
@@ -122,11 +128,12 @@ impl Collector {
         let mut lines: Vec<Line> = Vec::with_capacity(self.lines.len());
         for line in self.lines.into_iter().filter_map(OpenLine::finish) {
             // Drawn again at its place, or nearly, to look bold.
-            let again = lines.iter().rev().take(DRAWN_AGAIN).any(|before| before.is_drawn_by(&line));
+            let again = lines.iter().rev().take(LINE_AGAIN).any(|before| before.is_drawn_by(&line));
             if !again && line.is_seen_in(self.view) {
                 lines.push(line);
             }
         }
+        initials::join(&mut lines);
         dot(&mut lines, &self.dots);
         beside_labels(&mut lines);
         (lines, rules)
@@ -163,8 +170,13 @@ impl Collector {
         }
         let (from, to) = (run.start + pen.0 * run.reach, run.start + pen.1 * run.reach);
         let (start, end) = (from.min(to), from.max(to));
-        let piece = Piece { text, start, end, baseline: run.baseline, size: run.size, style: look.style };
+        let (baseline, size, string) = (run.baseline, run.size, self.strings);
+        let piece = Piece { text, start, end, baseline, size, style: look.style, string };
         let artifact = self.artifacts > 0;
+        let follows = self.lines.last().is_some_and(|line| line.is_followed_by(&piece));
+        if !follows && self.is_drawn(&piece, run.direction) {
+            return;
+        }
         match self.lines.last_mut() {
             Some(line) if line.is_field() == self.field && line.takes(&piece, run.direction) => {
                 line.add(piece, artifact);
@@ -172,6 +184,11 @@ impl Collector {
             _ if piece.text.is_blank() => {}
             _ => self.lines.push(OpenLine::new(piece, run.direction, artifact, self.field)),
         }
+    }
+
+    /// Whether the same glyph stands at the same place already.
+    fn is_drawn(&self, piece: &Piece, direction: (f64, f64)) -> bool {
+        self.actual.is_none() && self.lines.iter().rev().take(DRAWN_AGAIN).any(|line| line.has(piece, direction))
     }
 
     /// From here on `text` stands for all glyphs together.

@@ -221,8 +221,13 @@ fn from_rows(rows: &[Row<'_>], columns: &[(f64, f64)], evidence: Evidence, page_
         let wordy = least >= several.len() * 3;
         let widest = columns.iter().map(|(start, end)| end - start).fold(0.0, f64::max);
         let wide = columns.len() == 2 && columns.iter().all(|(start, end)| end - start > page_width * 0.3);
+        // Running text whose words are set apart goes on from row to row.
+        let numbers = placed.iter().flatten().filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).count();
+        let cells = placed.iter().flatten().filter(|text| !text.is_empty()).count();
+        let begins_low = placed.iter().skip(1).filter(|cells| cells[0].starts_with(char::is_lowercase)).count();
+        let running = begins_low * 2 >= placed.len() - 1 && numbers * 5 < cells && !are_aligned(rows, columns);
         let out_of_turn = turns * 10 < several.len().saturating_sub(1) * 8;
-        if several.len() < 3 || out_of_turn || is_list || wordy || wide || widest > page_width * 0.7 {
+        if several.len() < 3 || out_of_turn || is_list || wordy || wide || running || widest > page_width * 0.7 {
             return None;
         }
     }
@@ -238,6 +243,22 @@ fn from_rows(rows: &[Row<'_>], columns: &[(f64, f64)], evidence: Evidence, page_
         }
     }
     sensible(merged, rows.iter().flat_map(|row| row.lines.iter().copied()).collect())
+}
+
+/// Whether the cells of each column but the first begin, end, or have their middle at one place.
+fn are_aligned(rows: &[Row<'_>], columns: &[(f64, f64)]) -> bool {
+    columns[1..].iter().all(|column| {
+        let cells =
+            || rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.start < column.1 && cell.end > column.0);
+        let spread = |place: fn(&Cell) -> f64| {
+            let (least, most) = cells().map(place).fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
+            most - least
+        };
+        let size = rows[0].size;
+        [|cell: &Cell| cell.start, |cell: &Cell| cell.end, |cell: &Cell| f64::midpoint(cell.start, cell.end)]
+            .into_iter()
+            .any(|place| spread(place) < size * 0.8)
+    })
 }
 
 /// How far rows that have a first cell are below the line above them.

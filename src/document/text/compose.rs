@@ -1,12 +1,13 @@
 //! Lines in their order → the page's content.
 
-use super::block::{self, Block, Placed, Usual};
+use super::block::{self, Block, Placed};
 use super::inline::{join, skip};
 use super::line::Line;
 use super::link::Link;
 use super::marker::Marker;
 use super::order::Order;
 use super::table::Table;
+use super::usual::Usual;
 use crate::content::{self, BlockKind, BoundingBox, Cell, Edge, Inline, ListItem, PageContent};
 
 pub(super) fn content(lines: &[Line], tables: &[Table], targets: &[Link], height: f64, usual: Usual) -> PageContent {
@@ -14,8 +15,7 @@ pub(super) fn content(lines: &[Line], tables: &[Table], targets: &[Link], height
     for (at, table) in tables.iter().enumerate() {
         table.lines.iter().for_each(|line| table_of[*line] = Some(at));
     }
-    let in_table: Vec<bool> = table_of.iter().map(Option::is_some).collect();
-    let order = Order::of(lines, &in_table, height, usual);
+    let order = Order::of(lines, &table_of, height, usual);
     let composer = Composer { lines, usual, targets };
     let blocks = |of: &[usize]| {
         let (lines, their): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
@@ -47,18 +47,20 @@ type Rest<'p, 'a> = std::iter::Peekable<std::slice::Iter<'p, Placed<'a>>>;
 
 impl Composer<'_> {
     fn inline(&self, lines: &[&Line]) -> Inline {
-        join(lines, self.usual.style, self.targets)
+        join(lines, &[], self.usual.style, self.targets)
     }
 
     /// What stands in a margin: running text, above the text perhaps a heading. Below it, nothing comes that a heading
     /// could be one of.
     fn margin(&self, block: &Block<'_>, edge: Edge) -> Option<content::Block> {
-        let (level, lines) = match block {
-            Block::Heading(level, lines) => (Some(*level).filter(|_| edge == Edge::Top), lines),
-            Block::Paragraph(lines) | Block::Item(_, lines) | Block::Code(lines) => (None, lines),
+        let (level, lines, breaks) = match block {
+            Block::Heading(level, lines) => (Some(*level).filter(|_| edge == Edge::Top), lines, &[][..]),
+            Block::Paragraph(lines, breaks) => (None, lines, &breaks[..]),
+            Block::Item(_, lines) | Block::Code(lines) => (None, lines, &[][..]),
             Block::Table(_) => return None,
         };
-        Some(content::Block::new(BlockKind::Margin { edge, level, text: self.inline(lines) }, around(lines)))
+        let text = join(lines, breaks, self.usual.style, self.targets);
+        Some(content::Block::new(BlockKind::Margin { edge, level, text }, around(lines)))
     }
 
     /// The next blocks that belong to `depth` items, those of deeper ones within these.
@@ -105,9 +107,10 @@ impl Composer<'_> {
             Block::Heading(level, lines) => {
                 (BlockKind::Heading { level: *level, text: self.inline(lines) }, around(lines))
             }
-            Block::Paragraph(lines) | Block::Item(_, lines) => {
-                (BlockKind::Paragraph { text: self.inline(lines) }, around(lines))
+            Block::Paragraph(lines, breaks) => {
+                (BlockKind::Paragraph { text: join(lines, breaks, self.usual.style, self.targets) }, around(lines))
             }
+            Block::Item(_, lines) => (BlockKind::Paragraph { text: self.inline(lines) }, around(lines)),
             Block::Code(lines) => (BlockKind::Code { text: code(lines) }, around(lines)),
             Block::Table(table) => {
                 let cells = |row: &Vec<String>| row.iter().map(|text| Cell::of(Inline::plain(text.as_str()))).collect();
@@ -129,24 +132,22 @@ fn around(lines: &[&Line]) -> Option<BoundingBox> {
 fn code(lines: &[&Line]) -> String {
     let mut out = String::new();
     let left = lines.iter().map(|line| line.start).fold(f64::MAX, f64::min);
-    let mut drops: Vec<f64> = lines.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
+    let rows: Vec<&[&Line]> = lines.chunk_by(|a, b| (b.baseline - a.baseline).abs() < a.size * 0.3).collect();
+    let mut drops: Vec<f64> = rows.windows(2).map(|pair| pair[1][0].baseline - pair[0][0].baseline).collect();
     drops.sort_by(f64::total_cmp);
     let drop = drops.get(drops.len().saturating_sub(1) / 2).copied().unwrap_or(f64::MAX);
-    for (at, line) in lines.iter().enumerate() {
-        let gap = if at > 0 { (line.baseline - lines[at - 1].baseline) / drop } else { 1.0 };
-        out.push_str(if at == 0 {
-            ""
-        } else if gap > 1.7 {
-            "\n\n"
-        } else {
-            "\n"
+    for (at, row) in rows.iter().enumerate() {
+        let gap = if at > 0 { (row[0].baseline - rows[at - 1][0].baseline) / drop } else { 1.0 };
+        out.push_str(match at {
+            0 => "",
+            _ if gap > 1.7 => "\n\n",
+            _ => "\n",
         });
-        let width = letter_width(line);
-        let column = |at: f64| whole((at - left) / width);
         let mut written = 0;
-        for word in &line.words {
+        for word in row.iter().flat_map(|line| &line.words) {
+            let column = whole((word.start - left) / letter_width(row[0]));
             // Words that are drawn apart stand as far apart.
-            let spaces = column(word.start).saturating_sub(written);
+            let spaces = column.saturating_sub(written);
             let least = usize::from(written > 0 && !word.glued);
             let spaces = if word.glued { 0 } else { spaces.clamp(least, MOST_SPACES) };
             out.extend(std::iter::repeat_n(' ', spaces));
@@ -182,8 +183,8 @@ mod tests {
     use super::*;
     use crate::output::markdown::page as markdown;
 
-    const BOLD: Style = Style { bold: true, italic: false, mono: false };
-    const MONO: Style = Style { bold: false, italic: false, mono: true };
+    const BOLD: Style = Style { bold: true, italic: false, mono: false, script: None };
+    const MONO: Style = Style { bold: false, italic: false, mono: true, script: None };
 
     fn line(text: &str, start: f64, baseline: f64, size: f64) -> Line {
         styled(text, start, baseline, size, Style::default())
@@ -263,7 +264,7 @@ mod tests {
             "A loop is written in this way, with words of other letters:\n\n```\nloop {\n  step(a, `b`)\n\n}\n```\n\nand ends here."
         );
         // A page in such letters only is typewritten.
-        assert_eq!(write(&lines[1..3]), "loop {\n\nstep(a, \\`b\\`)");
+        assert_eq!(write(&lines[1..3]), "```\nloop {\n  step(a, `b`)\n```");
     }
 
     #[test]
@@ -298,11 +299,11 @@ mod tests {
     fn columns_that_are_drawn_across_are_read_one_after_the_other() {
         let row = |at: i32| {
             let baseline = 100.0 + 12.0 * f64::from(at);
-            [line("Left has four words", 72.0, baseline, 10.0), line("right has four, too", 320.0, baseline, 10.0)]
+            [line("left has four words", 72.0, baseline, 10.0), line("right has four, too", 320.0, baseline, 10.0)]
         };
         let lines: Vec<Line> = (0..8).flat_map(row).collect();
         let column = |text: &str| [text; 8].join(" ");
-        assert_eq!(write(&lines), column("Left has four words") + " " + &column("right has four, too"));
+        assert_eq!(write(&lines), column("left has four words") + " " + &column("right has four, too"));
     }
 
     #[test]

@@ -241,6 +241,7 @@ fn named_style(name: &str) -> Style {
         mono: has(&["courier", "mono", "typewriter", "consol", "menlo", "inconsolata", "fixed", "sourcecode"])
             || cut_is(&["tt", "sltt", "itt", "tcsc", "vtt"])
             || cut.starts_with("tt"),
+        script: None,
     }
 }
 
@@ -254,12 +255,20 @@ fn is_even(font: &PageFont<'_>) -> bool {
 
 /// Whether a character stays as it is.
 fn is_plain(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{a0}' | '\u{ad}' | '\u{fb00}'..='\u{fefc}')
+    !c.is_control() && !matches!(c, '\u{a0}' | '\u{f000}'..='\u{f0ff}' | '\u{fb00}'..='\u{fefc}') && !is_format(c)
 }
 
-/// Text without what no one reads: control characters but for line ends, and ligatures as their letters.
+/// Whether a character only steers how others are shown. In text that is taken out of its page it can hide what that says,
+/// or turn it round.
+const fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text without what no one reads: control characters but for line ends, signs that steer others, and ligatures as their letters.
 pub(super) fn plain_text(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')).fold(String::new(), plain)
+    text.chars()
+        .filter(|c| !c.is_control() && !is_format(*c) || matches!(c, '\n' | '\r' | '\t'))
+        .fold(String::new(), plain)
 }
 
 /// Adds a character; ligatures and the shapes of Arabic letters as the letters that they stand for.
@@ -268,9 +277,18 @@ fn plain(mut text: String, c: char) -> String {
         '\u{fb00}'..='\u{fb06}' | '\u{fb13}'..='\u{fb17}' | '\u{fb50}'..='\u{fdfb}' | '\u{fe70}'..='\u{fefc}' => {
             decompose_compatible(c, |part| text.push(part));
         }
-        // A soft hyphen that is shown is a hyphen.
-        '\u{ad}' => text.push('-'),
         '\u{a0}' => text.push(' '),
+        // Signs of Symbol and Wingdings, which word processors name by their codes in the private use area.
+        '\u{f0b7}' | '\u{f09f}' => text.push('•'),
+        '\u{f0a7}' => text.push('▪'),
+        '\u{f06e}' => text.push('■'),
+        '\u{f06c}' => text.push('●'),
+        '\u{f0a1}' => text.push('○'),
+        '\u{f0a8}' | '\u{f06f}' => text.push('□'),
+        '\u{f0d8}' => text.push('➢'),
+        '\u{f076}' => text.push('❖'),
+        '\u{f0fc}' => text.push('✓'),
+        '\u{f0e0}' | '\u{f0ae}' => text.push('→'),
         c => text.push(c),
     }
     text
@@ -282,8 +300,7 @@ mod tests {
 
     #[test]
     fn shapes_become_letters() {
-        for (shape, letters) in [('ﬁ', "fi"), ('ﻻ', "لا"), ('ﷲ', "الله"), ('é', "é"), ('½', "½"), ('\u{ad}', "-")]
-        {
+        for (shape, letters) in [('ﬁ', "fi"), ('ﻻ', "لا"), ('ﷲ', "الله"), ('é', "é"), ('½', "½")] {
             assert_eq!(plain(String::new(), shape), letters);
         }
     }
@@ -306,7 +323,7 @@ mod tests {
             ("DejaVuSansMono", false, false, true),
             ("Arial", false, false, false),
         ] {
-            assert_eq!(named_style(name), Style { bold, italic, mono }, "{name}");
+            assert_eq!(named_style(name), Style { bold, italic, mono, script: None }, "{name}");
         }
     }
 }

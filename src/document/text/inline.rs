@@ -2,17 +2,27 @@
 
 use super::line::{Line, Style, Word};
 use super::link::Link;
+use super::open_line::SOFT_HYPHEN;
 use crate::content::{Inline, RunStyle, is_ideographic};
 
 /// Joins lines: a hyphen between letters at a line's end is undone before a lower-case letter. `usual` is how most of the
 /// page looks, which needs no emphasis; `targets` are the links of the page.
-pub(super) fn join(lines: &[&Line], usual: Style, targets: &[Link]) -> Inline {
+///
+/// The lines at `breaks` begin anew: a line end stands before them.
+pub(super) fn join(lines: &[&Line], breaks: &[usize], usual: Style, targets: &[Link]) -> Inline {
     let mut joining = Joining { inline: Inline::default(), usual, targets };
-    for line in lines {
+    for (number, line) in lines.iter().enumerate() {
+        if breaks.contains(&number) {
+            joining.inline.push("\n", RunStyle::default(), None);
+        }
         for (at, word) in line.words.iter().enumerate() {
             let glued = if at == 0 { joining.joins(word) } else { word.glued };
             joining.push(word, glued);
         }
+    }
+    // One that is shown, and parts nothing here.
+    for run in joining.inline.runs.iter_mut().filter(|run| run.text.contains(SOFT_HYPHEN)) {
+        run.text = run.text.replace(SOFT_HYPHEN, "-");
     }
     joining.inline
 }
@@ -40,11 +50,15 @@ impl<'a> Joining<'a> {
     /// called for.
     fn joins(&mut self, next: &Word) -> bool {
         let Some(first) = next.text.chars().next() else { return true };
+        if self.inline.runs.last().is_some_and(|run| run.text.ends_with('\n')) {
+            return true;
+        }
         let mut ending = self.inline.runs.iter().rev().flat_map(|run| run.text.chars().rev());
         let last = ending.next();
-        let is_hyphen = matches!(last, Some('-' | '\u{2010}')) && ending.next().is_some_and(char::is_alphabetic);
+        let is_hyphen =
+            matches!(last, Some('-' | '\u{2010}' | SOFT_HYPHEN)) && ending.next().is_some_and(char::is_alphabetic);
         let is_code = self.style(next).code && self.inline.runs.last().is_some_and(|run| run.style.code);
-        if is_hyphen && first.is_lowercase() && !is_code {
+        if is_hyphen && (first.is_lowercase() || last == Some(SOFT_HYPHEN)) && !is_code {
             if let Some(run) = self.inline.runs.last_mut() {
                 run.text.pop();
             }
@@ -76,7 +90,7 @@ impl<'a> Joining<'a> {
             bold: word.style.bold && !self.usual.bold,
             italic: word.style.italic && !self.usual.italic,
             code: word.style.mono && !self.usual.mono,
-            script: None,
+            script: word.style.script,
         }
     }
 
@@ -89,7 +103,7 @@ impl<'a> Joining<'a> {
 mod tests {
     use super::*;
 
-    const PLAIN: Style = Style { bold: false, italic: false, mono: false };
+    const PLAIN: Style = Style { bold: false, italic: false, mono: false, script: None };
     const BOLD: Style = Style { bold: true, ..PLAIN };
     const MONO: Style = Style { mono: true, ..PLAIN };
 
@@ -105,7 +119,7 @@ mod tests {
     /// The text of lines, heavy runs in `*`, those of one width in `` ` ``.
     fn joined(lines: &[&[(&str, Style)]], usual: Style) -> String {
         let lines: Vec<Line> = lines.iter().map(|words| line(words)).collect();
-        let inline = join(&lines.iter().collect::<Vec<_>>(), usual, &[]);
+        let inline = join(&lines.iter().collect::<Vec<_>>(), &[], usual, &[]);
         let sign = |style: RunStyle| {
             if style.bold {
                 "*"
@@ -148,7 +162,7 @@ mod tests {
     #[test]
     fn what_stands_first_can_be_left_out() {
         let line = line(&[("•", PLAIN), ("the", BOLD), ("rest", PLAIN)]);
-        let mut inline = join(&[&line], PLAIN, &[]);
+        let mut inline = join(&[&line], &[], PLAIN, &[]);
         skip(&mut inline, "•".len());
         assert_eq!(inline.runs.iter().map(|run| run.text.as_str()).collect::<Vec<_>>(), ["the", " rest"]);
         let all = inline.text().len();

@@ -298,6 +298,7 @@ impl<'a> Walk<'_, 'a> {
                 None => return,
             },
         };
+        self.collector.strings = self.collector.strings.wrapping_add(1);
         for operand in instruction.operands() {
             match operand {
                 Object::String(text) => self.show_text(text.as_bytes(), &font, state, matrix),

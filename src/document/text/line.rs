@@ -2,7 +2,7 @@
 
 use hayro_interpret::kurbo::{Point, Rect};
 
-use crate::content::BoundingBox;
+use crate::content::{BoundingBox, Script};
 
 /// One line, or a part of one that stands apart; lengths in points, y grows downwards on the upright page.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub(super) struct Line {
     pub(super) field: bool,
     /// Whether dots lead from its text to a number, as in a list of contents or an index.
     pub(super) leader: bool,
+    /// Whether it is a stamp or a watermark, and no part of the text around it.
+    pub(super) stamp: bool,
 }
 
 /// How letters look.
@@ -36,6 +38,8 @@ pub(super) struct Style {
     pub(super) italic: bool,
     /// All letters are as wide as each other.
     pub(super) mono: bool,
+    /// Raised or lowered, where no character says so.
+    pub(super) script: Option<Script>,
 }
 
 /// A word and its place in its line.
@@ -130,7 +134,8 @@ impl Line {
     /// A line of words that runs from left to right.
     pub(super) fn of(words: Vec<Word>, baseline: f64, size: f64) -> Self {
         let (start, end) = (words[0].start, words[words.len() - 1].end);
-        let (direction, right_to_left, artifact, field, leader) = ((1.0, 0.0), false, false, false, false);
-        Self { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader }
+        let direction = (1.0, 0.0);
+        let (right_to_left, artifact, field, leader, stamp) = (false, false, false, false, false);
+        Self { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp }
     }
 }

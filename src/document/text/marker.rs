@@ -3,7 +3,8 @@
 use super::line::Line;
 
 /// Signs that begin an item of a list.
-pub(super) const BULLETS: [char; 12] = ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙'];
+pub(super) const BULLETS: [char; 20] =
+    ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙', '❖', '✓', '✔', '➔', '◆', '◇', '►', '⁃'];
 
 /// What begins an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(super) enum Marker {
     Number(String),
 }
 
+/// More numbers than these are a list, also where some are left out.
+const FEWEST_SKIPPED: usize = 2;
 /// Further items of a page are none: each is compared with all.
 const MOST_SIBLINGS: usize = 1_000;
 
@@ -37,6 +40,12 @@ struct Enumerator {
 /// What stands behind a number that has nothing behind it.
 const BARE: char = ' ';
 
+/// Signs that word processors take from fonts of symbols, as letters of other fonts. They begin an item where they stand as
+/// far from its text as signs do.
+const BORROWED: [char; 11] = ['o', '§', '¨', 'Ø', 'ü', 'v', 'q', 'à', 'l', 'n', '·'];
+/// So far, in sizes.
+const SIGN_GAP: f64 = 0.6;
+
 impl Enumerator {
     fn of(line: &Line) -> Option<Self> {
         let word = line.words[0].text.as_str();
@@ -44,6 +53,11 @@ impl Enumerator {
         let next = line.words.get(1).and_then(|word| word.text.chars().next());
         if word.len() <= 2 && word.bytes().all(|b| b.is_ascii_digit()) && next.is_some_and(char::is_uppercase) {
             return Some(Self { value: word.parse().ok()?, around: (None, BARE), letter: false });
+        }
+        // Sections of building specifications are counted so.
+        if let Some(digits) = word.strip_prefix('.').filter(|rest| (1..=2).contains(&rest.len())) {
+            let value = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
+            return Some(Self { value, around: (Some('.'), BARE), letter: false });
         }
         let before = word.chars().next().filter(|c| *c == '(');
         let bare = &word[before.map_or(0, char::len_utf8)..];
@@ -91,6 +105,9 @@ impl Siblings {
         if let Some(bullet) = first.text.chars().next().filter(|c| BULLETS.contains(c)) {
             return Some(Marker::Bullet(bullet.len_utf8()));
         }
+        if let Some(sign) = borrowed(line) {
+            return Some(Marker::Bullet(sign.len_utf8()));
+        }
         let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
         if let Some(dash) = dash(line) {
             let alike = self.dashes.iter().filter(|(other, start)| *other == dash && near(*start, line.start)).count();
@@ -112,9 +129,24 @@ impl Siblings {
         let enumerator = Enumerator::of(line).filter(|_| !line.right_to_left)?;
         let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
         let aligned = |start: f64, end: f64| near(start, line.start) || near(end, first.end);
-        let mut others = self.numbers.iter().filter(|(_, start, end)| aligned(*start, *end));
-        others.any(|(other, ..)| other.is_next_to(enumerator)).then_some(enumerator)
+        let alike = |other: &&(Enumerator, f64, f64)| {
+            aligned(other.1, other.2) && other.0.around == enumerator.around && other.0.letter == enumerator.letter
+        };
+        let others: Vec<Enumerator> = self.numbers.iter().filter(alike).map(|(other, ..)| *other).collect();
+        let next = others.iter().filter(|other| other.is_next_to(enumerator)).count();
+        // Numbers behind which something stands may leave some out.
+        let skips = !enumerator.letter && enumerator.around != (None, BARE) && others.len() > FEWEST_SKIPPED;
+        (next > 0 || skips).then_some(enumerator)
     }
+}
+
+/// The sign of a font of symbols that a line begins with.
+fn borrowed(line: &Line) -> Option<char> {
+    let [first, second, ..] = &line.words[..] else { return None };
+    let mut chars = first.text.chars();
+    let sign = chars.next().filter(|c| BORROWED.contains(c) && chars.next().is_none())?;
+    let apart = !second.glued && second.start - first.end > line.size * SIGN_GAP && line.is_level();
+    apart.then_some(sign)
 }
 
 /// The dash that a line begins with, apart from its text.

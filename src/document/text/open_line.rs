@@ -1,7 +1,8 @@
 //! Lines in the making: glyphs in the order in which the page draws them → words.
 
-use super::bidi;
 use super::line::{Line, Style, Word};
+use super::spacing::{tracked_gap, word_gap};
+use super::{bidi, glyphs};
 
 /// A glyph with its place.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Piece {
     pub(super) baseline: f64,
     pub(super) size: f64,
     pub(super) style: Style,
+    /// Which of the page's strings it is part of, by their order.
+    pub(super) string: u32,
 }
 
 /// What a glyph stands for: nearly always one character, and then without an allocation.
@@ -44,6 +47,20 @@ impl Text {
         }
     }
 
+    pub(super) fn is_alphabetic(&self) -> bool {
+        match self {
+            Self::One(c) => c.is_alphabetic(),
+            Self::More(text) => text.chars().all(char::is_alphabetic),
+        }
+    }
+
+    pub(super) fn is_uppercase(&self) -> bool {
+        match self {
+            Self::One(c) => c.is_uppercase(),
+            Self::More(text) => text.chars().all(char::is_uppercase),
+        }
+    }
+
     fn is_right_to_left(&self) -> bool {
         match self {
             Self::One(c) => bidi::is_right_to_left(*c),
@@ -58,6 +75,8 @@ pub(super) struct OpenLine {
     pieces: Vec<Piece>,
     start: f64,
     end: f64,
+    /// How far right any of its glyphs reaches.
+    reach: f64,
     /// Those of its largest letters.
     baseline: f64,
     size: f64,
@@ -67,16 +86,20 @@ pub(super) struct OpenLine {
     field: bool,
 }
 
-/// A gap of more than this much of the size parts words,
-const WORD_GAP: f64 = 0.18;
-/// or one that is wider by this much than what is usual between the letters of the line, in lines whose words stand close.
-const CLOSE_WORD_GAP: f64 = 0.1;
+/// Words smaller than this much of their neighbour are another text: the caption of a large number.
+const CAPTION: f64 = 0.45;
+/// Word processors raise exponents by as much as this of the size.
+const RAISED: f64 = 0.75;
+/// A glyph may begin so far before the end of the one before it, in sizes: kerned, or measured by another font.
+const OVERLAP: f64 = 3.0;
+/// A glyph that is drawn again stands within this much of its width; the next one of a double letter is a width away.
+const DRAWN_AGAIN: f64 = 0.45;
 
 impl OpenLine {
     pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool, field: bool) -> Self {
         let Piece { start, end, baseline, size, .. } = piece;
         let right_to_left = piece.text.is_right_to_left();
-        Self { pieces: vec![piece], start, end, baseline, size, direction, right_to_left, artifact, field }
+        Self { pieces: vec![piece], start, end, reach: end, baseline, size, direction, right_to_left, artifact, field }
     }
 
     pub(super) const fn is_field(&self) -> bool {
@@ -87,9 +110,11 @@ impl OpenLine {
     pub(super) fn takes(&self, piece: &Piece, direction: (f64, f64)) -> bool {
         let larger = self.size.max(piece.size);
         let same_way = self.direction.0 * direction.0 + self.direction.1 * direction.1 > 0.99;
-        let same_line = (piece.baseline - self.baseline).abs() < larger * 0.45;
         let gap = piece.start - self.end;
-        let follows = gap > -larger * 1.5 && gap < larger * 3.0 && piece.start > self.start - larger * 0.5;
+        let same_line = self.is_level_with(piece, gap);
+        let follows = gap > -larger * if piece.size < self.size { OVERLAP } else { 1.5 }
+            && gap < larger * 3.0
+            && piece.start > self.start - larger * 0.5;
         // Text from right to left may be drawn as it is read.
         let before = self.start - piece.end;
         let precedes = before > -larger * 1.5 && before < larger * 3.0 && piece.end < self.end + larger * 0.5;
@@ -98,10 +123,43 @@ impl OpenLine {
         same_way && same_line && (follows || turned && (precedes || within))
     }
 
+    /// Whether a glyph can stand on this line by its height: on its baseline, or near it as indexes and exponents do.
+    fn is_level_with(&self, piece: &Piece, gap: f64) -> bool {
+        let (larger, smaller) = (self.size.max(piece.size), self.size.min(piece.size));
+        // How far the smaller one is raised.
+        let rise = if piece.size < self.size { self.baseline - piece.baseline } else { piece.baseline - self.baseline };
+        if smaller < larger * CAPTION {
+            return rise.abs() < larger * 0.1;
+        }
+        let is_index = smaller < larger * 0.85 && (-larger * OVERLAP..larger * 1.2).contains(&gap);
+        rise.abs() < larger * 0.45 || is_index && (0.0..larger * RAISED).contains(&rise)
+    }
+
+    /// Whether a glyph stands behind all others of this line, as nearly all do.
+    pub(super) fn is_followed_by(&self, piece: &Piece) -> bool {
+        (piece.baseline - self.baseline).abs() < 1e-6 && piece.start > self.reach - piece.size * 0.1
+    }
+
+    /// Whether the same glyph stands here already: it is drawn again to look bold, or to cast a shadow.
+    pub(super) fn has(&self, piece: &Piece, direction: (f64, f64)) -> bool {
+        let apart = ((piece.end - piece.start) * DRAWN_AGAIN).min(piece.size * 0.1);
+        // Within one string, glyphs that stand too close are of a font with wrong widths.
+        let reach = |of: &Piece| if of.string == piece.string { apart * 0.3 } else { apart };
+        let near = (piece.baseline - self.baseline).abs() < self.size && piece.start > self.start - piece.size;
+        let is_same = |of: &Piece| {
+            (of.start - piece.start).abs() < reach(of)
+                && (of.baseline - piece.baseline).abs() < apart.min(piece.size * 0.1)
+                && of.text == piece.text
+                && (of.size - piece.size).abs() < piece.size * 0.1
+        };
+        near && piece.start < self.reach && self.direction == direction && self.pieces.iter().rev().any(is_same)
+    }
+
     pub(super) fn add(&mut self, piece: Piece, artifact: bool) {
         self.right_to_left |= piece.text.is_right_to_left();
         self.artifact &= artifact;
         self.start = self.start.min(piece.start);
+        self.reach = self.reach.max(piece.end);
         // In text from left to right the pen goes on from the last glyph, also when that is narrower than the one before.
         self.end = if self.right_to_left { self.end.max(piece.end) } else { piece.end };
         if piece.size > self.size * 1.05 {
@@ -113,8 +171,13 @@ impl OpenLine {
     /// The finished line; `None` when it has no text.
     pub(super) fn finish(mut self) -> Option<Line> {
         let (size, baseline) = self.usual();
-        raise(&mut self.pieces, size, baseline);
-        let gap = size * word_gap(&self.pieces, size);
+        glyphs::compose_accents(&mut self.pieces);
+        glyphs::mark_scripts(&mut self.pieces, size, baseline);
+        let tracked = tracked_gap(&self.pieces, size);
+        if tracked.is_some() {
+            self.pieces.retain(|piece| !piece.text.is_blank());
+        }
+        let gap = tracked.unwrap_or_else(|| word_gap(&self.pieces, size));
         let mut right_to_left = false;
         if self.right_to_left {
             attach_marks(&mut self.pieces);
@@ -122,16 +185,24 @@ impl OpenLine {
             let spaced = with_spaces(self.pieces, gap);
             let texts: Vec<String> = spaced.iter().map(|piece| piece.text.to_text()).collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let (order, right) = bidi::reading_order(&texts);
-            right_to_left = right;
-            self.pieces = order.into_iter().map(|index| spaced[index].clone()).collect();
+            let reading = bidi::reading_order(&texts);
+            right_to_left = reading.right_to_left;
+            let read = |index: usize| {
+                let mut piece = spaced[index].clone();
+                if let (Text::One(c), true) = (&mut piece.text, reading.turned[index]) {
+                    *c = bidi::mirrored(*c);
+                }
+                piece
+            };
+            self.pieces = reading.order.into_iter().map(read).collect();
         }
         let mut words = words(&self.pieces, gap, self.right_to_left);
         let leader = !self.right_to_left && shorten_leader(&mut words);
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
         let Self { direction, artifact, field, .. } = self;
-        let line = Line { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader };
+        let line =
+            Line { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp: false };
         (!line.words.is_empty()).then_some(line)
     }
 
@@ -144,46 +215,13 @@ impl OpenLine {
                 None => sizes.push((piece.size, piece.baseline, 1)),
             }
         }
-        let most = sizes.into_iter().max_by(|a, b| a.2.cmp(&b.2).then(a.0.total_cmp(&b.0)));
-        most.map_or((self.size, self.baseline), |(size, baseline, _)| (size, baseline))
-    }
-}
-
-/// Letters at most this much of the size of their line are an index or an exponent, when they stand off its baseline by
-/// more than [`RAISED`] of that size.
-const INDEX_SIZE: f64 = 0.9;
-const RAISED: f64 = 0.12;
-
-/// Small numbers above or below the line become the characters for that, so that `10⁶` does not read 106 and the mark of
-/// a footnote is none of the word's letters.
-fn raise(pieces: &mut [Piece], size: f64, baseline: f64) {
-    let place = |piece: &Piece| {
-        let off = piece.baseline - baseline;
-        match piece.size < size * INDEX_SIZE && off.abs() > size * RAISED {
-            true if off < 0.0 => 1,
-            true => -1,
-            false => 0,
-        }
-    };
-    if pieces.iter().all(|piece| piece.size >= size * INDEX_SIZE) {
-        return;
-    }
-    for run in pieces.chunk_by_mut(|a, b| place(a) == place(b)) {
-        let digits = match place(&run[0]) {
-            1 => "⁰¹²³⁴⁵⁶⁷⁸⁹",
-            -1 => "₀₁₂₃₄₅₆₇₈₉",
-            _ => continue,
+        let Some(most) = sizes.iter().copied().max_by(|a, b| a.2.cmp(&b.2).then(a.0.total_cmp(&b.0))) else {
+            return (self.size, self.baseline);
         };
-        let changed: Option<Vec<char>> = run
-            .iter()
-            .map(|piece| match &piece.text {
-                Text::One(c) => digits.chars().nth(c.to_digit(10)? as usize),
-                Text::More(_) => None,
-            })
-            .collect();
-        for (piece, c) in run.iter_mut().zip(changed.into_iter().flatten()) {
-            piece.text = Text::One(c);
-        }
+        // Of a short line most may be raised.
+        let is_base = |of: &&(f64, f64, usize)| of.0 > most.0 && of.1 > most.1 + most.0 * 0.1 && of.2 * 3 >= most.2;
+        let (size, baseline, _) = sizes.iter().find(is_base).copied().unwrap_or(most);
+        (size, baseline)
     }
 }
 
@@ -202,19 +240,6 @@ fn attach_marks(pieces: &mut Vec<Piece>) {
         }
     }
     *pieces = letters;
-}
-
-/// The gap that parts words, as a share of the size.
-fn word_gap(pieces: &[Piece], size: f64) -> f64 {
-    let gap = |pair: &[Piece]| (pair[1].start - pair[0].end) / size;
-    let is_close = |gap: &f64| (CLOSE_WORD_GAP..WORD_GAP).contains(gap);
-    if !pieces.windows(2).any(|pair| is_close(&gap(pair))) {
-        return WORD_GAP;
-    }
-    let mut gaps: Vec<f64> = pieces.windows(2).map(gap).filter(|gap| *gap < WORD_GAP * 2.0).collect();
-    let middle = gaps.len() / 2;
-    let usual = *gaps.select_nth_unstable_by(middle, f64::total_cmp).1;
-    usual.max(0.0) + CLOSE_WORD_GAP
 }
 
 /// Puts a space where there is a gap, so that it takes part in the ordering.
@@ -238,9 +263,13 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let (mut open, mut space) = (false, false);
     let mut pen = f64::MIN;
-    for piece in pieces {
+    for (at, piece) in pieces.iter().enumerate() {
         open &= spaced || piece.start - pen <= gap;
         pen = piece.end;
+        // A place where the word may be parted is nothing to see, but for the end of the line.
+        if piece.text == Text::One(SOFT_HYPHEN) && at + 1 < pieces.len() && piece.end - piece.start < piece.size * 0.1 {
+            continue;
+        }
         let mut add = |c: char| {
             if c.is_whitespace() {
                 (open, space) = (false, true);
@@ -322,6 +351,9 @@ impl Word {
 /// Letters from here on are mostly those of Chinese, Japanese and Korean.
 const FIRST_WIDE: char = '\u{1100}';
 
+/// Where a word may be parted, or is.
+pub(super) const SOFT_HYPHEN: char = '\u{ad}';
+
 /// What stands for a glyph that nobody knows.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
@@ -341,8 +373,15 @@ mod tests {
             };
             for c in text.chars() {
                 let (start, end) = (pen, pen + size / 2.0);
-                let piece =
-                    Piece { text: Text::One(c), start, end, baseline: 100.0 + off, size, style: Style::default() };
+                let piece = Piece {
+                    text: Text::One(c),
+                    start,
+                    end,
+                    baseline: 100.0 + off,
+                    size,
+                    style: Style::default(),
+                    string: 0,
+                };
                 pen = end;
                 match &mut open {
                     Some(line) if line.takes(&piece, (1.0, 0.0)) => line.add(piece, false),
@@ -389,6 +428,9 @@ mod tests {
             (&[("H", 0.0), ("v2", 0.0), ("O", 0.0)], "H₂O"),
             (&[("word.", 0.0), ("^1", 0.0)], "word.¹"),
             (&[("x", 0.0), ("^n", 0.0)], "xn"),
+            (&[("10", 0.0), ("^-6", 0.0), ("m", 0.0)], "10⁻⁶m"),
+            (&[("May", 0.0), ("^11-13", 0.0)], "May¹¹-¹³"),
+            (&[("so", 0.0), ("^4,7", 0.0)], "so⁴,⁷"),
         ] {
             assert_eq!(line(glyphs), expected);
         }

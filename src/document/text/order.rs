@@ -1,11 +1,12 @@
 //! In which order the lines of a page are read.
 //!
-//! Typesetting draws them in reading order, columns included, so that order is kept, but for three things: what stands
-//! by itself at the top and at the bottom comes first and last, footnotes come behind the text, and columns that are
-//! drawn line by line across the page are read one after the other.
+//! What stands by itself at the top and at the bottom comes first and last, footnotes come behind the text, and the rest is
+//! read by its places, whatever the order in which it is drawn.
 
-use super::block::Usual;
 use super::line::Line;
+use super::reading::{self, Unit};
+use super::usual::Usual;
+use crate::content::is_ideographic;
 
 /// Indexes of lines, each of them once.
 #[derive(Debug, Default, PartialEq)]
@@ -30,16 +31,17 @@ const NOTE_SIZE: f64 = 0.93;
 const MOST_NOTES: usize = 50;
 
 impl Order {
-    /// `in_table` says of each line whether it is part of a table; those stay together.
-    pub(super) fn of(lines: &[Line], in_table: &[bool], height: f64, usual: Usual) -> Self {
+    /// `table_of` says of each line which table it is part of; those of one stay together.
+    pub(super) fn of(lines: &[Line], table_of: &[Option<usize>], height: f64, usual: Usual) -> Self {
         let mut order = Self::default();
-        let free: Vec<usize> = (0..lines.len()).filter(|at| !in_table[*at] && lines[*at].direction.0 > 0.99).collect();
+        let is_free = |at: &usize| table_of[*at].is_none() && lines[*at].direction.0 > 0.99 && !lines[*at].stamp;
+        let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
         let mut left = vec![true; lines.len()];
         order.edges(lines, &free, height, usual);
         order.top.iter().chain(&order.bottom).for_each(|at| left[*at] = false);
         order.notes = notes(lines, &free, &left, height, usual);
         order.notes.iter().for_each(|at| left[*at] = false);
-        order.body = by_columns((0..lines.len()).filter(|at| left[*at]).collect(), lines, in_table, 0);
+        order.body = body((0..lines.len()).filter(|at| left[*at]).collect(), lines, table_of);
         order
     }
 
@@ -80,10 +82,7 @@ impl Order {
             self.bottom.extend(rows[rows.len() - bottom..].concat());
         }
         for edge in [&mut self.top, &mut self.bottom] {
-            edge.sort_by(|a, b| lines[*a].baseline.total_cmp(&lines[*b].baseline));
-            for row in edge.chunk_by_mut(|a, b| lines[*b].baseline - lines[*a].baseline < lines[*a].size * 0.5) {
-                row.sort_by(|a, b| lines[*a].start.total_cmp(&lines[*b].start));
-            }
+            *edge = body(std::mem::take(edge), lines, &vec![None; lines.len()]);
         }
     }
 }
@@ -114,78 +113,37 @@ fn notes(lines: &[Line], free: &[usize], left: &[bool], height: f64, usual: Usua
     (0..lines.len()).filter(|at| is_note[*at]).collect()
 }
 
-/// So many rows with text on both sides, each of several words, are two columns.
-const COLUMN_ROWS: usize = 4;
-const COLUMN_WORDS: usize = 3;
-/// A page has at most two to the power of so many columns.
-const MOST_CUTS: u32 = 2;
-
-/// Columns that are drawn row by row, one after the other.
-fn by_columns(order: Vec<usize>, lines: &[Line], in_table: &[bool], cuts: u32) -> Vec<usize> {
-    if cuts > MOST_CUTS {
-        return order;
+/// What is left, in reading order: text by its places, then stamps as they are drawn.
+fn body(left: Vec<usize>, lines: &[Line], table_of: &[Option<usize>]) -> Vec<usize> {
+    let (along, across): (Vec<usize>, Vec<usize>) =
+        left.into_iter().partition(|at| !lines[*at].stamp || table_of[*at].is_some());
+    let mut units: Vec<Unit> = Vec::new();
+    let mut of_table: Vec<(usize, Vec<usize>)> = Vec::new();
+    for at in along {
+        match table_of[at] {
+            None => units.push(Unit::of(lines, vec![at])),
+            Some(table) => match of_table.iter_mut().find(|(of, _)| *of == table) {
+                Some((_, lines)) => lines.push(at),
+                None => of_table.push((table, vec![at])),
+            },
+        }
     }
-    let rows: Vec<&[usize]> = order
-        .chunk_by(|a, b| {
-            let (left, right) = (&lines[*a], &lines[*b]);
-            let same = (left.baseline - right.baseline).abs() < left.size * 0.3 && left.goes_like(right);
-            same && right.start > left.end && !in_table[*a] && !in_table[*b] && !left.right_to_left
-        })
-        .collect();
-    let mut read = Vec::with_capacity(order.len());
-    let mut at = 0;
-    while at < rows.len() {
-        let run = column_run(&rows[at..], lines, in_table);
-        let Some(gutter) = run.gutter else {
-            // Half of it, so that a long one is not gone through from each of its rows.
-            let rows = &rows[at..at + (run.rows / 2).max(1)];
-            rows.iter().for_each(|row| read.extend_from_slice(row));
-            at += rows.len();
-            continue;
-        };
-        let all = rows[at..at + run.rows].concat();
-        let (left, right): (Vec<usize>, Vec<usize>) = all.into_iter().partition(|line| lines[*line].end < gutter);
-        read.extend(by_columns(left, lines, in_table, cuts + 1));
-        read.extend(by_columns(right, lines, in_table, cuts + 1));
-        at += run.rows;
-    }
-    read
+    units.extend(of_table.into_iter().map(|(_, of)| Unit::of(lines, of)));
+    let read = if is_vertical(lines, &units) { reading::vertical_order(&units) } else { reading::order(&units) };
+    read.into_iter().flat_map(|at| std::mem::take(&mut units[at].lines)).chain(across).collect()
 }
 
-struct Run {
-    rows: usize,
-    /// What parts them, when they are two columns.
-    gutter: Option<f64>,
-}
+/// So many lines of one sign are text that is written from top to bottom, sign by sign.
+const FEWEST_SIGNS: usize = 12;
 
-/// How many of the next rows may be two columns, and whether they are.
-fn column_run(rows: &[&[usize]], lines: &[Line], in_table: &[bool]) -> Run {
-    let [first, second, ..] = rows[0] else { return Run { rows: 1, gutter: None } };
-    let (mut from, mut to) = (lines[*first].end, lines[*second].start);
-    let (mut count, mut pairs, mut words, mut sides) = (0, 0, 0, 0);
-    let mut last = f64::MIN;
-    for row in rows {
-        let line = &lines[row[0]];
-        let drop = line.baseline - last;
-        if row.iter().any(|at| in_table[*at]) || count > 0 && !(0.0..line.size * 3.0).contains(&drop) {
-            break;
+/// Whether most of a page is single ideographs: those of a level line would stand close enough to be one.
+fn is_vertical(lines: &[Line], units: &[Unit]) -> bool {
+    let is_sign = |unit: &&Unit| match &unit.lines[..] {
+        [at] => {
+            lines[*at].words.iter().all(|word| word.text.chars().all(is_ideographic) && word.text.chars().count() == 1)
         }
-        // The gutter lies between what ends before its middle and what begins behind it.
-        let middle = f64::midpoint(from, to);
-        let (left, right): (Vec<usize>, Vec<usize>) = row.iter().partition(|at| lines[**at].start < middle);
-        let end = left.iter().map(|at| lines[*at].end).fold(from, f64::max);
-        let start = right.iter().map(|at| lines[*at].start).fold(to, f64::min);
-        if start - end < line.size * 0.8 {
-            break;
-        }
-        (from, to, last) = (end, start, line.baseline);
-        count += 1;
-        if !left.is_empty() && !right.is_empty() {
-            pairs += 1;
-            sides += 2;
-            words += left.iter().chain(&right).map(|at| lines[*at].words.len()).sum::<usize>();
-        }
-    }
-    let found = pairs >= COLUMN_ROWS && pairs * 2 > count && words >= sides * COLUMN_WORDS;
-    Run { rows: count, gutter: found.then(|| f64::midpoint(from, to)) }
+        _ => false,
+    };
+    let signs = units.iter().filter(is_sign).count();
+    signs >= FEWEST_SIGNS && signs * 5 >= units.len() * 3
 }

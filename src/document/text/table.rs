@@ -1,10 +1,10 @@
 //! Finds tables: by their rules where they have some, else by columns of white space.
 
-use super::block::Usual;
 use super::collect::Rule;
 use super::columns::{Evidence, by_columns, rows_of};
 use super::line::Line;
 use super::region::{Region, regions};
+use super::usual::Usual;
 
 /// A table of at least two columns and two rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,10 @@ pub(super) struct Table {
 pub(super) fn find(lines: &[Line], rules: &[Rule], page: (f64, f64), usual: Usual) -> Vec<Table> {
     let mut taken = vec![false; lines.len()];
     let mut tables = Vec::new();
+    // What is set in columns by letters of one width keeps them as it is.
+    if usual.style.mono {
+        return tables;
+    }
     let spaces = has_spaces(lines);
     for region in regions(rules) {
         let inside: Vec<usize> = (0..lines.len()).filter(|at| !taken[*at] && region.holds(&lines[*at])).collect();

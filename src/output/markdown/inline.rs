@@ -1,6 +1,6 @@
 //! Text within a block → Markdown: emphasis, code, links, and no markup that the page did not mean.
 
-use crate::content::{Inline, Run, RunStyle, is_ideographic};
+use crate::content::{Inline, Run, RunStyle, Script, is_ideographic};
 
 /// Whether emphasis is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(super) fn markdown(inline: &Inline, emphasis: Emphasis) -> String {
             written.begin_link(open);
         }
         match style {
+            RunStyle { script: Some(script), .. } => written.script(from, to, *script),
             RunStyle { code: true, .. } if open.is_none() && shown => written.code(from, to),
             RunStyle { code: false, bold, italic, .. } if open.is_none() && shown && (*bold || *italic) => {
                 written.emphasis(from, to, *bold, *italic);
@@ -118,6 +119,17 @@ impl<'t> Writer<'t> {
         self.plain(end, to);
     }
 
+    /// Markdown has no signs for these; HTML has.
+    fn script(&mut self, from: usize, to: usize, script: Script) {
+        let tag = match script {
+            Script::Super => "sup",
+            Script::Sub => "sub",
+        };
+        self.out.extend(["<", tag, ">"]);
+        self.plain(from, to);
+        self.out.extend(["</", tag, ">"]);
+    }
+
     fn begin_link(&mut self, link: Option<&str>) {
         if link.is_some() {
             self.out.push('[');
@@ -186,6 +198,7 @@ mod tests {
             (&[("un", PLAIN), ("known", BOLD), ("s", PLAIN)], "un**known**s"),
             (&[("—", BOLD)], "—"),
             (&[("both", RunStyle { italic: true, ..BOLD })], "***both***"),
+            (&[("x", ITALIC), ("n+1", RunStyle { script: Some(Script::Super), ..PLAIN })], "x<sup>n+1</sup>"),
         ] {
             assert_eq!(markdown(&inline(runs), Emphasis::Shown), expected);
         }

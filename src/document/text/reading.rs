@@ -1,0 +1,378 @@
+//! Reading order by geometry: top to bottom, column after column, whatever the order in which a page draws.
+//!
+//! A gutter that many lines leave free, with text on both sides of it, cuts a part of the page into two columns; what spans
+//! the gutter stands above or below that part. Each part is cut further, and what cannot be cut is read row by row. Labels
+//! and side heads, whose rows belong to the text beside them, are read with that. (After the recursive XY cut of Nagy and
+//! Seth, 1984, with cuts found by what they leave free in place of projections.)
+
+use super::line::Line;
+use super::marker::BULLETS;
+
+/// What is ordered as one: a line, or the lines of a table. Lengths in points, along and across the direction of writing.
+#[derive(Debug)]
+pub(super) struct Unit {
+    /// Indexes of its lines.
+    pub(super) lines: Vec<usize>,
+    start: f64,
+    end: f64,
+    top: f64,
+    bottom: f64,
+    baseline: f64,
+    size: f64,
+    words: usize,
+    right_to_left: bool,
+    /// Whether it begins with the sign of an item.
+    item: bool,
+    /// Of several lines: a table.
+    block: bool,
+}
+
+impl Unit {
+    /// The unit that some lines make; there is at least one.
+    pub(super) fn of(lines: &[Line], of: Vec<usize>) -> Self {
+        let first = &lines[of[0]];
+        let fold = |with: fn(f64, f64) -> f64, value: &dyn Fn(&Line) -> f64| {
+            of.iter().map(|at| value(&lines[*at])).reduce(with).unwrap_or(0.0)
+        };
+        Self {
+            start: fold(f64::min, &|line| line.start),
+            end: fold(f64::max, &|line| line.end),
+            top: fold(f64::min, &|line| line.baseline - line.size * 0.75),
+            bottom: fold(f64::max, &|line| line.baseline + line.size * 0.1),
+            baseline: first.baseline,
+            size: first.size,
+            words: of.iter().map(|at| lines[*at].words.len()).sum(),
+            right_to_left: first.right_to_left,
+            item: first.words[0].text.starts_with(BULLETS),
+            block: of.len() > 1,
+            lines: of,
+        }
+    }
+
+    /// Whether some of it is level with `other`.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.top < other.bottom && other.top < self.bottom
+    }
+}
+
+/// Parts are cut at most so often one in the other.
+const MOST_CUTS: u32 = 8;
+/// A page with more units is a drawing or a form, and stays as it is drawn.
+const MOST_UNITS: usize = 800;
+/// A gutter is at least so wide, in sizes of the text beside it.
+const GUTTER: f64 = 0.8;
+/// Both sides of a gutter have at least so many lines.
+const FEWEST_LINES: usize = 2;
+
+/// The order in which units are read, as indexes into them.
+pub(super) fn order(units: &[Unit]) -> Vec<usize> {
+    let all: Vec<usize> = (0..units.len()).collect();
+    if units.len() > MOST_UNITS {
+        return all;
+    }
+    part(units, all, 0)
+}
+
+/// The order in which signs are read that are written from top to bottom: the rightmost column first.
+pub(super) fn vertical_order(units: &[Unit]) -> Vec<usize> {
+    let middle = |at: usize| f64::midpoint(units[at].start, units[at].end);
+    let mut sorted: Vec<usize> = (0..units.len()).collect();
+    sorted.sort_by(|a, b| middle(*b).total_cmp(&middle(*a)));
+    let columns = sorted.chunk_by(|a, b| middle(*a) - middle(*b) < units[*a].size * 0.5);
+    let down = |column: &[usize]| {
+        let mut column = column.to_vec();
+        column.sort_by(|a, b| units[*a].baseline.total_cmp(&units[*b].baseline));
+        column
+    };
+    columns.flat_map(down).collect()
+}
+
+fn part(units: &[Unit], mut of: Vec<usize>, cuts: u32) -> Vec<usize> {
+    // By height, and by drawing order where that is equal.
+    of.sort_by(|a, b| units[*a].baseline.total_cmp(&units[*b].baseline));
+    let cut = if cuts < MOST_CUTS && of.len() > FEWEST_LINES { best_cut(units, &of) } else { None };
+    let Some(cut) = cut else { return rows(units, of) };
+    let below = of.split_off(cut.to);
+    let inside = of.split_off(cut.from);
+    let (left, right): (Vec<usize>, Vec<usize>) = inside.into_iter().partition(|at| units[*at].end < cut.gutter);
+    let mut read = part(units, of, cuts + 1);
+    if goes_by_rows(units, &left, &right) {
+        read.extend(bands(units, left, right, cuts + 1));
+    } else {
+        let turned =
+            left.iter().chain(&right).filter(|at| units[**at].right_to_left).count() * 2 > left.len() + right.len();
+        let (first, second) = if turned { (right, left) } else { (left, right) };
+        read.extend(part(units, first, cuts + 1));
+        read.extend(part(units, second, cuts + 1));
+    }
+    read.extend(part(units, below, cuts + 1));
+    read
+}
+
+/// Row by row, and each from left to right, or from right to left where it is read so.
+fn rows(units: &[Unit], of: Vec<usize>) -> Vec<usize> {
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    for at in of {
+        match rows.last_mut() {
+            Some(row) if units[at].baseline - units[row[0]].baseline < units[at].size * 0.4 => row.push(at),
+            _ => rows.push(vec![at]),
+        }
+    }
+    for row in &mut rows {
+        row.sort_by(|a, b| units[*a].start.total_cmp(&units[*b].start));
+        if row.iter().all(|at| units[*at].right_to_left) {
+            row.reverse();
+        }
+    }
+    rows.concat()
+}
+
+/// A gutter, and which of the units, by height, it parts.
+#[derive(Debug)]
+struct Cut {
+    gutter: f64,
+    from: usize,
+    to: usize,
+    /// How much of its height has text on both sides, and how wide the gutter is.
+    height: f64,
+    width: f64,
+}
+
+/// The gutter that parts the most of a page.
+fn best_cut(units: &[Unit], of: &[usize]) -> Option<Cut> {
+    let mut gutters: Vec<f64> = Vec::new();
+    for &left in of {
+        let unit = &units[left];
+        let beside = of.iter().map(|at| &units[*at]).filter(|other| other.start > unit.end && other.is_beside(unit));
+        let next = beside.map(|other| other.start).fold(f64::MAX, f64::min);
+        if next < f64::MAX && next - unit.end >= unit.size * GUTTER {
+            gutters.push(f64::midpoint(unit.end, next));
+        }
+    }
+    gutters.sort_by(f64::total_cmp);
+    gutters.dedup_by(|a, b| (*a - *b).abs() < 0.5);
+    let cuts = gutters.iter().flat_map(|gutter| cuts_at(units, of, *gutter));
+    // Of gutters of nearly the same height the widest.
+    cuts.max_by(|a, b| (a.height + a.width * 0.1).total_cmp(&(b.height + b.width * 0.1)))
+}
+
+/// The parts of a page that a gutter parts into two columns.
+fn cuts_at(units: &[Unit], of: &[usize], gutter: f64) -> Vec<Cut> {
+    let crosses = |at: usize| units[at].start < gutter && units[at].end > gutter;
+    let mut cuts = Vec::new();
+    let mut from = 0;
+    while from < of.len() {
+        let run = of[from..].iter().take_while(|at| !crosses(**at)).count();
+        if let Some(cut) = trimmed(units, of, gutter, (from, from + run)) {
+            cuts.push(cut);
+        }
+        from += run + 1;
+    }
+    cuts
+}
+
+/// The run without what stands above and below both columns; `None` when there are none.
+fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize, usize)) -> Option<Cut> {
+    let is_left = |at: usize| units[at].end < gutter;
+    let far = |above: usize, below: usize| {
+        units[below].top - units[above].bottom > units[below].size.max(units[above].size) * 0.9
+    };
+    let edge = |left: bool, from: usize, to: usize| {
+        let side = of[from..to].iter().filter(|at| is_left(**at) == left).map(|at| &units[*at]);
+        side.fold((f64::MAX, f64::MIN), |(top, bottom), unit| (top.min(unit.top), bottom.max(unit.bottom)))
+    };
+    // Lines of one side above or below all of the other one, set off from those of their own, are no part of the columns.
+    let (left, right) = (edge(true, from, to), edge(false, from, to));
+    let (begin, end) = (left.0.max(right.0), left.1.min(right.1));
+    let is_above = |at: &usize| {
+        let next = of[at + 1..to].iter().find(|next| is_left(**next) == is_left(of[*at]));
+        units[of[*at]].bottom < begin && next.is_none_or(|next| far(of[*at], *next))
+    };
+    let is_below = |at: &usize| {
+        let last = of[from..*at].iter().rfind(|last| is_left(**last) == is_left(of[*at]));
+        units[of[*at]].top > end && last.is_none_or(|last| far(*last, of[*at]))
+    };
+    // But a column may go on alone where nothing spans the gutter any more.
+    let first = (from..to).rfind(is_above).filter(|_| from > 0);
+    let last = (from..to).find(is_below).filter(|_| to < of.len());
+    from = first.map_or(from, |at| at + 1);
+    to = last.unwrap_or(to);
+    if from >= to {
+        return None;
+    }
+    let side = |left: bool| of[from..to].iter().copied().filter(move |at| is_left(*at) == left);
+    let (lefts, rights) = (side(true).count(), side(false).count());
+    if lefts * rights == 0 {
+        return None;
+    }
+    // A single line beside a column is another one when it is drawn before or after all of that.
+    let is_drawn_apart = |left: bool| {
+        let drawn = |left: bool| side(left).map(|at| units[at].lines[0]);
+        let (Some(first), Some(last)) = (drawn(!left).min(), drawn(!left).max()) else { return false };
+        side(!left).count() > FEWEST_LINES && (drawn(left).all(|at| at < first) || drawn(left).all(|at| at > last))
+    };
+    let is_column = |left: bool, lines: usize| {
+        lines >= FEWEST_LINES || side(left).any(|at| units[at].block) || is_drawn_apart(left)
+    };
+    if !is_column(true, lefts) || !is_column(false, rights) {
+        return None;
+    }
+    let height = shared_height(units, &of[from..to], gutter);
+    let width = side(false).map(|at| units[at].start).fold(f64::MAX, f64::min)
+        - side(true).map(|at| units[at].end).fold(f64::MIN, f64::max);
+    let smallest = side(true).chain(side(false)).map(|at| units[at].size).fold(f64::MAX, f64::min);
+    (height > smallest * if lefts.min(rights) == 1 { 0.5 } else { 1.5 } && width >= smallest * GUTTER).then_some(Cut {
+        gutter,
+        from,
+        to,
+        height,
+        width,
+    })
+}
+
+/// How much of their height has text on both sides of a gutter.
+fn shared_height(units: &[Unit], of: &[usize], gutter: f64) -> f64 {
+    let (mut left, mut right) = ((f64::MIN, f64::MIN), (f64::MIN, f64::MIN));
+    let (mut shared, mut counted) = (0.0, f64::MIN);
+    for at in of {
+        let unit = &units[*at];
+        let (own, other) = if unit.end < gutter { (&mut left, right) } else { (&mut right, left) };
+        *own = (unit.top, unit.bottom);
+        let (top, bottom) = (unit.top.max(other.0).max(counted), unit.bottom.min(other.1));
+        if bottom > top {
+            shared += bottom - top;
+            counted = bottom;
+        }
+    }
+    shared
+}
+
+/// Whether what stands left of a gutter belongs to what stands beside it: labels of values, side heads of paragraphs.
+fn goes_by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> bool {
+    let level = |at: &usize| {
+        let unit = &units[*at];
+        right
+            .iter()
+            .any(|other| (units[*other].baseline - unit.baseline).abs() < unit.size.min(units[*other].size) * 0.35)
+    };
+    let heads: Vec<usize> = heads(units, left);
+    let aligned = heads.iter().filter(|at| level(at)).count() * 5 >= heads.len() * 4;
+    let mean = |of: &[usize], value: &dyn Fn(&Unit) -> f64| {
+        of.iter().map(|at| value(&units[*at])).sum::<f64>() / f64::from(u32::try_from(of.len()).unwrap_or(u32::MAX))
+    };
+    let words = |of: &[usize]| mean(of, &|unit| f64::from(u32::try_from(unit.words).unwrap_or(u32::MAX)));
+    let width = |of: &[usize]| mean(of, &|unit| unit.end - unit.start);
+    // Labels stand before one value each; side heads are fewer, and narrower, than the lines of their text.
+    let size = left.iter().map(|at| units[*at].size).fold(f64::MIN, f64::max);
+    let even = left.iter().all(|at| units[*at].size > size * 0.8 && !units[*at].item);
+    let mut sorted: Vec<f64> = right.iter().map(|at| units[*at].baseline).collect();
+    sorted.sort_by(f64::total_cmp);
+    let rows = sorted.chunk_by(|a, b| b - a < size * 0.4).count();
+    let labels = even && heads.len() * 5 >= rows * 4 && words(left) < 3.5 && words(right) < 5.0
+        || words(left) < 2.0 && width(left) < size * 4.0
+        || even && words(right) < 2.0 && width(right) < size * 4.0;
+    let side_heads = heads.len() * 2 <= right.len() && words(left) < 4.0 && width(left) < width(right) * 0.5;
+    aligned && (labels || side_heads)
+}
+
+/// The first lines of blocks of lines that stand close one under the other.
+fn heads(units: &[Unit], of: &[usize]) -> Vec<usize> {
+    let is_head = |at: &usize| {
+        let unit = &units[of[*at]];
+        *at == 0 || unit.top - units[of[at - 1]].bottom > unit.size * 0.6
+    };
+    let close: Vec<usize> = (0..of.len()).filter(is_head).map(|at| of[at]).collect();
+    // Labels of a list stand close, too, and each is a head.
+    if close.len() * 2 < of.len() { of.to_vec() } else { close }
+}
+
+/// Each head with what stands right of it, down to the next head.
+fn bands(units: &[Unit], left: Vec<usize>, right: Vec<usize>, cuts: u32) -> Vec<usize> {
+    let heads = heads(units, &left);
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    let mut read = Vec::new();
+    for at in 0..=heads.len() {
+        let head = heads.get(at).map(|head| &units[*head]);
+        let before = |of: &usize| head.is_none_or(|head| units[*of].baseline < head.baseline - head.size * 0.35);
+        read.extend(std::iter::from_fn(|| left.next_if(before)));
+        let band: Vec<usize> = std::iter::from_fn(|| right.next_if(before)).collect();
+        read.extend(part(units, band, cuts));
+    }
+    read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Word;
+    use super::*;
+
+    /// A unit of one line of so many words.
+    fn unit(start: f64, end: f64, baseline: f64, words: usize) -> Unit {
+        let words = (0..words).map(|_| Word::at("word", start, end)).collect();
+        Unit::of(&[Line::of(words, baseline, 10.0)], vec![0])
+    }
+
+    fn column(start: f64, top: f64, lines: u32) -> impl Iterator<Item = Unit> {
+        (0..lines).map(move |at| unit(start, start + 200.0, top + 12.0 * f64::from(at), 8))
+    }
+
+    #[test]
+    fn columns_are_read_one_after_the_other_whatever_is_drawn_first() {
+        // The right column first, out of step; a heading that spans both comes last.
+        let mut units: Vec<Unit> = column(300.0, 105.0, 4).chain(column(50.0, 100.0, 4)).collect();
+        units.push(unit(50.0, 400.0, 70.0, 5));
+        assert_eq!(order(&units), [8, 4, 5, 6, 7, 0, 1, 2, 3]);
+        // A heading amid them parts them.
+        units.push(unit(50.0, 350.0, 170.0, 4));
+        units.extend(column(300.0, 200.0, 3));
+        units.extend(column(50.0, 200.0, 3));
+        assert_eq!(order(&units), [8, 4, 5, 6, 7, 0, 1, 2, 3, 9, 13, 14, 15, 10, 11, 12]);
+    }
+
+    #[test]
+    fn three_columns_are_three() {
+        let units: Vec<Unit> =
+            [560.0, 50.0, 300.0].into_iter().flat_map(|start| column(start, 100.0 + start / 100.0, 3)).collect();
+        assert_eq!(order(&units), [3, 4, 5, 6, 7, 8, 0, 1, 2]);
+    }
+
+    #[test]
+    fn columns_of_another_height_end_where_they_end() {
+        let at = |start: f64, end: f64, baseline: f64| {
+            Unit::of(&[Line::of(vec![Word::at("word", start, end); 7], baseline, 9.5)], vec![0])
+        };
+        let rows = |top: f64, row: u32| top + 12.16 * f64::from(row);
+        let mut units = vec![at(60.0, 300.0, 80.0), at(60.0, 360.0, 100.0)];
+        units.extend((0..5).map(|row| at(60.0, 206.0, rows(130.0, row))));
+        units.push(at(60.0, 90.0, rows(130.0, 5)));
+        units.extend((0..5).map(|row| at(223.0, 370.0, rows(130.0, row))));
+        units.extend((0..5).map(|row| at(386.0, 532.0, rows(130.0, row))));
+        units.push(at(386.0, 470.0, rows(130.0, 5)));
+        units.push(at(60.0, 250.0, 240.0));
+        units.extend((0..3).map(|row| at(60.0, 290.0, rows(270.0, row))));
+        units.extend((0..4).map(|row| at(305.0, 535.0, rows(270.0, row))));
+        assert_eq!(order(&units), (0..units.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn labels_and_side_heads_stay_with_what_stands_beside_them() {
+        let rows = |at: u32| 100.0 + 14.0 * f64::from(at);
+        let labels: Vec<Unit> = (0..4)
+            .map(|at| unit(50.0, 90.0, rows(at), 1))
+            .chain((0..4).map(|at| unit(150.0, 190.0, rows(at), 2)))
+            .collect();
+        assert_eq!(order(&labels), [0, 4, 1, 5, 2, 6, 3, 7]);
+        let mut heads: Vec<Unit> = column(150.0, 100.0, 3).chain(column(150.0, 200.0, 3)).collect();
+        heads.extend([unit(50.0, 100.0, 200.0, 1), unit(50.0, 100.0, 100.0, 1), unit(50.0, 90.0, 112.0, 1)]);
+        assert_eq!(order(&heads), [7, 8, 0, 1, 2, 6, 3, 4, 5]);
+    }
+
+    #[test]
+    fn one_column_is_read_from_top_to_bottom() {
+        let mut units: Vec<Unit> = column(50.0, 100.0, 5).collect();
+        units.reverse();
+        units.push(unit(50.0, 100.0, 160.0, 2));
+        units.push(unit(260.0, 300.0, 160.0, 1));
+        assert_eq!(order(&units), [4, 3, 2, 1, 0, 5, 6]);
+    }
+}

@@ -1,0 +1,173 @@
+//! Runs of lines of one size, one close under the other: their column, how they are aligned, how far they are apart.
+
+use super::line::Line;
+
+/// How lines of a run stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alignment {
+    /// They begin at one place, as in text that is ragged or justified.
+    Left,
+    /// They end at one place, and begin anywhere.
+    Right,
+    /// They have their middle at one place.
+    Centre,
+}
+
+/// What is known of a line from the lines of its run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// From where to where its column reaches.
+    pub(super) left: f64,
+    pub(super) right: f64,
+    pub(super) alignment: Alignment,
+    /// Whether each of its lines stands by itself, as in verse, addresses and receipts.
+    pub(super) is_list: bool,
+}
+
+/// A line is short when this much of its column is free behind it.
+const SHORT: f64 = 0.12;
+/// Lines of one run are at most so far apart, in sizes.
+const MOST_DROP: f64 = 3.4;
+/// Lines of a list have so many words on average at most.
+const LIST_WORDS: usize = 6;
+/// Lines of a paragraph are at most so far apart, in sizes; if most lines are farther, they are double-spaced.
+const SINGLE: f64 = 2.2;
+
+impl Run {
+    pub(super) fn is_short(&self, line: &Line) -> bool {
+        let room = if line.right_to_left { line.start - self.left } else { self.right - line.end };
+        room > (self.right - self.left) * SHORT + line.size
+    }
+}
+
+/// The runs of a page's lines.
+pub(super) struct Runs {
+    /// By line.
+    of: Vec<Run>,
+    /// How far lines of a size are apart, in sizes.
+    leadings: Vec<(f64, f64)>,
+}
+
+impl Runs {
+    /// Those of lines in reading order.
+    pub(super) fn of(lines: &[&Line]) -> Self {
+        let mut of = Vec::with_capacity(lines.len());
+        let goes_on = |a: &Line, b: &Line| {
+            let drop = b.baseline - a.baseline;
+            let overlap = a.end.min(b.end) > a.start.max(b.start);
+            let level = drop.abs() < a.size * 0.3;
+            a.goes_like(b) && (level || drop > 0.0 && drop < a.size * 12.0 && overlap)
+        };
+        for column in lines.chunk_by(|a, b| goes_on(a, b)) {
+            let near =
+                |a: &Line, b: &Line| same_size(a, b) && (0.0..a.size * MOST_DROP).contains(&(b.baseline - a.baseline));
+            for run in column.chunk_by(|a, b| near(a, b)) {
+                let (alignment, is_list) = (alignment(run), is_list(run));
+                for line in run {
+                    let (left, right) = reach(column, run, line);
+                    of.push(Run { left, right, alignment, is_list });
+                }
+            }
+        }
+        Self { of, leadings: leadings(lines) }
+    }
+
+    pub(super) fn of_line(&self, at: usize) -> Run {
+        self.of[at]
+    }
+
+    /// How far lines of the size of `line` are apart from baseline to baseline, in sizes.
+    pub(super) fn leading(&self, line: &Line) -> f64 {
+        self.leadings.iter().find(|(size, _)| (size - line.size).abs() < line.size * 0.05).map_or(0.0, |of| of.1)
+    }
+}
+
+/// From where to where the column of a line reaches: as far as lines of its own run, when several of them end there, else as
+/// the lines of its size above and below.
+fn reach(column: &[&Line], run: &[&Line], line: &Line) -> (f64, f64) {
+    let same: Vec<&&Line> = column.iter().filter(|other| same_size(other, line)).collect();
+    let left = same.iter().map(|of| of.start).fold(f64::MAX, f64::min);
+    let farthest = |lines: &[&Line]| lines.iter().map(|of| of.end).fold(f64::MIN, f64::max);
+    let full = |lines: &[&Line], right: f64| lines.iter().filter(|of| of.end > right - line.size * 2.0).count();
+    let own = farthest(run);
+    if full(run, own) >= 3 || wraps(run, own) {
+        return (left, own);
+    }
+    // A line that begins further in, and that no other one reaches as far as, spans more than its column.
+    let spans = |of: &Line| of.start > left + line.size && full(column, of.end) < 2;
+    (left, same.iter().filter(|of| !spans(of)).map(|of| of.end).fold(line.end, f64::max))
+}
+
+/// Whether lines are broken where the next word has no room, so that they end at `right` and not before.
+fn wraps(run: &[&Line], right: f64) -> bool {
+    let has_room = |pair: &&[&Line]| {
+        let first = &pair[1].words[0];
+        right - pair[0].end > first.end - first.start + pair[0].size * 0.3
+    };
+    run.len() >= 3 && run.windows(2).filter(has_room).count() * 5 < run.len()
+}
+
+fn same_size(a: &Line, b: &Line) -> bool {
+    (a.size - b.size).abs() < a.size * 0.1
+}
+
+/// How far a list of places is spread: the mean distance from their median.
+fn spread(mut places: Vec<f64>) -> f64 {
+    places.sort_by(f64::total_cmp);
+    let middle = places[places.len() / 2];
+    let off: f64 = places.iter().map(|place| (place - middle).abs()).sum();
+    off / f64::from(u32::try_from(places.len()).unwrap_or(u32::MAX))
+}
+
+fn alignment(run: &[&Line]) -> Alignment {
+    let size = run[0].size;
+    let of = |place: fn(&Line) -> f64| spread(run.iter().map(|line| place(line)).collect());
+    let (starts, ends) = (of(|line| line.start), of(|line| line.end));
+    let middles = of(|line| f64::midpoint(line.start, line.end));
+    let mut sorted: Vec<f64> = run.iter().map(|line| line.start).collect();
+    sorted.sort_by(f64::total_cmp);
+    let together = sorted.chunk_by(|a, b| b - a < size * 0.3).map(<[f64]>::len).max().unwrap_or(0);
+    // First lines that are set in, and lists, begin at two or three places.
+    if run.len() < 3 || together * 5 >= run.len() * 2 || starts < size * 0.5 {
+        Alignment::Left
+    } else if ends < starts * 0.5 && ends < middles {
+        Alignment::Right
+    } else if middles < starts * 0.5 {
+        Alignment::Centre
+    } else {
+        Alignment::Left
+    }
+}
+
+/// Whether each line of a run stands by itself: all begin with a capital or a number, and are short.
+fn is_list(run: &[&Line]) -> bool {
+    let begins = |line: &&&Line| line.words[0].text.starts_with(|c: char| c.is_uppercase() || c.is_numeric());
+    let words: usize = run.iter().map(|line| line.words.len()).sum();
+    let lettered = |line: &&&Line| line.words.iter().any(|word| word.text.contains(char::is_alphabetic));
+    run.len() >= 3
+        && run.iter().filter(lettered).count() * 2 > run.len()
+        && words <= run.len() * LIST_WORDS
+        && run.iter().filter(begins).count() == run.len()
+}
+
+/// Lines of a paragraph are nearer to each other than others, so the lower third tells.
+fn leadings(lines: &[&Line]) -> Vec<(f64, f64)> {
+    let mut drops: Vec<(f64, f64)> = lines
+        .windows(2)
+        .filter(|pair| same_size(pair[0], pair[1]) && pair[0].goes_like(pair[1]))
+        .map(|pair| (pair[0].size, (pair[1].baseline - pair[0].baseline) / pair[0].size))
+        .filter(|(_, drop)| (0.8..MOST_DROP).contains(drop))
+        .collect();
+    drops.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut leadings = Vec::new();
+    for of_size in drops.chunk_by(|a, b| b.0 < a.0 * 1.05) {
+        let mut near: Vec<f64> = of_size.iter().map(|(_, drop)| *drop).collect();
+        near.sort_by(f64::total_cmp);
+        let single = near.partition_point(|drop| *drop < SINGLE);
+        let of = if single * 2 < near.len() { &near[single..] } else { &near[..single] };
+        if let Some(drop) = of.get(of.len() / 3) {
+            leadings.push((of_size[0].0, *drop));
+        }
+    }
+    leadings
+}

@@ -1,0 +1,90 @@
+//! What is usual on a page: the size, the look and the direction of most of its lines.
+
+use super::line::{Line, Style};
+
+/// What is usual on a page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usual {
+    /// The size in which its text is set, points.
+    pub(super) size: f64,
+    /// How most of them look.
+    pub(super) style: Style,
+    /// How most of them run.
+    pub(super) direction: (f64, f64),
+}
+
+/// With fewer words in other letters a page of even ones is typewritten.
+const FEWEST_WORDS: usize = 8;
+/// Text in letters larger than those of most of the page is its body, and not its titles, when it is this much of it,
+const BODY_SHARE: f64 = 0.2;
+/// in lines of so many words.
+const BODY_WORDS: usize = 6;
+
+impl Usual {
+    pub(super) fn of(lines: &[Line]) -> Self {
+        let words = || lines.iter().flat_map(|line| &line.words);
+        let share = |is: fn(&Style) -> bool| {
+            let such: usize = words().filter(|word| is(&word.style)).map(|word| word.text.len()).sum();
+            let all: usize = words().map(|word| word.text.len()).sum();
+            such * 2 > all
+        };
+        let even = words().filter(|word| word.style.mono).count();
+        let others = words().count() - even;
+        let style = Style {
+            bold: share(|style| style.bold),
+            italic: share(|style| style.italic),
+            mono: others < FEWEST_WORDS && even > others,
+            script: None,
+        };
+        Self { size: size(lines), style, direction: direction(lines) }
+    }
+
+    /// Whether a line is code: in even letters, which not all of the page is in.
+    pub(super) fn is_code(&self, line: &Line) -> bool {
+        let even = !line.right_to_left && line.words.iter().all(|word| word.style.mono);
+        !self.style.mono && even && line.size < self.size * 1.15
+    }
+
+    /// Whether a line runs as most do.
+    pub(super) fn runs_like(&self, line: &Line) -> bool {
+        self.direction.0 * line.direction.0 + self.direction.1 * line.direction.1 > 0.99
+    }
+}
+
+fn chars(line: &Line) -> usize {
+    line.words.iter().map(|word| word.text.len() + 1).sum()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a share")]
+fn size(lines: &[Line]) -> f64 {
+    let mut sizes: Vec<(f64, usize, usize)> =
+        lines.iter().map(|line| (line.size, chars(line), line.words.len())).collect();
+    sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all = sizes.iter().map(|(_, chars, _)| chars).sum::<usize>();
+    let mut seen = 0;
+    let middle = sizes.iter().position(|(_, chars, _)| {
+        seen += chars;
+        seen > all / 2
+    });
+    let Some(middle) = middle else { return 1.0 };
+    let usual = sizes[middle].0;
+    // Notes and small print may be more than the text that they belong to.
+    let larger = sizes[middle..].chunk_by(|a, b| b.0 < a.0 * 1.03).filter(|group| group[0].0 > usual * 1.03);
+    let is_body = |group: &&[(f64, usize, usize)]| {
+        let (chars, words) = group.iter().fold((0, 0), |(chars, words), of| (chars + of.1, words + of.2));
+        chars as f64 > all as f64 * BODY_SHARE && words >= group.len() * BODY_WORDS && group.len() >= 2
+    };
+    larger.rev().find(is_body).map_or(usual, |group| group[0].0)
+}
+
+fn direction(lines: &[Line]) -> (f64, f64) {
+    let mut ways: Vec<((f64, f64), usize)> = Vec::new();
+    for line in lines {
+        let same = |way: &&mut ((f64, f64), usize)| way.0.0 * line.direction.0 + way.0.1 * line.direction.1 > 0.99;
+        match ways.iter_mut().find(same) {
+            Some((_, seen)) => *seen += chars(line),
+            None => ways.push((line.direction, chars(line))),
+        }
+    }
+    ways.into_iter().max_by_key(|(_, chars)| *chars).map_or((1.0, 0.0), |(way, _)| way)
+}
