@@ -7,7 +7,7 @@
 //! The target is named by a caller, so it is not trusted: all its addresses, as they are resolved at that moment, must be
 //! public ones unless the operator allows the host, and redirections are not followed. Nor is the caller to learn from
 //! an error which names and ports there are around this server: whatever keeps a message from reaching its target
-//! reads the same ([`UNREACHABLE`]), and what it was stands in the log alone.
+//! reads the same (`UNREACHABLE`), and what it was stands in the log alone.
 
 mod address;
 mod signature;
