@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::support::fake_clock::FakeClock;
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
@@ -138,52 +139,22 @@ async fn a_task_whose_processor_is_not_configured_waits_for_it() {
     assert_eq!(with.finished(&id).await["status"], "completed");
 }
 
-/// The library that gives a process another wall clock, where it is installed.
-fn faketime() -> Option<String> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    let places = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    places.into_iter().find(|place| place.is_file()).map(|place| place.to_string_lossy().into_owned())
-}
-
-/// Sets it, in one step: an empty file would be another time.
-fn set_clock(clock: &std::path::Path, offset: &str) {
-    let next = clock.with_extension("next");
-    std::fs::write(&next, offset).unwrap();
-    std::fs::rename(next, clock).unwrap();
-}
-
-/// What gives a process the wall clock that stands in a file.
-fn fake_clock<'a>(library: &'a str, clock: &'a std::path::Path) -> [(&'static str, &'a str); 4] {
-    [
-        ("LD_PRELOAD", library),
-        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
-        ("FAKETIME_NO_CACHE", "1"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ]
-}
-
 #[tokio::test]
 async fn a_clock_that_was_behind_at_the_start_takes_no_result_before_its_time() {
-    let Some(library) = faketime() else {
+    let Some(clock) = FakeClock::new() else {
         println!("skipped: faketime is not installed");
         return;
     };
-    let dir = tempfile::tempdir().unwrap();
-    let clock = dir.path().join("clock");
-    let set = |offset: &str| set_clock(&clock, offset);
-    set("-10d");
-    let fake = fake_clock(&library, &clock);
-    // Its own allocator asks for the time before there is memory to fake it with.
-    let libc = std::path::Path::new(&library).parent().unwrap().with_file_name("libc.so.6");
-    let preload = format!("{library}:{}", libc.display());
+    clock.set("-10d");
+    let (fake, preload) = (clock.variables(), clock.preload_of_redis());
     let redis = RedisServer::start_with(&[&fake[1..], &[("LD_PRELOAD", preload.as_str())]].concat()).await;
     for store in ["embedded".to_owned(), redis.url()] {
-        set("-10d");
+        clock.set("-10d");
         let arguments = ["--store", &store, "--janitor-tick", "1s", "--lease", "2s"];
         let mut server = Server::start_on(fresh_data(), &arguments, &fake).await;
         let mut ids = vec![server.accepted(book("Behind", 2), "").await];
         server.finished(&ids[0]).await;
-        set("+0");
+        clock.set("+0");
         ids.push(server.accepted(book("Right", 2), "").await);
         server.finished(&ids[1]).await;
         let now = jiff::Timestamp::now();
@@ -220,16 +191,12 @@ async fn a_clock_that_was_behind_at_the_start_takes_no_result_before_its_time() 
 
 #[tokio::test]
 async fn a_wall_clock_that_jumps_loses_no_task_and_no_lease() {
-    let Some(library) = faketime() else {
+    let Some(clock) = FakeClock::new() else {
         println!("skipped: faketime is not installed");
         return;
     };
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
-    let dir = tempfile::tempdir().unwrap();
-    let clock = dir.path().join("clock");
-    let set = |offset: &str| set_clock(&clock, offset);
-    set("+0");
-    let fake = fake_clock(&library, &clock);
+    let fake = clock.variables();
     for store in ["embedded".to_owned(), redis.url()] {
         let arguments = ["--store", &store, "--llm-base-url", &llm.url, "--llm-model", "m", "--janitor-tick", "1s"];
         let server = Server::start_on(fresh_data(), &[&arguments[..], &["--lease", "2s"]].concat(), &fake).await;
@@ -239,20 +206,20 @@ async fn a_wall_clock_that_jumps_loses_no_task_and_no_lease() {
         let done = format!("/v1/tasks/{}", done["id"].as_str().unwrap());
         let id = server.accepted(book(&format!("Jump {store}"), 2), "processor=llm").await;
         let calls = llm.until(|books| books.held == 2).await.calls.len();
-        set("+400d");
+        clock.set("+400d");
         let ahead = server.accepted(book("Ahead", 1), "").await;
         let ahead = server.finished(&ahead).await;
         let date = async || server.request("GET", "/healthz").send().await.unwrap().headers()["date"].clone();
         soon("the fake clock to show", async { while date().await.to_str().unwrap().contains(&created[..4]) {} }).await;
         assert_eq!(ahead["created_at"].as_str().unwrap()[..4], created[..4], "the clock of the store counts");
         assert_eq!(server.get(&done).await["status"], "completed", "what ended in time is still there");
-        set("-400d");
+        clock.set("-400d");
         let back = server.accepted(book("Back", 1), "").await;
         let back = server.finished(&back).await;
         assert_eq!(back["status"], "completed", "{back}");
         llm.open();
         assert_eq!(server.finished(&id).await["status"], "completed");
-        set("+0");
+        clock.set("+0");
         assert_eq!(server.get(&format!("/v1/tasks/{id}")).await["status"], "completed", "it did not expire at once");
         assert_eq!(server.get(&done).await["status"], "completed", "what had ended before is still there");
         let back = format!("/v1/tasks/{}", back["id"].as_str().unwrap());

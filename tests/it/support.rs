@@ -8,6 +8,8 @@ pub mod corpus;
 pub mod disk;
 #[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod events;
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod fake_clock;
 pub mod fake_llm;
 #[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod featured;

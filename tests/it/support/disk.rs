@@ -26,21 +26,34 @@ impl SmallDisk {
     /// Takes all its room, until the answer is dropped.
     pub fn fill(&self) -> Filler {
         let path = self.path().join("filler");
-        let mut file = File::create(&path).unwrap();
-        for size in [1 << 20, 4 << 10] {
-            let zeros = vec![0; size];
-            while file.write_all(&zeros).is_ok() {}
-        }
-        Filler(path)
+        let file = File::options().create_new(true).append(true).open(&path).unwrap();
+        let filler = Filler { path, file };
+        filler.leave(0);
+        filler
     }
 }
 
 /// A file that is in the way.
-pub struct Filler(PathBuf);
+pub struct Filler {
+    path: PathBuf,
+    file: File,
+}
+
+impl Filler {
+    /// Takes all the room that there is by now but for so many bytes.
+    pub fn leave(&self, free: u64) {
+        for size in [1 << 20, 4 << 10] {
+            let zeros = vec![0; size];
+            while (&self.file).write_all(&zeros).is_ok() {}
+        }
+        let taken = self.file.metadata().unwrap().len();
+        self.file.set_len(taken.saturating_sub(free)).unwrap();
+    }
+}
 
 impl Drop for Filler {
     fn drop(&mut self) {
-        std::fs::remove_file(&self.0).unwrap();
+        std::fs::remove_file(&self.path).unwrap();
     }
 }
 
