@@ -284,7 +284,7 @@ impl LocalBlob {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "only the folder of a task can be removed"));
         }
         let folder = self.path(key)?;
-        // A link leads to what is somebody else's.
+        // A link leads out of the directory.
         if absent(fs::symlink_metadata(&folder))?.is_none_or(|found| !found.is_dir()) {
             return Ok(());
         }

@@ -123,7 +123,7 @@ struct Reckoning {
     /// The time that counted before the clock last went forward, as `at_start`, and until when it counts for what
     /// cannot be undone.
     before: Option<(u64, Uptime)>,
-    /// How often what expires had to be looked at anew.
+    /// How often expiries had to be computed again.
     changes: u64,
 }
 

@@ -254,7 +254,7 @@ fn entries(folder: &Path) -> io::Result<Vec<String>> {
     Ok(read.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
 }
 
-/// What is ours is for its owner alone. Where the outermost folders are closed, nobody else reaches what is in them; where
+/// What is ours is for its owner alone. Where the outermost folders are closed, no other user reaches what is in them; where
 /// one is open, all that is in them is closed, too, from the inside out, so that a start that is cut short is made good
 /// by the next one. The directory itself stays as it is when others have something in it.
 fn close_to_others(root: &Path) {

@@ -1,4 +1,4 @@
-//! The names that Bindery's own files have in a data directory. What is called otherwise is somebody else's, and is
+//! The names that Bindery's own files have in a data directory. What is called otherwise belongs to others, and is
 //! neither removed nor changed. Pure.
 //!
 //! | place | names |

@@ -52,7 +52,7 @@ impl LocalBlob {
             let options = &mut File::options();
             let mut file = private_fs::open(&path, options.create(true).truncate(false).read(true).write(true))?;
             match file.try_lock() {
-                // Somebody else's file is no name of ours.
+                // A file of others is no name of ours.
                 Ok(()) if !is_name_of(&node, &mut file)? => {}
                 Ok(()) => {
                     file.rewind()?;

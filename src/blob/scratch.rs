@@ -16,7 +16,7 @@ use crate::private_fs;
 ///
 /// A folder is alive while its `lock` file is locked (`flock(2)` ends with the process, however it dies). Making and
 /// cleaning happen under one lock of the parent, so that a folder is never seen before its own lock is held. The lock
-/// file says whose the folder is; a folder without that is somebody else's and stays.
+/// file says whose the folder is; a folder without that belongs to others and stays.
 #[derive(Debug)]
 pub struct Scratch {
     folder: PathBuf,
@@ -159,7 +159,7 @@ fn remove_dead(folder: &Path) {
     }
 }
 
-/// Removes a folder of ours, its lock file last: whoever dies in between leaves a folder that is still known as ours.
+/// Removes a folder of ours, its lock file last: a process that dies in between leaves a folder that is still known as ours.
 fn empty(folder: &Path) -> io::Result<()> {
     let Some(entries) = absent(fs::read_dir(folder))? else { return Ok(()) };
     for entry in entries {

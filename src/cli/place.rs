@@ -92,7 +92,7 @@ fn find(place: &Path) -> io::Result<Place> {
         } else if kind.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         } else {
-            // Whoever may not write a file may not replace it either.
+            // A user who may not write a file may not replace it either.
             File::options().write(true).open(&path)?;
             return Ok(Place::File(path, Some(there)));
         }
@@ -107,7 +107,7 @@ fn descriptor(path: &Path) -> Option<u32> {
     (folder == Path::new(&format!("/proc/{}/fd", std::process::id()))).then_some(number)
 }
 
-/// Its own place in the file, and whether it appends, are those of whoever opened it: only a copy of it has them.
+/// Its own place in the file, and whether it appends, are those of the program that opened it: only a copy of it has them.
 fn open_descriptor(path: &Path, number: u32) -> io::Result<File> {
     let own = match number {
         1 => io::stdout().as_fd().try_clone_to_owned(),

@@ -32,7 +32,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub struct Serve {
-    /// Make the task store anew from the tasks' folders: one that cannot be read is moved aside, and an empty one takes
+    /// Rebuild the task store from the tasks' folders: one that cannot be read is moved aside, and an empty one takes
     /// the place of one that is lost
     #[arg(long)]
     rebuild: bool,
@@ -45,7 +45,7 @@ pub fn run(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
 }
 
 impl Serve {
-    /// The settings, and whether the store is to be made anew.
+    /// The settings, and whether the store is to be rebuilt.
     pub fn parts(self) -> (Settings, bool) {
         (self.settings, self.rebuild)
     }

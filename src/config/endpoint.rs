@@ -7,7 +7,7 @@ use super::{ConfigError, Settings, print};
 use crate::processor::LlmOptions;
 use crate::task::{Price, TaskOptions, names};
 
-/// The endpoint of whoever names a key and no URL.
+/// The endpoint when a key is given and no URL.
 const OPENAI: &str = "https://api.openai.com/v1";
 
 impl Settings {

@@ -122,7 +122,7 @@ impl FromRequest for OwnTask {
             // A task never changes hands, so what holds now holds for the whole request.
             let (tenant, operator) = match handle.get(id).await {
                 Ok(record) => (record.tenant, false),
-                // Where nobody can say whose it is, an operator may remove it.
+                // When its tenant cannot be read, an operator may remove it.
                 Err(RequestError::RecordUnreadable(record)) => {
                     let operator = record.tenant.is_none() && keys.borrow().is_operator(&caller);
                     (record.tenant, operator)

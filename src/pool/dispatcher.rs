@@ -409,7 +409,7 @@ impl Handler<Enqueue> for Dispatcher {
             self.forget(spec.task);
         }
         for work in work {
-            // What has been asked before comes before what has not: it has cost something, and whoever waits for its page has
+            // What has been asked before comes before what has not: it has cost something, and the task that waits for its page has
             // waited longest.
             let calls = matches!(work.lane(&spec), LaneName::Calls(_));
             let again = calls && matches!(&work, Work::Shard(shard) if !shard.earlier.is_empty());

@@ -454,7 +454,7 @@ fn pointer_key(kind: u8, hash: &str) -> Vec<u8> {
     [&[kind], hash.as_bytes()].concat()
 }
 
-/// The task that a pointer leads to, if it is still there. One that cannot be read stands in nobody's way.
+/// The task that a pointer leads to, if it is still there. One that cannot be read does not block others.
 fn same(
     transaction: &WriteTransaction,
     kind: u8,
@@ -521,7 +521,7 @@ fn remove(transaction: &WriteTransaction, id: TaskId, expected: Option<Revision>
     Ok(Answer::Done)
 }
 
-/// Nobody knows where a record stands in the indexes that cannot be read, so all are looked through.
+/// The index entries of a record that cannot be read are unknown, so all indexes are searched.
 fn remove_unreadable(transaction: &WriteTransaction, id: TaskId) -> Result<Answer, StoreError> {
     for table in [ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY] {
         let mut table = transaction.open_table(table).map_err(unavailable)?;

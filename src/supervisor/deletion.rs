@@ -165,7 +165,7 @@ impl Deletion {
         }
     }
 
-    /// One try at removing the record of an ended task; `false` when somebody changed it in between.
+    /// One try at removing the record of an ended task; `false` when it was changed in between.
     async fn delete_record(&self, record: &TaskRecord) -> Result<bool, RequestError> {
         let (id, blob) = (record.id, self.blob.clone());
         blocking(move || manifest::forget(&blob, id)).await?;
@@ -177,7 +177,7 @@ impl Deletion {
             }
             Err(StoreError::Conflict(_)) => {
                 if let Ok(current) = self.store.get(id).await {
-                    // It was begun anew, or its message was delivered: it wants its copy.
+                    // It was retried, or its message was delivered: it wants its copy.
                     manifest::keep_copy(self.blob.clone(), current, Durability::Cached).await;
                 }
                 Ok(false)

@@ -73,7 +73,7 @@ pub(super) async fn set_all_expiries(
                         manifest::keep_copy(blob.clone(), update.next, Durability::Cached).await;
                     }
                     Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
-                    // It was retried or deleted meanwhile, or ends anew: then its new end is right.
+                    // It was retried or deleted meanwhile, or ends again: then its new end is right.
                     Err(_) => {}
                 }
             }

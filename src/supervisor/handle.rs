@@ -349,7 +349,7 @@ impl Handle {
     /// [`RequestError::ResultDamaged`] when they are not what was written, and as [`Self::get`].
     pub async fn pages(&self, id: TaskId, window: PageWindow) -> Result<(TaskRecord, Vec<PageView>), RequestError> {
         let mut damaged = None;
-        // Looked at anew once: the task may have been retried or deleted in between.
+        // Read again once: the task may have been retried or deleted in between.
         for _ in 0..2 {
             match self.pages_now(id, window.clone()).await? {
                 (record, Some(views)) => return Ok((record, views)),

@@ -125,7 +125,7 @@ impl Janitor {
 
     async fn sweep(&mut self) -> Result<Swept, StoreError> {
         if !self.clock.is_known() {
-            // By this machine's own clock things might go that should not. It begins anew when the store has told.
+            // By this machine's own clock things might go that should not. It starts again when the store has told the time.
             return Ok(Swept { again_in: Some(UNKNOWN), ..Swept::default() });
         }
         let changes = self.clock.changes();
@@ -349,7 +349,7 @@ impl Janitor {
         if self.limits.are_none() {
             return Ok(());
         }
-        // Nobody knows what a task counts on whose record cannot be read.
+        // What a task counts on is unknown when its record cannot be read.
         let mut needed = self.unreadable_since.map_or(now, |since| since.min(now));
         for status in [TaskStatus::Pending, TaskStatus::Processing] {
             let mut query = ListQuery { status: Some(status), limit: BATCH, ..ListQuery::default() };

@@ -101,7 +101,7 @@ impl Supervisor {
         }));
     }
 
-    /// Takes in the store's time. When its clock was put right, what expires is looked at anew, at once: a store that
+    /// Takes in the store's time. When its clock was put right, expiries are computed again, at once: a store that
     /// removes what has expired by itself goes by the same clock.
     fn read_clock(&mut self, renewed: &Renewed, asked: Uptime, answered: Uptime, ctx: &mut Context<Self>) {
         let was_known = self.clock.is_known();

@@ -6,7 +6,7 @@
 //! took over cannot replace what that one wrote.
 //!
 //! **Write order.** The first copy is written before the record under a name that does not count, and gets its own name
-//! after the record: so a full disk is met while nobody has heard of the task yet, and a folder without a copy that counts
+//! after the record: so a full disk is met before the task's id is answered, and a folder without a copy that counts
 //! belongs to no accepted task. Later copies are written after the record; only the owner's word that the task is final
 //! comes before it, so that the next owner of a task whose owner died in between finds how it ended. A delete removes the
 //! copies first, so that nothing brings the task back.

@@ -180,7 +180,7 @@ impl Outbox {
                 Err(StoreError::Conflict(_)) => record = self.store.get(id).await?,
                 kept => return kept.map(drop),
             }
-            // Sent anew by its caller's wish in between: then that counts.
+            // Sent again by its caller's wish in between: then that counts.
             let same = |now: &Webhook| now.attempts == webhook.attempts && now.due_at().is_some();
             if !record.message(&webhook.id).is_some_and(same) {
                 return Ok(());

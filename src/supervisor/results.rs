@@ -48,7 +48,7 @@ impl Handle {
         partial: bool,
     ) -> Result<(TaskRecord, PathBuf), RequestError> {
         let mut damaged = None;
-        // Looked at anew once: the task may have been retried or deleted in between.
+        // Read again once: the task may have been retried or deleted in between.
         for _ in 0..2 {
             let record = self.get(id).await?;
             let ended = record.status == TaskStatus::Completed || (partial && record.status.is_final());

@@ -101,7 +101,7 @@ impl Handler<GrowUpload> for Supervisor {
 }
 
 impl Supervisor {
-    /// Whether there is room for one more task, whoever brings it.
+    /// Whether there is room for one more task of any tenant.
     pub(super) fn admission(&self) -> Result<(), RequestError> {
         if self.draining {
             return Err(RequestError::Stopping);

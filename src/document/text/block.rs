@@ -13,7 +13,7 @@ use super::usual::Usual;
 /// A part of a page that stands by itself.
 #[derive(Debug)]
 pub(super) enum Block<'a> {
-    /// Running text; and which of its lines begin anew, as in addresses and verse.
+    /// Running text; and which of its lines keep their start, as in addresses and verse.
     Paragraph(Vec<&'a Line>, Vec<usize>),
     /// A heading of a level, from 1.
     Heading(u8, Vec<&'a Line>),
@@ -68,7 +68,7 @@ pub(super) fn blocks<'a>(
 /// A block in the making.
 pub(super) struct Open<'a> {
     pub(super) lines: Vec<&'a Line>,
-    /// Which of them begin anew.
+    /// Which of them keep their start.
     pub(super) breaks: Vec<usize>,
     pub(super) kind: Kind,
     /// Where the text behind its sign or number begins; right of it, where it is read from right to left.
@@ -137,7 +137,7 @@ impl<'a> Making<'a> {
         let follows = self.open.as_ref().map_or(Follows::No, |open| self.flow.follows(open, at, line, &kind));
         match &mut self.open {
             Some(open) if follows != Follows::No => {
-                if follows == Follows::Anew {
+                if follows == Follows::NewLine {
                     open.breaks.push(open.lines.len());
                 }
                 open.labelled = follows == Follows::Beside;

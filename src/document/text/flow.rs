@@ -30,7 +30,7 @@ pub(super) enum Follows {
     /// It goes on.
     On,
     /// It goes on in a line of its own.
-    Anew,
+    NewLine,
     /// It stands beside the last line, as the value of a label does.
     Beside,
 }
@@ -96,7 +96,7 @@ impl Flow {
     fn below(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> Follows {
         if open.labelled {
             let near = line.baseline - above.baseline < above.size * LINE_GAP;
-            return if near { Follows::Anew } else { Follows::No };
+            return if near { Follows::NewLine } else { Follows::No };
         }
         let short = |line: &Line| self.is_short(at, line);
         let all_short = || open.kind == Kind::Text && open.lines.iter().all(|line| short(line)) && short(line);
@@ -105,7 +105,7 @@ impl Flow {
         let run = self.runs.of_line(at);
         let near_enough = line.baseline - above.baseline < above.size * LINE_GAP;
         if run.is_list && !is_title && open.kind == Kind::Text {
-            return if near_enough { Follows::Anew } else { Follows::No };
+            return if near_enough { Follows::NewLine } else { Follows::No };
         }
         let centred = near(above.start + above.end, line.start + line.end) && !near(above.start, line.start);
         let ragged = matches!(run.alignment, Alignment::Right | Alignment::Centre) || centred;
@@ -114,7 +114,7 @@ impl Flow {
             return match () {
                 () if is_title => Follows::On,
                 () if ends_sentence(above) && much_room => Follows::No,
-                () if all_short() && much_room => Follows::Anew,
+                () if all_short() && much_room => Follows::NewLine,
                 () => Follows::On,
             };
         }
@@ -141,7 +141,7 @@ impl Flow {
             () if !is_last => Follows::On,
             // It is broken where its own lines end, which is before its column does.
             () if begins_low && near_enough && !ends_sentence(above) && !is_last_of(own, above, line) => Follows::On,
-            () if all_short() && near_enough && !ends_sentence(above) => Follows::Anew,
+            () if all_short() && near_enough && !ends_sentence(above) => Follows::NewLine,
             () => Follows::No,
         }
     }

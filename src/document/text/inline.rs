@@ -8,7 +8,7 @@ use crate::content::{Inline, RunStyle, is_ideographic};
 /// Joins lines: a hyphen between letters at a line's end is undone before a lower-case letter. `usual` is how most of the
 /// page looks, which needs no emphasis; `targets` are the links of the page.
 ///
-/// The lines at `breaks` begin anew: a line end stands before them.
+/// A line end is kept before the lines at `breaks`.
 pub(super) fn join(lines: &[&Line], breaks: &[usize], usual: Style, targets: &[Link]) -> Inline {
     let mut joining = Joining { inline: Inline::default(), usual, targets };
     for (number, line) in lines.iter().enumerate() {

@@ -284,7 +284,7 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
                 (open, space) = (true, false);
             }
             if let Some(word) = words.last_mut() {
-                // One sign is enough for several glyphs that nobody knows.
+                // One sign is enough for several unknown glyphs.
                 if c != REPLACEMENT || !word.text.ends_with(REPLACEMENT) {
                     word.text.push(c);
                 }
@@ -354,7 +354,7 @@ const FIRST_WIDE: char = '\u{1100}';
 /// Where a word may be parted, or is.
 pub(super) const SOFT_HYPHEN: char = '\u{ad}';
 
-/// What stands for a glyph that nobody knows.
+/// The replacement for an unknown glyph.
 pub(super) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
 #[cfg(test)]

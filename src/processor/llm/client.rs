@@ -261,7 +261,7 @@ fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) -> CallErro
     }
 }
 
-/// Whether no later call will be accepted either, until somebody pays (OpenAI's error codes; gateways repeat them).
+/// Whether no later call will be accepted either, until the account is paid (OpenAI's error codes; gateways repeat them).
 fn is_out_of_quota(body: &[u8]) -> bool {
     let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
     let names = ["/error/code", "/error/type"].into_iter().filter_map(|place| json.pointer(place)?.as_str());
