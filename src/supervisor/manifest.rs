@@ -8,7 +8,8 @@
 //! **Write order.** The first copy is written before the record under a name that does not count, and gets its own name
 //! after the record: so a full disk is met before the task's id is answered, and a folder without a copy that counts
 //! belongs to no accepted task. Later copies are written after the record; only the owner's word that the task is final
-//! comes before it, so that the next owner of a task whose owner died in between finds how it ended. A delete removes the
+//! comes before it, and is waited for, so that the next owner of a task whose owner died in between, or one whose store lost
+//! its record, finds how it ended. A delete removes the
 //! copies first, so that nothing brings the task back.
 
 use std::io;
@@ -37,6 +38,21 @@ pub(super) async fn keep_copy(blob: LocalBlob, record: TaskRecord, durability: D
     }
 }
 
+/// The copy of a task's end, which its record waits for: a store that loses an end without a copy would have the task end
+/// a second time. A folder that is gone is that of a deleted task, whose record is refused.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] when it cannot be written now, for example on a full disk.
+pub(super) async fn keep_end(blob: LocalBlob, record: TaskRecord, durability: Durability) -> Result<(), StoreError> {
+    let kept = tokio::task::spawn_blocking(move || keep(&blob, &record, durability)).await;
+    match kept.map_err(io::Error::other).flatten() {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::Unavailable(format!("the copy of the record beside the source cannot be written: {why}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The name of the first copy as long as the record may not be there.
 pub(super) const PREPARED: &str = "record-1.prepared";
 
@@ -45,7 +61,7 @@ pub(super) const PREPARED: &str = "record-1.prepared";
 /// # Errors
 /// When it cannot be written.
 pub(super) fn prepare(blob: &LocalBlob, record: &TaskRecord) -> io::Result<()> {
-    let json = serde_json::to_vec(record).map_err(io::Error::other)?;
+    let json = to_json(record).map_err(io::Error::other)?;
     failpoint::pass("copy.write")?;
     blob.put(&format!("{}/{PREPARED}", record.work_dir), &json, Durability::Cached)
 }

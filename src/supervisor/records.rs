@@ -43,8 +43,8 @@ impl Supervisor {
             let broken = |error: std::io::Error| StoreError::Unavailable(error.to_string());
             if tries == 0 {
                 let _ = failpoint::pass("end.begin");
-                manifest::keep_copy(blob, update.next.clone(), durability(&update.next)).await;
             }
+            manifest::keep_end(blob, update.next.clone(), durability(&update.next)).await?;
             failpoint::pass("end.copy-kept").map_err(broken)?;
             store.update(&update).await?;
             failpoint::pass("end.written").map_err(broken)

@@ -326,6 +326,22 @@ async fn an_id_that_was_answered_is_never_taken_back_on_redis() {
     ids_stay(&["--store", &redis.url()]).await;
 }
 
+/// The end of a task waits for its copy, so that a store that loses its record does not have it end a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_ends_once_though_its_copy_finds_no_room_and_redis_is_emptied() {
+    let redis = support::redis_server::RedisServer::start().await;
+    // The first copy is that of the submit.
+    let variables = [("FAILPOINTS", "copy.write=1*off->3*return(error)"), ("RUST_LOG", "off")];
+    let server = Server::start_on(fresh_data(), &["--store", &redis.url(), "--janitor-tick", "1s"], &variables).await;
+    let id = server.accepted(book("Once", 2), "processor=text").await;
+    let ended = server.finished(&id).await["finished_at"].clone();
+    assert!(ended.is_string());
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    assert_eq!(server.finished(&id).await["finished_at"], ended);
+}
+
 /// A task without its backup would be lost with its record.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_backup_no_task_is_accepted() {
