@@ -155,6 +155,14 @@ impl TaskClock {
         self.0.borrow().at_start.is_some()
     }
 
+    /// Waits until the store has told the time, for so long at most; returns whether it has. Before it has, the time is
+    /// that of this machine's wall clock, which may be days off: nothing that stays is stamped with it.
+    pub(crate) async fn told(&self, limit: Duration) -> bool {
+        let mut reckoning = self.0.subscribe();
+        let told = reckoning.wait_for(|reckoning| reckoning.at_start.is_some());
+        tokio::time::timeout(limit, told).await.is_ok_and(|told| told.is_ok())
+    }
+
     /// How often the clock was put right.
     pub(crate) fn changes(&self) -> u64 {
         self.0.borrow().changes

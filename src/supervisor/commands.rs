@@ -11,6 +11,7 @@ use super::expiry::set_expiry;
 use super::messages::{CancelTask, DrainTasks, RequestError, RetryTask};
 use super::records::write_once;
 use super::registry::Processors;
+use super::submit::time_told;
 use super::tenants::Amount;
 use crate::blob::LocalBlob;
 use crate::clock::{TaskClock, Timestamp, Uptime};
@@ -106,7 +107,11 @@ impl Supervisor {
     fn cancel_stored(&mut self, id: TaskId) -> ResponseActFuture<Self, Try> {
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
         let (read, clock, ttl) = (self.read(id), self.clock.clone(), self.options.ttl);
-        let cancelled = async move { cancel_record(read.await?, store, blob, &clock, ttl).await };
+        let cancelled = async move {
+            let record = read.await?;
+            time_told(&clock).await?;
+            cancel_record(record, store, blob, &clock, ttl).await
+        };
         Box::pin(cancelled.into_actor(self).map(move |cancelled, this, ctx| {
             if let Ok(Some(record)) = &cancelled {
                 this.waiting.remove(id);
@@ -205,8 +210,15 @@ impl Handler<RetryTask> for Supervisor {
         } else {
             self.admission().err()
         };
-        let read = self.read(id);
-        let found = async move { if let Some(refused) = refused { Err(refused) } else { read.await } };
+        let (read, clock) = (self.read(id), self.clock.clone());
+        let found = async move {
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
+            let record = read.await?;
+            time_told(&clock).await?;
+            Ok(record)
+        };
         let changed = found.into_actor(self).then(move |found, this, _| {
             let asked = Uptime::now();
             let reserved = found.and_then(|record| this.reserve_again(record));

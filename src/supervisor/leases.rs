@@ -72,7 +72,10 @@ impl Supervisor {
         let (store, owner, asked) = (Arc::clone(&self.store), self.owner.clone(), Uptime::now());
         let blob = self.blob.clone();
         let round = async move {
-            let renewed = store.renew(&owner, &held).await;
+            let renewed = match failpoint::pass("store.renew") {
+                Ok(()) => store.renew(&owner, &held).await,
+                Err(error) => Err(StoreError::Unavailable(error.to_string())),
+            };
             let (answered, mut others) = (Uptime::now(), false);
             if renewed.is_err() {
                 // A store that closed itself after a failed write opens again only when it is asked to write.

@@ -1,6 +1,7 @@
 //! Accepting a task: check the PDF, count it for its tenant, keep it, start its job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{ActorFutureExt, Addr, Context, Handler, ResponseActFuture, ResponseFuture, WrapFuture};
 use serde_json::json;
@@ -10,7 +11,7 @@ use super::actor::{Slot, Supervisor, recipe_hashes};
 use super::messages::{Accepted, BeginUpload, EstimateTask, GrowUpload, RequestError, SubmitTask};
 use super::tenants::{Amount, UploadSlot};
 use crate::blob::Staged;
-use crate::clock::{Timestamp, Uptime};
+use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::document::DocumentLimits;
 use crate::ledger::{LedgerScope, RecipeHash};
 use crate::metrics;
@@ -42,6 +43,12 @@ impl Handler<SubmitTask> for Supervisor {
         };
         let acceptance = Acceptance { store: Arc::clone(&self.store), blob: self.blob.clone() };
         let checked = check(submit, self.dispatcher.clone(), self.options.limits);
+        let clock = self.clock.clone();
+        let checked = async move {
+            let checked = checked.await?;
+            time_told(&clock).await?;
+            Ok(checked)
+        };
         let written = checked.into_actor(self).then(|checked, this, _| {
             // In one go, so that there is no moment in which it does not count.
             drop(upload);
@@ -186,6 +193,15 @@ impl Handler<EstimateTask> for Supervisor {
             )
         })
     }
+}
+
+/// How long a request waits for the store to tell the time.
+const TIME_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits for the store's time: a record that was stamped by a wall clock which is days off would stay wrong.
+pub(super) async fn time_told(clock: &TaskClock) -> Result<(), RequestError> {
+    let told = clock.told(TIME_PATIENCE).await;
+    told.then_some(()).ok_or_else(|| RequestError::StoreUnavailable("the store has not told the time yet".into()))
 }
 
 fn source_check(source: &Staged, options: &TaskOptions, limits: DocumentLimits) -> SourceCheck {

@@ -20,6 +20,7 @@ use serde_json::Value;
 #[allow(dead_code, reason = "shared with the other tests, which use more of it")]
 mod support {
     pub mod canary;
+    pub mod fake_clock;
     pub mod fake_llm;
     pub mod pdf;
     pub mod redis_server;
@@ -340,6 +341,27 @@ async fn a_task_ends_once_though_its_copy_finds_no_room_and_redis_is_emptied() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
     assert_eq!(server.finished(&id).await["finished_at"], ended);
+}
+
+/// A server whose clock is behind takes a task before the store has told it the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_task_is_stamped_by_a_clock_that_the_store_has_not_put_right() {
+    let Some(clock) = support::fake_clock::FakeClock::new() else {
+        println!("skipped: faketime is not installed");
+        return;
+    };
+    let redis = support::redis_server::RedisServer::start().await;
+    clock.set("-10d");
+    let points = [("FAILPOINTS", "store.renew=3*return(error)->off"), ("RUST_LOG", "off")];
+    let variables = [&clock.variables()[..], &points].concat();
+    let begun = jiff::Timestamp::now();
+    let server = Server::start_on(fresh_data(), &["--store", &redis.url()], &variables).await;
+    let waits = server.accepted(book("Early", 1), "processor=text").await;
+    let task = server.finished(&waits).await;
+    for name in ["created_at", "finished_at"] {
+        let stamped: jiff::Timestamp = task[name].as_str().unwrap().parse().unwrap();
+        assert!(stamped.duration_since(begun) > -jiff::SignedDuration::from_mins(1), "{name} of {task}");
+    }
 }
 
 /// A task without its backup would be lost with its record.
