@@ -5,7 +5,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use bindery::aggregate::MarkdownWriter;
+use bindery::aggregate::{MarkdownWriter, page_view};
+use bindery::content::from_markdown;
 use bindery::job::{JobEvent, JobRuntime, RetryPolicy};
 use bindery::pool::{Cut, FairQueue, PageReceipt, Receipts};
 use bindery::processor::WorkKind;
@@ -79,8 +80,9 @@ fn job_runtime(c: &mut Criterion) {
 fn aggregate(c: &mut Criterion) {
     let mut group = c.benchmark_group("aggregate");
     group.throughput(Throughput::Elements(u64::from(SHARDS)));
-    let output = PageOutput { markdown: "A page of some length.\n\n".repeat(100), ..PageOutput::default() };
-    let pages: Vec<PageView> = (1..=SHARDS).map(|page| PageView::done(page, output.clone())).collect();
+    let output =
+        PageOutput { content: from_markdown("A page of some length.\n\n".repeat(100)), ..PageOutput::default() };
+    let pages: Vec<PageView> = (1..=SHARDS).map(|page| page_view(page, output.clone())).collect();
     let options = TaskOptions::default();
     group.bench_function("markdown", |b| {
         b.iter(|| {

@@ -15,7 +15,15 @@ use std::io::{self, Write};
 pub use self::headings::Headings;
 pub use self::margins::{RepeatedMargins, SeenMargins};
 use self::marks::without_marks;
-use crate::task::{PageStatus, PageView, TaskOptions};
+use crate::output::markdown;
+use crate::task::{PageOutput, PageStatus, PageView, TaskOptions};
+
+/// A page that is read, with what it says as Markdown and as blocks.
+#[must_use]
+pub fn page_view(page: u32, output: PageOutput) -> PageView {
+    let (markdown, blocks) = (markdown::page(&output.content), output.content.blocks_by_fractions());
+    PageView { markdown: Some(markdown), blocks: Some(blocks), ..PageView::done(page, output) }
+}
 
 /// Writes the Markdown of pages that are handed over in ascending order.
 pub struct MarkdownWriter<'a, W> {
@@ -122,16 +130,17 @@ pub fn page_of_line(line: &str, from: u32) -> Option<PageView> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Failure, Finding, PageFailure, PageOutput};
+    use crate::content::from_markdown;
+    use crate::task::{Failure, Finding, PageFailure};
 
     fn views() -> Vec<PageView> {
-        let done = |markdown: &str| PageOutput { markdown: markdown.into(), ..PageOutput::default() };
+        let done = |markdown: &str| PageOutput { content: from_markdown(markdown), ..PageOutput::default() };
         let failed = |code| PageFailure { failure: Failure::permanent(code, "x"), attempts: 2 };
         vec![
-            PageView::done(1, done("\n# One \n")),
-            PageView::done(2, done("")),
+            page_view(1, done("\n# One \n")),
+            page_view(2, done("")),
             PageView::failed(3, failed("timeout")),
-            PageView::done(4, PageOutput { findings: vec![Finding::no_text_layer()], ..PageOutput::default() }),
+            page_view(4, PageOutput { findings: vec![Finding::no_text_layer()], ..PageOutput::default() }),
             PageView::failed(5, failed("my-->code")),
             PageView::unfinished(6, PageStatus::Processing),
         ]

@@ -194,13 +194,14 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::from_markdown;
 
     #[test]
     fn a_page_is_found_under_its_content_and_recipe_only() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::new(LocalBlob::open(dir.path()).unwrap());
         let (text, llm) = (RecipeHash::of(&"text"), RecipeHash::of(&"llm"));
-        let page = PageOutput { markdown: "# ü".into(), attempts: 1, ..PageOutput::default() };
+        let page = PageOutput { content: from_markdown("# ü"), attempts: 1, ..PageOutput::default() };
         ledger.put(PageKey::of_place(&LedgerScope::SHARED, "aa", 1, text), &page, Durability::Cached).unwrap();
 
         assert_eq!(ledger.get(PageKey::of_place(&LedgerScope::SHARED, "aa", 1, text)).unwrap(), Some(page));

@@ -20,7 +20,7 @@ pub use failure::{Failure, code};
 pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
 pub use options::{FailedPagesLimit, OptionError, PageInputKind, TaskOptions};
 pub(crate) use options::{names, seconds};
-pub use page::{Margins, PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};
+pub use page::{PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};
 pub use ranges::PageRanges;
 pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::content::{Block, BlockKind, Edge, PageContent};
 use crate::document::OutlineEntry;
 
 /// The titles of a document's outline by page.
@@ -31,27 +32,50 @@ impl Headings {
         headings
     }
 
-    /// The Markdown of a page with its titles as headings of their level. Each title is taken once, by a heading before
-    /// other text.
-    #[must_use]
-    pub fn set(&self, page: u32, markdown: &str) -> String {
-        let Some(titles) = self.0.get(&page) else { return markdown.to_owned() };
-        let blocks: Vec<&str> = split(markdown);
-        let candidates: Vec<Option<String>> = blocks.iter().map(|block| candidate(block)).collect();
-        let mut levels = vec![None; blocks.len()];
+    /// Makes the titles of a page headings of their level. Each title is taken once, by a heading before other text.
+    pub fn set(&self, page: u32, content: &mut PageContent) {
+        let Some(titles) = self.0.get(&page) else { return };
+        let candidates: Vec<Option<Candidate>> = content.blocks.iter().map(Candidate::of).collect();
+        let mut levels = vec![None; candidates.len()];
         for title in titles {
-            let fits =
-                |at: &usize| levels[*at].is_none() && candidates[*at].as_ref().is_some_and(|words| title.is(words));
-            let found = (0..blocks.len()).filter(fits).min_by_key(|at| !blocks[*at].starts_with('#'));
-            if let Some(at) = found {
+            let fitting = candidates.iter().enumerate().filter_map(|(at, candidate)| Some((at, candidate.as_ref()?)));
+            let fitting = fitting.filter(|(at, candidate)| levels[*at].is_none() && title.is(&candidate.words));
+            if let Some((at, _)) = fitting.min_by_key(|(_, candidate)| !candidate.is_heading) {
                 levels[at] = Some(title.level);
             }
         }
-        let set = |(block, level): (&&str, Option<u8>)| match level {
-            Some(level) => format!("{} {}", "#".repeat(usize::from(level)), bare(block)),
-            None => (*block).to_owned(),
+        for (block, level) in content.blocks.iter_mut().zip(levels) {
+            let (BlockKind::Heading { text, .. } | BlockKind::Paragraph { text } | BlockKind::Margin { text, .. }) =
+                &mut block.kind
+            else {
+                continue;
+            };
+            if let Some(level) = level {
+                block.kind = BlockKind::Heading { level, text: std::mem::take(text) };
+            }
+        }
+    }
+}
+
+/// A block that can be a heading: one line of text.
+struct Candidate {
+    words: String,
+    is_heading: bool,
+}
+
+impl Candidate {
+    fn of(block: &Block) -> Option<Self> {
+        let (text, is_heading) = match &block.kind {
+            BlockKind::Heading { text, .. } => (text, true),
+            BlockKind::Margin { edge: Edge::Top | Edge::Bottom, level, text, repeated: false } => {
+                (text, level.is_some())
+            }
+            BlockKind::Paragraph { text } => (text, false),
+            _ => return None,
         };
-        blocks.iter().zip(levels).map(set).collect::<Vec<_>>().join("\n\n")
+        let text = text.text();
+        let words = words(&text);
+        (!text.contains('\n') && !words.is_empty()).then_some(Self { words, is_heading })
     }
 }
 
@@ -63,52 +87,32 @@ impl Title {
     }
 }
 
-/// Blocks, those of code in one piece.
-fn split(markdown: &str) -> Vec<&str> {
-    let (mut blocks, mut begin, mut fence) = (Vec::new(), 0, None);
-    let mut at = 0;
-    for line in markdown.split_inclusive('\n') {
-        let ticks = line.trim_start().bytes().take_while(|byte| *byte == b'`').count();
-        match fence {
-            None if ticks >= 3 => fence = Some(ticks),
-            Some(open) if ticks >= open && line.trim().len() == ticks => fence = None,
-            None if line == "\n" => {
-                blocks.push(markdown[begin..at].trim_end_matches('\n'));
-                begin = at + line.len();
-            }
-            _ => {}
-        }
-        at += line.len();
-    }
-    blocks.push(markdown[begin..].trim_end_matches('\n'));
-    blocks
-}
-
-/// What a block says that can be a heading: one line of text.
-fn candidate(block: &str) -> Option<String> {
-    let text = !block.contains('\n') && !block.starts_with(['|', '-', ' ']) && !block.starts_with("```");
-    text.then(|| words(block)).filter(|words| !words.is_empty())
-}
-
 /// Letters and digits alone: an outline and a page differ in spaces, signs and case.
 fn words(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// A block without what makes it a heading, or emphasised as a whole.
-fn bare(block: &str) -> &str {
-    let text = block.trim_start_matches('#').trim_start();
-    let inner = ["***", "**", "*"].iter().find_map(|marks| text.strip_prefix(marks)?.strip_suffix(marks));
-    inner.filter(|inner| !inner.contains('*')).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::{Inline, from_markdown};
+
+    fn entry(title: &str, level: u8, page: u32) -> OutlineEntry {
+        OutlineEntry { title: title.into(), level, page }
+    }
+
+    fn set(headings: &Headings, page: u32, markdown: &str) -> Vec<String> {
+        let mut content = from_markdown(markdown);
+        headings.set(page, &mut content);
+        let written = |block: &Block| match &block.kind {
+            BlockKind::Heading { level, .. } => format!("{level} {}", block.text()),
+            _ => block.text(),
+        };
+        content.blocks.iter().map(written).collect()
+    }
 
     #[test]
     fn titles_become_headings_of_their_level() {
-        let entry = |title: &str, level, page| OutlineEntry { title: title.into(), level, page };
         let headings = Headings::of(vec![
             entry("1 First Steps", 1, 2),
             entry("The code", 2, 2),
@@ -116,18 +120,26 @@ mod tests {
             entry("Elsewhere", 1, 3),
         ]);
         let page =
-            "1\\. First steps\n\n#### The `code`\n\nThe code\n\n```\nNotes\n\nNotes\n```\n\n**Notes**\n\n- Elsewhere";
-        let expected = "# 1\\. First steps\n\n## The `code`\n\nThe code\n\n```\nNotes\n\nNotes\n```\n\n###### Notes\n\n- Elsewhere";
-        assert_eq!(headings.set(2, page), expected);
-        assert_eq!(headings.set(3, "- Elsewhere"), "- Elsewhere");
-        assert_eq!(headings.set(4, page), page);
+            "1\\. First steps\n\n#### The code\n\nThe code\n\n```\nNotes\n\nNotes\n```\n\n**Notes**\n\n- Elsewhere";
+        let expected = ["1 1. First steps", "2 The code", "The code", "Notes\n\nNotes", "6 Notes", "Elsewhere"];
+        assert_eq!(set(&headings, 2, page), expected);
+        assert_eq!(set(&headings, 3, "- Elsewhere"), ["Elsewhere"]);
+        assert_eq!(set(&headings, 4, "Notes"), ["Notes"]);
     }
 
     #[test]
     fn nothing_else_of_a_page_changes() {
-        let headings = Headings::of(vec![OutlineEntry { title: "None".into(), level: 1, page: 1 }]);
-        for page in ["", "a", "a\n\nb\nc\n\n```\n\n\nx\n```", "````\n```\n\n````\n\nend"] {
-            assert_eq!(headings.set(1, page), page);
+        let headings = Headings::of(vec![entry("None", 1, 1), entry("One", 1, 1), entry("Head", 1, 1)]);
+        for page in ["", "a", "a\n\nb\nc\n\n```\n\n\nx\n```", "One  \nTwo"] {
+            let mut content = from_markdown(page);
+            headings.set(1, &mut content);
+            assert_eq!(content, from_markdown(page));
         }
+        let margin =
+            |repeated| BlockKind::Margin { edge: Edge::Top, level: None, text: Inline::plain("Head"), repeated };
+        let mut content = PageContent::new([true, false].map(|repeated| Block::new(margin(repeated), None)).into());
+        headings.set(1, &mut content);
+        assert_eq!(content.blocks[0].kind, margin(true), "what is left out stays out");
+        assert_eq!(content.blocks[1].kind, BlockKind::Heading { level: 1, text: Inline::plain("Head") });
     }
 }

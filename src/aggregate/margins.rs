@@ -1,17 +1,16 @@
 //! Headers, footers and page numbers: what stands in the margins of page after page.
 //!
-//! A page by itself cannot tell a header from a title, so it only says how many of its blocks stand in its margins; and as
+//! A page by itself cannot tell a header from a title, so it only says which of its blocks stand in its margins; and as
 //! a page is kept for whatever document it comes in again, it is not changed there. Only when a result is written are
 //! those left out that say nothing that tells the pages of this document apart: the same text again and again, of which
 //! the first one stays, and page numbers (`page_numbers`). What differs in a number, a date or a name stays. In two
 //! rounds, so that no text is held.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::page_numbers::{Candidate, Numbers, PageNumbers};
-use crate::task::{Margins, PageOutput};
+use crate::content::{Block, BlockKind, Edge, Inline, PageContent};
 
 /// What stands in the margins of some pages: the first round.
 #[derive(Debug, Default)]
@@ -30,8 +29,8 @@ struct Seen {
     at: u32,
     edge: Edge,
     heading: bool,
-    /// The block itself on its page.
-    id: u64,
+    /// Which of the page's blocks.
+    block: usize,
     whole: Text,
     /// The number that may be that of the page, and what stands beside it.
     number: Option<(Candidate, Text)>,
@@ -58,13 +57,17 @@ const TURN: u32 = 2;
 const COVERED: usize = 85;
 
 impl SeenMargins {
-    /// Looks at a page, as it is read; pages come in ascending order.
-    pub fn look_at(&mut self, page: u32, output: &PageOutput) {
-        let Some(margins) = output.margins else { return };
+    /// Looks at a page, as it is read; pages come in ascending order. What a model wrote says nothing of margins.
+    pub fn look_at(&mut self, page: u32, content: &PageContent) {
+        if content.markdown.is_some() {
+            return;
+        }
         let at = self.pages;
         self.pages += 1;
-        for (edge, block) in edges(&output.markdown, margins) {
-            let (plain, heading) = (plain(block), block.starts_with('#'));
+        for (block, (edge, heading, text)) in
+            content.blocks.iter().enumerate().filter_map(|(n, b)| Some((n, margin(b)?)))
+        {
+            let plain = text.text().split_whitespace().collect::<Vec<_>>().join(" ");
             let number = Candidate::of(&plain, edge == Edge::Bottom);
             if let Some(candidate) = &number {
                 self.numbers.add(page, at, heading, candidate);
@@ -73,15 +76,7 @@ impl SeenMargins {
                 let rest = Text::of(&std::mem::take(&mut candidate.rest));
                 (candidate, rest)
             });
-            self.blocks.push(Seen {
-                page,
-                at,
-                edge,
-                heading,
-                id: id(page, edge, block),
-                whole: Text::of(&plain),
-                number,
-            });
+            self.blocks.push(Seen { page, at, edge, heading, block, whole: Text::of(&plain), number });
         }
     }
 
@@ -98,7 +93,7 @@ impl SeenMargins {
             let (text, numbered) = seen.text(&numbers);
             (numbered && text.is_empty) || texts.repeats(seen, &text, self.pages)
         };
-        let removed = self.blocks.iter().filter(goes).map(|seen| seen.id).collect();
+        let removed = self.blocks.iter().filter(goes).map(|seen| (seen.page, seen.block)).collect();
         RepeatedMargins { is_known: true, removed }
     }
 }
@@ -218,7 +213,7 @@ fn covers(at: &[u32], filled: &[u32]) -> bool {
 #[derive(Debug, Default)]
 pub struct RepeatedMargins {
     is_known: bool,
-    removed: HashSet<u64>,
+    removed: HashSet<(u32, usize)>,
 }
 
 impl RepeatedMargins {
@@ -228,54 +223,30 @@ impl RepeatedMargins {
         self.is_known
     }
 
-    /// The Markdown of a page without what others repeat, and what was left out, top first.
+    /// Marks what others repeat on a page, and returns what that says, top first.
     #[must_use]
-    pub fn without<'m>(&self, page: u32, output: &'m PageOutput) -> (Cow<'m, str>, Vec<&'m str>) {
-        let text = output.markdown.as_str();
-        let Some(margins) = output.margins.filter(|_| !self.removed.is_empty()) else {
-            return (text.into(), Vec::new());
-        };
-        let blocks: Vec<&str> = text.split(GAP).collect();
-        let edge = |at: usize| {
-            let top = at < margins.top as usize;
-            if top { Some(Edge::Top) } else { (at + margins.bottom as usize >= blocks.len()).then_some(Edge::Bottom) }
-        };
-        let goes = |at: &usize| edge(*at).is_some_and(|edge| self.removed.contains(&id(page, edge, blocks[*at])));
-        let (out, stay): (Vec<usize>, Vec<usize>) = (0..blocks.len()).partition(goes);
-        if out.is_empty() {
-            return (text.into(), Vec::new());
+    pub fn mark(&self, page: u32, content: &mut PageContent) -> Vec<String> {
+        let mut marked = Vec::new();
+        for (at, block) in content.blocks.iter_mut().enumerate() {
+            if let BlockKind::Margin { repeated, text, .. } = &mut block.kind
+                && self.removed.contains(&(page, at))
+            {
+                *repeated = true;
+                marked.push(text.text());
+            }
         }
-        let take = |of: &[usize]| of.iter().map(|at| blocks[*at]).collect::<Vec<_>>();
-        (take(&stay).join(GAP).into(), take(&out))
+        marked
     }
 }
 
-/// Between two blocks.
-const GAP: &str = "\n\n";
-
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-enum Edge {
-    Top,
-    Bottom,
-}
-
-/// The blocks in the margins of a page, each once.
-fn edges(markdown: &str, margins: Margins) -> impl Iterator<Item = (Edge, &str)> {
-    let all = markdown.split(GAP).count();
-    let top = (margins.top as usize).min(all);
-    let bottom = (margins.bottom as usize).min(all - top);
-    let at = move |(at, block)| match at {
-        at if at < top => Some((Edge::Top, block)),
-        at if at + bottom >= all => Some((Edge::Bottom, block)),
+/// A block in the upper or lower margin: which one, whether it looks like a heading, and what it says.
+const fn margin(block: &Block) -> Option<(Edge, bool, &Inline)> {
+    match &block.kind {
+        BlockKind::Margin { edge: edge @ (Edge::Top | Edge::Bottom), level, text, .. } => {
+            Some((*edge, level.is_some(), text))
+        }
         _ => None,
-    };
-    markdown.split(GAP).enumerate().filter_map(at)
-}
-
-/// The words of a block without its marks, with one blank for all blanks.
-fn plain(block: &str) -> String {
-    let text = block.trim_start_matches('#').replace(['*', '\\', '`'], "");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn hash(what: impl Hash) -> u64 {
@@ -284,35 +255,58 @@ fn hash(what: impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn id(page: u32, edge: Edge, block: &str) -> u64 {
-    hash((page, edge, block))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn page(markdown: &str, top: u32, bottom: u32) -> PageOutput {
-        PageOutput { markdown: markdown.into(), margins: Some(Margins { top, bottom }), ..PageOutput::default() }
+    /// Blocks parted by empty lines, those with signs headings; so many of the first and the last are margins.
+    fn page(text: &str, top: usize, bottom: usize) -> PageContent {
+        let parts: Vec<&str> = text.split("\n\n").collect();
+        let block = |(at, part): (usize, &&str)| {
+            let level = part.bytes().take_while(|byte| *byte == b'#').count();
+            let level = (level > 0).then(|| u8::try_from(level).unwrap());
+            let text = Inline::plain(part.trim_start_matches(['#', ' ']));
+            let edge = if at < top { Some(Edge::Top) } else { (at + bottom >= parts.len()).then_some(Edge::Bottom) };
+            let kind = match (edge, level) {
+                (Some(edge), level) => BlockKind::Margin { edge, level, text, repeated: false },
+                (None, Some(level)) => BlockKind::Heading { level, text },
+                (None, None) => BlockKind::Paragraph { text },
+            };
+            Block::new(kind, None)
+        };
+        PageContent::new(parts.iter().enumerate().map(block).collect())
     }
 
-    fn without(pages: &[PageOutput]) -> Vec<String> {
+    /// What is left of each page, as [`page`] takes it.
+    fn without(pages: &[PageContent]) -> Vec<String> {
         let mut seen = SeenMargins::default();
         (1..).zip(pages).for_each(|(number, page)| seen.look_at(number, page));
         let repeated = seen.repeated();
-        (1..).zip(pages).map(|(number, page)| repeated.without(number, page).0.into_owned()).collect()
+        let left = |(number, page): (u32, &PageContent)| {
+            let mut content = page.clone();
+            let _ = repeated.mark(number, &mut content);
+            let stays = |block: &&Block| !matches!(block.kind, BlockKind::Margin { repeated: true, .. });
+            let written = |block: &Block| match &block.kind {
+                BlockKind::Margin { level: Some(level), .. } => {
+                    format!("{} {}", "#".repeat((*level).into()), block.text())
+                }
+                _ => block.text(),
+            };
+            content.blocks.iter().filter(stays).map(written).collect::<Vec<_>>().join("\n\n")
+        };
+        (1..).zip(pages).map(left).collect()
     }
 
     /// Pages with one line at the top; those where it stays.
     fn kept(tops: &[&str]) -> Vec<usize> {
-        let pages: Vec<PageOutput> = tops.iter().map(|top| page(&format!("{top}\n\ntext"), 1, 0)).collect();
+        let pages: Vec<PageContent> = tops.iter().map(|top| page(&format!("{top}\n\ntext"), 1, 0)).collect();
         let left = without(&pages);
         (0..tops.len()).filter(|at| left[*at] != "text").map(|at| at + 1).collect()
     }
 
     #[test]
     fn headers_of_both_sides_and_page_numbers_go_but_for_the_first() {
-        let pages: Vec<PageOutput> = (1..=6)
+        let pages: Vec<PageContent> = (1..=6)
             .map(|number| match number % 2 {
                 0 => page(&format!("{} A BOOK\n\ntext {number}\n\nmore", number + 8), 1, 0),
                 _ => page(&format!("A chapter. Once {}\n\ntext {number}\n\nmore", number + 8), 1, 0),
@@ -381,7 +375,7 @@ mod tests {
 
     #[test]
     fn what_goes_between_what_stays_goes_and_is_named() {
-        let pages: Vec<PageOutput> = [118, 305, 411]
+        let pages: Vec<PageContent> = [118, 305, 411]
             .iter()
             .zip(1..)
             .map(|(number, page_number)| {
@@ -394,16 +388,16 @@ mod tests {
         );
         let mut seen = SeenMargins::default();
         (1..).zip(&pages).for_each(|(number, page)| seen.look_at(number, page));
-        assert_eq!(seen.repeated().without(2, &pages[1]).1, ["Seller", "Page 2", "Bye"]);
+        assert_eq!(seen.repeated().mark(2, &mut pages[1].clone()), ["Seller", "Page 2", "Bye"]);
     }
 
     #[test]
     fn text_of_the_page_is_never_cut() {
         let pages = ["same\n\nsame", "same\n\nsame", "same\n\nsame"].map(|text| page(text, 0, 0));
         assert_eq!(without(&pages), ["same\n\nsame"; 3]);
-        let unknown = PageOutput { markdown: "same".into(), ..PageOutput::default() };
+        let unknown = PageContent { markdown: Some("same".into()), ..page("same", 1, 0) };
         assert_eq!(without(&[unknown.clone(), unknown.clone(), unknown]), ["same"; 3]);
-        let mut index: Vec<PageOutput> = (1..=5)
+        let mut index: Vec<PageContent> = (1..=5)
             .map(|number| {
                 page(
                     &format!("{}{number}\n\n{}The book\n\ntext", ["", "### "][number / 5], ["", "## "][number / 5]),
@@ -417,7 +411,7 @@ mod tests {
         assert_eq!(without(&index), expected);
         // One page alone loses nothing, whatever stands on it twice.
         index.truncate(1);
-        index[0].markdown = "Page 1 of 1\n\nPage 1 of 1\n\nx".into();
+        index[0] = page("Page 1 of 1\n\nPage 1 of 1\n\nx", 2, 0);
         assert_eq!(without(&index), ["Page 1 of 1\n\nPage 1 of 1\n\nx"]);
     }
 
@@ -427,7 +421,7 @@ mod tests {
         fn nothing_that_stands_once_is_lost(
             tops in proptest::collection::vec("(Report|Case|Page|Sum:)( (yes|no|[0-9]{1,2}))?", 1..9),
         ) {
-            let pages: Vec<PageOutput> = tops.iter().map(|top| page(&format!("{top}\n\ntext"), 1, 0)).collect();
+            let pages: Vec<PageContent> = tops.iter().map(|top| page(&format!("{top}\n\ntext"), 1, 0)).collect();
             for (at, left) in without(&pages).iter().enumerate() {
                 proptest::prop_assert!(left.ends_with("text"));
                 let once = tops.iter().filter(|top| **top == tops[at]).count() == 1 && !tops[at].starts_with("Page ");

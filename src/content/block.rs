@@ -42,6 +42,11 @@ pub enum BlockKind {
         /// The lines, parted by `\n`.
         text: String,
     },
+    /// A formula that stands by itself.
+    Formula {
+        /// In LaTeX, without delimiters.
+        latex: String,
+    },
     /// A note below the text.
     Footnote {
         /// What it says, with its mark.
@@ -49,6 +54,8 @@ pub enum BlockKind {
     },
     /// What stands apart at an edge of the page: perhaps a header, a footer, a page number, numbers of lines.
     Margin {
+        /// Whether other pages of its document say the same, so that it is no part of the text.
+        repeated: bool,
         /// At which edge of the page.
         edge: Edge,
         /// The level of the heading that it would be by its looks.
@@ -59,7 +66,7 @@ pub enum BlockKind {
 }
 
 /// Which margin of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edge {
     /// The upper one.
@@ -149,8 +156,9 @@ impl From<[f32; 4]> for BoundingBox {
 
 impl From<BoundingBox> for [f32; 4] {
     fn from(BoundingBox { left, top, right, bottom }: BoundingBox) -> Self {
-        // A tenth of a point is finer than anybody sees, and shorter to write.
-        [left, top, right, bottom].map(|length| (length * 10.0).round() / 10.0)
+        // Short to write, and finer than can be seen, in points as in fractions of a page.
+        #[allow(clippy::cast_possible_truncation, reason = "it is about as large as it was")]
+        [left, top, right, bottom].map(|length| ((f64::from(length) * 1e4).round() / 1e4) as f32)
     }
 }
 
@@ -165,6 +173,18 @@ impl BoundingBox {
             bottom: self.bottom.max(other.bottom),
         }
     }
+
+    /// As fractions of a page that is so wide and high.
+    #[must_use]
+    pub fn divided_by(self, width: f32, height: f32) -> Self {
+        let part = |length: f32, whole: f32| if whole > 0.0 { length / whole } else { 0.0 };
+        Self {
+            left: part(self.left, width),
+            top: part(self.top, height),
+            right: part(self.right, width),
+            bottom: part(self.bottom, height),
+        }
+    }
 }
 
 impl Block {
@@ -172,6 +192,41 @@ impl Block {
     #[must_use]
     pub const fn new(kind: BlockKind, bbox: Option<BoundingBox>) -> Self {
         Self { kind, bbox }
+    }
+
+    /// Changes its boxes, and those of what is in it.
+    pub fn map_boxes(&mut self, map: &impl Fn(BoundingBox) -> Option<BoundingBox>) {
+        self.bbox = self.bbox.and_then(map);
+        if let BlockKind::List { items } = &mut self.kind {
+            for item in items {
+                item.bbox = item.bbox.and_then(map);
+                item.blocks.iter_mut().for_each(|block| block.map_boxes(map));
+            }
+        }
+    }
+
+    /// What it says, without looks: lines and items parted by line ends, cells by tabs.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.kind {
+            BlockKind::Heading { text, .. }
+            | BlockKind::Paragraph { text }
+            | BlockKind::Footnote { text }
+            | BlockKind::Margin { text, .. } => text.text(),
+            BlockKind::Code { text } | BlockKind::Formula { latex: text } => text.clone(),
+            BlockKind::List { items } => items.iter().map(ListItem::said).collect::<Vec<_>>().join("\n"),
+            BlockKind::Table(table) => {
+                let row = |row: &Vec<Cell>| row.iter().map(|cell| cell.text.text()).collect::<Vec<_>>().join("\t");
+                table.rows.iter().map(row).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}
+
+impl ListItem {
+    fn said(&self) -> String {
+        let inner = self.blocks.iter().map(Block::text);
+        std::iter::once(self.text.text()).chain(inner).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -201,13 +256,20 @@ impl Serialize for Block {
                 map.serialize_entry("kind", "code")?;
                 map.serialize_entry("text", text)?;
             }
+            BlockKind::Formula { latex } => {
+                map.serialize_entry("kind", "formula")?;
+                map.serialize_entry("text", latex)?;
+            }
             BlockKind::Footnote { text } => {
                 map.serialize_entry("kind", "footnote")?;
                 map.serialize_entry("text", text)?;
             }
-            BlockKind::Margin { edge, level, text } => {
+            BlockKind::Margin { edge, level, text, repeated } => {
                 map.serialize_entry("kind", "margin")?;
                 map.serialize_entry("edge", edge)?;
+                if *repeated {
+                    map.serialize_entry("repeated", &true)?;
+                }
                 if let Some(level) = level {
                     map.serialize_entry("level", level)?;
                 }
@@ -238,6 +300,8 @@ struct FlatBlock {
     #[serde(default)]
     edge: Option<Edge>,
     #[serde(default)]
+    repeated: bool,
+    #[serde(default)]
     bbox: Option<BoundingBox>,
 }
 
@@ -249,6 +313,7 @@ enum Kind {
     List,
     Table,
     Code,
+    Formula,
     Footnote,
     Margin,
 }
@@ -257,7 +322,7 @@ impl TryFrom<FlatBlock> for Block {
     type Error = &'static str;
 
     fn try_from(flat: FlatBlock) -> Result<Self, &'static str> {
-        let FlatBlock { kind, level, text, items, rows, header_rows, edge, bbox } = flat;
+        let FlatBlock { kind, level, text, items, rows, header_rows, edge, repeated, bbox } = flat;
         let text = text.ok_or("a block without text");
         let kind = match kind {
             Kind::Heading => BlockKind::Heading { level: level.ok_or("a heading without a level")?, text: text? },
@@ -265,8 +330,12 @@ impl TryFrom<FlatBlock> for Block {
             Kind::List => BlockKind::List { items: items.ok_or("a list without items")? },
             Kind::Table => BlockKind::Table(Table { rows: rows.ok_or("a table without rows")?, header_rows }),
             Kind::Code => BlockKind::Code { text: text?.text() },
+            Kind::Formula => BlockKind::Formula { latex: text?.text() },
             Kind::Footnote => BlockKind::Footnote { text: text? },
-            Kind::Margin => BlockKind::Margin { edge: edge.ok_or("a margin without an edge")?, level, text: text? },
+            Kind::Margin => {
+                let edge = edge.ok_or("a margin without an edge")?;
+                BlockKind::Margin { edge, level, text: text?, repeated }
+            }
         };
         Ok(Self { kind, bbox })
     }
@@ -296,9 +365,10 @@ mod tests {
             BlockKind::List { items: vec![item(None), item(Some("3."))] },
             BlockKind::Table(Table { rows: vec![vec![spans], vec![Cell::of(text()); 2]], header_rows: 1 }),
             BlockKind::Code { text: "a\n  b".into() },
+            BlockKind::Formula { latex: "x^2".into() },
             BlockKind::Footnote { text: text() },
-            BlockKind::Margin { edge: Edge::Top, level: Some(1), text: text() },
-            BlockKind::Margin { edge: Edge::Bottom, level: None, text: text() },
+            BlockKind::Margin { edge: Edge::Top, level: Some(1), text: text(), repeated: false },
+            BlockKind::Margin { edge: Edge::Bottom, level: None, text: text(), repeated: true },
         ];
         let bbox = BoundingBox { left: 72.0, top: 100.5, right: 200.1, bottom: 120.0 };
         let blocks = kinds.into_iter().map(|kind| Block::new(kind, Some(bbox))).collect();
@@ -308,7 +378,6 @@ mod tests {
         let first =
             r#"{"version":1,"blocks":[{"kind":"heading","level":2,"text":"text","bbox":[72.0,100.5,200.1,120.0]}"#;
         assert!(json.starts_with(first), "{json}");
-        assert_eq!((content.margins(Edge::Top), content.margins(Edge::Bottom)), (1, 1));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct Run {
 
 /// How a run looks, beside what is usual on its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "looks are there or not, in any combination")]
 pub struct RunStyle {
     /// Heavier.
     pub bold: bool,
@@ -34,6 +35,8 @@ pub struct RunStyle {
     pub italic: bool,
     /// In letters of one width.
     pub code: bool,
+    /// A formula in LaTeX, without delimiters.
+    pub math: bool,
     /// Raised or lowered.
     pub script: Option<Script>,
 }
@@ -74,6 +77,12 @@ impl Inline {
         self.runs.iter().map(|run| run.text.as_str()).collect()
     }
 
+    /// Whether it ends with this character.
+    #[must_use]
+    pub fn ends_with(&self, c: char) -> bool {
+        self.runs.last().is_some_and(|run| run.text.ends_with(c))
+    }
+
     /// Whether it says nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -95,6 +104,7 @@ impl Run {
 
 /// A run as its JSON has it: flat, as what serde flattens by itself is buffered first.
 #[derive(Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "as `RunStyle`")]
 struct FlatRun {
     text: String,
     #[serde(default)]
@@ -104,14 +114,16 @@ struct FlatRun {
     #[serde(default)]
     code: bool,
     #[serde(default)]
+    math: bool,
+    #[serde(default)]
     script: Option<Script>,
     #[serde(default)]
     link: Option<String>,
 }
 
 impl From<FlatRun> for Run {
-    fn from(FlatRun { text, bold, italic, code, script, link }: FlatRun) -> Self {
-        Self { text, style: RunStyle { bold, italic, code, script }, link }
+    fn from(FlatRun { text, bold, italic, code, math, script, link }: FlatRun) -> Self {
+        Self { text, style: RunStyle { bold, italic, code, math, script }, link }
     }
 }
 
@@ -119,8 +131,8 @@ impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("text", &self.text)?;
-        let RunStyle { bold, italic, code, script } = self.style;
-        for (name, is_set) in [("bold", bold), ("italic", italic), ("code", code)] {
+        let RunStyle { bold, italic, code, math, script } = self.style;
+        for (name, is_set) in [("bold", bold), ("italic", italic), ("code", code), ("math", math)] {
             if is_set {
                 map.serialize_entry(name, &true)?;
             }

@@ -74,9 +74,10 @@ pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> R
     let tables = table::find(&lines, &rules, (f64::from(width), f64::from(height)), usual);
     let mut content = compose::content(&lines, &tables, &targets, f64::from(height), usual);
     if let Some(numbers) = line_numbers {
-        let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers) };
+        let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers), repeated: false };
         content.blocks.push(Block::new(margin, None));
     }
+    content.size = Some([width, height]);
     Ok(TextLayer { content, shown })
 }
 

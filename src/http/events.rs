@@ -273,7 +273,7 @@ impl Teller {
         for view in views {
             if self.told.add(view.page, view.status) {
                 let markdown = texts.get(&view.page).cloned();
-                push(&mut events, "page", None, &PageView { markdown, ..view.clone().without_markdown() });
+                push(&mut events, "page", None, &PageView { markdown, ..view.clone().without_text() });
             }
         }
         if !events.is_empty() {

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::task::PageOutput;
 
-/// The format that this version writes. A later version that changes what fields mean counts up.
-const FORMAT: u32 = 1;
+/// The format that this version writes. A later version that changes what fields mean counts up. The second one has a page's
+/// content as blocks where the first had Markdown.
+const FORMAT: u32 = 2;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -35,15 +36,21 @@ pub(super) fn decode(entry: &[u8]) -> Option<PageOutput> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::from_markdown;
 
     #[test]
     fn an_entry_says_its_format_and_one_of_a_later_format_is_none() {
-        let page = PageOutput { markdown: "# ü".into(), attempts: 1, ..PageOutput::default() };
+        let page = PageOutput { content: from_markdown("# ü"), attempts: 1, ..PageOutput::default() };
         let entry = encode(&page).unwrap();
         assert_eq!(decode(&entry), Some(page.clone()));
         let text = String::from_utf8(entry).unwrap();
-        assert!(text.starts_with("{\"format\":1,"), "{text}");
-        assert_eq!(decode(text.replacen("\"format\":1", "\"format\":2", 1).as_bytes()), None);
-        assert_eq!(decode(&serde_json::to_vec(&page).unwrap()), Some(page), "as earlier versions wrote it");
+        assert!(text.starts_with("{\"format\":2,"), "{text}");
+        assert_eq!(decode(text.replacen("\"format\":2", "\"format\":3", 1).as_bytes()), None);
+        for earlier in [
+            r##"{"markdown":"# ü","processor":"","attempts":1}"##,
+            r##"{"format":1,"markdown":"# ü","processor":"","attempts":1,"margins":{"top":1,"bottom":0}}"##,
+        ] {
+            assert_eq!(decode(earlier.as_bytes()), Some(page.clone()), "{earlier}");
+        }
     }
 }

@@ -147,6 +147,7 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::blob::{Durability, LocalBlob};
+    use crate::content::from_markdown;
     use crate::ledger::LedgerSharing;
     use crate::task::PageOutput;
 
@@ -212,7 +213,7 @@ mod tests {
         let blob = LocalBlob::open(dir.path()).unwrap();
         let (ledger, recipe) = (Ledger::new(blob.clone()), RecipeHash::of(&"text"));
         let key = PageKey::of_content(&LedgerScope::SHARED, &[1; 32], recipe);
-        let page = PageOutput { markdown: "paid".into(), ..PageOutput::default() };
+        let page = PageOutput { content: from_markdown("paid"), ..PageOutput::default() };
         let json = serde_json::to_vec(&page).unwrap();
         blob.put(&key.older_blob_key().unwrap(), &json, Durability::Cached).unwrap();
         assert!(ledger.has(key));

@@ -9,6 +9,9 @@ use self::inline::{Emphasis, escape_block};
 /// A page as Markdown, without a separator and without a line end behind it; empty when it says nothing.
 #[must_use]
 pub fn page(content: &PageContent) -> String {
+    if let Some(markdown) = &content.markdown {
+        return markdown.trim().to_owned();
+    }
     let mut writer = Writer::default();
     content.blocks.iter().for_each(|block| writer.block(block, 0));
     writer.out
@@ -54,11 +57,12 @@ impl Writer {
 
     fn block(&mut self, block: &Block, indent: usize) {
         match &block.kind {
-            BlockKind::Heading { level, text } | BlockKind::Margin { edge: Edge::Top, level: Some(level), text } => {
+            BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. } => {}
+            BlockKind::Heading { level, text }
+            | BlockKind::Margin { edge: Edge::Top, level: Some(level), text, .. } => {
                 self.begin(Written::Other, 0);
                 self.heading(*level, text);
             }
-            BlockKind::Margin { edge: Edge::Side, .. } => {}
             BlockKind::Paragraph { text } | BlockKind::Footnote { text } | BlockKind::Margin { text, .. } => {
                 self.begin(Written::Other, indent);
                 self.lines(text, indent);
@@ -67,6 +71,10 @@ impl Writer {
             BlockKind::Table(table) => {
                 self.begin(Written::Other, 0);
                 self.table(table);
+            }
+            BlockKind::Formula { latex } => {
+                self.begin(Written::Other, indent);
+                self.out.extend(["$$", latex, "$$"]);
             }
             BlockKind::Code { text } => {
                 self.begin(Written::Other, indent);

@@ -3,7 +3,6 @@
 //! **Write order.** Outputs are in the ledger before the outcome is told, and the JSON result is in place before the
 //! Markdown, whose presence means "complete".
 
-use std::borrow::Cow;
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -20,7 +19,7 @@ use super::flights::{Flights, InFlight};
 use super::work::{
     Bind, BindOutcome, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work,
 };
-use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins};
+use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins, page_view};
 use crate::blob::{Durability, LocalBlob, Staging};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
@@ -213,7 +212,7 @@ impl Workshop {
             metrics::looked_up(matches!(known, Ok(Some(_))));
             if let Some(output) = known? {
                 let findings = output.finding_set();
-                let view = Some(Box::new(PageView::done(page, output).without_markdown()));
+                let view = Some(Box::new(PageView::done(page, output)));
                 receipts.push((page, Ok(PageReceipt { usage: PageUsage::default(), reused: true, findings, view })));
                 known_pages += 1;
                 continue;
@@ -315,8 +314,7 @@ impl Workshop {
                         Ok(()) => {
                             metrics::page_read(&output.processor, &spec.tenant);
                             let findings = output.finding_set();
-                            let output = PageOutput { markdown: String::new(), ..output };
-                            let view = Some(Box::new(PageView::done(page, output).without_markdown()));
+                            let view = Some(Box::new(PageView::done(page, output)));
                             Ok(PageReceipt { usage, reused: false, findings, view })
                         }
                         // Reading it again would be paid again, so this is the page's failure and not tried again.
@@ -397,7 +395,7 @@ impl Workshop {
         let mut seen = SeenMargins::default();
         for &page in bind.pages.iter().filter(|page| !bind.failed.contains_key(page)) {
             if let Some(output) = self.known(spec, page)? {
-                seen.look_at(page, &output);
+                seen.look_at(page, &output.content);
             }
         }
         Ok(seen.repeated())
@@ -418,7 +416,7 @@ impl Workshop {
             let output = self.known(spec, page)?;
             let view = match (bind.failed.get(&page), output) {
                 (Some(failed), _) => PageView::failed(page, failed.clone()),
-                (None, Some(output)) => PageView::done(page, set_in_document(page, output, repeated, headings)),
+                (None, Some(output)) => page_view(page, set_in_document(page, output, repeated, headings)),
                 (None, None) => {
                     missing.push(page);
                     PageView::unfinished(page, PageStatus::Pending)
@@ -479,14 +477,14 @@ fn set_in_document(
     repeated: Option<&RepeatedMargins>,
     headings: &Headings,
 ) -> PageOutput {
-    let all = || (Cow::Borrowed(output.markdown.as_str()), Vec::new());
-    let (markdown, removed) = repeated.map_or_else(all, |repeated| repeated.without(page, &output));
     // What a model wrote stays as it is.
-    let set = output.margins.is_some().then(|| headings.set(page, &markdown));
-    let markdown = set.unwrap_or_else(|| markdown.into_owned());
-    let removed = (!removed.is_empty()).then(|| Finding::new(FindingCode::MarginRemoved, removed.join("\n")));
-    output.findings.extend(removed);
-    PageOutput { markdown, ..output }
+    if output.content.markdown.is_none() {
+        let removed = repeated.map(|repeated| repeated.mark(page, &mut output.content)).unwrap_or_default();
+        headings.set(page, &mut output.content);
+        let finding = (!removed.is_empty()).then(|| Finding::new(FindingCode::MarginRemoved, removed.join("\n")));
+        output.findings.extend(finding);
+    }
+    output
 }
 
 /// What earlier attempts cost stands with the first page that came of it.

@@ -44,11 +44,12 @@ use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
 use super::unread;
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
+use crate::content::{PageContent, from_markdown};
 use crate::document::{ImageOptions, PageFacts, PageReader};
 use crate::metrics;
 use crate::output::markdown;
 use crate::task::{
-    Amount, Failure, Finding, Margins, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
+    Amount, Failure, Finding, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
 };
 
 /// How to reach the endpoint and what to ask of it.
@@ -269,7 +270,7 @@ impl LlmProcessor {
                     let nothing = if kind == PageInputKind::Text { text.is_empty() } else { unseen && empty };
                     if nothing {
                         let findings = if unread { vec![Finding::no_text_layer()] } else { Vec::new() };
-                        let output = PageOutput { findings, ..self.output(input, String::new()) };
+                        let output = PageOutput { findings, ..self.output(input, PageContent::default()) };
                         read.push(PageRead { page, result: Ok(output) });
                         continue;
                     }
@@ -289,8 +290,8 @@ impl LlmProcessor {
         Ok((pages, read))
     }
 
-    fn output(&self, input: &ShardInput<'_>, markdown: String) -> PageOutput {
-        PageOutput { markdown, processor: self.name().to_owned(), attempts: input.attempt, ..PageOutput::default() }
+    fn output(&self, input: &ShardInput<'_>, content: PageContent) -> PageOutput {
+        PageOutput { content, processor: self.name().to_owned(), attempts: input.attempt, ..PageOutput::default() }
     }
 
     fn call(&self, input: &ShardInput<'_>, model: &str, turn: Turn, pages: Vec<Page>) -> ShardOutcome {
@@ -371,7 +372,7 @@ impl LlmProcessor {
                                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
                                 usage,
                                 recipe: if turn.reader == 0 { OWN } else { BY_FALLBACK },
-                                ..self.output(input, String::new())
+                                ..self.output(input, PageContent::default())
                             },
                         )
                     }
@@ -489,7 +490,8 @@ impl LlmProcessor {
             let recipe = if strays { BY_FALLBACK } else { output.recipe };
             let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
             // The first page carries the call, so that sums come out right.
-            let page_output = PageOutput { markdown, checks, findings, recipe, ..std::mem::replace(&mut output, rest) };
+            let content = from_markdown(markdown);
+            let page_output = PageOutput { content, checks, findings, recipe, ..std::mem::replace(&mut output, rest) };
             read.push(PageRead { page, result: Ok(page_output) });
         }
         match why {
@@ -521,20 +523,14 @@ impl LlmProcessor {
         why: &str,
     ) -> Result<PageOutput, Failure> {
         let layer = reader.text_layer(page)?;
-        let markdown = markdown::page(&layer.content);
-        if markdown.is_empty() {
+        if layer.content.is_empty() {
             let message = "no model could read the page, and it has no text layer";
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
-        let findings = unread::findings(reader, page, &layer.shown, &markdown)?;
+        let findings = unread::findings(reader, page, &layer.shown, false)?;
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-        let output = PageOutput {
-            checks: Some(checks),
-            recipe: BY_FALLBACK,
-            margins: Some(Margins::of(&layer.content)),
-            findings,
-            ..self.output(input, markdown)
-        };
+        let output =
+            PageOutput { checks: Some(checks), recipe: BY_FALLBACK, findings, ..self.output(input, layer.content) };
         Ok(PageOutput { processor: TEXT.to_owned(), ..output })
     }
 }

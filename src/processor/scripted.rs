@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use crate::content::from_markdown;
 use crate::task::{Failure, PageOutput, PageUsage, TaskOptions, code};
 
 /// What one attempt at one page does.
@@ -157,7 +158,7 @@ impl Processor for ScriptedProcessor {
 
 fn output(page: u32, attempt: u32) -> PageOutput {
     PageOutput {
-        markdown: ScriptedProcessor::markdown(page),
+        content: from_markdown(ScriptedProcessor::markdown(page)),
         processor: "scripted".into(),
         attempts: attempt,
         usage: PageUsage { calls: 1, prompt_tokens: 10, completion_tokens: 2, cost: None },

@@ -7,8 +7,7 @@ use serde_json::json;
 use super::unread;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::PageReader;
-use crate::output::markdown;
-use crate::task::{Failure, Margins, PageOutput, TaskOptions, code};
+use crate::task::{Failure, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,9 +74,8 @@ impl TextProcessor {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
             let read = reader.text_layer(page).and_then(|layer| {
-                let markdown = markdown::page(&layer.content);
-                let findings = unread::findings(reader, page, &layer.shown, &markdown)?;
-                Ok((markdown, findings, Margins::of(&layer.content)))
+                let findings = unread::findings(reader, page, &layer.shown, layer.content.is_empty())?;
+                Ok((layer.content, findings))
             });
             if let Err(why) = &read
                 && why.retryable
@@ -85,10 +83,9 @@ impl TextProcessor {
                 // Not the page's fault; or nobody wants it any more, which the job knows.
                 return ShardOutcome::Failed(why.clone());
             }
-            let result = read.map(|(markdown, findings, margins)| PageOutput {
-                markdown,
+            let result = read.map(|(content, findings)| PageOutput {
+                content,
                 findings,
-                margins: Some(margins),
                 processor: self.name().to_owned(),
                 attempts: input.attempt,
                 ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -47,7 +47,7 @@ impl Need {
     }
 }
 
-/// What is known against a page of which only the text layer was read, as `markdown`.
+/// What is known against a page of which only the text layer was read, which may say nothing.
 ///
 /// # Errors
 /// One that may pass, of looking at the page.
@@ -55,9 +55,9 @@ pub(super) fn findings(
     reader: &mut PageReader<'_>,
     page: u32,
     shown: &Shown,
-    markdown: &str,
+    is_empty: bool,
 ) -> Result<Vec<Finding>, Failure> {
-    if markdown.is_empty() {
+    if is_empty {
         let is_unread = shows_something(reader, page, shown.image_coverage)?;
         return Ok(if is_unread { vec![Finding::no_text_layer()] } else { Vec::new() });
     }

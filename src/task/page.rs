@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Cost, Failure, Finding, FindingCode, FindingSet};
-use crate::content::{Edge, PageContent};
+use crate::content::{Block, PageContent};
 
 /// One page as a processor read it: what the ledger keeps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageOutput {
-    /// The page's Markdown, without a separator.
-    pub markdown: String,
+    /// What the page says. Outputs of older versions have its Markdown instead, which is parsed.
+    #[serde(alias = "markdown", deserialize_with = "older::content")]
+    pub content: PageContent,
     /// The processor that wrote it.
     pub processor: String,
     /// The model that wrote it, if a model did.
@@ -31,9 +32,6 @@ pub struct PageOutput {
     /// What is known against it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// What of it stands in the page's margins, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub margins: Option<Margins>,
     /// Under which of [`Processor::recipes`](crate::processor::Processor::recipes) it is kept.
     #[serde(skip)]
     pub recipe: usize,
@@ -53,6 +51,40 @@ impl PageOutput {
     }
 }
 
+mod older {
+    //! Outputs of older versions.
+
+    use std::fmt;
+
+    use serde::Deserialize;
+    use serde::de::value::MapAccessDeserializer;
+    use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+    use crate::content::{PageContent, from_markdown};
+
+    /// Content, or the Markdown that older versions kept in its place.
+    pub(super) fn content<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PageContent, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = PageContent;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the content of a page, or its Markdown")
+            }
+
+            fn visit_str<E: Error>(self, markdown: &str) -> Result<PageContent, E> {
+                Ok(from_markdown(markdown))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PageContent, A::Error> {
+                PageContent::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
 /// Findings with what older outputs say in their checks alone.
 fn told(mut findings: Vec<Finding>, checks: Option<&PageChecks>) -> Vec<Finding> {
     let has = findings.iter().any(|finding| finding.code == FindingCode::Unfaithful);
@@ -60,25 +92,6 @@ fn told(mut findings: Vec<Finding>, checks: Option<&PageChecks>) -> Vec<Finding>
         findings.push(Finding::unfaithful());
     }
     findings
-}
-
-/// How many of a page's first and last blocks (as they are parted by empty lines) stand by themselves at its top and its
-/// bottom: headers, footers and page numbers, if other pages have them, too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Margins {
-    /// How many of the first.
-    pub top: u32,
-    /// How many of the last.
-    pub bottom: u32,
-}
-
-impl Margins {
-    /// Those of a page.
-    #[must_use]
-    pub fn of(content: &PageContent) -> Self {
-        let count = |edge| u32::try_from(content.margins(edge)).unwrap_or(u32::MAX);
-        Self { top: count(Edge::Top), bottom: count(Edge::Bottom) }
-    }
 }
 
 /// How far a page can be trusted, and why it was read the way it was.
@@ -184,6 +197,14 @@ pub struct PageView {
     /// Its Markdown, when it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub markdown: Option<String>,
+    /// The same as blocks, in reading order, with their boxes (`[left, top, right, bottom]` as fractions of the page, from
+    /// its left upper corner) where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub blocks: Option<Vec<Block>>,
+    /// How wide and high the page is, in points, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[f32; 2]>,
     /// Why it failed, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -206,13 +227,15 @@ pub struct PageView {
 }
 
 impl PageView {
-    /// A page that is read.
+    /// A page that is read, without its text.
     #[must_use]
     pub fn done(page: u32, output: PageOutput) -> Self {
         Self {
             page,
             status: PageStatus::Done,
-            markdown: Some(output.markdown),
+            markdown: None,
+            blocks: None,
+            size: output.content.size,
             error: None,
             processor: Some(output.processor),
             model: output.model,
@@ -226,8 +249,8 @@ impl PageView {
 
     /// The same without its text.
     #[must_use]
-    pub fn without_markdown(self) -> Self {
-        Self { markdown: None, ..self }
+    pub fn without_text(self) -> Self {
+        Self { markdown: None, blocks: None, ..self }
     }
 
     /// A page that is declared failed.
@@ -243,6 +266,8 @@ impl PageView {
             page,
             status,
             markdown: None,
+            blocks: None,
+            size: None,
             error: None,
             processor: None,
             model: None,
@@ -270,6 +295,9 @@ mod tests {
         let old = r#"{"markdown":"x","processor":"llm","checks":{"recall":0.2,"unfaithful":true}}"#;
         let output: PageOutput = serde_json::from_str(old).unwrap();
         assert!(output.finding_set().has(FindingCode::Unfaithful));
+        assert_eq!((output.content.blocks.len(), output.content.markdown.as_deref()), (1, Some("x")));
+        let kept = serde_json::to_string(&output).unwrap();
+        assert_eq!(serde_json::from_str::<PageOutput>(&kept).unwrap(), output, "{kept}");
         assert_eq!(PageView::done(1, output.clone()).findings, [Finding::unfaithful()]);
         let again = PageOutput { findings: vec![Finding::unfaithful()], ..output };
         assert_eq!(PageView::done(1, again).findings.len(), 1, "once");

@@ -4,6 +4,7 @@
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use bindery::blob::LocalBlob;
+use bindery::content::from_markdown;
 use bindery::http::{ApiState, configure};
 use bindery::output::markdown;
 use bindery::processor::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
@@ -32,7 +33,7 @@ impl Processor for Shout {
         let mut reader = input.reader();
         let read = |page| {
             let result = reader.text(page).map(|content| PageOutput {
-                markdown: markdown::page(&content).to_uppercase(),
+                content: from_markdown(markdown::page(&content).to_uppercase()),
                 processor: "shout".into(),
                 attempts: input.attempt,
                 ..PageOutput::default()

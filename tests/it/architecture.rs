@@ -21,7 +21,7 @@ const TABLE: [(&str, &[&str]); 22] = [
     ("store", &["private_fs"]),
     ("output", &[]),
     ("processor", &["document", "output"]),
-    ("aggregate", &["document"]),
+    ("aggregate", &["document", "output"]),
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
     ("job", &["document", "pool", "processor"]),
     ("supervisor", &["notify", "job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),

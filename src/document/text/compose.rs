@@ -60,7 +60,7 @@ impl Composer<'_> {
             Block::Table(_) => return None,
         };
         let text = join(lines, breaks, self.usual.style, self.targets);
-        Some(content::Block::new(BlockKind::Margin { edge, level, text }, around(lines)))
+        Some(content::Block::new(BlockKind::Margin { edge, level, text, repeated: false }, around(lines)))
     }
 
     /// The next blocks that belong to `depth` items, those of deeper ones within these.
@@ -210,6 +210,12 @@ mod tests {
         markdown(&page(lines))
     }
 
+    fn margins(content: &PageContent, edge: Edge) -> usize {
+        let in_margin =
+            |block: &&content::Block| matches!(&block.kind, BlockKind::Margin { edge: of, .. } if *of == edge);
+        content.blocks.iter().filter(in_margin).count()
+    }
+
     #[test]
     fn lines_become_headings_and_paragraphs() {
         let lines = [
@@ -274,11 +280,11 @@ mod tests {
         lines.push(line("12", 300.0, 760.0, 10.0));
         lines.push(line("A running title", 72.0, 60.0, 10.0));
         let read = page(&lines);
-        assert_eq!((read.margins(Edge::Top), read.margins(Edge::Bottom)), (1, 1));
+        assert_eq!((margins(&read, Edge::Top), margins(&read, Edge::Bottom)), (1, 1));
         let text = markdown(&read);
         assert!(text.starts_with("A running title\n\nsome") && text.ends_with("text\n\n12"));
         let plain = page(&lines[..30]);
-        assert_eq!((plain.margins(Edge::Top), plain.margins(Edge::Bottom)), (0, 0));
+        assert_eq!((margins(&plain, Edge::Top), margins(&plain, Edge::Bottom)), (0, 0));
     }
 
     #[test]

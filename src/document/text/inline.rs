@@ -87,6 +87,7 @@ impl<'a> Joining<'a> {
 
     fn style(&self, word: &Word) -> RunStyle {
         RunStyle {
+            math: false,
             bold: word.style.bold && !self.usual.bold,
             italic: word.style.italic && !self.usual.italic,
             code: word.style.mono && !self.usual.mono,

@@ -81,7 +81,7 @@ impl Line {
         let corners = [(self.start, top), (self.end, top), (self.start, bottom), (self.end, bottom)];
         let boxes = corners.map(|(along, across)| {
             let (x, y) = corner(along, across);
-            let (x, y) = (x as f32, y as f32);
+            let [x, y] = [x, y].map(|length| ((length * 10.0).round() / 10.0) as f32);
             BoundingBox { left: x, top: y, right: x, bottom: y }
         });
         boxes.into_iter().fold(boxes[0], BoundingBox::union)

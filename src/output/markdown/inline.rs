@@ -25,6 +25,7 @@ pub(super) fn markdown(inline: &Inline, emphasis: Emphasis) -> String {
             written.begin_link(open);
         }
         match style {
+            RunStyle { math: true, .. } => written.math(from, to),
             RunStyle { script: Some(script), .. } => written.script(from, to, *script),
             RunStyle { code: true, .. } if open.is_none() && shown => written.code(from, to),
             RunStyle { code: false, bold, italic, .. } if open.is_none() && shown && (*bold || *italic) => {
@@ -119,6 +120,11 @@ impl<'t> Writer<'t> {
         self.plain(end, to);
     }
 
+    fn math(&mut self, from: usize, to: usize) {
+        self.out.extend(["$", &self.text[from..to], "$"]);
+        self.star = false;
+    }
+
     /// Markdown has no signs for these; HTML has.
     fn script(&mut self, from: usize, to: usize, script: Script) {
         let tag = match script {
@@ -174,7 +180,7 @@ pub(super) fn escape_block(mut written: String) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: RunStyle = RunStyle { bold: false, italic: false, code: false, script: None };
+    const PLAIN: RunStyle = RunStyle { bold: false, italic: false, code: false, math: false, script: None };
     const BOLD: RunStyle = RunStyle { bold: true, ..PLAIN };
     const ITALIC: RunStyle = RunStyle { italic: true, ..PLAIN };
     const CODE: RunStyle = RunStyle { code: true, ..PLAIN };
