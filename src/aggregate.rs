@@ -16,7 +16,7 @@ pub use self::headings::Headings;
 pub use self::margins::{RepeatedMargins, SeenMargins};
 use self::marks::without_marks;
 use crate::output::markdown;
-use crate::task::{PageOutput, PageStatus, PageView, TaskOptions};
+use crate::task::{PageOutput, PageView, TaskOptions};
 
 /// A page that is read, with what it says as Markdown and as blocks.
 #[must_use]
@@ -49,21 +49,11 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
     /// # Errors
     /// When the write fails.
     pub fn page(&mut self, page: &PageView) -> io::Result<()> {
-        let body = match (page.status, &page.markdown, &page.error) {
-            (PageStatus::Done, ..) if page.is_unread() => {
-                format!("<!-- page {}: not read: no text layer; needs OCR or a model -->", page.page)
-            }
-            (PageStatus::Done, markdown, _) => {
-                let template = self.options.page_separator.as_deref().unwrap_or(TaskOptions::DEFAULT_SEPARATOR);
-                without_marks(markdown.as_deref().unwrap_or_default().trim(), template).into_owned()
-            }
-            (PageStatus::Failed, _, error) => {
-                let code = error.as_ref().map_or("unknown", |failure| &failure.code);
-                // A code of someone's own processor must not be able to end the comment.
-                let code: String = code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                format!("<!-- page {}: failed: {code} -->", page.page)
-            }
-            (PageStatus::Pending | PageStatus::Processing, ..) => format!("<!-- page {}: pending -->", page.page),
+        let body = if let Some(why) = page.absence() {
+            format!("<!-- page {}: {why} -->", page.page)
+        } else {
+            let template = self.options.page_separator.as_deref().unwrap_or(TaskOptions::DEFAULT_SEPARATOR);
+            without_marks(page.markdown.as_deref().unwrap_or_default().trim(), template).into_owned()
         };
         for part in [self.options.separator(page.page).unwrap_or_default(), body] {
             if !part.is_empty() {
@@ -131,7 +121,7 @@ pub fn page_of_line(line: &str, from: u32) -> Option<PageView> {
 mod tests {
     use super::*;
     use crate::content::from_markdown;
-    use crate::task::{Failure, Finding, PageFailure};
+    use crate::task::{Failure, Finding, PageFailure, PageStatus};
 
     fn views() -> Vec<PageView> {
         let done = |markdown: &str| PageOutput { content: from_markdown(markdown), ..PageOutput::default() };

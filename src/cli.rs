@@ -5,6 +5,7 @@ mod client;
 mod convert;
 mod estimate;
 mod files;
+mod format_args;
 mod inspect;
 mod log_format;
 mod output;

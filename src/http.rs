@@ -3,7 +3,6 @@
 mod caller;
 mod error;
 mod events;
-mod html;
 mod openapi;
 mod ops;
 mod pace;

@@ -26,7 +26,7 @@
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all, in a directory that is provably Bindery's; page results by content |
 //! | `private_fs` | files and folders that only their owner may read |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis; each with a name that its files know |
-//! | [`output`] | blocks → Markdown |
+//! | [`output`] | blocks → Markdown, HTML, plain text, chunks for retrieval |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
 //! | [`aggregate`] | joins pages in page order, without the page numbers and headers that they repeat |
 //! | [`pool`] | whose turn it is, what endpoints bear, and the workers |

@@ -5,6 +5,7 @@
 mod cost;
 mod failure;
 mod findings;
+mod format;
 mod options;
 mod page;
 mod ranges;
@@ -18,6 +19,7 @@ mod webhook;
 pub use cost::{Amount, Cost, Price};
 pub use failure::{Failure, code};
 pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
+pub use format::ResultFormat;
 pub use options::{FailedPagesLimit, OptionError, PageInputKind, TaskOptions};
 pub(crate) use options::{names, seconds};
 pub use page::{PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};

@@ -18,7 +18,8 @@ use clap::Args;
 use futures::StreamExt;
 
 use super::files::{Input, Twins, inputs};
-use super::output::{Output, Target};
+use super::format_args::FormatArgs;
+use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
@@ -38,12 +39,11 @@ pub struct Convert {
     /// Also convert PDFs of a folder whose results are there and newer
     #[arg(long)]
     again: bool,
-    /// Write the pages as JSON instead of Markdown
-    #[arg(long)]
-    json: bool,
     /// End with exit code 3 also when pages are there and doubtful
     #[arg(long, env = "BINDERY_STRICT")]
     strict: bool,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -83,7 +83,8 @@ fn plan(command: &Convert, config: &Config) -> anyhow::Result<(Vec<Input>, Outpu
         None if files.iter().any(|file| file.found) => bail!("a folder of PDFs needs --out-dir DIR"),
         None => Target::Stdout,
     };
-    let output = Output::new(target, command.json, &files)?;
+    let form = Form::of(&command.format, command.output.as_deref());
+    let output = Output::new(target, form, &files)?;
     Ok((files, output))
 }
 
@@ -243,7 +244,7 @@ async fn finish(
         (status, None) => bail!("the task is {status}"),
     }
     let (_, markdown) = bindery.result_path(record.id).await?;
-    output.copy(&file.place, &markdown).await?;
+    output.copy(&file.place, &markdown, record.file_name.as_deref()).await?;
     let troubles = PageTroubles::of(record);
     if troubles.worst() != Worst::Done {
         progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));

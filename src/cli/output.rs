@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use bindery::task::TaskOptions;
+use bindery::aggregate::page_of_line;
+use bindery::output::PagesWriter;
+use bindery::task::{ResultFormat, TaskOptions};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::files::{Input, refuse_doubles};
+use super::format_args::FormatArgs;
 use super::place::{self, Inputs};
 
 /// Where to.
@@ -41,11 +44,26 @@ impl Target {
     }
 }
 
+/// In which form.
+#[derive(Clone, Copy)]
+pub struct Form {
+    pub format: ResultFormat,
+    /// About how large a chunk may be.
+    pub chunk_tokens: u32,
+}
+
+impl Form {
+    /// What the command says of a result that goes to `file`, if it goes to one.
+    pub fn of(args: &FormatArgs, file: Option<&Path>) -> Self {
+        Self { format: args.of(file), chunk_tokens: args.chunk_tokens }
+    }
+}
+
 /// Where to, and in which form.
 #[derive(Clone)]
 pub struct Output {
     target: Target,
-    json: bool,
+    form: Form,
     inputs: Inputs,
 }
 
@@ -54,8 +72,8 @@ impl Output {
     ///
     /// # Errors
     /// Names the place.
-    pub fn new(target: Target, json: bool, inputs: &[Input]) -> anyhow::Result<Self> {
-        let output = Self { target, json, inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())) };
+    pub fn new(target: Target, form: Form, inputs: &[Input]) -> anyhow::Result<Self> {
+        let output = Self { target, form, inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())) };
         match &output.target {
             Target::Stdout => {}
             Target::File(file) => {
@@ -78,13 +96,14 @@ impl Output {
         Ok(output)
     }
 
-    pub const fn is_json(&self) -> bool {
-        self.json
+    pub const fn form(&self) -> Form {
+        self.form
     }
 
     /// What is known of results that are there already; nothing where they do not go to a folder.
     pub fn done_before(&self, options: &TaskOptions) -> DoneBefore {
-        let wanted = serde_json::to_vec(&(options, self.json)).unwrap_or_default();
+        let Form { format, chunk_tokens } = self.form;
+        let wanted = serde_json::to_vec(&(options, format, chunk_tokens)).unwrap_or_default();
         let hash: String = Sha256::digest(wanted).iter().take(8).fold(String::new(), |mut hash, byte| {
             let _ = write!(hash, "{byte:02x}");
             hash
@@ -113,9 +132,15 @@ impl Output {
     }
 
     /// Copies the result of a task, given by its Markdown, to its place; `place` is where in a folder, without an ending.
-    pub async fn copy(&self, place: &Path, markdown: &Path) -> anyhow::Result<()> {
-        let result = if self.json { markdown.with_extension("json") } else { markdown.to_owned() };
-        self.write(place, File::open(result).context("the result cannot be read")?).await
+    pub async fn copy(&self, place: &Path, markdown: &Path, name: Option<&str>) -> anyhow::Result<()> {
+        let Form { format, chunk_tokens } = self.form;
+        let stored =
+            if format == ResultFormat::Markdown { markdown.to_owned() } else { markdown.with_extension("json") };
+        let stored = File::open(stored).context("the result cannot be read")?;
+        match PagesWriter::new(format, name.unwrap_or_default(), chunk_tokens) {
+            None => self.write(place, stored).await,
+            Some(writer) => self.write(place, Derived::new(stored, writer)).await,
+        }
     }
 
     /// Writes a result to its place, on a thread of its own: a pipe may have no reader for long, and meanwhile the
@@ -148,8 +173,44 @@ impl Output {
     /// A name may have dots of its own.
     fn file(&self, folder: &Path, place: &Path) -> PathBuf {
         let mut file = folder.join(place).into_os_string();
-        file.push(if self.json { ".json" } else { ".md" });
+        file.push(".");
+        file.push(self.form.format.ending());
         file.into()
+    }
+}
+
+/// A result that is made of the stored pages, a page at a time.
+struct Derived {
+    pages: BufReader<File>,
+    /// Gone behind the last page.
+    writer: Option<PagesWriter>,
+    part: io::Cursor<String>,
+}
+
+impl Derived {
+    fn new(pages: File, writer: PagesWriter) -> Self {
+        let part = io::Cursor::new(writer.begin());
+        Self { pages: BufReader::new(pages), writer: Some(writer), part }
+    }
+}
+
+impl Read for Derived {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.part.read(buffer)?;
+            let Some(writer) = self.writer.as_mut().filter(|_| read == 0 && !buffer.is_empty()) else {
+                return Ok(read);
+            };
+            let mut line = String::new();
+            let part = if self.pages.read_line(&mut line)? == 0 {
+                let end = writer.end();
+                self.writer = None;
+                end
+            } else {
+                page_of_line(&line, 1).map(|view| writer.page(&view)).unwrap_or_default()
+            };
+            self.part = io::Cursor::new(part);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use bindery::task::ResultFormat;
 use clap::Args;
 use futures::StreamExt;
 use serde_json::Value;
@@ -12,7 +13,8 @@ use serde_json::Value;
 use super::client::{Client, ServerArgs, copy};
 use super::convert::complaint;
 use super::files::{Input, inputs};
-use super::output::{Output, Target};
+use super::format_args::FormatArgs;
+use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
@@ -35,9 +37,6 @@ pub struct Submit {
     /// Write one result for each PDF into this folder, under the PDF's name; waits for them
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
-    /// Tasks, or pages where it waits, as JSON
-    #[arg(long)]
-    json: bool,
     /// Tell this URL when a task has ended
     #[arg(long, env = "BINDERY_WEBHOOK_URL", value_name = "URL")]
     webhook_url: Option<String>,
@@ -61,6 +60,8 @@ pub struct Submit {
     /// End with exit code 3 also when pages are there and doubtful
     #[arg(long, env = "BINDERY_STRICT")]
     strict: bool,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     task: TaskArgs,
     #[command(flatten)]
@@ -88,7 +89,8 @@ fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
         None if command.wait => Target::Stdout,
         None => return Ok((files, None)),
     };
-    let output = Output::new(target, command.json, &files)?;
+    let form = Form::of(&command.format, command.output.as_deref());
+    let output = Output::new(target, form, &files)?;
     Ok((files, Some(output)))
 }
 
@@ -104,7 +106,7 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
         let went = match (task, output) {
             (Ok(task), Some(output)) => result(&client, file, &task, output, progress.as_ref()).await,
             (Ok(task), None) => {
-                if command.json {
+                if command.format.json {
                     line(task)?;
                 } else {
                     line(task["id"].as_str().unwrap_or_default())?;
@@ -176,13 +178,15 @@ async fn result(
     }
     let id = task["id"].as_str().unwrap_or_default();
     let mut bytes = Vec::new();
-    if output.is_json() {
+    let Form { format, chunk_tokens } = output.form();
+    if format == ResultFormat::Json {
         let mut answer =
             client.get(&format!("/v1/tasks/{id}/result"), "application/json").await?.json::<Value>().await?;
         serde_json::to_writer_pretty(&mut bytes, &answer["pages"].take())?;
         bytes.push(b'\n');
     } else {
-        let answer = client.get(&format!("/v1/tasks/{id}/result"), "text/markdown").await?;
+        let query = format!("/v1/tasks/{id}/result?format={}&chunk_tokens={chunk_tokens}", format.as_str());
+        let answer = client.get(&query, "*/*").await?;
         copy(answer.bytes_stream(), &mut bytes).await?;
     }
     output.write(&file.place, io::Cursor::new(bytes)).await?;

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
+use super::format_args::FormatArgs;
 use super::place::{self, Inputs};
 use super::verdict::PageTroubles;
 use super::{exit, line};
@@ -59,9 +60,8 @@ pub struct ShowResult {
     /// What is there so far, if it is not complete
     #[arg(long)]
     partial: bool,
-    /// Task and pages as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -240,8 +240,9 @@ fn row(task: &Value, first: bool) -> io::Result<()> {
 pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
     block(async {
         let client = Client::new(&command.server)?;
-        let accept = if command.json { "application/json" } else { "text/markdown" };
-        let answer = client.get(&format!("{}/result?partial={}", path(&command.id)?, command.partial), accept).await?;
+        let (format, tokens) = (command.format.of(command.output.as_deref()), command.format.chunk_tokens);
+        let query = format!("partial={}&format={}&chunk_tokens={tokens}", command.partial, format.as_str());
+        let answer = client.get(&format!("{}/result?{query}", path(&command.id)?), "*/*").await?;
         match &command.output {
             Some(file) if file != Path::new("-") => {
                 let mut bytes = Vec::new();

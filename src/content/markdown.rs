@@ -82,8 +82,7 @@ impl<'t> Reader<'t> {
                 BlockKind::Footnote { text: Inline::plain(format!("{name} {said}")) }
             }
             Tag::HtmlBlock => {
-                let html = self.plain(end);
-                let text = html_table::text(&html);
+                let text = html_table::text(&self.plain(end));
                 if text.is_empty() {
                     return;
                 }
@@ -266,7 +265,7 @@ impl<'t> InlineReader<'t> {
 
     /// A tag within text: what has no sign in Markdown, and what models like to write.
     fn tag(&mut self, tag: &str) {
-        let name = tag.trim_matches(['<', '>', '/', ' ']).to_ascii_lowercase();
+        let name = html_table::element(tag);
         let ends = tag.starts_with("</");
         let count = |level: u32| if ends { level.saturating_sub(1) } else { level + 1 };
         match name.as_str() {
@@ -275,7 +274,9 @@ impl<'t> InlineReader<'t> {
             "sub" => self.script = (!ends).then_some(Script::Sub),
             "b" | "strong" => self.bold = count(self.bold),
             "i" | "em" => self.italic = count(self.italic),
-            _ => {}
+            name if html_table::is_markup(name) => {}
+            // `<file>` is what the page says.
+            _ => self.push(tag, self.style()),
         }
     }
 

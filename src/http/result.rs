@@ -19,8 +19,9 @@ use super::caller::OwnTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
+use crate::output::PagesWriter;
 use crate::supervisor::{Handle, PageWindow, RequestError, ResultFile, not_readable};
-use crate::task::{PageView, TaskId, TaskRecord, code};
+use crate::task::{PageView, ResultFormat, TaskId, TaskRecord, code};
 
 /// Pages that are read at once for an answer; bounds what an answer holds in memory.
 const WINDOW: usize = 64;
@@ -36,6 +37,11 @@ pub(super) struct ResultQuery {
     /// Also when it is not complete: what is there so far.
     #[serde(default)]
     partial: bool,
+    /// `markdown`, `json`, `html`, `text` or `chunks`; what `Accept` says when absent.
+    format: Option<String>,
+    /// About how many tokens a chunk has at most.
+    #[param(minimum = 32, maximum = 32_768)]
+    chunk_tokens: Option<u32>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -66,7 +72,8 @@ struct PagesView {
 
 /// The result of a task
 ///
-/// Markdown, or with `Accept: application/json` the task and its pages. With an ETag, and in ranges.
+/// Markdown (with an ETag, and in ranges), or what `format` or `Accept` asks for: the task and its pages as JSON, HTML, plain
+/// text, or chunks for retrieval, one a line.
 #[utoipa::path(
     get,
     path = "/v1/tasks/{id}/result",
@@ -74,7 +81,8 @@ struct PagesView {
     params(("id" = TaskId, Path, description = "The task"), ResultQuery),
     responses(
         (status = 200, description = "All of it, or with `partial` what is there", headers(("Bindery-Pages" = String)),
-            content((String = "text/markdown"), (WholeView = "application/json"))),
+            content((String = "text/markdown"), (WholeView = "application/json"), (String = "text/html"),
+                (String = "text/plain"), (String = "application/jsonl"))),
         (status = 206, description = "A range of it", body = String, content_type = "text/markdown"),
         (status = 304, description = "It is what the caller has"),
         (status = 404, description = "No such task"),
@@ -89,27 +97,30 @@ pub(super) async fn result(
     query: web::Query<ResultQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
-    let json = wants_json(&request);
-    let which = if json { ResultFile::Json } else { ResultFile::Markdown };
+    let format = query.format(&request)?;
+    let which = if format == ResultFormat::Markdown { ResultFile::Markdown } else { ResultFile::Json };
     match handle.stored_result(id, which, query.partial).await {
-        Ok((record, path)) if !json => {
+        Ok((record, path)) if format == ResultFormat::Markdown => {
             let file = NamedFile::open(path).map_err(|error| unreadable(id, &error))?;
             let mut response = file
                 .set_content_type(actix_web::mime::TEXT_PLAIN_UTF_8)
-                .set_content_disposition(disposition(&record))
+                .set_content_disposition(disposition(&record, format))
                 .use_etag(true)
                 .into_response(&request);
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MARKDOWN));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ResultFormat::Markdown.media_type()));
             headers.insert(PAGES_HEADER, page_counts(&record));
             Ok(response)
         }
-        Ok((record, path)) => {
+        Ok((record, path)) if format == ResultFormat::Json => {
             let file = tokio::task::spawn_blocking(move || File::open(path)).await;
             let file = file.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(id, &error))?;
             Ok(json_answer(record, chunks(file)))
         }
-        Err(RequestError::ResultNotReady(record)) if query.partial => Ok(whole(handle, *record, json)),
+        Ok((record, _)) => Ok(whole(handle, record, format, query.chunk_tokens())),
+        Err(RequestError::ResultNotReady(record)) if query.partial => {
+            Ok(whole(handle, *record, format, query.chunk_tokens()))
+        }
         Err(error) => Err(ApiError::from(error).of_task(id)),
     }
 }
@@ -144,13 +155,35 @@ pub(super) async fn pages(
     Ok(HttpResponse::Ok().json(PagesView { pages: views }))
 }
 
-const MARKDOWN: &str = "text/markdown; charset=utf-8";
 const PAGES_HEADER: header::HeaderName = header::HeaderName::from_static("bindery-pages");
 
+impl ResultQuery {
+    /// The format that is asked for.
+    fn format(&self, request: &HttpRequest) -> Result<ResultFormat, ApiError> {
+        let bad = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, detail);
+        let sizes = ResultFormat::CHUNK_SIZES;
+        if self.chunk_tokens.is_some_and(|tokens| !sizes.contains(&tokens)) {
+            return Err(bad(format!("chunk_tokens must be a number from {} to {}", sizes.start(), sizes.end())));
+        }
+        match self.format.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => name.parse().map_err(|why| bad(format!("format: {why}"))),
+            None => Ok(accepted(request)),
+        }
+    }
+
+    fn chunk_tokens(&self) -> u32 {
+        self.chunk_tokens.unwrap_or(ResultFormat::CHUNK_TOKENS)
+    }
+}
+
 /// All pages as they stand, streamed window by window.
-fn whole(handle: &Handle, record: TaskRecord, json: bool) -> HttpResponse {
+fn whole(handle: &Handle, record: TaskRecord, format: ResultFormat, chunk_tokens: u32) -> HttpResponse {
     let windows = windows(handle.clone(), record.id);
-    if !json {
+    let name = record.file_name.as_deref().unwrap_or_default();
+    if let Some(writer) = PagesWriter::new(format, name, chunk_tokens) {
+        return derived(&record, format, writer, windows);
+    }
+    if format == ResultFormat::Markdown {
         let options = record.options.clone();
         let mut begun = false;
         let markdown = windows.map(move |views| {
@@ -165,7 +198,7 @@ fn whole(handle: &Handle, record: TaskRecord, json: bool) -> HttpResponse {
             Ok::<_, StreamError>(Bytes::from(writer.into_inner()))
         });
         let counts = (PAGES_HEADER, page_counts(&record));
-        return HttpResponse::Ok().insert_header(counts).content_type(MARKDOWN).streaming(markdown);
+        return HttpResponse::Ok().insert_header(counts).content_type(format.media_type()).streaming(markdown);
     }
     let mut begun = false;
     let pages = windows.map_ok(move |views| {
@@ -177,6 +210,34 @@ fn whole(handle: &Handle, record: TaskRecord, json: bool) -> HttpResponse {
         Bytes::from(text)
     });
     json_answer(record, text("[\n").chain(pages).chain(text("\n]")))
+}
+
+/// A format that is made of the pages' blocks.
+fn derived(
+    record: &TaskRecord,
+    format: ResultFormat,
+    writer: PagesWriter,
+    windows: impl Stream<Item = Result<Vec<PageView>, StreamError>> + 'static,
+) -> HttpResponse {
+    let begin = writer.begin();
+    let mut writer = Some(writer);
+    // The end of the windows is the end of the document.
+    let windows = windows.map_ok(Some).chain(futures::stream::once(async { Ok(None) }));
+    let pages = windows.map_ok(move |views| match (views, &mut writer) {
+        (Some(views), Some(writer)) => Bytes::from(views.iter().map(|view| writer.page(view)).collect::<String>()),
+        (_, writer) => Bytes::from(writer.take().map(|mut writer| writer.end()).unwrap_or_default()),
+    });
+    // An empty part of a body would be its end.
+    let body = text(begin).chain(pages).filter(|part| {
+        let is_there = part.as_ref().map_or(true, |bytes| !bytes.is_empty());
+        async move { is_there }
+    });
+    HttpResponse::Ok()
+        .insert_header((PAGES_HEADER, page_counts(record)))
+        .insert_header(("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"))
+        .insert_header(disposition(record, format))
+        .content_type(format.media_type())
+        .streaming(body)
 }
 
 /// The task and its pages, which come as the text of a JSON array.
@@ -218,11 +279,11 @@ fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView
     })
 }
 
-fn wants_json(request: &HttpRequest) -> bool {
+/// The first format that the caller accepts and that is known.
+fn accepted(request: &HttpRequest) -> ResultFormat {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first = accept.split(',').map(|part| part.split(';').next().unwrap_or_default().trim());
-    first.into_iter().find(|part| matches!(*part, "application/json" | "text/markdown" | "text/plain"))
-        == Some("application/json")
+    let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default());
+    types.find_map(ResultFormat::of_media_type).unwrap_or_default()
 }
 
 fn page_counts(record: &TaskRecord) -> HeaderValue {
@@ -232,10 +293,10 @@ fn page_counts(record: &TaskRecord) -> HeaderValue {
 
 /// Shown in a browser, saved under the PDF's name. A name outside ASCII comes twice (RFC 6266, 5): as `filename*` for
 /// whoever knows that, and before it with `_` in place of what does not fit, because headers are ASCII.
-fn disposition(record: &TaskRecord) -> ContentDisposition {
+fn disposition(record: &TaskRecord, format: ResultFormat) -> ContentDisposition {
     let name = record.file_name.as_deref().unwrap_or("result.pdf");
     let stem = name.strip_suffix(".pdf").or_else(|| name.strip_suffix(".PDF")).unwrap_or(name);
-    let name = format!("{stem}.md");
+    let name = format!("{stem}.{}", format.ending());
     let plain: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
     let is_whole = plain == name;
     let mut parameters = vec![DispositionParam::Filename(plain)];

@@ -1,4 +1,4 @@
-//! `/v1/tasks/{id}/pages/{page}/image` and `…/html`: one page as it looks, and its Markdown rendered.
+//! `/v1/tasks/{id}/pages/{page}/image` and `…/html`: one page as it looks, and what it says.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
@@ -8,8 +8,8 @@ use utoipa::IntoParams;
 use super::ApiState;
 use super::caller::OwnTask;
 use super::error::ApiError;
-use super::html;
 use crate::document::ImageOptions;
+use crate::output::html;
 use crate::supervisor::PageWindow;
 use crate::task::{TaskId, code};
 
@@ -62,7 +62,7 @@ pub(super) async fn image(
     Ok(HttpResponse::Ok().content_type(image.media_type).insert_header(lasting).body(image.bytes))
 }
 
-/// The Markdown of a page as harmless HTML
+/// A page as harmless HTML
 #[utoipa::path(
     get,
     path = "/v1/tasks/{id}/pages/{page}/html",
@@ -83,14 +83,11 @@ pub(super) async fn html(
     let pages = state.handle.pages(id, window).await;
     let (_, views) = pages.map_err(|error| ApiError::from(error).of_task(id))?;
     let view = views.into_iter().find(|view| view.page == path.page);
-    let Some(markdown) = view.and_then(|view| view.markdown) else {
+    let Some(blocks) = view.and_then(|view| view.blocks) else {
         let detail = format!("page {} is not read, or no page of the task", path.page);
         return Err(ApiError::new(StatusCode::NOT_FOUND, code::PAGE_NOT_READ, detail).of_task(id));
     };
     // It cannot act, and where it is opened by itself nothing in it could.
     let harmless = ("content-security-policy", "default-src 'none'; sandbox");
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(harmless)
-        .body(html::render(&markdown)))
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(harmless).body(html::blocks(&blocks)))
 }

@@ -279,10 +279,22 @@ impl PageView {
         }
     }
 
-    /// Whether it was not read for want of something that can see it.
+    /// Why it has no text, where it is not simply empty: what stands in its place in every format.
     #[must_use]
-    pub fn is_unread(&self) -> bool {
-        self.findings.iter().any(|finding| finding.code == FindingCode::NoTextLayer)
+    pub fn absence(&self) -> Option<String> {
+        match self.status {
+            PageStatus::Done => {
+                let is_unread = self.findings.iter().any(|finding| finding.code == FindingCode::NoTextLayer);
+                is_unread.then(|| "not read: no text layer; needs OCR or a model".to_owned())
+            }
+            PageStatus::Failed => {
+                let code = self.error.as_ref().map_or("unknown", |failure| &failure.code);
+                // A code of someone's own processor must not be able to end a comment.
+                let code: String = code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                Some(format!("failed: {code}"))
+            }
+            PageStatus::Pending | PageStatus::Processing => Some("pending".to_owned()),
+        }
     }
 }
 

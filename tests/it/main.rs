@@ -21,6 +21,7 @@ mod endpoints;
 mod equal_pages;
 mod events;
 mod findings;
+mod formats;
 mod golden;
 mod hardening;
 mod hostile;

@@ -80,8 +80,92 @@ pub(super) fn blocks(html: &str) -> Vec<Block> {
     reader.finish()
 }
 
-/// The text that some HTML shows.
+/// Elements that models write for looks. Whatever else stands between `<` and `>` is taken for what a page says, such as
+/// `<file>` in a manual; so is a script, which nothing shows.
+const MARKUP: [&str; 60] = [
+    "a",
+    "b",
+    "big",
+    "blockquote",
+    "body",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "figcaption",
+    "figure",
+    "font",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "head",
+    "header",
+    "hr",
+    "html",
+    "i",
+    "img",
+    "ins",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "section",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "title",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+];
+
+/// Whether an element is for looks alone.
+pub(super) fn is_markup(name: &str) -> bool {
+    MARKUP.contains(&name)
+}
+
+/// The name of the element that a tag begins or ends; empty for a comment.
+pub(super) fn element(tag: &str) -> String {
+    let tag = tag.trim_start_matches('<').trim_start_matches('/');
+    if tag.starts_with('!') {
+        return "span".to_owned();
+    }
+    tag.chars().take_while(|c| !c.is_whitespace() && !matches!(c, '>' | '/')).collect::<String>().to_ascii_lowercase()
+}
+
+/// The text that some HTML shows; HTML that is not for looks alone is text itself.
 pub(super) fn text(html: &str) -> Inline {
+    let tags = html.match_indices('<').map(|(at, _)| &html[at..]);
+    let mut tags = tags.filter(|tag| tag[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/'));
+    if tags.any(|tag| !is_markup(&element(tag))) {
+        return Inline::plain(html.trim());
+    }
     let mut text = Text::default();
     for Ok(token) in Tokenizer::new(html) {
         match token {
@@ -165,7 +249,8 @@ impl Reader {
                 };
                 self.cell = Some((cell, Text::default()));
             }
-            other => self.text().begin(other),
+            other if is_markup(other) => self.text().begin(other),
+            other => self.text().push(&format!("<{other}>")),
         }
     }
 
@@ -180,7 +265,8 @@ impl Reader {
             }
             "tr" => self.end_row(),
             "td" | "th" => self.end_cell(),
-            other => self.text().end(other),
+            other if is_markup(other) => self.text().end(other),
+            other => self.text().push(&format!("</{other}>")),
         }
     }
 
@@ -319,6 +405,8 @@ mod tests {
         }
         assert_eq!(split(&format!("{table}{table}")).len(), 2);
         assert_eq!(text_of("<p>a<br/>b</p><!-- c -->"), "a\nb");
+        assert_eq!(text_of("<script>act()</script>\n"), "<script>act()</script>");
+        assert_eq!(rows("<table><tr><td>cp <file> <b>x</b></td></tr></table>").0[0][0].0, "cp <file> x");
     }
 
     fn text_of(html: &str) -> String {

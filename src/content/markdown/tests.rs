@@ -27,6 +27,8 @@ fn forms_of_markdown_become_blocks() {
         ("![a plan](x.png)", "paragraph:a plan"),
         ("<p align=center>shown</p>\n\n<!-- not -->", "paragraph:shown"),
         ("&copy; &lt;b&gt;", "paragraph:© <b>"),
+        ("cp <file> <dir/>, vector<int>", "paragraph:cp <file> <dir/>, vector<int>"),
+        ("<config>\n<a>1</a>\n</config>", "paragraph:<config>/<a>1</a>/</config>"),
         ("---", ""),
         ("", ""),
     ] {

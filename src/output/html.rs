@@ -1,0 +1,245 @@
+//! Blocks → HTML that can do no harm.
+//!
+//! Pages come from strangers' PDFs by way of models, so all text is escaped, links lead only to the web and to mail, and no
+//! element or attribute comes from a page. Formulas are LaTeX in `<span class="math">`.
+
+use std::fmt::Write;
+
+use crate::content::{Block, BlockKind, Cell, Edge, Inline, ListItem, Run, RunStyle, Script, Table};
+
+/// Blocks as elements, one after the other. Those in margins that other pages repeat are left out.
+#[must_use]
+pub fn blocks(blocks: &[Block]) -> String {
+    let mut html = String::new();
+    blocks.iter().for_each(|one| block(&mut html, one));
+    html
+}
+
+/// `text` as the text of an element, or the value of an attribute.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + text.len() / 8);
+    escape(&mut html, text);
+    html
+}
+
+fn block(html: &mut String, block: &Block) {
+    match &block.kind {
+        BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. } => {}
+        BlockKind::Heading { level, text } | BlockKind::Margin { level: Some(level), text, .. } => {
+            let level = (*level).clamp(1, 6);
+            element(html, &format!("h{level}"), "", |html| inline(html, text));
+        }
+        BlockKind::Paragraph { text } => element(html, "p", "", |html| inline(html, text)),
+        BlockKind::Margin { text, .. } => element(html, "p", " class=\"margin\"", |html| inline(html, text)),
+        BlockKind::Footnote { text } => element(html, "p", " class=\"footnote\"", |html| inline(html, text)),
+        BlockKind::Formula { latex } => {
+            element(html, "p", "", |html| html.extend(["<span class=\"math\">", &escaped(latex), "</span>"]));
+        }
+        BlockKind::Code { text } => {
+            element(html, "pre", "", |html| html.extend(["<code>", &escaped(text), "</code>"]));
+        }
+        BlockKind::List { items } => list(html, items),
+        BlockKind::Table(table) => rows(html, table),
+    }
+}
+
+fn element(html: &mut String, name: &str, attributes: &str, inner: impl FnOnce(&mut String)) {
+    html.extend(["<", name, attributes, ">"]);
+    inner(html);
+    html.extend(["</", name, ">\n"]);
+}
+
+/// A list of whole numbers in order is one of HTML; numbers of other forms stand before their text.
+fn list(html: &mut String, items: &[ListItem]) {
+    let number =
+        |item: &ListItem| item.number.as_deref().and_then(|n| n.trim_end_matches(['.', ')']).parse::<u32>().ok());
+    let first = items.first().and_then(number);
+    let counts = first.is_some_and(|first| (first..).zip(items).all(|(due, item)| number(item) == Some(due)));
+    let (name, start) = match first {
+        Some(1) | None if counts => ("ol", String::new()),
+        Some(first) if counts => ("ol", format!(" start=\"{first}\"")),
+        _ => ("ul", String::new()),
+    };
+    html.extend(["<", name, &start, ">\n"]);
+    for item in items {
+        html.push_str("<li>");
+        if let Some(number) = item.number.as_deref().filter(|_| !counts) {
+            html.extend([&escaped(number), " "]);
+        }
+        inline(html, &item.text);
+        if !item.blocks.is_empty() {
+            html.push('\n');
+            item.blocks.iter().for_each(|inner| block(html, inner));
+        }
+        html.push_str("</li>\n");
+    }
+    html.extend(["</", name, ">\n"]);
+}
+
+fn rows(html: &mut String, table: &Table) {
+    let heads = table.header_rows as usize;
+    let (head, body) = table.rows.split_at(heads.min(table.rows.len()));
+    html.push_str("<table>\n");
+    for (part, name, rows) in [("thead", "th", head), ("tbody", "td", body)] {
+        if !rows.is_empty() {
+            html.extend(["<", part, ">\n"]);
+            rows.iter().for_each(|row| cells(html, name, row));
+            html.extend(["</", part, ">\n"]);
+        }
+    }
+    html.push_str("</table>\n");
+}
+
+fn cells(html: &mut String, name: &str, row: &[Cell]) {
+    html.push_str("<tr>");
+    for Cell { text, colspan, rowspan } in row {
+        html.extend(["<", name]);
+        for (attribute, span) in [("colspan", *colspan), ("rowspan", *rowspan)] {
+            if span > 1 {
+                let _ = write!(html, " {attribute}=\"{span}\"");
+            }
+        }
+        html.push('>');
+        inline(html, text);
+        html.extend(["</", name, ">"]);
+    }
+    html.push_str("</tr>\n");
+}
+
+fn inline(html: &mut String, text: &Inline) {
+    for Run { text, style, link } in &text.runs {
+        let RunStyle { bold, italic, code, math, script } = style;
+        let script = script.map(|script| match script {
+            Script::Super => "sup",
+            Script::Sub => "sub",
+        });
+        let tags = [bold.then_some("strong"), italic.then_some("em"), code.then_some("code"), script];
+        // They come from pages: a target is looked at again here, whoever made the run.
+        let link = link.as_deref().filter(|target| leads_out(target));
+        if let Some(target) = link {
+            html.extend(["<a href=\"", &escaped(target), "\">"]);
+        }
+        if *math {
+            html.extend(["<span class=\"math\">", &escaped(text), "</span>"]);
+        } else {
+            tags.iter().flatten().for_each(|tag| html.extend(["<", tag, ">"]));
+            for (at, line) in text.split('\n').enumerate() {
+                html.push_str(if at > 0 { "<br>\n" } else { "" });
+                escape(html, line);
+            }
+            tags.iter().rev().flatten().for_each(|tag| html.extend(["</", tag, ">"]));
+        }
+        if link.is_some() {
+            html.push_str("</a>");
+        }
+    }
+}
+
+/// Whether a link leads to the web or to mail, and does nothing else.
+fn leads_out(target: &str) -> bool {
+    let lower = target.to_ascii_lowercase();
+    ["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme))
+}
+
+fn escape(html: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            // HTML has no other controls (13.2.3.5).
+            c if c.is_control() && !matches!(c, '\n' | '\t') => {}
+            c => html.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::from_markdown;
+
+    fn render(markdown: &str) -> String {
+        blocks(&from_markdown(markdown).blocks)
+    }
+
+    #[test]
+    fn what_pages_hold_is_shown() {
+        let html = render(
+            "# T\n\n| a | b |\n|---|---|\n| 1 | *2* |\n\nsee [x](https://e.org/?a=1&b=2), $x^2$  \nH<sub>2</sub>O\n\n- [x] done\n\n\
+             3. c\n4. d\n\n```\na\n < b\n```\n\n<table><tr><td rowspan=2>s</td></tr></table>",
+        );
+        for part in [
+            "<h1>T</h1>",
+            "<thead>\n<tr><th>a</th><th>b</th></tr>\n</thead>",
+            "<tr><td>1</td><td><em>2</em></td></tr>",
+            "<a href=\"https://e.org/?a=1&amp;b=2\">x</a>",
+            "<span class=\"math\">x^2</span>",
+            "<br>\nH<sub>2</sub>O",
+            "<ul>\n<li>☑ done</li>",
+            "<ol start=\"3\">\n<li>c</li>\n<li>d</li>\n</ol>",
+            "<pre><code>a\n &lt; b</code></pre>",
+            "<td rowspan=\"2\">s</td>",
+        ] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_not_count_are_text_and_repeated_margins_are_left_out() {
+        assert!(render("1. a\n1. b").contains("<ul>\n<li>1. a</li>\n<li>1. b</li>\n</ul>"));
+        let margin = |edge, repeated| {
+            Block::new(BlockKind::Margin { edge, level: None, text: Inline::plain("head"), repeated }, None)
+        };
+        assert_eq!(blocks(&[margin(Edge::Top, true), margin(Edge::Side, false)]), "");
+        assert_eq!(blocks(&[margin(Edge::Bottom, false)]), "<p class=\"margin\">head</p>\n");
+    }
+
+    #[test]
+    fn nothing_in_a_page_can_act() {
+        for attack in [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "a <b onmouseover=alert(1)>b</b>",
+            "[x](javascript:alert(1))",
+            "[x]( JaVaScRiPt:alert(1))",
+            "[x](&#106;avascript:alert(1))",
+            "[x](data:text/html,<script>alert(1)</script>)",
+            "![x](https://evil.example/pixel.png)",
+            "![<script>](x)",
+            "<javascript:alert(1)>",
+            "[a]: javascript:alert(1)\n\n[a]",
+            "```<script>\n</code></pre><script>alert(1)</script>\n```",
+            "| <script> |\n|---|\n| <iframe src=x> |",
+            "$</span><script>alert(1)</script>$",
+            "[^1]\n\n[^1]: <svg onload=alert(1)>",
+            "<!-- --><style>*{display:none}</style>",
+            "[x](https://e.org \"\\\" onclick=alert(1) \\\"\")",
+            "<https://e.org/\"onclick=alert(1)>",
+        ] {
+            let html = render(attack);
+            let lower = html.to_ascii_lowercase();
+            for tag in [
+                "<script",
+                "<img",
+                "<iframe",
+                "<svg",
+                "<style",
+                "<b ",
+                "javascript:\"",
+                "href=\"javascript",
+                "href=\"data",
+            ] {
+                assert!(!lower.contains(tag), "{attack:?} became {html}");
+            }
+            // Every attribute is one that the renderer writes.
+            for piece in lower.split('<').skip(1).filter_map(|piece| piece.split_once('>')) {
+                let outside: String = piece.0.split('"').step_by(2).collect();
+                let attributes = outside.split_once(' ').map_or("", |(_, attributes)| attributes);
+                assert!(!attributes.contains("on"), "{attack:?} became {html}");
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Blocks → plain text: no markup, an empty line between blocks, cells parted by tabs.
+
+use crate::content::{Block, BlockKind, Edge, ListItem};
+
+/// Blocks as text, without a line end behind them. Those in margins that other pages repeat are left out.
+#[must_use]
+pub fn blocks(blocks: &[Block]) -> String {
+    let mut text = String::new();
+    for block in blocks.iter().filter(|block| is_shown(block)) {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        write(&mut text, block, 0);
+    }
+    text
+}
+
+fn is_shown(block: &Block) -> bool {
+    !matches!(block.kind, BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. })
+}
+
+fn write(text: &mut String, block: &Block, indent: usize) {
+    let pad = " ".repeat(indent);
+    if let BlockKind::List { items } = &block.kind {
+        for (at, item) in items.iter().enumerate() {
+            text.push_str(if at > 0 { "\n" } else { "" });
+            write_item(text, item, indent);
+        }
+    } else {
+        let said = block.text();
+        text.push_str(&said.split('\n').map(|line| format!("{pad}{line}")).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+fn write_item(text: &mut String, item: &ListItem, indent: usize) {
+    let sign = item.number.as_deref().unwrap_or("-");
+    let said = item.text.text();
+    text.extend([&" ".repeat(indent), sign, " ", &said]);
+    for block in &item.blocks {
+        text.push('\n');
+        write(text, block, indent + sign.chars().count() + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::from_markdown;
+
+    #[test]
+    fn blocks_are_read_without_their_markup() {
+        for (markdown, expected) in [
+            ("# One\n\n**two** [three](https://e.org)  \nfour", "One\n\ntwo three\nfour"),
+            ("- a\n  - b\n\n    c\n- d", "- a\n  - b\n    c\n- d"),
+            ("10. a\n    - b", "10. a\n    - b"),
+            ("| a | b |\n|---|---|\n| 1 | |", "a\tb\n1\t"),
+            ("```\nx\n  y\n```\n\n$$a^2$$", "x\n  y\n\na^2"),
+            ("", ""),
+        ] {
+            assert_eq!(blocks(&from_markdown(markdown).blocks), expected);
+        }
+    }
+}
