@@ -44,6 +44,15 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
         Self { begun: true, ..self }
     }
 
+    /// Writes what stands before all pages.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub fn front_matter(&mut self, front_matter: &str) -> io::Result<()> {
+        self.begun = true;
+        writeln!(self.out, "{front_matter}")
+    }
+
     /// Writes one page: its separator, a blank line, and its text or a marker that says why there is none.
     ///
     /// # Errors

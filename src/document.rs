@@ -10,7 +10,7 @@
 //! | `pdf` | a PDF opened in this process |
 //! | `lost`, `repair` | pages that should be there; what is mended in a damaged file |
 //! | `content` | what a page shows, as a hash |
-//! | `facts`, `outline` | what is known of a page, and what the document says of it |
+//! | `facts`, `outline`, `info` | what is known of a page, and what the document says of it and of itself |
 //! | `text` | glyphs → lines, tables → Markdown |
 //! | `image` | a page as a picture |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
@@ -18,6 +18,7 @@
 mod content;
 mod facts;
 mod image;
+mod info;
 mod lost;
 mod outline;
 mod pdf;

@@ -3,6 +3,7 @@
 //! These are the words every other module speaks; nothing here does I/O and nothing here knows an actor.
 
 mod cost;
+mod document;
 mod failure;
 mod findings;
 mod format;
@@ -17,6 +18,7 @@ mod stored;
 mod webhook;
 
 pub use cost::{Amount, Cost, Price};
+pub use document::DocumentInfo;
 pub use failure::{Failure, code};
 pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
 pub use format::ResultFormat;

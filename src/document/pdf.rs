@@ -17,11 +17,12 @@ use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::PageFacts;
 use super::image::{self, ImageOptions, PageImage};
+use super::info;
 use super::lost::PageList;
 use super::outline::Outline;
 use super::repair;
 use super::text::{self, Fonts, Layers, TextLayer, TooMuch};
-use crate::task::{Failure, code};
+use crate::task::{DocumentInfo, Failure, code};
 
 /// How much of a document Bindery takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +206,11 @@ impl<'a> PdfReader<'a> {
     /// The titles of the document's outline, by the pages that they lead to.
     pub(super) fn outline(&self) -> &'a Outline {
         self.open.outline.get_or_init(|| Outline::of(&self.open.pdf, &self.open.pages))
+    }
+
+    /// What the document says of itself.
+    pub(super) fn info(&self) -> DocumentInfo {
+        info::of(&self.open.pdf)
     }
 
     /// The layers of the file that a page is in. Objects of the mended file may be others than those of the same number.

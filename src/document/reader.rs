@@ -36,7 +36,7 @@ use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
 use super::text::TextLayer;
 use crate::metrics;
-use crate::task::{Failure, code};
+use crate::task::{DocumentInfo, Failure, code};
 
 pub use child::read_for_owner;
 pub(super) use process::Patience;
@@ -282,13 +282,17 @@ impl RemotePdf {
         })
     }
 
-    /// The document's outline.
+    /// The document's outline, and what it says of itself.
     ///
     /// # Errors
     /// As [`Self::page`].
-    pub(super) fn outline(&self, seat: &mut Seat<'_>, patience: &Patience) -> Result<Vec<OutlineEntry>, Failure> {
+    pub(super) fn outline(
+        &self,
+        seat: &mut Seat<'_>,
+        patience: &Patience,
+    ) -> Result<(Vec<OutlineEntry>, DocumentInfo), Failure> {
         self.about("the outline", seat, &Request::Outline, patience, |answer| match answer {
-            (Answer::Outline(entries), _) => Some(entries),
+            (Answer::Outline(entries, info), _) => Some((entries, info)),
             _ => None,
         })
     }

@@ -12,7 +12,7 @@ use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
 use super::text::TextLayer;
 use crate::content::PageContent;
-use crate::task::Failure;
+use crate::task::{DocumentInfo, Failure};
 
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
 pub struct Document {
@@ -115,14 +115,15 @@ impl PageReader<'_> {
         }
     }
 
-    /// The titles of the document's outline that lead to a page, by page; none where it has no outline.
+    /// The titles of the document's outline that lead to a page, by page, none where it has no outline; and what the
+    /// document says of itself.
     ///
     /// # Errors
     /// When it cannot be read within the limits of a reader process: `timeout`, `page_timeout`, `page_memory`,
     /// `page_crash`; `reader_killed`.
-    pub fn outline(&mut self) -> Result<Vec<OutlineEntry>, Failure> {
+    pub fn outline(&mut self) -> Result<(Vec<OutlineEntry>, DocumentInfo), Failure> {
         match &mut self.place {
-            ReaderPlace::Here { reader, .. } => Ok(reader.outline().entries()),
+            ReaderPlace::Here { reader, .. } => Ok((reader.outline().entries(), reader.info())),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.outline(taken(pdf, seat, &self.patience)?, &self.patience),
         }
     }

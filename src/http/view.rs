@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::task::{Cost, Failure, FindingCounts, TaskId, TaskRecord, TaskStatus, Webhook};
+use crate::task::{Cost, DocumentInfo, Failure, FindingCounts, TaskId, TaskRecord, TaskStatus, Webhook};
 
 /// What every answer about a task holds.
 #[derive(Serialize, ToSchema)]
@@ -31,6 +31,9 @@ pub(super) struct TaskView {
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<Webhook>,
     metadata: Option<Value>,
+    /// What the document says of itself, once the task is completed and where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<DocumentInfo>,
     links: Links,
     /// Only said where it is true: the submit led to a task that was there before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -103,6 +106,7 @@ impl From<TaskRecord> for TaskView {
             expires_at: record.expires_at,
             webhook: record.webhook,
             metadata: record.options.metadata,
+            document: record.result_digests.map(|result| result.document).filter(|document| !document.is_empty()),
             links: Links { result: format!("{this}/result"), pages: format!("{this}/pages"), this },
             reused: false,
         }

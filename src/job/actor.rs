@@ -36,7 +36,7 @@ pub struct JobActor {
     /// Failures that were told of.
     failures_told: BTreeSet<u32>,
     /// What the files of its result are, once they are written.
-    written: Option<ResultDigests>,
+    written: Option<Box<ResultDigests>>,
     /// Turns true when the supervisor has heard the job's last words.
     over: Arc<watch::Sender<bool>>,
 }
@@ -59,7 +59,7 @@ pub enum JobNews {
     /// How far it is, and the pages that have got their outcomes since it was last told.
     Progress(JobProgress, Vec<PageView>),
     /// It is over, the same, with what the files of its result are. The job's last words.
-    Ended(JobProgress, Vec<PageView>, JobEnd, Option<ResultDigests>),
+    Ended(JobProgress, Vec<PageView>, JobEnd, Option<Box<ResultDigests>>),
 }
 
 /// Ends the job. When this is answered, none of its attempts begins any more, those that run are told to stop, and the
@@ -242,7 +242,7 @@ impl Handler<PoolEvent> for JobActor {
             }
             PoolEvent::Ended(Ended::Bound(Ok(BindOutcome::Missing(missing)))) => JobEvent::Bound { missing },
             PoolEvent::Ended(Ended::Bound(Ok(BindOutcome::Written(digests)))) => {
-                self.written = Some(*digests);
+                self.written = Some(digests);
                 JobEvent::Bound { missing: Vec::new() }
             }
             PoolEvent::Ended(Ended::Bound(Err(why))) => JobEvent::BindFailed(why),

@@ -26,7 +26,9 @@ use crate::failpoint;
 use crate::ledger::{Ledger, PageHash, PageKey, PurgeList};
 use crate::metrics;
 use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome, WorkKind};
-use crate::task::{Failure, Finding, FindingCode, PageOutput, PageStatus, PageUsage, PageView, ResultDigests, code};
+use crate::task::{
+    DocumentInfo, Failure, Finding, FindingCode, PageOutput, PageStatus, PageUsage, PageView, ResultDigests, code,
+};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
@@ -360,13 +362,17 @@ impl Workshop {
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
     fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<BindOutcome, Failure> {
         let repeated = self.repeated(spec, bind).map_err(|e| storage_failed(&e))?;
-        let headings = if repeated.is_known() { self.headings(spec)? } else { Headings::default() };
-        let [markdown, json] = match self.try_bind(spec, bind, &repeated, &headings).map_err(|e| storage_failed(&e))? {
+        let (headings, document) = self.document(spec)?;
+        let front_matter = (spec.options.front_matter == Some(true)).then(|| {
+            document.front_matter(spec.file_name.as_deref(), u32::try_from(bind.pages.len()).unwrap_or(u32::MAX))
+        });
+        let bound = self.try_bind(spec, bind, &repeated, &headings, front_matter.as_deref());
+        let [markdown, json] = match bound.map_err(|e| storage_failed(&e))? {
             Bound::Missing(pages) => return Ok(BindOutcome::Missing(pages)),
             Bound::Staged(files) => *files,
         };
         let (markdown, json) = (markdown.finish(), json.finish());
-        let digests = ResultDigests { markdown: markdown.digest(), json: json.digest() };
+        let digests = ResultDigests { markdown: markdown.digest(), json: json.digest(), document };
         let files = [(json, &*spec.json_key), (markdown, &*spec.markdown_key)];
         failpoint::pass("bind.staged").map_err(|e| storage_failed(&e))?;
         self.blob.commit_all(files).map_err(|e| storage_failed(&e))?;
@@ -374,18 +380,19 @@ impl Workshop {
         Ok(BindOutcome::Written(Box::new(digests)))
     }
 
-    /// The titles of the document's outline. Without one, or with one that cannot be read, the pages say what is a title.
-    fn headings(&self, spec: &JobSpec) -> Result<Headings, Failure> {
+    /// The titles of the document's outline, and what it says of itself. Without an outline, or with one that cannot be read,
+    /// the pages say what is a title.
+    fn document(&self, spec: &JobSpec) -> Result<(Headings, DocumentInfo), Failure> {
         let document = self.readers.open(&spec.source_path, spec.options.password.as_deref(), &spec.limits);
         // A job that gave up has its attempts cancelled, and binds what is there.
         let unstopped = CancellationToken::new();
         let deadline = Instant::now() + spec.attempt_timeout;
         match document.and_then(|document| document.reader().until(deadline, &unstopped).outline()) {
-            Ok(entries) => Ok(Headings::of(entries)),
+            Ok((entries, info)) => Ok((Headings::of(entries), info)),
             Err(why) if why.is_lack() => Err(why),
             Err(why) => {
                 log::debug!(task:% = spec.task, code:% = why.code; "the outline cannot be read");
-                Ok(Headings::default())
+                Ok((Headings::default(), DocumentInfo::default()))
             }
         }
     }
@@ -407,10 +414,14 @@ impl Workshop {
         bind: &Bind,
         repeated: &RepeatedMargins,
         headings: &Headings,
+        front_matter: Option<&str>,
     ) -> io::Result<Bound> {
         let repeated = Some(repeated).filter(|_| spec.options.keep_headers != Some(true));
         let mut markdown = MarkdownWriter::new(buffered(self.blob.stage()?), &spec.options);
         let mut json = JsonWriter::new(buffered(self.blob.stage()?));
+        if let Some(front_matter) = front_matter {
+            markdown.front_matter(front_matter)?;
+        }
         let mut missing = Vec::new();
         for &page in bind.pages.iter() {
             let output = self.known(spec, page)?;

@@ -358,7 +358,7 @@ impl Supervisor {
         id: TaskId,
         step: TaskStep,
         error: Option<Failure>,
-        result: Option<(String, Option<ResultDigests>)>,
+        result: Option<(String, Option<Box<ResultDigests>>)>,
         ctx: &mut Context<Self>,
     ) {
         if !self.step(id, step, self.clock.now()) {
@@ -368,7 +368,7 @@ impl Supervisor {
             let record = running.draft.change();
             record.error = error;
             (record.result_path, record.result_digests) =
-                result.map_or((None, None), |(key, digests)| (Some(key), digests));
+                result.map_or((None, None), |(key, digests)| (Some(key), digests.map(|digests| *digests)));
         }
         self.persist(id, ctx);
     }

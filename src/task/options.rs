@@ -46,6 +46,8 @@ pub struct TaskOptions {
     pub page_separator: Option<String>,
     /// Whether headers, footers and page numbers that the pages repeat stay in the result; they do not when absent.
     pub keep_headers: Option<bool>,
+    /// Whether the Markdown begins with what the document says of itself, as YAML; it does not when absent.
+    pub front_matter: Option<bool>,
     /// Who is told when the task has ended, by a POST.
     pub webhook_url: Option<String>,
     /// What that message is signed with; the server's secret when absent. Kept with the record, never shown.
@@ -93,7 +95,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 20] = [
+    pub const NAMES: [&'static str; 21] = [
         "pages",
         "password",
         "processor",
@@ -109,6 +111,7 @@ impl TaskOptions {
         "timeout",
         "page_separator",
         "keep_headers",
+        "front_matter",
         "webhook_url",
         "webhook_secret",
         "metadata",
@@ -160,6 +163,7 @@ impl TaskOptions {
             "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
             "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
+            "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
             "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
@@ -213,6 +217,7 @@ impl fmt::Debug for TaskOptions {
             .field("max_failed_pages", &self.max_failed_pages)
             .field("timeout", &self.timeout)
             .field("keep_headers", &self.keep_headers)
+            .field("front_matter", &self.front_matter)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
             .field("has_webhook", &self.webhook_url.is_some())
@@ -367,6 +372,7 @@ mod tests {
             ("timeout", "2m"),
             ("page_separator", "---{page}---"),
             ("keep_headers", "true"),
+            ("front_matter", "true"),
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
             ("metadata", "{\"a\":1}"),
@@ -414,6 +420,7 @@ mod tests {
             ("metadata", "{"),
             ("reuse", "perhaps"),
             ("keep_headers", "some"),
+            ("front_matter", "toml"),
             ("page_separator", "a\nb"),
         ] {
             let error = TaskOptions::default().set(name, value).unwrap_err();

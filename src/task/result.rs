@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::DocumentInfo;
+
 /// The length and hash of a file as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDigest {
@@ -18,4 +20,7 @@ pub struct ResultDigests {
     pub markdown: FileDigest,
     /// The pages as JSON.
     pub json: FileDigest,
+    /// What the document says of itself.
+    #[serde(default, skip_serializing_if = "DocumentInfo::is_empty")]
+    pub document: DocumentInfo,
 }

@@ -1,5 +1,6 @@
 //! A result in every format, from the server and from the command.
 
+use lopdf::dictionary;
 use serde_json::{Value, json};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
@@ -76,6 +77,32 @@ async fn blocks_of_a_text_layer_say_where_they_stand_and_what_is_repeated() {
         server.request("GET", &format!("/v1/tasks/{id}/result?format=html&partial=true")).send().await.unwrap();
     assert_eq!(partial.headers()["bindery-pages"], "4/4");
     assert_eq!(partial.text().await.unwrap().matches("<section").count(), 4);
+}
+
+#[tokio::test]
+async fn what_a_document_says_of_itself_stands_before_its_pages_and_with_its_task() {
+    let mut pdf = lopdf::Document::load_mem(&book("Described", 1)).unwrap();
+    let info = dictionary! {
+        "Title" => lopdf::Object::string_literal("A \\\"quoted\\\" title"),
+        "Author" => lopdf::text_string("Jürgen Müller"),
+        "CreationDate" => lopdf::Object::string_literal("D:20240503101112+02'00'"),
+    };
+    let info = pdf.add_object(info);
+    pdf.trailer.set("Info", info);
+    let mut bytes = Vec::new();
+    pdf.save_to(&mut bytes).unwrap();
+    let server = Server::start(&[]).await;
+    let query = "processor=text&front_matter=true&file_name=described.pdf";
+    let id = server.accepted(bytes, query).await;
+    let task = server.finished(&id).await;
+    assert_eq!(task["document"]["author"], "Jürgen Müller", "{task}");
+    let markdown = server.markdown(&id).await;
+    let expected = "---\ntitle: \"A \\\\\\\"quoted\\\\\\\" title\"\nauthor: \"Jürgen Müller\"\n\
+        created: \"2024-05-03T10:11:12+02:00\"\nfile_name: \"described.pdf\"\npages: 1\n---\n\n<!-- page 1 -->";
+    assert!(markdown.starts_with(expected), "{markdown}");
+    let plain = server.accepted(book("Described", 1), "processor=text").await;
+    assert_eq!(server.finished(&plain).await.get("document"), None);
+    assert!(server.markdown(&plain).await.starts_with("<!-- page 1 -->"));
 }
 
 #[tokio::test]

@@ -40,9 +40,14 @@ fn what_decides_an_answer_is_part_of_its_key() {
     let other_fallback = all(&[("fallback", "text")]);
     assert!(other_fallback[0] == usual[0] && other_fallback[1] != usual[1]);
     // What only says how pages are fetched, paid or joined does not.
-    for chosen in
-        [("page_separator", "--"), ("timeout", "9"), ("priority", "3"), ("pages", "2-3"), ("keep_headers", "true")]
-    {
+    for chosen in [
+        ("page_separator", "--"),
+        ("timeout", "9"),
+        ("priority", "3"),
+        ("pages", "2-3"),
+        ("keep_headers", "true"),
+        ("front_matter", "true"),
+    ] {
         assert_eq!(all(&[chosen]), usual, "{chosen:?}");
     }
 }

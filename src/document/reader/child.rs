@@ -86,7 +86,7 @@ fn serve_pages(
                         Ok(facts) => (Answer::Facts(facts), Vec::new()),
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
-                    Request::Outline => (Answer::Outline(reader.outline().entries()), Vec::new()),
+                    Request::Outline => (Answer::Outline(reader.outline().entries(), reader.info()), Vec::new()),
                     Request::Image { page, options } => match reader.image(page, &options) {
                         Ok(PageImage { media_type, width, height, blank, bytes }) => {
                             (Answer::Image { media_type, width, height, blank }, bytes)

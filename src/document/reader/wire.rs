@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::facts::{OutlineEntry, PageFacts, Shown};
 use crate::document::image::ImageOptions;
-use crate::task::Failure;
+use crate::task::{DocumentInfo, Failure};
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
 /// trusted.
@@ -34,7 +34,7 @@ pub(super) enum Request {
     ContentHash { page: u32 },
     /// Tell what is known of a page.
     Facts { page: u32 },
-    /// Tell the document's outline.
+    /// Tell the document's outline, and what it says of itself.
     Outline,
     /// Render a page.
     Image { page: u32, options: ImageOptions },
@@ -54,7 +54,7 @@ pub(super) enum Answer {
     /// To [`Request::Facts`].
     Facts(PageFacts),
     /// To [`Request::Outline`].
-    Outline(Vec<OutlineEntry>),
+    Outline(Vec<OutlineEntry>, DocumentInfo),
     /// To [`Request::Image`]; the file is in the frame's bytes.
     Image { media_type: String, width: u32, height: u32, blank: bool },
     /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
