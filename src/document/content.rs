@@ -214,8 +214,8 @@ impl<'a> Walk<'a, '_> {
         {
             self.shared.objects.insert(id, Hashed { hash: own, borrows: seen.borrows });
         }
-        // A circle that closes here is of no concern above.
-        Ok(Seen { circle: if seen.circle >= depth { usize::MAX } else { seen.circle }, ..seen })
+        // A circle that closes here is of no concern above: it ends deeper than whatever is there.
+        Ok(seen)
     }
 
     fn array(&mut self, items: &Array<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
@@ -392,13 +392,5 @@ fn unescaped(name: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_found_wherever_they_may_stand() {
-        let found = names_in(b"/F1 12 Tf (a/b) Tj /A#20B gs[/x]/ q/#4g /Im%c\n");
-        let expected: [&[u8]; 7] = [b"F1", b"b", b"A B", b"x", b"", b"#4g", b"Im"];
-        assert_eq!(found, expected.into_iter().map(<[u8]>::to_vec).collect());
-    }
-}
+#[path = "content_tests.rs"]
+mod tests;
