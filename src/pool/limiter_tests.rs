@@ -30,13 +30,13 @@ impl World {
         u64::try_from(self.now.duration_since(self.begun).as_micros()).unwrap()
     }
 
-    /// The same, with so many of a hundred calls lost by chance, and as many refused; answers how many calls were
-    /// answered and refused.
     /// So many seconds with this cap and nothing by chance.
     fn run(&mut self, seconds: u64, cap: usize) -> (usize, usize) {
         self.run_with(seconds, cap, 0)
     }
 
+    /// The same, with so many of a hundred calls lost by chance, and as many refused; returns how many calls were
+    /// answered and refused.
     fn run_with(&mut self, seconds: u64, cap: usize, lost: u64) -> (usize, usize) {
         (self.answered, self.refused) = (0, 0);
         let end = self.at() + seconds * 1_000_000;
@@ -186,4 +186,182 @@ fn what_came_to_no_call_takes_nothing() {
         limiter.ended(ticket, &[], now);
     }
     assert_eq!((limiter.in_flight(), limiter.window()), (0, 4));
+}
+
+/// One of at most a hundred calls, whose last answers took a second.
+fn at_work(window: f64, ceiling: f64, in_flight: usize) -> Limiter {
+    let new = Limiter::new(100, Rates::default(), Instant::now());
+    Limiter { window, ceiling, in_flight, latency: 1.0, usual_latency: 1.0, ..new }
+}
+
+fn ticket(number: u64, in_flight: usize) -> Ticket {
+    Ticket { number, in_flight, tokens: 0.0 }
+}
+
+fn report(verdict: CallVerdict) -> CallReport {
+    CallReport { usage: PageUsage::default(), took: Duration::from_secs(1), verdict }
+}
+
+#[track_caller]
+fn assert_near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+}
+
+#[test]
+fn what_calls_took_of_the_rates_is_corrected_when_it_is_known() {
+    let now = Instant::now();
+    let mut limiter = Limiter::new(8, Rates { calls: Some(6_000), tokens: Some(600_000) }, now);
+    let used = |calls, prompt_tokens, completion_tokens| CallReport {
+        usage: PageUsage { calls, prompt_tokens, completion_tokens, cost: None },
+        ..report(CallVerdict::Answered)
+    };
+    // What was reported; what is left of 500 calls and 50,000 tokens; what the next call is expected to take.
+    let cases: [(&[CallReport], f64, f64, f64); 4] = [
+        (&[used(2, 300, 200), used(0, 100, 0)], 497.0, 49_400.0, 960.0),
+        // Without a figure the estimate stays what it was.
+        (&[used(1, 0, 0)], 496.0, 48_440.0, 960.0),
+        (&[used(1, 0, 60)], 495.0, 48_380.0, 870.0),
+        // No call was made.
+        (&[], 495.0, 48_380.0, 870.0),
+    ];
+    for (reports, calls, tokens, usual) in cases {
+        let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
+        limiter.ended(ticket, reports, now);
+        assert_near(limiter.calls.as_ref().unwrap().content(), calls);
+        assert_near(limiter.tokens.as_ref().unwrap().content(), tokens);
+        assert_near(limiter.usual_tokens, usual);
+    }
+}
+
+#[test]
+fn a_quicker_answer_counts_at_once_and_a_slower_one_little_by_little() {
+    // Mean and usual seconds before, how long the answer took; mean and usual seconds after.
+    let cases = [
+        ((0.0, 0.0), 2, (2.0, 2.0)),
+        ((2.0, 2.0), 4, (2.2, 2.02)),
+        ((3.0, 5.0), 1, (2.8, 2.8)),
+        ((4.0, 1.0), 1, (3.7, 1.0)),
+    ];
+    for (before, took, after) in cases {
+        let mut limiter = at_work(10.0, 10.0, 9);
+        (limiter.latency, limiter.usual_latency) = before;
+        limiter.answered(ticket(1, 1), Duration::from_secs(took));
+        assert_near(limiter.latency, after.0);
+        assert_near(limiter.usual_latency, after.1);
+    }
+}
+
+#[test]
+fn an_answer_widens_the_window_by_the_whole_table() {
+    // Window, ceiling, calls in flight, rounds near the ceiling, growth, answers since the last try; the same of
+    // window, growth and answers afterwards.
+    let cases = [
+        // Near the ceiling as many rounds as it was confirmed.
+        ((10.0, 10.0, 9, 4.0, 1.0, 38.0), (10.0, 1.0, 39.0)),
+        ((10.0, 10.0, 9, 4.0, 1.0, 39.0), (11.0, 1.0, 0.0)),
+        // Below it one round, the more at once the farther it goes.
+        ((8.0, 10.0, 8, 4.0, 1.0, 7.0), (9.0, 1.0, 0.0)),
+        ((4.0, 10.0, 4, 4.0, 4.0, 3.0), (8.0, 8.0, 0.0)),
+        // Above it, too.
+        ((12.0, 10.0, 12, 4.0, 1.0, 10.0), (12.0, 1.0, 11.0)),
+        ((12.0, 10.0, 12, 4.0, 1.0, 11.0), (13.0, 2.0, 0.0)),
+        // Never above the most.
+        ((98.0, 50.0, 98, 1.0, 8.0, 97.0), (100.0, 16.0, 0.0)),
+        ((100.0, 50.0, 100, 1.0, 8.0, 3.0), (100.0, 8.0, 3.0)),
+        // What is not used is not widened.
+        ((10.0, 10.0, 8, 4.0, 1.0, 39.0), (10.0, 1.0, 39.0)),
+    ];
+    for (before, after) in cases {
+        let (window, ceiling, in_flight, care, growth, credit) = before;
+        let mut limiter = Limiter { growth, care, credit, ..at_work(window, ceiling, in_flight) };
+        limiter.answered(ticket(1, 1), Duration::from_secs(1));
+        assert_eq!((limiter.window, limiter.growth, limiter.credit), after, "{before:?}");
+    }
+}
+
+#[test]
+fn slow_answers_stop_the_growth() {
+    // Milliseconds that answers take and usually took; whether the window may go on growing.
+    for (takes, usually, grows) in
+        [(1_000, 1_000, true), (10_000, 1_000, false), (1_000, 100, false), (20_000, 10_000, true)]
+    {
+        let (takes, usually) = (Duration::from_millis(takes), Duration::from_millis(usually));
+        let mut limiter = at_work(10.0, 10.0, 9);
+        (limiter.latency, limiter.usual_latency) = (takes.as_secs_f64(), usually.as_secs_f64());
+        limiter.answered(ticket(1, 1), takes);
+        assert_eq!(limiter.credit > 0.0, grows, "{takes:?} instead of {usually:?}");
+    }
+}
+
+#[test]
+fn many_strained_calls_among_the_last_shrink_the_window() {
+    // How many calls strained the endpoint, how many were then answered, how many strained it after that; their
+    // number, where the window shrank at the fifth; the window afterwards.
+    let cases = [
+        (7, 0, 0, 6, 20.0),
+        (8, 0, 0, 6, 15.0),
+        (7, 10, 1, 6, 15.0),
+        // More than 32 calls ago is long ago.
+        (7, 26, 1, 6, 20.0),
+        // What was sent before the window shrank says nothing of it.
+        (8, 0, 0, 5, 20.0),
+        (8, 0, 0, 4, 20.0),
+    ];
+    for (strained, answered, again, number, window) in cases {
+        // Calls that do not fill the window do not widen it.
+        let mut limiter = Limiter { shrunk_at: 5, ..at_work(20.0, 20.0, 0) };
+        for (count, verdict) in
+            [(strained, CallVerdict::Strained), (answered, CallVerdict::Answered), (again, CallVerdict::Strained)]
+        {
+            (0..count).for_each(|_| limiter.ended(ticket(number, 1), &[report(verdict)], Instant::now()));
+        }
+        assert_near(limiter.window, window);
+    }
+}
+
+#[test]
+fn refusals_move_the_window_by_the_whole_table() {
+    // Ceiling, rounds near it, whether it was refused before, calls in flight with the refused one; window and rounds.
+    let cases = [
+        // Near the old ceiling it is confirmed.
+        ((12.0, 4.0, 0, 12), (11.0, 8.0)),
+        ((12.0, 16.0, 0, 12), (11.0, 16.0)),
+        // Elsewhere it is a new one.
+        ((20.0, 4.0, 0, 12), (11.0, 1.0)),
+        // Refused again without an answer in between: a quarter less at least.
+        ((20.0, 4.0, 1, 19), (15.0, 1.0)),
+        ((20.0, 4.0, 1, 6), (5.0, 1.0)),
+    ];
+    for (before, after) in cases {
+        let (ceiling, care, refused_in_a_row, in_flight) = before;
+        let mut limiter = Limiter { care, refused_in_a_row, refused: vec![1, 2], ..at_work(20.0, ceiling, 19) };
+        limiter.refused(ticket(3, in_flight), None, Instant::now());
+        assert_eq!((limiter.window, limiter.care), after, "{before:?}");
+        assert_near(limiter.ceiling, after.0);
+    }
+}
+
+#[test]
+fn refusals_now_and_then_are_chance() {
+    let spread = |span: u64| -> Vec<u64> { (0..7).map(|n| n * 4).chain([span]).collect() };
+    let cases = [
+        (vec![1, 2], false),
+        (vec![1, 2, 3], true),
+        (vec![1, 2, 4], false),
+        (spread(31), true),
+        (spread(32), false),
+        (spread(31)[..7].to_vec(), false),
+    ];
+    for (numbers, are) in cases {
+        assert_eq!(are_refused(&numbers), are, "{numbers:?}");
+    }
+    // Only so many are kept, the latest.
+    let mut limiter = at_work(20.0, 20.0, 19);
+    for number in 1..=40 {
+        limiter.refused(ticket(number * 100, 5), None, Instant::now());
+        let oldest = number.saturating_sub(KEPT as u64) + 1;
+        let kept: Vec<u64> = (oldest..=number).map(|number| number * 100).collect();
+        assert_eq!(limiter.refused, kept);
+    }
+    assert_near(limiter.window, 20.0);
 }
