@@ -240,8 +240,10 @@ mod tests {
         for (limits, needed, expected) in [
             (none, now, 10),
             (LedgerLimits { age: Some(Duration::from_hours(24 * 7 + 1)), ..none }, now, 7),
+            (LedgerLimits { age: Some(Duration::from_hours(24 * 7)), ..none }, now, 7),
             (LedgerLimits { bytes: Some(4 * size), ..none }, now, 4),
             (LedgerLimits { bytes: Some(4 * size), ..none }, before(6), 6),
+            (LedgerLimits { bytes: Some(4 * size), ..none }, before(6).after(USE_GRAIN), 6),
             (LedgerLimits { bytes: Some(0), age: Some(Duration::ZERO) }, now, 0),
         ] {
             fill();
@@ -268,6 +270,15 @@ mod tests {
             )
             .unwrap();
         assert_eq!(left(), [10], "reading is using");
+    }
+
+    #[test]
+    fn either_limit_is_a_limit() {
+        for (bytes, hours, none) in [(None, None, true), (Some(0), None, false), (None, Some(0), false)] {
+            let age = hours.map(Duration::from_hours);
+            assert_eq!(LedgerLimits { bytes, age }.are_none(), none, "{bytes:?} {age:?}");
+        }
+        assert!(!LedgerLimits::default().are_none());
     }
 
     #[test]

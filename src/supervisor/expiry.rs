@@ -85,3 +85,44 @@ pub(super) async fn set_all_expiries(
     }
     Ok(wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ClockReading, Uptime};
+    use crate::task::test_record;
+
+    #[test]
+    fn an_expiry_is_put_right_where_it_is_wrong_by_more_than_a_minute() {
+        let (day, ttl) = (Duration::from_hours(24), Duration::from_hours(1));
+        let (clock, uptime) = (TaskClock::default(), Uptime::now());
+        let now = Timestamp::now();
+        for (said, uptime) in [(now.before(10 * day), uptime), (now.after(ttl), uptime.after(ttl))] {
+            clock.set(ClockReading { said, ahead: Duration::ZERO, asked: uptime, answered: uptime });
+        }
+        // It ended while the clock was ten days behind.
+        let finished = now.before(10 * day).after(Duration::from_secs(60));
+        let (late, soon) = (Duration::from_secs(61), Duration::from_secs(60));
+        for own_ttl in [None, Some(7_200)] {
+            let right = finished.after(10 * day + own_ttl.map_or(ttl, Duration::from_secs));
+            for (stamped, is_wrong) in [
+                (right.before(10 * day), true),
+                (right.before(late), true),
+                (right.before(soon), false),
+                (right, false),
+                (right.after(soon), false),
+                (right.after(late), true),
+            ] {
+                let mut record =
+                    TaskRecord { finished_at: Some(finished), expires_at: Some(stamped), ..test_record(1) };
+                record.options.ttl = own_ttl;
+                assert_eq!(set_expiry(&mut record, &clock, ttl), is_wrong, "{stamped:?} for {right:?}");
+                assert_eq!(record.expires_at, Some(if is_wrong { right } else { stamped }));
+            }
+        }
+        // What has not ended does not expire.
+        let mut running = test_record(1);
+        assert!(!set_expiry(&mut running, &clock, ttl) && running.expires_at.is_none());
+        assert!(!has_expired(&running, &clock, ttl));
+    }
+}
