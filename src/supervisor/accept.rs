@@ -194,9 +194,12 @@ mod tests {
     }
 
     fn acceptance(lost_answers: u32) -> (tempfile::TempDir, Acceptance) {
-        let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::in_memory().unwrap();
-        let store = Arc::new(Lossy { store, lost_answers: AtomicU32::new(lost_answers) });
+        acceptance_of(Arc::new(Lossy { store, lost_answers: AtomicU32::new(lost_answers) }))
+    }
+
+    fn acceptance_of(store: Arc<Lossy>) -> (tempfile::TempDir, Acceptance) {
+        let dir = tempfile::tempdir().unwrap();
         let blob = LocalBlob::open(dir.path()).unwrap();
         (dir, Acceptance { store, blob })
     }
@@ -242,6 +245,19 @@ mod tests {
             assert_eq!(first.unwrap().record.id, record.id, "{lost_answers}: it has landed, so it is accepted");
             assert_eq!(to.blob.names("tasks").unwrap(), [record.id.to_string()], "one task, one folder");
             assert_eq!(manifest::read(&to.blob, record.id).unwrap(), Some(record), "before its id is told");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_is_asked_three_times_and_then_what_landed_is_accepted() {
+        for (lost_answers, left) in [(0, 0), (2, 0), (3, 0), (10, 7)] {
+            let store =
+                Arc::new(Lossy { store: EmbeddedStore::in_memory().unwrap(), lost_answers: lost_answers.into() });
+            let (_dir, to) = acceptance_of(Arc::clone(&store));
+            let record = TaskRecord { idempotency: Some("key".into()), ..equal_record() };
+            let accepted = submit(&to, &record).await.unwrap();
+            assert_eq!((accepted.record.id, accepted.reused), (record.id, false), "{lost_answers}");
+            assert_eq!(store.lost_answers.load(Ordering::SeqCst), left, "{lost_answers}");
         }
     }
 

@@ -140,11 +140,18 @@ mod tests {
         for _ in 0..2 {
             pair(&own, &blob, false).await.unwrap();
         }
+        let places = |blob: &LocalBlob| blob.store().unwrap().unwrap().places;
+        assert_eq!(places(&blob).len(), 1);
+        let moved = StoreMark { places: vec!["elsewhere".into()], ..blob.store().unwrap().unwrap() };
+        blob.give_to_store(blob.store().unwrap().as_ref(), moved).unwrap();
+        pair(&own, &blob, false).await.unwrap();
+        assert_eq!(places(&blob).len(), 2, "where it was before stays known");
         pair(&memory, &blob, false).await.unwrap();
         let refused = pair(&other, &blob, false).await.unwrap_err().to_string();
         assert!(refused.contains("another task store") && refused.contains("--rebuild"), "{refused}");
         assert_eq!(blob.store().unwrap().unwrap().id, own.identity().await.unwrap().unwrap().id.unwrap());
         pair(&other, &blob, true).await.unwrap();
+        assert_eq!(places(&blob).len(), 1, "the places of another store are not its own");
         let refused = pair(&own, &blob, true).await.unwrap_err().to_string();
         assert!(!refused.contains("--rebuild"), "what has tasks of its own takes no other's place: {refused}");
     }

@@ -346,4 +346,15 @@ mod tests {
         assert_ne!(other(Some("ann"), "aa"), other(Some("bob"), "aa"));
         assert_ne!(idempotency(Some("ann"), "k"), idempotency(Some("bob"), "k"));
     }
+
+    #[test]
+    fn a_full_disk_is_said_as_that() {
+        use std::io::ErrorKind;
+        for (kind, expected) in
+            [(ErrorKind::StorageFull, code::DISK_FULL), (ErrorKind::PermissionDenied, code::STORAGE_FAILED)]
+        {
+            let failure = storage_failure("the PDF cannot be stored", &kind.into());
+            assert_eq!(failure.code, expected, "{failure:?}");
+        }
+    }
 }

@@ -296,6 +296,12 @@ mod tests {
         assert!(accounts.admit(Some("ann"), pages(99), limits).is_ok());
         let left = Amount { tasks: 1, pages: 1, bytes: 4 };
         assert_eq!((accounts.tenant_of(first.id), accounts.held.len(), accounts.sums["ann"]), ("", 1, left));
+        let second = of("ann", 7);
+        accounts.add(&second);
+        accounts.add(&of("ann", 20));
+        assert_eq!(accounts.tenant_of(second.id), "ann");
+        accounts.remove(second.id);
+        assert_eq!(accounts.sums["ann"], Amount { tasks: 2, pages: 21, bytes: 8 });
     }
 
     #[test]
@@ -313,6 +319,9 @@ mod tests {
         assert!(accounts.grow(&one, 87, limits).unwrap_err().contains("of 100 allowed"));
         assert!(accounts.grow(&two, 11, limits).is_err() && accounts.grow(&two, 10, limits).is_ok());
         assert!(accounts.grow(&one, 101, limits).unwrap_err().contains("more bytes than"), "it never fits");
+        let exactly = accounts.grow(&one, 100, limits).unwrap_err();
+        assert!(exactly.contains("14 bytes in unfinished"), "it fits once the others are over: {exactly}");
+        assert_eq!(accounts.uploads(), 2);
         drop(one);
         assert_eq!(accounts.uploads(), 1);
         assert!(accounts.admit(Some("ann"), upload(86), limits).is_ok());
@@ -322,7 +331,7 @@ mod tests {
         assert_eq!(accounts.uploads(), 1, "a message about it is under way");
         drop(shared);
         let unnamed = accounts.begin(None, 1 << 40);
-        assert_eq!(accounts.uploads(), 1);
+        assert_eq!((accounts.uploads(), accounts.uploads.len()), (1, 1), "what is over is forgotten");
         assert!(accounts.grow(&unnamed, 1 << 41, limits).is_ok(), "without keys the server's limits apply");
         assert!(accounts.admit(None, upload(1 << 41), limits).is_ok());
     }
@@ -336,7 +345,7 @@ mod tests {
         waiting.push(ids[5], "");
         waiting.add_found([ids[6], ids[7], ids[0]].into_iter());
         waiting.remove(ids[1]);
-        assert_eq!(waiting.len(), 7);
+        assert!(waiting.len() == 7 && !waiting.is_empty());
         let mut next = || waiting.pop(|_| true);
         let order = [6, 7, 0, 4, 5, 2, 3].map(|at| Some(ids[at]));
         assert_eq!(order.map(|_| next()), order);
