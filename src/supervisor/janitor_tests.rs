@@ -64,6 +64,11 @@ async fn pages_that_a_running_task_counts_on_stay_and_others_go() {
     used(2, 8);
     let mut record = test_record(now.before(HOUR * 5).as_millis());
     create(&janitor, &record).await;
+    // What has ended counts on nothing.
+    let mut over = test_record(now.before(HOUR * 9).as_millis());
+    over.take(TaskStep::Complete, now, HOUR).unwrap();
+    create(&janitor, &over).await;
+    folder(&janitor, &over);
     for status in [TaskStatus::Pending, TaskStatus::Processing] {
         janitor.measured = None;
         janitor.sweep().await.unwrap();
@@ -91,7 +96,8 @@ async fn what_has_expired_does_not_come_back_and_what_has_not_does() {
     let now = Timestamp::now();
     let (expired, kept) = (ended(now.before(HOUR * 2)), ended(now));
     let mut waiting = test_record(now.as_millis());
-    waiting.idempotency = Some("key".into());
+    (waiting.idempotency, waiting.owner, waiting.status) =
+        (Some("key".into()), Some("dead#1".into()), TaskStatus::Processing);
     for record in [&expired, &kept, &waiting] {
         folder(&janitor, record);
     }
@@ -101,6 +107,8 @@ async fn what_has_expired_does_not_come_back_and_what_has_not_does() {
     assert!(janitor.store.expired(now.after(HOUR * 24), 9).await.unwrap().iter().all(|id| *id == kept.id));
     assert!(!janitor.blob.path(&expired.work_dir).unwrap().exists());
     assert_eq!(janitor.store.get(kept.id).await.unwrap(), kept);
+    let back = janitor.store.get(waiting.id).await.unwrap();
+    assert_eq!((back.status, back.owner), (TaskStatus::Pending, None), "it is taken up anew");
     // Who asks again under the same key gets the same task.
     let again = TaskRecord { id: TaskId::generate(), ..waiting.clone() };
     let again = Create { record: again, operation: Uuid::now_v7(), reuse: false };
@@ -128,7 +136,44 @@ async fn more_than_a_batch_of_what_stays_does_not_hide_what_goes() {
             std::fs::create_dir_all(file.join("source.pdf")).unwrap();
         }
     }
-    janitor.sweep().await.unwrap();
+    assert_eq!(janitor.sweep().await.unwrap().removed, 1);
     assert!(!janitor.blob.path(&last.work_dir).unwrap().exists());
     assert!(janitor.store.expired(now, BATCH * 2).await.unwrap().len() == BATCH + 5);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_had_in_flight_stays_until_its_tasks_went_on_or_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut janitor = janitor(dir.path(), LedgerLimits { bytes: None, age: None });
+    let now = Timestamp::now();
+    let waiting = TaskRecord { epoch: 3, ..test_record(now.as_millis()) };
+    let (over, gone) = (ended(now), test_record(now.as_millis()));
+    for record in [&waiting, &over] {
+        create(&janitor, record).await;
+        folder(&janitor, record);
+    }
+    // A file of the process that was reading these tasks in these epochs.
+    let flights = |process: char, flights: &[(&TaskRecord, u64)]| {
+        let name = flights_key(&format!("one#{}", process.to_string().repeat(32)));
+        let slot = |(record, epoch): &(&TaskRecord, u64)| {
+            let numbers = [1_u32.to_le_bytes(), 2_u32.to_le_bytes()].concat();
+            [record.id.as_bytes(), epoch.to_le_bytes().as_slice(), &numbers].concat()
+        };
+        janitor.blob.put(&name, &flights.iter().map(slot).collect::<Vec<_>>().concat(), Durability::Cached).unwrap();
+        name
+    };
+    let cases = [
+        (flights('1', &[(&waiting, 3)]), true),
+        (flights('2', &[(&waiting, 2)]), false),
+        (flights('3', &[(&over, 1)]), false),
+        (flights('4', &[(&gone, 1)]), false),
+        (flights('5', &[(&gone, 1), (&waiting, 4), (&over, 1)]), true),
+        (flights('6', &[]), false),
+        (flights('7', &[(&gone, 1)]), true),
+    ];
+    janitor.owner = format!("one#{}", "7".repeat(32));
+    janitor.sweep().await.unwrap();
+    for (name, stays) in cases {
+        assert_eq!(janitor.blob.get(&name).unwrap().is_some(), stays, "{name}");
+    }
 }
