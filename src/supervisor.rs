@@ -27,6 +27,7 @@ mod deletion;
 mod draft;
 mod expiry;
 mod handle;
+mod holds;
 mod janitor;
 mod leases;
 mod manifest;

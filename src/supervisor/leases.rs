@@ -3,10 +3,10 @@
 //! Every few seconds the supervisor renews its leases in one go, looks for tasks that nobody runs, and reads the records
 //! of tasks that somebody here watches and somebody else runs.
 //!
-//! A lease is counted here from before the renewing was asked for and ends [a margin](lease_end) before it ends in the
-//! store; after that no attempt begins until it is renewed. One exception: as long as no other process is known to the
-//! store, nor lives on the same blob store, nobody is there to take the tasks over, so they go on while the store is
-//! away. A process that comes up during such an outage is noticed by its name's lock within one round.
+//! A lease is counted here from before the renewing was asked for and ends [a margin](super::holds::lease_end) before it
+//! ends in the store; after that no attempt begins until it is renewed. One exception: as long as no other process is
+//! known to the store, nor lives on the same blob store, nobody is there to take the tasks over, so they go on while the
+//! store is away. A process that comes up during such an outage is noticed by its name's lock within one round.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::actor::{Slot, Supervisor};
 use super::expiry::set_expiry;
+use super::holds::{Hold, attributable, hold, lease_end, look_ahead};
 use super::manifest;
 use super::records::{restore, write_once};
 use super::registry::Processors;
@@ -26,7 +27,7 @@ use crate::failpoint;
 use crate::metrics;
 use crate::pool::{Lease, read_flights};
 use crate::processor::Processor;
-use crate::store::{LeaseChange, Renewal, Renewed, StoreError, TaskStore, Update, node_of};
+use crate::store::{LeaseChange, Renewed, StoreError, TaskStore, Update, node_of};
 use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
 
 /// How often a store that is not shared is looked through for tasks that nobody runs.
@@ -35,13 +36,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const RENEW_AGAIN: Duration = Duration::from_millis(500);
 /// How often watched tasks that run elsewhere are read.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// Tasks that are taken note of at once when there is room.
-const LOOK_AHEAD: usize = 5_000;
-
-/// When a lease that was asked for at `asked` ends for its owner: a fifth of its length early.
-fn lease_end(asked: Uptime, length: Duration) -> Uptime {
-    asked.after(length * 4 / 5)
-}
 
 impl Supervisor {
     /// The hold on a task that is being taken up now.
@@ -55,11 +49,7 @@ impl Supervisor {
     /// How often the process died while it read a page, by page, as far as the page can have been the cause: of what was
     /// counted where PDFs were opened in the process itself, or before that made a difference, nothing counts here.
     pub(super) fn crashes(&self, record: &TaskRecord, processor: &dyn Processor) -> BTreeMap<u32, u32> {
-        let mut crashes = record.crashes.clone();
-        if self.readers.are_processes() {
-            crashes.retain(|page, _| *page != 0 && !processor.is_isolated());
-        }
-        crashes
+        attributable(record.crashes.clone(), self.readers.are_processes(), processor.is_isolated())
     }
 
     /// Begins the round of renewing and looking, and goes on with it.
@@ -132,10 +122,8 @@ impl Supervisor {
         if self.draining {
             return;
         }
-        // Those that run here are among what is found, and what cannot be run here is found again and again: neither must
-        // hide what does not run anywhere.
-        let most = if self.waiting.is_empty() { LOOK_AHEAD } else { self.options.max_active + self.active.len() };
-        let most = most + self.unreadable.len() + self.homeless.len();
+        let passed_over = self.unreadable.len() + self.homeless.len();
+        let most = look_ahead(!self.waiting.is_empty(), self.options.max_active, self.active.len(), passed_over);
         let (store, owner) = (Arc::clone(&self.store), self.owner.clone());
         let found = async move { store.unclaimed(&owner, most).await };
         ctx.spawn(found.into_actor(self).map(move |found, this, ctx| match found {
@@ -155,25 +143,23 @@ impl Supervisor {
             let Some(running) = self.running_mut(*id).filter(|running| running.draft.record().epoch == *epoch) else {
                 continue;
             };
-            match renewal {
-                Renewal::Held { cancel_requested, .. } => {
+            // A write under way will find out.
+            let writing = running.draft.writing().is_some();
+            let hold = hold(*renewal, running.draft.record().cancel_requested);
+            let reconcile = match hold {
+                Hold::Renewed { cancel } => {
                     running.lease.set(end);
-                    if *cancel_requested && !running.draft.record().cancel_requested {
-                        self.reconcile(*id, ctx);
-                    }
+                    cancel
                 }
-                Renewal::Lost | Renewal::Missing => {
-                    let writing = running.draft.writing().is_some();
-                    if *renewal == Renewal::Lost {
-                        // Nothing more begins until it is known whose it is.
-                        running.lease.set(Some(asked));
-                    }
-                    lost |= *renewal == Renewal::Missing;
-                    // A write under way will find out.
-                    if !writing {
-                        self.reconcile(*id, ctx);
-                    }
+                Hold::Lost => {
+                    running.lease.set(Some(asked));
+                    !writing
                 }
+                Hold::Missing => !writing,
+            };
+            lost |= hold == Hold::Missing;
+            if reconcile {
+                self.reconcile(*id, ctx);
             }
         }
         // A store that comes back may have lost more than what runs here.
@@ -404,18 +390,38 @@ pub(crate) fn flights_key(owner: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blob::Durability;
+    use crate::clock::Timestamp;
+    use crate::store::EmbeddedStore;
+    use crate::task::test_record;
 
-    /// An owner that believes in its lease longer than the store does makes calls that another one makes, too.
-    #[test]
-    fn a_lease_ends_for_its_owner_before_it_ends_in_the_store() {
-        let asked = Uptime::now();
-        for seconds in [1, 2, 15, 3_600] {
-            let length = Duration::from_secs(seconds);
-            // The store counts from when it was asked, or later.
-            let left = asked.after(length).since(lease_end(asked, length));
-            assert!(left >= length / 10, "{length:?}: {left:?} before it ends in the store");
-            // Renewed every third of it, it does not end in between.
-            assert!(lease_end(asked, length).since(asked) > length / 3 * 2, "{length:?}");
-        }
+    const DAY: Duration = Duration::from_hours(24);
+
+    /// Claims a task whose record is lost, in a process that has no processor for it.
+    async fn claimed_without_record(
+        copy: &TaskRecord,
+    ) -> (Result<Claimed, StoreError>, Result<TaskRecord, StoreError>) {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let store: Arc<dyn TaskStore> = Arc::new(EmbeddedStore::in_memory().unwrap());
+        blob.put(&copy.pdf_path, b"pdf", Durability::Cached).unwrap();
+        manifest::keep(&blob, copy, Durability::Cached).unwrap();
+        let clock = (TaskClock::default(), DAY);
+        let claimed = claim(Arc::clone(&store), blob, copy.id, "new#1".into(), clock, Processors::default()).await;
+        (claimed, store.get(copy.id).await)
+    }
+
+    #[tokio::test]
+    async fn a_waiting_task_whose_record_is_lost_is_made_again_and_one_that_ended_is_not() {
+        let begun = TaskRecord { owner: Some("dead#1".into()), status: TaskStatus::Processing, ..test_record(1) };
+        let (claimed, stored) = claimed_without_record(&begun).await;
+        assert!(matches!(claimed, Ok(Claimed::NoProcessor(_))));
+        let stored = stored.unwrap();
+        assert_eq!((stored.id, stored.status, stored.owner), (begun.id, TaskStatus::Pending, None));
+        let mut ended = test_record(1);
+        ended.take(TaskStep::Cancel, Timestamp::now(), DAY).unwrap();
+        let (claimed, stored) = claimed_without_record(&ended).await;
+        assert!(matches!(claimed, Err(StoreError::NotFound)), "the janitor brings it back as what it is");
+        assert!(matches!(stored, Err(StoreError::NotFound)));
     }
 }
