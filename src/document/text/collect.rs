@@ -182,7 +182,10 @@ impl Collector {
                 line.add(piece, artifact);
             }
             _ if piece.text.is_blank() => {}
-            _ => self.lines.push(OpenLine::new(piece, run.direction, artifact, self.field)),
+            _ => {
+                let line = OpenLine::new(piece, run.direction, artifact, self.field, self.lines.last());
+                self.lines.push(line);
+            }
         }
     }
 

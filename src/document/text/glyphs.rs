@@ -31,7 +31,8 @@ const COVERED: f64 = 0.5;
 
 /// Puts accents that are drawn over letters, before or after them, into these.
 pub(super) fn compose_accents(pieces: &mut Vec<Piece>) {
-    let is_accent = |piece: &Piece| matches!(piece.text, Text::One(c) if mark_of(c).is_some());
+    let may_be = |c: char| c >= '\u{a8}' || matches!(c, '`' | '^' | '~');
+    let is_accent = |piece: &Piece| matches!(piece.text, Text::One(c) if may_be(c) && mark_of(c).is_some());
     if !pieces.iter().any(is_accent) {
         return;
     }

@@ -71,14 +71,15 @@ impl<'a> Joining<'a> {
 
     fn push(&mut self, word: &Word, glued: bool) {
         let (style, link) = (self.style(word), self.link(word));
-        let Some(last) = self.inline.runs.last_mut() else {
-            return self.inline.push(word.text.as_str(), style, link);
-        };
-        if !glued {
+        if let Some(last) = self.inline.runs.last_mut() {
             // A space looks like its neighbours when they look alike.
             if last.style == style && last.link.as_deref() == link {
-                last.text.push(' ');
-            } else {
+                if !glued {
+                    last.text.push(' ');
+                }
+                return last.text.push_str(&word.text);
+            }
+            if !glued {
                 self.inline.push(" ", RunStyle::default(), None);
             }
         }

@@ -86,6 +86,8 @@ pub(super) struct OpenLine {
     field: bool,
 }
 
+/// Lines have so many glyphs, or fewer, mostly.
+const USUAL_GLYPHS: usize = 96;
 /// Words smaller than this much of their neighbour are another text: the caption of a large number.
 const CAPTION: f64 = 0.45;
 /// Word processors raise exponents by as much as this of the size.
@@ -96,10 +98,13 @@ const OVERLAP: f64 = 3.0;
 const DRAWN_AGAIN: f64 = 0.45;
 
 impl OpenLine {
-    pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool, field: bool) -> Self {
+    /// A line that begins with a glyph, and will perhaps have as many as the one `before`.
+    pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool, field: bool, before: Option<&Self>) -> Self {
         let Piece { start, end, baseline, size, .. } = piece;
         let right_to_left = piece.text.is_right_to_left();
-        Self { pieces: vec![piece], start, end, reach: end, baseline, size, direction, right_to_left, artifact, field }
+        let mut pieces = Vec::with_capacity(before.map_or(0, |line| line.pieces.len()).clamp(4, USUAL_GLYPHS));
+        pieces.push(piece);
+        Self { pieces, start, end, reach: end, baseline, size, direction, right_to_left, artifact, field }
     }
 
     pub(super) const fn is_field(&self) -> bool {
@@ -108,9 +113,15 @@ impl OpenLine {
 
     /// Whether a glyph belongs to this line. A smaller or raised glyph (an index, a mark) does.
     pub(super) fn takes(&self, piece: &Piece, direction: (f64, f64)) -> bool {
+        // As nearly all do.
+        let gap = piece.start - self.end;
+        let goes_on = piece.start > self.start && gap.abs() < piece.size;
+        #[allow(clippy::float_cmp, reason = "what is nearly equal is looked at below")]
+        if goes_on && piece.baseline == self.baseline && piece.size == self.size && direction == self.direction {
+            return true;
+        }
         let larger = self.size.max(piece.size);
         let same_way = self.direction.0 * direction.0 + self.direction.1 * direction.1 > 0.99;
-        let gap = piece.start - self.end;
         let same_line = self.is_level_with(piece, gap);
         let follows = gap > -larger * if piece.size < self.size { OVERLAP } else { 1.5 }
             && gap < larger * 3.0
@@ -386,7 +397,7 @@ mod tests {
                 match &mut open {
                     Some(line) if line.takes(&piece, (1.0, 0.0)) => line.add(piece, false),
                     Some(_) => panic!("{c} is of another line"),
-                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, false)),
+                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, false, None)),
                 }
             }
         }

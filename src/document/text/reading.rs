@@ -141,9 +141,13 @@ struct Cut {
 /// The gutter that parts the most of a page.
 fn best_cut(units: &[Unit], of: &[usize]) -> Option<Cut> {
     let mut gutters: Vec<f64> = Vec::new();
+    // They are sorted by their baselines, so that what stands beside one is near it in the list.
+    let tallest = of.iter().map(|at| units[*at].bottom - units[*at].top).fold(0.0, f64::max);
     for &left in of {
         let unit = &units[left];
-        let beside = of.iter().map(|at| &units[*at]).filter(|other| other.start > unit.end && other.is_beside(unit));
+        let from = of.partition_point(|at| units[*at].baseline < unit.top - tallest);
+        let near = of[from..].iter().map(|at| &units[*at]).take_while(|other| other.baseline <= unit.bottom + tallest);
+        let beside = near.filter(|other| other.start > unit.end && other.is_beside(unit));
         let next = beside.map(|other| other.start).fold(f64::MAX, f64::min);
         if next < f64::MAX && next - unit.end >= unit.size * GUTTER {
             gutters.push(f64::midpoint(unit.end, next));

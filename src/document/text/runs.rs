@@ -59,13 +59,28 @@ impl Runs {
             a.goes_like(b) && (level || drop > 0.0 && drop < a.size * 12.0 && overlap)
         };
         for column in lines.chunk_by(|a, b| goes_on(a, b)) {
-            let near =
-                |a: &Line, b: &Line| same_size(a, b) && (0.0..a.size * MOST_DROP).contains(&(b.baseline - a.baseline));
+            let near = |a: &Line, b: &Line| {
+                same_size(a.size, b.size) && (0.0..a.size * MOST_DROP).contains(&(b.baseline - a.baseline))
+            };
+            let ends = Ends::of(column);
+            // By size, as that of most lines is one.
+            let mut reaches: Vec<(f64, (f64, f64))> = Vec::new();
             for run in column.chunk_by(|a, b| near(a, b)) {
                 let (alignment, is_list) = (alignment(run), is_list(run));
+                let mut own: Option<(f64, Option<f64>)> = None;
                 for line in run {
-                    let (left, right) = reach(column, run, line);
-                    of.push(Run { left, right, alignment, is_list });
+                    let known = reaches.iter().find(|(size, _)| *size == line.size).map(|(_, reach)| *reach);
+                    let (left, far) = known.unwrap_or_else(|| {
+                        let reach = ends.reach(column, line.size);
+                        reaches.push((line.size, reach));
+                        reach
+                    });
+                    let right = match own {
+                        Some((size, right)) if size == line.size => right,
+                        _ => own_right(run, line.size),
+                    };
+                    own = Some((line.size, right));
+                    of.push(Run { left, right: right.unwrap_or(far.max(line.end)), alignment, is_list });
                 }
             }
         }
@@ -82,20 +97,36 @@ impl Runs {
     }
 }
 
-/// From where to where the column of a line reaches: as far as lines of its own run, when several of them end there, else as
-/// the lines of its size above and below.
-fn reach(column: &[&Line], run: &[&Line], line: &Line) -> (f64, f64) {
-    let same: Vec<&&Line> = column.iter().filter(|other| same_size(other, line)).collect();
-    let left = same.iter().map(|of| of.start).fold(f64::MAX, f64::min);
-    let farthest = |lines: &[&Line]| lines.iter().map(|of| of.end).fold(f64::MIN, f64::max);
-    let full = |lines: &[&Line], right: f64| lines.iter().filter(|of| of.end > right - line.size * 2.0).count();
-    let own = farthest(run);
-    if full(run, own) >= 3 || wraps(run, own) {
-        return (left, own);
+/// Where the lines of a column end, ascending.
+struct Ends(Vec<f64>);
+
+impl Ends {
+    fn of(lines: &[&Line]) -> Self {
+        let mut ends: Vec<f64> = lines.iter().map(|line| line.end).collect();
+        ends.sort_by(f64::total_cmp);
+        Self(ends)
     }
-    // A line that begins further in, and that no other one reaches as far as, spans more than its column.
-    let spans = |of: &Line| of.start > left + line.size && full(column, of.end) < 2;
-    (left, same.iter().filter(|of| !spans(of)).map(|of| of.end).fold(line.end, f64::max))
+
+    /// How many lines end farther right than this.
+    fn farther(&self, right: f64) -> usize {
+        self.0.len() - self.0.partition_point(|end| *end <= right)
+    }
+
+    /// From where to where lines of a size reach.
+    fn reach(&self, column: &[&Line], size: f64) -> (f64, f64) {
+        let same = || column.iter().filter(|other| same_size(other.size, size));
+        let left = same().map(|of| of.start).fold(f64::MAX, f64::min);
+        // A line that begins further in, and that no other one reaches as far as, spans more than its column.
+        let spans = |of: &Line| of.start > left + size && self.farther(of.end - size * 2.0) < 2;
+        (left, same().filter(|of| !spans(of)).map(|of| of.end).fold(f64::MIN, f64::max))
+    }
+}
+
+/// Where lines of a size in one run end, when several do there, or when they are broken there.
+fn own_right(run: &[&Line], size: f64) -> Option<f64> {
+    let own = run.iter().map(|of| of.end).fold(f64::MIN, f64::max);
+    let full = run.iter().filter(|of| of.end > own - size * 2.0).count();
+    (full >= 3 || wraps(run, own)).then_some(own)
 }
 
 /// Whether lines are broken where the next word has no room, so that they end at `right` and not before.
@@ -107,8 +138,8 @@ fn wraps(run: &[&Line], right: f64) -> bool {
     run.len() >= 3 && run.windows(2).filter(has_room).count() * 5 < run.len()
 }
 
-fn same_size(a: &Line, b: &Line) -> bool {
-    (a.size - b.size).abs() < a.size * 0.1
+fn same_size(a: f64, b: f64) -> bool {
+    (a - b).abs() < a * 0.1
 }
 
 /// How far a list of places is spread: the mean distance from their median.
@@ -120,22 +151,25 @@ fn spread(mut places: Vec<f64>) -> f64 {
 }
 
 fn alignment(run: &[&Line]) -> Alignment {
+    if run.len() < 3 {
+        return Alignment::Left;
+    }
     let size = run[0].size;
-    let of = |place: fn(&Line) -> f64| spread(run.iter().map(|line| place(line)).collect());
-    let (starts, ends) = (of(|line| line.start), of(|line| line.end));
-    let middles = of(|line| f64::midpoint(line.start, line.end));
     let mut sorted: Vec<f64> = run.iter().map(|line| line.start).collect();
     sorted.sort_by(f64::total_cmp);
     let together = sorted.chunk_by(|a, b| b - a < size * 0.3).map(<[f64]>::len).max().unwrap_or(0);
     // First lines that are set in, and lists, begin at two or three places.
-    if run.len() < 3 || together * 5 >= run.len() * 2 || starts < size * 0.5 {
-        Alignment::Left
-    } else if ends < starts * 0.5 && ends < middles {
-        Alignment::Right
-    } else if middles < starts * 0.5 {
-        Alignment::Centre
-    } else {
-        Alignment::Left
+    if together * 5 >= run.len() * 2 {
+        return Alignment::Left;
+    }
+    let of = |place: fn(&Line) -> f64| spread(run.iter().map(|line| place(line)).collect());
+    let (starts, ends) = (of(|line| line.start), of(|line| line.end));
+    let middles = of(|line| f64::midpoint(line.start, line.end));
+    match () {
+        () if starts < size * 0.5 => Alignment::Left,
+        () if ends < starts * 0.5 && ends < middles => Alignment::Right,
+        () if middles < starts * 0.5 => Alignment::Centre,
+        () => Alignment::Left,
     }
 }
 
@@ -154,7 +188,7 @@ fn is_list(run: &[&Line]) -> bool {
 fn leadings(lines: &[&Line]) -> Vec<(f64, f64)> {
     let mut drops: Vec<(f64, f64)> = lines
         .windows(2)
-        .filter(|pair| same_size(pair[0], pair[1]) && pair[0].goes_like(pair[1]))
+        .filter(|pair| same_size(pair[0].size, pair[1].size) && pair[0].goes_like(pair[1]))
         .map(|pair| (pair[0].size, (pair[1].baseline - pair[0].baseline) / pair[0].size))
         .filter(|(_, drop)| (0.8..MOST_DROP).contains(drop))
         .collect();

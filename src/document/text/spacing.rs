@@ -36,12 +36,13 @@ const TRACKED_WORDS: f64 = 1.6;
 /// The gap that parts words of a line whose letters are all set apart from each other, in points, if it is one. Spaces in
 /// it are what sets the letters apart.
 pub(super) fn tracked_gap(pieces: &[Piece], size: f64) -> Option<f64> {
-    let letters: Vec<&Piece> = pieces.iter().filter(|piece| !piece.text.is_blank()).collect();
-    if letters.len() < FEWEST_LETTERS {
+    let mut drawn = pieces.iter().filter(|piece| !piece.text.is_blank());
+    let (first, second) = (drawn.next()?, drawn.next()?);
+    if second.start - first.end < TRACKED.start * size {
         return None;
     }
-    let first = letters[1].start - letters[0].end;
-    if first < TRACKED.start * size {
+    let letters: Vec<&Piece> = pieces.iter().filter(|piece| !piece.text.is_blank()).collect();
+    if letters.len() < FEWEST_LETTERS {
         return None;
     }
     let alphabetic = letters.iter().filter(|piece| piece.text.is_alphabetic()).count();
