@@ -145,8 +145,8 @@ impl Supervisor {
             };
             // A write under way will find out.
             let writing = running.draft.writing().is_some();
-            let hold = hold(*renewal, running.draft.record().cancel_requested);
-            let reconcile = match hold {
+            let found = hold(*renewal, running.draft.record().cancel_requested);
+            let reconcile = match found {
                 Hold::Renewed { cancel } => {
                     running.lease.set(end);
                     cancel
@@ -157,7 +157,7 @@ impl Supervisor {
                 }
                 Hold::Missing => !writing,
             };
-            lost |= hold == Hold::Missing;
+            lost |= found == Hold::Missing;
             if reconcile {
                 self.reconcile(*id, ctx);
             }
