@@ -143,13 +143,15 @@ async fn what_is_wrong_is_one_line() {
     let pdf = file(dir.path(), "a.pdf", book("Nobody", 1));
     let port = crate::support::redis_server::free_port();
     let nobody = format!("http://127.0.0.1:{port}");
+    let result = dir.path().join("x");
+    let result = result.to_str().unwrap();
     for (arguments, code, words) in [
         (&["health", "--server", &nobody][..], 1, "no server at http://127.0.0.1:"),
         (&["list", "--server", &nobody], 1, "no server at http://127.0.0.1:"),
         (&["submit", &pdf, "--server", &nobody], 1, "start one with bindery serve"),
         (&["list", "--server", "ftp://x"], 1, "write http://HOST:PORT"),
         (&["submit", &pdf, "--priority", "99"], 2, "-10 to 10"),
-        (&["submit", &pdf, &pdf, "-o", "x"], 2, "--out-dir"),
+        (&["submit", &pdf, &pdf, "-o", result], 2, "--out-dir"),
         (&["submit", "/no/such.pdf", "--server", &nobody], 1, "/no/such.pdf"),
     ] {
         let output = soon("an end", bindery(dir.path()).args(arguments).output()).await.unwrap();

@@ -52,14 +52,16 @@ async fn exit_codes_and_errors() {
     let (bad, good, namesake) = (bad.to_str().unwrap(), sample(), dir.path().join("sample.pdf"));
     std::fs::copy(&good, &namesake).unwrap();
     let (good, namesake) = (good.to_str().unwrap(), namesake.to_str().unwrap());
+    let out = dir.path().join("x");
+    let out = out.to_str().unwrap();
     for (arguments, code, error) in [
         (&["convert", bad][..], 1, "is not a PDF"),
         (&["convert", "/no/such.pdf"], 1, "/no/such.pdf: there is no such file"),
         (&["convert", good, "--pages", "13"], 1, "bad_page_range"),
         (&["convert", good, "--processor", "llm"], 2, "BINDERY_LLM_BASE_URL"),
         (&["convert", good, "--priority", "99"], 2, "-10 to 10"),
-        (&["convert", good, good, "-o", "x.md"], 2, "--out-dir"),
-        (&["convert", good, namesake, "--out-dir", "x"], 2, "same name"),
+        (&["convert", good, good, "-o", out], 2, "--out-dir"),
+        (&["convert", good, namesake, "--out-dir", out], 2, "same name"),
         (&["convert", good, "--listen", "127.0.0.1:1"], 2, "--listen is an option of serve"),
         (&["convert"], 2, "required"),
         (&["bind"], 2, "unrecognized"),
@@ -74,6 +76,7 @@ async fn exit_codes_and_errors() {
             assert_eq!(said.trim().lines().count(), 1, "{said}");
         }
     }
+    assert!(!Path::new(out).exists(), "what is refused writes nothing");
 }
 
 #[tokio::test]
