@@ -69,14 +69,15 @@ impl Runs {
                 let (alignment, is_list) = (alignment(run), is_list(run));
                 let mut own: Option<(f64, Option<f64>)> = None;
                 for line in run {
-                    let known = reaches.iter().find(|(size, _)| *size == line.size).map(|(_, reach)| *reach);
+                    let known =
+                        reaches.iter().find(|(size, _)| size.to_bits() == line.size.to_bits()).map(|(_, reach)| *reach);
                     let (left, far) = known.unwrap_or_else(|| {
                         let reach = ends.reach(column, line.size);
                         reaches.push((line.size, reach));
                         reach
                     });
                     let right = match own {
-                        Some((size, right)) if size == line.size => right,
+                        Some((size, right)) if size.to_bits() == line.size.to_bits() => right,
                         _ => own_right(run, line.size),
                     };
                     own = Some((line.size, right));
