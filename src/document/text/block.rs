@@ -80,6 +80,8 @@ pub(super) struct Open<'a> {
     pub(super) bold: bool,
     /// Whether a label and its value make its last line.
     pub(super) labelled: bool,
+    /// Whether it begins with a large letter, beside which its first lines stand.
+    pub(super) initial: bool,
 }
 
 impl<'a> Open<'a> {
@@ -96,6 +98,7 @@ impl<'a> Open<'a> {
             right: line.end,
             bold: is_bold(line),
             labelled: false,
+            initial: line.initial,
         }
     }
 

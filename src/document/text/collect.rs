@@ -264,17 +264,34 @@ fn dot(lines: &mut [Line], dots: &[Point]) {
     }
 }
 
+/// The label of a box to be ticked: what stands close behind it.
+fn label_of_box(lines: &[Line], value: &Line) -> Option<usize> {
+    let is_box = matches!(&value.words[..], [word] if matches!(word.text.as_str(), "☐" | "☑" | "☒"));
+    let is_label = |line: &Line| {
+        let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
+        level && line.goes_like(value) && (-0.5..2.5).contains(&((line.start - value.end) / line.size))
+    };
+    let labels = lines.iter().enumerate().filter(|(_, line)| is_box && !line.field && is_label(line));
+    labels.min_by(|a, b| a.1.start.total_cmp(&b.1.start)).map(|(at, _)| at)
+}
+
 /// Values of form fields are drawn after the page: each is put behind its label, which stands left of it.
 fn beside_labels(lines: &mut Vec<Line>) {
     let begin = lines.iter().position(|line| line.field).unwrap_or(lines.len());
     let mut values = lines.split_off(begin);
     // To look for all labels of a page full of fields would cost their square.
     let rest = values.split_off(values.len().min(MOST_FIELDS));
-    for value in values {
+    for mut value in values {
         let is_label = |line: &Line| {
             let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
             level && line.goes_like(&value) && line.end < value.start + value.size
         };
+        if let Some(label) = label_of_box(lines, &value) {
+            // They are one line, though their letters have other sizes.
+            value.baseline = lines[label].baseline;
+            lines.insert(label, value);
+            continue;
+        }
         let labels = lines.iter().enumerate().filter(|(_, line)| is_label(line));
         let label = labels.max_by(|a, b| a.1.end.total_cmp(&b.1.end)).map(|(at, _)| at);
         lines.insert(label.map_or(lines.len(), |at| at + 1), value);

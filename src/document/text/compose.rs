@@ -391,4 +391,115 @@ mod tests {
     fn an_empty_page_is_empty() {
         assert_eq!(page(&[]), PageContent::default());
     }
+
+    #[test]
+    fn a_sentence_goes_on_below_a_full_line_over_a_gap_and_other_looks() {
+        let full = "a line of as many words as there is room";
+        let more = "for and a few";
+        let short = |text: &str, at: i32| line(text, 72.0, 300.0 + 12.0 * f64::from(at), 10.0);
+        // Most of the page is set closer.
+        let close = || (10..20).map(|at| short("Notes end here, each in a line of its own.", at));
+        let two = |start: f64, drop: f64, style: Style, size: f64| {
+            let lines = [short(full, 0), styled(more, start, 300.0 + drop, size, style)];
+            write(&lines.into_iter().chain(close()).collect::<Vec<_>>())
+        };
+        let joined = format!("{full} {more}");
+        let plain = Style::default();
+        for (start, drop, style, size) in
+            [(72.0, 22.0, plain, 10.0), (92.0, 12.0, plain, 10.0), (72.0, 12.0, plain, 11.5)]
+        {
+            assert!(two(start, drop, style, size).starts_with(&joined), "{start} {drop} {size}");
+        }
+        // But not far below, in a column of its own, or as the heading of something else.
+        for (start, drop, style, size) in
+            [(72.0, 40.0, plain, 10.0), (172.0, 22.0, plain, 10.0), (72.0, 22.0, BOLD, 10.0)]
+        {
+            assert!(!two(start, drop, style, size).contains(&joined), "{start} {drop} {size}");
+        }
+        // Nor below one that had room, and not where a sentence ends.
+        let labels = [short("equals", 0), line("minus the rest", 72.0, 322.0, 10.0)];
+        assert!(write(&labels.into_iter().chain(close()).collect::<Vec<_>>()).starts_with("equals\n\nminus"));
+    }
+
+    #[test]
+    fn entries_of_an_index_and_verse_keep_their_ends_and_prose_does_not() {
+        let page = |lines: &[&str]| {
+            let lines: Vec<Line> = lines
+                .iter()
+                .zip(0_u32..)
+                .map(|(text, at)| line(text, 72.0, 280.0 + 12.0 * f64::from(at), 10.0))
+                .collect();
+            write(&lines).matches('\n').count()
+        };
+        assert_eq!(page(&["barley, 22", "bridge, 3, 14–16", "dye", "flood, 324n"]), 3);
+        assert_eq!(
+            page(&[
+                "The sea was calm,",
+                "the boats were all in the harbour,",
+                "no wind,",
+                "and no light on the hill,",
+                "a night,",
+                "and then it came.",
+            ]),
+            5
+        );
+        assert_eq!(
+            page(&[
+                "It rained, and all of us stayed,",
+                "as one does. The others, who came",
+                "by sea, had no roof. We, in turn,",
+                "slept well. In the morning, then,",
+                "the wind fell; the sun, though low,",
+                "was warm, and so we went on.",
+            ]),
+            0
+        );
+    }
+
+    #[test]
+    fn a_short_stanza_beside_wider_text_keeps_its_ends() {
+        let text = (0..3)
+            .map(|at| line("some words of a text as wide as texts are", 72.0, 280.0 + 12.0 * f64::from(at), 10.0));
+        let stanza = ["The sea was calm,", "the boats were in,", "no wind, no light,", "and then the storm."].iter();
+        let stanza = stanza.zip(0_u32..).map(|(text, at)| line(text, 72.0, 340.0 + 12.0 * f64::from(at), 10.0));
+        let read = write(&text.chain(stanza).collect::<Vec<_>>());
+        assert!(
+            read.ends_with("The sea was calm,  \nthe boats were in,  \nno wind, no light,  \nand then the storm."),
+            "{read}"
+        );
+    }
+
+    #[test]
+    fn captions_amounts_and_numbers_are_no_headings() {
+        let heading = |line: Line| {
+            let text = |at: i32| self::line("some words of running text", 72.0, 300.0 + 12.0 * f64::from(at), 10.0);
+            let lines: Vec<Line> = (0..9).map(text).chain([line]).collect();
+            write(&lines).contains('#')
+        };
+        for text in ["Table 5: What moves it", "Figure 2 shows this", "Total 10,240.00", "174"] {
+            assert!(!heading(styled(text, 72.0, 500.0, 10.0, BOLD)), "{text}");
+        }
+        assert!(!heading(line("Levels are read at noon.", 72.0, 500.0, 12.0)));
+        for text in ["Tables and chairs", "Figures", "1975", "2.1 Totals", "What you need to know ..."] {
+            assert!(heading(styled(text, 72.0, 500.0, 12.0, BOLD)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_a_line_belongs_to_it() {
+        let at = |text: &str, start: f64, row: i32| line(text, start, 300.0 + 15.0 * f64::from(row), 10.0);
+        // Boxes and their labels, the number of a formula, and text that goes on where it began behind a date.
+        let boxes = [at("☑", 72.0, 0), at("Breakfast", 84.0, 0), at("☐", 72.0, 1), at("Parking", 84.0, 1)];
+        assert_eq!(write(&boxes), "☑ Breakfast  \n☐ Parking");
+        let formula = [at("Q = C b h m n o", 172.0, 0), at("(4)", 400.0, 0), at("where h is the height", 72.0, 2)];
+        assert_eq!(write(&formula), "Q = C b h m n o (4)\n\nwhere h is the height");
+        let dated = Line::of(
+            vec![Word::at("2019–2024", 72.0, 117.0), Word::at("Head of conservation and the move of", 147.0, 400.0)],
+            300.0,
+            10.0,
+        );
+        let dated = [dated, line("14,000 objects", 147.0, 312.0, 10.0), at("2014–2019 Conservator", 72.0, 3)];
+        let expected = "2019–2024 Head of conservation and the move of 14,000 objects\n\n2014–2019 Conservator";
+        assert_eq!(write(&dated), expected);
+    }
 }

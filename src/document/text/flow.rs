@@ -6,7 +6,8 @@
 
 use super::block::{Kind, Open};
 use super::heading::{by_size, is_bold};
-use super::line::Line;
+use super::line::{Line, Word};
+use super::marker::Siblings;
 use super::runs::{Alignment, Runs};
 use super::usual::Usual;
 use crate::content::is_ideographic;
@@ -18,6 +19,27 @@ const USUAL_GAP: f64 = 1.2;
 const INDENT: f64 = 0.8;
 /// Lines that begin, end or have their middle as near as this to each other are aligned there, in sizes.
 const ALIGNED: f64 = 0.3;
+/// The text of a number that is drawn apart is at most so many sizes away, the label of a box at most so many.
+const NUMBER_GAP: f64 = 6.0;
+const BOX_GAP: f64 = 2.5;
+/// Boxes of one list stand at most so far below each other, in sizes.
+const BOX_DROP: f64 = 1.8;
+/// Text behind a number or a date stands apart from it by so many sizes, and behind so many words at most.
+const STOP_GAP: f64 = 0.6;
+const STOP_WORDS: usize = 3;
+/// A long line has so many words, and takes this much of its column.
+const LONG_WORDS: usize = 6;
+const LONG: f64 = 0.6;
+/// With fewer of them it is not known how far lines of a size are apart.
+const FEWEST_SAMPLES: usize = 3;
+/// Lines of text are wider than so many sizes.
+const SHORT_SIZES: f64 = 20.0;
+/// A full line has so many words, is at least so many sizes wide, and the next one of its sentence comes within so many sizes,
+const FULL_WORDS: usize = 4;
+const FULL_SIZES: f64 = 12.0;
+const MOST_DROP: f64 = 2.6;
+/// and begins at most so many sizes further in or out.
+const MOST_INDENT: f64 = 5.0;
 /// A label is at most so many words long, and its value at most so many sizes away.
 const LABEL_WORDS: usize = 4;
 const LABEL_GAP: f64 = 14.0;
@@ -54,29 +76,30 @@ impl Flow {
     pub(super) fn follows(&self, open: &Open<'_>, at: usize, line: &Line, kind: &Kind) -> Follows {
         let above = open.lines[open.lines.len() - 1];
         let drop = line.baseline - above.baseline;
-        let beside = drop.abs() < line.size * 0.3 && line.start > above.end;
         if line.field && drop.abs() < line.size.max(above.size) * 0.6 && line.start > above.end - line.size {
             return Follows::On;
         }
-        // A sign and its text are often drawn apart.
-        let is_sign = above.words.len() == 1 && matches!(open.kind, Kind::Item(_) | Kind::Counted);
-        if beside && is_sign && above.goes_like(line) && open.lines.len() == 1 {
-            return Follows::On;
+        if drop.abs() < line.size * 0.3 && line.start > above.end {
+            return self.beside(open, above, line, kind);
         }
         if open.kind == Kind::Code {
             let near = above.goes_like(line) && drop > 0.0 && drop < above.size * 3.2;
             return if *kind == Kind::Code && near { Follows::On } else { Follows::No };
         }
-        let same_size = (above.size / line.size).max(line.size / above.size) < 1.1;
-        let same_way = above.goes_like(line) && above.right_to_left == line.right_to_left;
-        if *kind != Kind::Text || !same_way || !same_size || above.stamp != line.stamp {
+        // A line may begin with a reference that stands amid a sentence.
+        let amid = *kind == Kind::Counted && Siblings::is_reference(line) && self.is_full(open, at, above, line);
+        if *kind != Kind::Text && !amid || !is_like(above, line) {
             return Follows::No;
         }
-        if beside {
-            let has_letters = above.words.iter().any(|word| word.text.contains(char::is_alphabetic));
-            let is_label = has_letters && !open.labelled && open.kind == Kind::Text && above.words.len() <= LABEL_WORDS;
-            let near = line.start - above.end < line.size * LABEL_GAP && !above.right_to_left;
-            return if is_label && near && by_size(line, self.usual).is_none() { Follows::Beside } else { Follows::No };
+        if begins_with_box(line) && begins_with_box(open.lines[0]) {
+            let near = drop > 0.0 && drop < above.size * BOX_DROP && (line.start - open.left).abs() < line.size;
+            return if near { Follows::NewLine } else { Follows::No };
+        }
+        if self.continues(open, at, above, line) {
+            return Follows::On;
+        }
+        if (above.size / line.size).max(line.size / above.size) >= 1.1 {
+            return Follows::No;
         }
         if drop <= 0.0 {
             return if flows_on(open, above, line) { Follows::On } else { Follows::No };
@@ -88,8 +111,48 @@ impl Flow {
         if drop >= above.size * LINE_GAP.max(self.runs.leading(line) * USUAL_GAP) || above.leader || is_note(line) {
             return Follows::No;
         }
-        let parted = open.bold && !line.words[0].style.bold || !open.bold && is_bold(line) && ends_sentence(above);
+        // Where few lines tell how far they are apart, a short line that ends a sentence ends its paragraph.
+        let far = drop >= above.size * LINE_GAP && ends_sentence(above);
+        let short = above.end - above.start < above.size * SHORT_SIZES;
+        if far && short && (self.runs.samples(line) < FEWEST_SAMPLES || open.kind != Kind::Text) {
+            return Follows::No;
+        }
+        let begins_bold = !open.bold && is_bold(line);
+        // A number that stands apart is that of the page.
+        let is_number =
+            matches!(&line.words[..], [word] if word.text.len() <= 4 && word.text.bytes().all(|b| b.is_ascii_digit()));
+        if is_number
+            && !matches!(open.kind, Kind::Item(_))
+            && (begins_bold || line.start - open.left > line.size * MOST_INDENT)
+        {
+            return Follows::No;
+        }
+        let parted = open.bold && !line.words[0].style.bold
+            || begins_bold && (ends_sentence(above) || begins_title(line) && self.is_short(at, above));
         if parted { Follows::No } else { self.below(open, at, above, line) }
+    }
+
+    /// Of a line that stands right of the last one.
+    fn beside(&self, open: &Open<'_>, above: &Line, line: &Line, kind: &Kind) -> Follows {
+        if above.goes_like(line) && belongs_beside(open, above, line, kind) {
+            return Follows::On;
+        }
+        if open.kind == Kind::Code && *kind == Kind::Code && above.goes_like(line) {
+            let below = line.baseline > above.baseline;
+            return if below { Follows::On } else { Follows::No };
+        }
+        let same_size = (above.size / line.size).max(line.size / above.size) < 1.1;
+        if *kind != Kind::Text || open.kind != Kind::Text || open.labelled || !is_like(above, line) {
+            return Follows::No;
+        }
+        if open.lines.len() == 1 && is_formula_number(line) {
+            return Follows::Beside;
+        }
+        let is_label = above.words.iter().any(has_letters) && above.words.len() <= LABEL_WORDS;
+        let near = line.start - above.end < line.size * LABEL_GAP && !above.right_to_left;
+        let is_amount = !line.words.iter().any(has_letters) && line.words[0].text.contains(['.', ',']);
+        let is_value = by_size(line, self.usual).is_none() || is_amount;
+        if same_size && is_label && near && is_value { Follows::Beside } else { Follows::No }
     }
 
     /// Of a line close below another one.
@@ -104,6 +167,10 @@ impl Flow {
         let is_title = by_size(line, self.usual).is_some();
         let run = self.runs.of_line(at);
         let near_enough = line.baseline - above.baseline < above.size * LINE_GAP;
+        let reach = (run.left.min(open.left), run.right.max(open.right));
+        if near_enough && begins_at_a_stop(above, line) && !is_last_of(reach, above, line) {
+            return Follows::On;
+        }
         if run.is_list && !is_title && open.kind == Kind::Text {
             return if near_enough { Follows::NewLine } else { Follows::No };
         }
@@ -121,7 +188,8 @@ impl Flow {
         let parted_word = ends_in_hyphen(above) && line.words[0].text.starts_with(char::is_lowercase);
         // What belongs to a sign or a number is often narrower than the column.
         let own = (open.left, open.right);
-        let column = if open.kind == Kind::Text { (run.left.min(own.0), run.right.max(own.1)) } else { own };
+        let out = open.kind != Kind::Text && line.start < open.text_start - line.size * INDENT;
+        let column = if open.kind == Kind::Text || out { (run.left.min(own.0), run.right.max(own.1)) } else { own };
         let is_last = !parted_word && !is_title && is_last_of(column, above, line);
         let begins_low = line.words[0].text.starts_with(char::is_lowercase);
         let marked = open.kind != Kind::Text;
@@ -141,14 +209,55 @@ impl Flow {
             () if !is_last => Follows::On,
             // It is broken where its own lines end, which is before its column does.
             () if begins_low && near_enough && !ends_sentence(above) && !is_last_of(own, above, line) => Follows::On,
+            // Beside a large letter, or before a long word, a line may end early.
+            () if begins_low && near_enough && !ends_sentence(above) && (open.initial || is_long(column, above)) => {
+                Follows::On
+            }
             () if all_short() && near_enough && !ends_sentence(above) => Follows::NewLine,
             () => Follows::No,
         }
     }
 
+    /// Whether a line goes on with the sentence of a full line above it, whatever their distance and their looks.
+    fn continues(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
+        let (drop, larger) = (line.baseline - above.baseline, above.size.max(line.size));
+        let near = drop > above.size.min(line.size) * 0.5 && drop < larger * MOST_DROP;
+        let alike = larger < above.size.min(line.size) * 1.25 && !above.field && !line.field && !above.leader;
+        if !near || !alike || line.right_to_left || open.labelled || !goes_on_low(line) || self.runs.of_line(at).is_list
+        {
+            return false;
+        }
+        let text_start = if open.kind == Kind::Text { open.left } else { open.text_start };
+        let aligned = (line.start - text_start).abs() < line.size * INDENT;
+        // The first line of a paragraph is set in, or stands out.
+        let from_first = open.lines.len() == 1 && (line.start - above.start).abs() < line.size * MOST_INDENT;
+        if !(aligned || from_first) || !ends_in_hyphen(above) && !self.is_full(open, at, above, line) {
+            return false;
+        }
+        // Over a gap, or with another look, only what fills its column on this page goes on.
+        let apart = drop >= above.size * LINE_GAP.max(self.runs.leading(line) * USUAL_GAP);
+        let looks = is_bold(above) == is_bold(line) && larger < above.size.min(line.size) * 1.03;
+        let right = self.runs.right(open.left, above.size).max(open.right);
+        let full = !is_last_of((open.left, right), above, line);
+        (!apart || looks && full) && (looks || full)
+    }
+
+    /// Whether a line above ends amid a sentence, as far right as it can.
+    fn is_full(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
+        let wide = above.words.len() >= FULL_WORDS && above.end - above.start > above.size * FULL_SIZES;
+        let column = self.runs.of_line(at - 1);
+        let column = (column.left.min(open.left), column.right.max(open.right));
+        wide && !ends_sentence(above) && !is_last_of(column, above, line)
+    }
+
     fn is_short(&self, at: usize, line: &Line) -> bool {
         self.runs.of_line(at).is_short(line)
     }
+}
+
+/// Whether both lines run the same way, and are of the same text.
+fn is_like(above: &Line, line: &Line) -> bool {
+    above.goes_like(line) && above.right_to_left == line.right_to_left && above.stamp == line.stamp
 }
 
 /// Whether a line ends its paragraph: the next word would have had room in it, where lines reach from `left` to `right`.
@@ -161,6 +270,11 @@ fn is_last_of((left, right): (f64, f64), above: &Line, line: &Line) -> bool {
     let word = if first.text.starts_with(is_ideographic) { line.size } else { end - start };
     let room = if line.right_to_left { above.start - line.start.min(left) } else { line.end.max(right) - above.end };
     room > word + line.size
+}
+
+/// Whether a line takes most of its column.
+fn is_long((left, right): (f64, f64), line: &Line) -> bool {
+    line.words.len() >= LONG_WORDS && line.end - left > (right - left) * LONG
 }
 
 /// Whether a line stands out to the left of an entry that hangs.
@@ -180,10 +294,68 @@ fn is_hanging(lines: &[&Line], runs: &Runs) -> bool {
         let near = drop > 0.0 && drop < above.size * 2.2 && (above.size - line.size).abs() < line.size * 0.1;
         let set_in = (above.size * INDENT..above.size * 8.0).contains(&(line.start - above.start));
         if near && set_in && !above.right_to_left && !runs.of_line(at).is_short(above) {
-            if ends_sentence(above) { first_lines += 1 } else { hanging += 1 }
+            // An abbreviation may end a line, too.
+            let begins = line.words[0].text.starts_with(|c: char| c.is_uppercase() || !c.is_alphanumeric());
+            if ends_sentence(above) && begins { first_lines += 1 } else { hanging += 1 }
         }
     }
     hanging > first_lines
+}
+
+/// Whether a line begins in the midst of a sentence of words.
+fn goes_on_low(line: &Line) -> bool {
+    let first = &line.words[0];
+    let glued = line.words.iter().skip(1).take_while(|word| word.glued);
+    let letters: usize =
+        std::iter::once(first).chain(glued).map(|word| word.text.chars().filter(|c| c.is_alphabetic()).count()).sum();
+    let next = line.words.iter().skip(1).find(|word| !word.glued);
+    let followed = next.is_some_and(|word| word.text.starts_with(char::is_alphabetic));
+    first.text.starts_with(char::is_lowercase) && !first.style.mono && (letters > 1 || followed)
+}
+
+/// Whether a line goes on with what stands left of it: the text of a sign or a number that is drawn apart, the label of a box.
+fn belongs_beside(open: &Open<'_>, above: &Line, line: &Line, kind: &Kind) -> bool {
+    let [first] = &above.words[..] else { return false };
+    let gap = (line.start - above.end) / line.size;
+    let is_number = first.text.len() <= 8
+        && first.text.starts_with(|c: char| c.is_ascii_digit())
+        && first.text.contains('.')
+        && first.text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let is_sign = matches!(open.kind, Kind::Item(_) | Kind::Counted) || is_number && gap < NUMBER_GAP;
+    is_sign && open.lines.len() == 1 || begins_with_box(above) && gap < BOX_GAP && !matches!(kind, Kind::Item(_))
+}
+
+/// Whether a line is the number of a formula: `(4)`, `(2.1a)`.
+fn is_formula_number(line: &Line) -> bool {
+    let [word] = &line.words[..] else { return false };
+    let inner = word.text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    inner.is_some_and(|inner| {
+        inner.len() <= 6
+            && inner.starts_with(|c: char| c.is_ascii_digit())
+            && inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+    })
+}
+
+/// Whether a line begins with a box to be ticked.
+fn begins_with_box(line: &Line) -> bool {
+    line.words[0].text.starts_with(['☐', '☑', '☒'])
+}
+
+/// Whether a line begins where the text of the line above does, behind a number, a date or a term.
+fn begins_at_a_stop(above: &Line, line: &Line) -> bool {
+    let is_stop = |pair: &[Word]| {
+        pair[1].start - pair[0].end > above.size * STOP_GAP && (pair[1].start - line.start).abs() < line.size * ALIGNED
+    };
+    above.words.windows(2).take(STOP_WORDS).any(is_stop)
+}
+
+/// Whether a line is short and begins as a title does.
+fn begins_title(line: &Line) -> bool {
+    line.words.len() <= LABEL_WORDS && !line.words[0].text.starts_with(char::is_lowercase)
+}
+
+fn has_letters(word: &Word) -> bool {
+    word.text.contains(char::is_alphabetic)
 }
 
 /// Whether a line begins a footnote.

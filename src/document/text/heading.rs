@@ -1,12 +1,36 @@
 //! Titles: by their size, by their weight, by their numbering.
 
-use super::line::Line;
+use super::line::{Line, Word};
 use super::usual::Usual;
 
 /// A heading is at most this long; longer large text is an introduction, not a title.
 const HEADING_CHARS: usize = 160;
 /// A heading that is only bold is shorter.
 const BOLD_CHARS: usize = 90;
+
+/// Titles that end as sentences do are clearly larger than the text.
+const CLEARLY_LARGER: f64 = 1.3;
+/// Longer ones are text in any size.
+const SENTENCE_WORDS: usize = 10;
+/// The label of an amount is shorter.
+const TOTAL_WORDS: usize = 6;
+/// What captions begin with, before their number.
+const CAPTIONS: [&str; 14] = [
+    "figure",
+    "fig",
+    "table",
+    "tab",
+    "abbildung",
+    "abb",
+    "tabelle",
+    "figura",
+    "tabla",
+    "tableau",
+    "tabella",
+    "рис",
+    "рисунок",
+    "таблица",
+];
 
 pub(super) fn is_bold(line: &Line) -> bool {
     line.words.iter().all(|word| word.style.bold)
@@ -29,21 +53,60 @@ pub(super) fn by_size(line: &Line, usual: Usual) -> Option<u8> {
 pub(super) fn level(lines: &[&Line], usual: Usual) -> Option<u8> {
     let chars: usize = lines.iter().flat_map(|line| &line.words).map(|word| word.text.chars().count() + 1).sum();
     let letters = || lines.iter().flat_map(|line| &line.words).flat_map(|word| word.text.chars());
-    if chars > HEADING_CHARS || !letters().any(char::is_alphanumeric) {
+    if chars > HEADING_CHARS
+        || !letters().any(char::is_alphabetic) && !is_year(lines)
+        || is_caption(lines[0])
+        || is_total(lines)
+    {
         return None;
     }
-    let level = by_size(lines[0], usual).or_else(|| {
+    let last = lines[lines.len() - 1].words.last().map_or("", |word| &word.text);
+    // Text that is hardly larger than most of the page, and ends as a sentence does, is text.
+    let words: usize = lines.iter().map(|line| line.words.len()).sum();
+    let small = lines[0].size < usual.size * CLEARLY_LARGER || words >= SENTENCE_WORDS && last.ends_with('.');
+    let is_sentence = last.ends_with(['.', ',', ';', ':']) && !last.ends_with("..") && last != "." && small;
+    let by_size = by_size(lines[0], usual).filter(|_| !is_sentence || lines.iter().all(|line| is_bold(line)));
+    let level = by_size.or_else(|| {
         let heavy = !usual.style.bold
             && lines.iter().all(|line| is_bold(line) && !line.words[0].style.mono && !line.stamp)
             && chars <= BOLD_CHARS
             && lines.len() <= 2
             && lines[0].size > usual.size * 0.95
             && letters().filter(|c| c.is_alphabetic()).count() >= 3;
-        let last = lines[lines.len() - 1].words.last().map_or("", |word| &word.text);
         (heavy && !last.ends_with(['.', ',', ';', ':'])).then_some(4)
     })?;
     // The number may tell of a deeper level than the look.
     Some(numbered(&lines[0].words[0].text).map_or(level, |numbered| numbered.max(level)))
+}
+
+/// Whether a line begins the caption of a figure or of a table.
+fn is_caption(line: &Line) -> bool {
+    let [label, number, ..] = &line.words[..] else { return false };
+    let label = label.text.trim_end_matches('.').to_lowercase();
+    let is_label = CAPTIONS.contains(&label.as_str());
+    is_label && number.text.starts_with(|c: char| c.is_ascii_digit()) && line.words.len() > 2
+}
+
+/// Whether a line is a year.
+fn is_year(lines: &[&Line]) -> bool {
+    let [line] = lines else { return false };
+    matches!(&line.words[..], [word] if word.text.len() == 4 && word.text.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether a line is a label and an amount.
+fn is_total(lines: &[&Line]) -> bool {
+    let words: Vec<&Word> = lines.iter().flat_map(|line| &line.words).collect();
+    let [.., label, amount] = &words[..] else { return false };
+    let digits = amount.text.chars().filter(char::is_ascii_digit).count();
+    let is_number = digits >= 2 && amount.text.chars().all(|c| !c.is_alphabetic()) && amount.text.contains(['.', ',']);
+    let cents = amount.text.rsplit(['.', ',']).next();
+    let cents = cents.is_some_and(|cents| cents.len() == 2 && cents.bytes().all(|b| b.is_ascii_digit()));
+    let one_row = lines.iter().all(|line| (line.baseline - lines[0].baseline).abs() < line.size * 0.3);
+    is_number
+        && digits >= 3
+        && one_row
+        && words.len() <= TOTAL_WORDS
+        && (cents || amount.start - label.end > lines[0].size)
 }
 
 /// The level that a number of several parts tells: 2 for `3.1`.

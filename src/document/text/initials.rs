@@ -23,6 +23,7 @@ pub(super) fn join(lines: &mut Vec<Line>) {
                 word.style = line.words[0].style;
                 line.words[0].glued = !apart;
                 line.words.insert(0, word);
+                line.initial = true;
             }
             None => at += 1,
         }

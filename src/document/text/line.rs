@@ -29,6 +29,8 @@ pub(super) struct Line {
     pub(super) leader: bool,
     /// Whether it is a stamp or a watermark, and no part of the text around it.
     pub(super) stamp: bool,
+    /// Whether it begins with a large letter that reaches down beside lines below it.
+    pub(super) initial: bool,
 }
 
 /// How letters look.
@@ -135,7 +137,8 @@ impl Line {
     pub(super) fn of(words: Vec<Word>, baseline: f64, size: f64) -> Self {
         let (start, end) = (words[0].start, words[words.len() - 1].end);
         let direction = (1.0, 0.0);
-        let (right_to_left, artifact, field, leader, stamp) = (false, false, false, false, false);
-        Self { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp }
+        let (right_to_left, artifact, field, leader) = (false, false, false, false);
+        let (stamp, initial) = (false, false);
+        Self { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp, initial }
     }
 }

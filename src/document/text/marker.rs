@@ -3,8 +3,8 @@
 use super::line::Line;
 
 /// Signs that begin an item of a list.
-pub(super) const BULLETS: [char; 20] =
-    ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙', '❖', '✓', '✔', '➔', '◆', '◇', '►', '⁃'];
+pub(super) const BULLETS: [char; 21] =
+    ['•', '‣', '▪', '▸', '▹', '◦', '●', '○', '■', '□', '➢', '∙', '❖', '✓', '✔', '➔', '◆', '◇', '►', '⁃', '・'];
 
 /// What begins an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,13 @@ struct Enumerator {
     value: u32,
     /// What stands around it.
     around: (Option<char>, char),
-    letter: bool,
+    letter: Option<Case>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Lower,
+    Upper,
 }
 
 /// What stands behind a number that has nothing behind it.
@@ -52,25 +58,29 @@ impl Enumerator {
         // A bare number counts a title, as in a list of contents.
         let next = line.words.get(1).and_then(|word| word.text.chars().next());
         if word.len() <= 2 && word.bytes().all(|b| b.is_ascii_digit()) && next.is_some_and(char::is_uppercase) {
-            return Some(Self { value: word.parse().ok()?, around: (None, BARE), letter: false });
+            return Some(Self { value: word.parse().ok()?, around: (None, BARE), letter: None });
         }
         // Sections of building specifications are counted so.
         if let Some(digits) = word.strip_prefix('.').filter(|rest| (1..=2).contains(&rest.len())) {
             let value = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
-            return Some(Self { value, around: (Some('.'), BARE), letter: false });
+            return Some(Self { value, around: (Some('.'), BARE), letter: None });
         }
-        let before = word.chars().next().filter(|c| *c == '(');
+        let before = word.chars().next().filter(|c| matches!(c, '(' | '['));
         let bare = &word[before.map_or(0, char::len_utf8)..];
-        let after = bare.chars().next_back().filter(|c| matches!(c, '.' | ')'))?;
+        let after = bare
+            .chars()
+            .next_back()
+            .filter(|c| matches!((before, c), (Some('['), ']') | (Some('(') | None, '.' | ')')))?;
         let bare = &bare[..bare.len() - 1];
         let around = (before, after);
         let mut chars = bare.chars();
         match (chars.next()?, chars.next()) {
-            (letter, None) if letter.is_ascii_lowercase() => {
-                Some(Self { value: u32::from(letter) - u32::from('a') + 1, around, letter: true })
+            (letter, None) if letter.is_ascii_alphabetic() => {
+                let case = if letter.is_ascii_lowercase() { Case::Lower } else { Case::Upper };
+                Some(Self { value: u32::from(letter.to_ascii_lowercase()), around, letter: Some(case) })
             }
             _ if bare.len() <= 3 && bare.bytes().all(|b| b.is_ascii_digit()) => {
-                Some(Self { value: bare.parse().ok()?, around, letter: false })
+                Some(Self { value: bare.parse().ok()?, around, letter: None })
             }
             _ => None,
         }
@@ -114,13 +124,18 @@ impl Siblings {
             return (alike >= 2).then_some(Marker::Bullet(dash.len_utf8()));
         }
         let enumerator = self.enumerator(line)?;
-        let is_number = !enumerator.letter && enumerator.around.0.is_none() && enumerator.around.1 != BARE;
+        let is_number = enumerator.letter.is_none() && enumerator.around.0.is_none() && enumerator.around.1 != BARE;
         (is_number && line.words.len() > 1).then(|| Marker::Number(first.text.clone()))
     }
 
     /// Whether a line begins with a number, or a letter, that counts it.
     pub(super) fn counts(&self, line: &Line) -> bool {
         self.enumerator(line).is_some()
+    }
+
+    /// Whether a line begins with a number as of a reference, which may also stand amid a sentence.
+    pub(super) fn is_reference(line: &Line) -> bool {
+        Enumerator::of(line).is_some_and(|enumerator| enumerator.around.0 == Some('['))
     }
 
     /// The number, or the letter, of a line when the one before or after it stands above or below.
@@ -135,7 +150,7 @@ impl Siblings {
         let others: Vec<Enumerator> = self.numbers.iter().filter(alike).map(|(other, ..)| *other).collect();
         let next = others.iter().filter(|other| other.is_next_to(enumerator)).count();
         // Numbers behind which something stands may leave some out.
-        let skips = !enumerator.letter && enumerator.around != (None, BARE) && others.len() > FEWEST_SKIPPED;
+        let skips = enumerator.letter.is_none() && enumerator.around != (None, BARE) && others.len() > FEWEST_SKIPPED;
         (next > 0 || skips).then_some(enumerator)
     }
 }

@@ -92,6 +92,8 @@ const USUAL_GLYPHS: usize = 96;
 const CAPTION: f64 = 0.45;
 /// Word processors raise exponents by as much as this of the size.
 const RAISED: f64 = 0.75;
+/// and lower indexes by this much.
+const LOWERED: f64 = 0.55;
 /// A glyph may begin so far before the end of the one before it, in sizes: kerned, or measured by another font.
 const OVERLAP: f64 = 3.0;
 /// A glyph that is drawn again stands within this much of its width; the next one of a double letter is a width away.
@@ -143,7 +145,10 @@ impl OpenLine {
             return rise.abs() < larger * 0.1;
         }
         let is_index = smaller < larger * 0.85 && (-larger * OVERLAP..larger * 1.2).contains(&gap);
-        rise.abs() < larger * 0.45 || is_index && (0.0..larger * RAISED).contains(&rise)
+        let lowered = if gap < larger * 0.4 { LOWERED } else { 0.0 };
+        // A note in the margin stands near a line of the text, and not on it.
+        let off = smaller < larger * 0.85 && rise.abs() > larger * 0.12 && gap > larger * 1.2;
+        rise.abs() < larger * 0.45 && !off || is_index && (-larger * lowered..larger * RAISED).contains(&rise)
     }
 
     /// Whether a glyph stands behind all others of this line, as nearly all do.
@@ -212,8 +217,21 @@ impl OpenLine {
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
         let Self { direction, artifact, field, .. } = self;
-        let line =
-            Line { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp: false };
+        let (stamp, initial) = (false, false);
+        let line = Line {
+            words,
+            start,
+            end,
+            baseline,
+            size,
+            direction,
+            right_to_left,
+            artifact,
+            field,
+            leader,
+            stamp,
+            initial,
+        };
         (!line.words.is_empty()).then_some(line)
     }
 

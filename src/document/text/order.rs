@@ -52,29 +52,35 @@ impl Order {
         }
         let mut sorted = free;
         sorted.sort_by(|a, b| lines[*a].baseline.total_cmp(&lines[*b].baseline));
-        let rows: Vec<&[usize]> =
-            sorted.chunk_by(|a, b| lines[*b].baseline - lines[*a].baseline < lines[*a].size * 0.5).collect();
-        let drops: Vec<f64> =
+        let rows: Vec<&[usize]> = sorted
+            .chunk_by(|a, b| lines[*b].baseline - lines[*a].baseline < lines[*a].size.min(lines[*b].size) * 0.5)
+            .collect();
+        let mut usual_drop: Vec<f64> =
             rows.windows(2).map(|pair| lines[pair[1][0]].baseline - lines[pair[0][0]].baseline).collect();
-        let mut usual_drop = drops.clone();
         usual_drop.sort_by(f64::total_cmp);
         let gap = usual_drop
             .get(usual_drop.len().saturating_sub(1) / 2)
             .map_or(usual.size, |drop| drop.max(usual.size * 1.1))
             * EDGE_GAP;
-        let stands_apart = |count: &usize, edge: f64, drop: Option<&f64>, row: &[usize]| {
+        // Lines of a title stand farther apart than those of the text.
+        let own_gap = |row: &[usize], next: &[usize]| {
+            let (size, other) = (lines[row[0]].size, lines[next[0]].size);
+            if (size - other).abs() < size * 0.1 { gap.max(size * 1.5) } else { gap }
+        };
+        let stands_apart = |count: &usize, edge: f64, row: usize, next: usize| {
             *count <= EDGE_ROWS
                 && edge < height * EDGE
-                && drop.is_some_and(|drop| *drop >= gap)
-                && row.len() <= EDGE_ROWS
-                && !row.iter().any(|at| usual.is_code(&lines[*at]))
+                && (lines[rows[next][0]].baseline - lines[rows[row][0]].baseline).abs()
+                    >= own_gap(rows[row], rows[next])
+                && rows[row].len() <= EDGE_ROWS
+                && !rows[row].iter().any(|at| usual.is_code(&lines[*at]))
         };
-        let top = (1..rows.len()).take(EDGE_ROWS).find(|count| {
-            stands_apart(count, lines[rows[count - 1][0]].baseline, drops.get(count - 1), rows[count - 1])
-        });
+        let top = (1..rows.len())
+            .take(EDGE_ROWS)
+            .find(|count| stands_apart(count, lines[rows[count - 1][0]].baseline, count - 1, *count));
         let bottom = (1..rows.len()).take(EDGE_ROWS).find(|count| {
-            let row = rows[rows.len() - count];
-            stands_apart(count, height - lines[row[0]].baseline, drops.get(drops.len() - count), row)
+            let row = rows.len() - count;
+            stands_apart(count, height - lines[rows[row][0]].baseline, row, row - 1)
         });
         let (top, bottom) = (top.unwrap_or(0), bottom.unwrap_or(0));
         if top + bottom < rows.len() {

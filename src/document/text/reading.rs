@@ -10,6 +10,7 @@ use super::marker::BULLETS;
 
 /// What is ordered as one: a line, or the lines of a table. Lengths in points, along and across the direction of writing.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something else of it")]
 pub(super) struct Unit {
     /// Indexes of its lines.
     pub(super) lines: Vec<usize>,
@@ -25,6 +26,8 @@ pub(super) struct Unit {
     item: bool,
     /// Of several lines: a table.
     block: bool,
+    /// Whether it has no letters, as numbers have none.
+    number: bool,
 }
 
 impl Unit {
@@ -45,6 +48,7 @@ impl Unit {
             right_to_left: first.right_to_left,
             item: first.words[0].text.starts_with(BULLETS),
             block: of.len() > 1,
+            number: of.iter().all(|at| !lines[*at].words.iter().any(|word| word.text.contains(char::is_alphabetic))),
             lines: of,
         }
     }
@@ -61,6 +65,8 @@ const MOST_CUTS: u32 = 8;
 const MOST_UNITS: usize = 800;
 /// A gutter is at least so wide, in sizes of the text beside it.
 const GUTTER: f64 = 0.8;
+/// A value is at most so far from its label, in sizes.
+const MOST_LABEL_GAP: f64 = 14.0;
 /// Both sides of a gutter have at least so many lines.
 const FEWEST_LINES: usize = 2;
 
@@ -96,8 +102,8 @@ fn part(units: &[Unit], mut of: Vec<usize>, cuts: u32) -> Vec<usize> {
     let inside = of.split_off(cut.from);
     let (left, right): (Vec<usize>, Vec<usize>) = inside.into_iter().partition(|at| units[*at].end < cut.gutter);
     let mut read = part(units, of, cuts + 1);
-    if goes_by_rows(units, &left, &right) {
-        read.extend(bands(units, left, right, cuts + 1));
+    if let Some(rows) = by_rows(units, &left, &right) {
+        read.extend(bands(units, &left, &right, rows, cuts + 1));
     } else {
         let turned =
             left.iter().chain(&right).filter(|at| units[**at].right_to_left).count() * 2 > left.len() + right.len();
@@ -251,8 +257,17 @@ fn shared_height(units: &[Unit], of: &[usize], gutter: f64) -> f64 {
     shared
 }
 
-/// Whether what stands left of a gutter belongs to what stands beside it: labels of values, side heads of paragraphs.
-fn goes_by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> bool {
+/// What stands left of a gutter and belongs to what stands beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    /// Labels of values.
+    Labels,
+    /// Side heads of paragraphs, and notes beside them.
+    Heads,
+}
+
+/// Whether what stands left of a gutter belongs to what stands beside it, and how.
+fn by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> Option<Rows> {
     let level = |at: &usize| {
         let unit = &units[*at];
         right
@@ -272,11 +287,19 @@ fn goes_by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> bool {
     let mut sorted: Vec<f64> = right.iter().map(|at| units[*at].baseline).collect();
     sorted.sort_by(f64::total_cmp);
     let rows = sorted.chunk_by(|a, b| b - a < size * 0.4).count();
-    let labels = even && heads.len() * 5 >= rows * 4 && words(left) < 3.5 && words(right) < 5.0
+    let gap = right.iter().map(|at| units[*at].start).fold(f64::MAX, f64::min)
+        - left.iter().map(|at| units[*at].end).fold(f64::MIN, f64::max);
+    let numbers = right.iter().filter(|at| units[**at].number).count() * 2 > right.len();
+    let near = numbers || gap < size * MOST_LABEL_GAP;
+    let labels = near && even && heads.len() * 5 >= rows * 4 && words(left) < 3.5 && words(right) < 5.0
         || words(left) < 2.0 && width(left) < size * 4.0
         || even && words(right) < 2.0 && width(right) < size * 4.0;
     let side_heads = heads.len() * 2 <= right.len() && words(left) < 4.0 && width(left) < width(right) * 0.5;
-    aligned && (labels || side_heads)
+    match () {
+        () if !aligned => None,
+        () if labels => Some(Rows::Labels),
+        () => side_heads.then_some(Rows::Heads),
+    }
 }
 
 /// The first lines of blocks of lines that stand close one under the other.
@@ -291,18 +314,43 @@ fn heads(units: &[Unit], of: &[usize]) -> Vec<usize> {
 }
 
 /// Each head with what stands right of it, down to the next head.
-fn bands(units: &[Unit], left: Vec<usize>, right: Vec<usize>, cuts: u32) -> Vec<usize> {
-    let heads = heads(units, &left);
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    let mut read = Vec::new();
-    for at in 0..=heads.len() {
-        let head = heads.get(at).map(|head| &units[*head]);
-        let before = |of: &usize| head.is_none_or(|head| units[*of].baseline < head.baseline - head.size * 0.35);
-        read.extend(std::iter::from_fn(|| left.next_if(before)));
-        let band: Vec<usize> = std::iter::from_fn(|| right.next_if(before)).collect();
-        read.extend(part(units, band, cuts));
+fn bands(units: &[Unit], left: &[usize], right: &[usize], rows: Rows, cuts: u32) -> Vec<usize> {
+    let heads = heads(units, left);
+    let place = |head: usize| {
+        let at = units[head].baseline - units[head].size * 0.35;
+        if rows == Rows::Heads { paragraph_start(units, right, at) } else { at }
+    };
+    let mut places = heads.iter().skip(1).map(|head| place(*head)).chain([f64::MAX]);
+    let mut beside = right.iter().copied().peekable();
+    let mut band = |before: f64| {
+        let band: Vec<usize> = std::iter::from_fn(|| beside.next_if(|at| units[*at].baseline < before)).collect();
+        part(units, band, cuts)
+    };
+    let mut read = band(heads.first().map_or(f64::MAX, |head| place(*head)));
+    for group in left.chunk_by(|_, next| !heads.contains(next)) {
+        read.extend(group);
+        read.extend(band(places.next().unwrap_or(f64::MAX)));
     }
     read
+}
+
+/// Where the paragraph begins that a note beside it at `at` stands next to: there, unless that is amid the paragraph.
+fn paragraph_start(units: &[Unit], right: &[usize], at: f64) -> f64 {
+    let begin = right.iter().position(|of| units[*of].baseline >= at).unwrap_or(right.len());
+    let Some(mut first) = right.get(begin).copied() else { return at };
+    let edge = right.iter().map(|of| units[*of].end).fold(f64::MIN, f64::max);
+    let mut moved = false;
+    for above in right[..begin].iter().rev().copied() {
+        let (unit, last) = (&units[first], &units[above]);
+        let close = unit.baseline - last.baseline < unit.size * 1.5 && (unit.size - last.size).abs() < unit.size * 0.1;
+        let full = edge - last.end < last.size * 3.0 && !unit.block && !last.block;
+        let set_in = unit.start - last.start > unit.size * 0.8;
+        if !close || !full || set_in || unit.item {
+            break;
+        }
+        (first, moved) = (above, true);
+    }
+    if moved { units[first].baseline - units[first].size * 0.35 } else { at }
 }
 
 #[cfg(test)]
@@ -369,6 +417,20 @@ mod tests {
         let mut heads: Vec<Unit> = column(150.0, 100.0, 3).chain(column(150.0, 200.0, 3)).collect();
         heads.extend([unit(50.0, 100.0, 200.0, 1), unit(50.0, 100.0, 100.0, 1), unit(50.0, 90.0, 112.0, 1)]);
         assert_eq!(order(&heads), [7, 8, 0, 1, 2, 6, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_note_beside_a_paragraph_is_read_before_it_and_not_amid_it() {
+        let mut units: Vec<Unit> = column(150.0, 100.0, 4).chain(column(150.0, 172.0, 4)).collect();
+        units.extend([unit(50.0, 90.0, 124.0, 1), unit(50.0, 90.0, 172.0, 1)]);
+        assert_eq!(order(&units), [8, 0, 1, 2, 3, 9, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn addresses_side_by_side_are_no_labels() {
+        let at = |start: f64, row: u32| unit(start, start + 70.0, 100.0 + 13.0 * f64::from(row), 2);
+        let units: Vec<Unit> = (0..3).flat_map(|row| [at(50.0, row), at(300.0, row)]).collect();
+        assert_eq!(order(&units), [0, 2, 4, 1, 3, 5]);
     }
 
     #[test]

@@ -30,6 +30,18 @@ const SHORT: f64 = 0.12;
 const MOST_DROP: f64 = 3.4;
 /// Lines of a list have so many words on average at most.
 const LIST_WORDS: usize = 6;
+/// Numbers of pages are not longer: `153–55`, `324n`.
+const PAGE_NUMBERS: usize = 9;
+/// Fewer lines are no verse, and fewer of these are none by their ends; a line of it has so many words on average at most.
+const FEWEST_VERSE: usize = 4;
+const FEWEST_ENDS: usize = 3;
+const VERSE_LINES: usize = 6;
+const VERSE_WORDS: usize = 9;
+/// Stanzas are so many sizes apart.
+const STANZA_GAP: f64 = 1.8;
+/// It is less than so many sizes wide, and short when it is less than this much of the widest line.
+const WIDEST_VERSE: f64 = 24.0;
+const SHORT_VERSE: f64 = 0.5;
 /// Lines of a paragraph are at most so far apart, in sizes; if most lines are farther, they are double-spaced.
 const SINGLE: f64 = 2.2;
 
@@ -44,8 +56,10 @@ impl Run {
 pub(super) struct Runs {
     /// By line.
     of: Vec<Run>,
-    /// How far lines of a size are apart, in sizes.
-    leadings: Vec<(f64, f64)>,
+    /// How far lines of a size are apart, in sizes, and how many tell so.
+    leadings: Vec<(f64, f64, usize)>,
+    /// Size, start and end of each line.
+    places: Vec<(f64, f64, f64)>,
 }
 
 impl Runs {
@@ -66,9 +80,12 @@ impl Runs {
             // By size, as that of most lines is one.
             let mut reaches: Vec<(f64, (f64, f64))> = Vec::new();
             for run in column.chunk_by(|a, b| near(a, b)) {
-                let (alignment, is_list) = (alignment(run), is_list(run));
+                let (alignment, is_list) = (alignment(run), is_list(run) || is_verse(run, lines));
                 let mut own: Option<(f64, Option<f64>)> = None;
-                for line in run {
+                let close = |a: &Line, b: &Line| b.baseline - a.baseline < a.size * STANZA_GAP;
+                let stanzas = run.chunk_by(|a, b| close(a, b));
+                let verse = stanzas.flat_map(|of| std::iter::repeat_n(is_list || is_verse(of, lines), of.len()));
+                for (line, is_list) in run.iter().zip(verse) {
                     let known =
                         reaches.iter().find(|(size, _)| size.to_bits() == line.size.to_bits()).map(|(_, reach)| *reach);
                     let (left, far) = known.unwrap_or_else(|| {
@@ -85,7 +102,8 @@ impl Runs {
                 }
             }
         }
-        Self { of, leadings: leadings(lines) }
+        let places = lines.iter().map(|line| (line.size, line.start, line.end)).collect();
+        Self { of, leadings: leadings(lines), places }
     }
 
     pub(super) fn of_line(&self, at: usize) -> Run {
@@ -94,7 +112,22 @@ impl Runs {
 
     /// How far lines of the size of `line` are apart from baseline to baseline, in sizes.
     pub(super) fn leading(&self, line: &Line) -> f64 {
-        self.leadings.iter().find(|(size, _)| (size - line.size).abs() < line.size * 0.05).map_or(0.0, |of| of.1)
+        self.known(line).map_or(0.0, |of| of.1)
+    }
+
+    /// How far right lines of this size reach on the page that begin near this place.
+    pub(super) fn right(&self, start: f64, size: f64) -> f64 {
+        let beside = |of: &&(f64, f64, f64)| same_size(of.0, size) && (of.1 - start).abs() < size * 3.0;
+        self.places.iter().filter(beside).map(|of| of.2).fold(f64::MIN, f64::max)
+    }
+
+    /// How many lines tell that.
+    pub(super) fn samples(&self, line: &Line) -> usize {
+        self.known(line).map_or(0, |of| of.2)
+    }
+
+    fn known(&self, line: &Line) -> Option<&(f64, f64, usize)> {
+        self.leadings.iter().find(|(size, ..)| (size - line.size).abs() < line.size * 0.05)
     }
 }
 
@@ -174,19 +207,55 @@ fn alignment(run: &[&Line]) -> Alignment {
     }
 }
 
-/// Whether each line of a run stands by itself: all begin with a capital or a number, and are short.
+/// Whether each line of a run stands by itself: all begin with a capital or a number, or most end in one, and are short.
 fn is_list(run: &[&Line]) -> bool {
     let begins = |line: &&&Line| line.words[0].text.starts_with(|c: char| c.is_uppercase() || c.is_numeric());
+    // Entries of an index.
+    let counted = |line: &&&Line| {
+        let last = line.words.last().map_or("", |word| word.text.trim_start_matches(['.', '…']));
+        line.words.len() > 1 && last.len() <= PAGE_NUMBERS && last.starts_with(|c: char| c.is_ascii_digit())
+    };
     let words: usize = run.iter().map(|line| line.words.len()).sum();
     let lettered = |line: &&&Line| line.words.iter().any(|word| word.text.contains(char::is_alphabetic));
     run.len() >= 3
         && run.iter().filter(lettered).count() * 2 > run.len()
         && words <= run.len() * LIST_WORDS
-        && run.iter().filter(begins).count() == run.len()
+        && (run.iter().filter(begins).count() == run.len() || run.iter().filter(counted).count() * 10 >= run.len() * 7)
+}
+
+/// Whether lines are verse: most of them end in a sign, as lines of prose seldom do, and they end where more would have had
+/// room, or are short beside other text of the page.
+fn is_verse(run: &[&Line], page: &[&Line]) -> bool {
+    let last = |line: &Line| line.words.last().and_then(|word| word.text.chars().next_back()).unwrap_or(' ');
+    let signs = run.iter().filter(|line| ".,;:!?—–…".contains(last(line))).count();
+    let parted = run.iter().filter(|line| matches!(last(line), '-' | '\u{ad}')).count();
+    let words: usize = run.iter().map(|line| line.words.len()).sum();
+    let fewest = run.iter().map(|line| line.words.len()).min().unwrap_or(0);
+    if run.len() < FEWEST_VERSE || signs * 2 < run.len() || parted > 0 || fewest < 2 || words > run.len() * VERSE_WORDS
+    {
+        return false;
+    }
+    let right = run.iter().map(|line| line.end).fold(f64::MIN, f64::max);
+    let left = run.iter().map(|line| line.start).fold(f64::MAX, f64::min);
+    // Amid a sentence a line of prose has no room left.
+    let amid = || run.windows(2).filter(|pair| !matches!(last(pair[0]), '.' | ':' | '!' | '?'));
+    let has_room = |pair: &&[&Line]| {
+        let first = &pair[1].words[0];
+        right - pair[0].end > first.end - first.start + pair[0].size
+    };
+    let early = amid().count() >= FEWEST_ENDS && amid().filter(has_room).count() * 2 > amid().count();
+    let short = || signs * 4 >= run.len() * 3 && right - left < widest(page, run[0]) * SHORT_VERSE;
+    right - left < run[0].size * WIDEST_VERSE && (early && run.len() >= VERSE_LINES || short())
+}
+
+/// The widest line of the size of `line`.
+fn widest(lines: &[&Line], line: &Line) -> f64 {
+    let same = lines.iter().filter(|other| same_size(other.size, line.size));
+    same.map(|other| other.end - other.start).fold(0.0, f64::max)
 }
 
 /// Lines of a paragraph are nearer to each other than others, so the lower third tells.
-fn leadings(lines: &[&Line]) -> Vec<(f64, f64)> {
+fn leadings(lines: &[&Line]) -> Vec<(f64, f64, usize)> {
     let mut drops: Vec<(f64, f64)> = lines
         .windows(2)
         .filter(|pair| same_size(pair[0].size, pair[1].size) && pair[0].goes_like(pair[1]))
@@ -201,7 +270,7 @@ fn leadings(lines: &[&Line]) -> Vec<(f64, f64)> {
         let single = near.partition_point(|drop| *drop < SINGLE);
         let of = if single * 2 < near.len() { &near[single..] } else { &near[..single] };
         if let Some(drop) = of.get(of.len() / 3) {
-            leadings.push((of_size[0].0, *drop));
+            leadings.push((of_size[0].0, *drop, of.len()));
         }
     }
     leadings

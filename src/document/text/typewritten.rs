@@ -12,6 +12,8 @@ const WORD_GAP: f64 = 2.5;
 const FULL: f64 = 0.6;
 /// Running text has so many words a line.
 const TEXT_WORDS: usize = 4;
+/// and a single line of it so many.
+const LINE_WORDS: usize = 8;
 
 /// The blocks of a page whose lines are given in their order, from top to bottom.
 pub(super) fn blocks<'a>(lines: &[&'a Line]) -> Vec<Placed<'a>> {
@@ -42,6 +44,11 @@ fn is_text(rows: &[&[&Line]]) -> bool {
     };
     let words: usize = rows.iter().flat_map(|row| row.iter()).map(|line| line.words.len()).sum();
     if !rows.iter().all(|row| one_piece(&row)) || words < rows.len() * TEXT_WORDS {
+        return false;
+    }
+    // One line says nothing of how it goes on, and rows that begin with dates or numbers are entries of a list.
+    let numbered = rows.iter().filter(|row| row[0].words[0].text.starts_with(|c: char| c.is_ascii_digit())).count();
+    if rows.len() == 1 && words < LINE_WORDS || rows.len() > 1 && numbered * 5 >= rows.len() * 4 {
         return false;
     }
     let left = rows.iter().map(|row| row[0].start).fold(f64::MAX, f64::min);
