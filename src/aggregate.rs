@@ -9,12 +9,14 @@ mod headings;
 mod margins;
 mod marks;
 mod page_numbers;
+mod seams;
 
 use std::io::{self, Write};
 
 pub use self::headings::Headings;
 pub use self::margins::{RepeatedMargins, SeenMargins};
 use self::marks::without_marks;
+pub use self::seams::join_seam;
 use crate::output::markdown;
 use crate::task::{PageOutput, PageView, TaskOptions};
 

@@ -11,6 +11,7 @@
 //! where it can be ordered, counted and taken back.
 
 mod another;
+mod bind;
 mod bucket;
 mod claims;
 mod dispatcher;

@@ -58,6 +58,9 @@ pub struct TaskArgs {
     /// Keep headers, footers and page numbers that the pages repeat
     #[arg(long, env = "BINDERY_KEEP_HEADERS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     keep_headers: Option<String>,
+    /// Join paragraphs and tables that go on over a page break, on the page where they begin
+    #[arg(long, env = "BINDERY_SEAMS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    seams: Option<String>,
     /// Begin the Markdown with title, author, dates and the number of pages, as YAML
     #[arg(long, env = "BINDERY_FRONT_MATTER", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     front_matter: Option<String>,
@@ -82,6 +85,7 @@ impl TaskArgs {
             ("timeout", &self.timeout),
             ("page_separator", &self.page_separator),
             ("keep_headers", &self.keep_headers),
+            ("seams", &self.seams),
             ("front_matter", &self.front_matter),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))

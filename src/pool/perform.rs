@@ -1,9 +1,8 @@
 //! Doing a piece of work, on a worker's thread.
 //!
-//! **Write order.** Outputs are in the ledger before the outcome is told, and the JSON result is in place before the
-//! Markdown, whose presence means "complete".
+//! **Write order.** Outputs are in the ledger before the outcome is told.
 
-use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::Sender;
@@ -16,19 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::another::Another;
 use super::claims::{Busy, Claimant};
 use super::flights::{Flights, InFlight};
-use super::work::{
-    Bind, BindOutcome, Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work,
-};
-use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins, page_view};
-use crate::blob::{Durability, LocalBlob, Staging};
+use super::work::{Ended, JobSpec, PageReceipt, Plan, Receipts, ShardWork, SourceCheck, SourcePages, Work};
+use crate::blob::{Durability, LocalBlob};
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
 use crate::ledger::{Ledger, PageHash, PageKey, PurgeList};
 use crate::metrics;
 use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome, WorkKind};
-use crate::task::{
-    DocumentInfo, Failure, Finding, FindingCode, PageOutput, PageStatus, PageUsage, PageView, ResultDigests, code,
-};
+use crate::task::{Failure, PageOutput, PageUsage, PageView, code};
 
 /// How soon an attempt is offered again that could not begin because the lease had ended.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
@@ -153,7 +147,7 @@ impl Workshop {
     }
 
     /// A page, if it is in the ledger.
-    fn known(&self, spec: &JobSpec, page: u32) -> io::Result<Option<PageOutput>> {
+    pub(super) fn known(&self, spec: &JobSpec, page: u32) -> io::Result<Option<PageOutput>> {
         spec.hashes.find(&self.ledger, page, &spec.recipes)
     }
 
@@ -358,93 +352,6 @@ impl Workshop {
         self.ledger.put(key, output, durability)?;
         if PurgeList::is_begun(&self.blob, spec.task) { self.ledger.remove(key) } else { Ok(()) }
     }
-
-    /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
-    fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<BindOutcome, Failure> {
-        let repeated = self.repeated(spec, bind).map_err(|e| storage_failed(&e))?;
-        let (headings, document) = self.document(spec)?;
-        let front_matter = (spec.options.front_matter == Some(true)).then(|| {
-            document.front_matter(spec.file_name.as_deref(), u32::try_from(bind.pages.len()).unwrap_or(u32::MAX))
-        });
-        let bound = self.try_bind(spec, bind, &repeated, &headings, front_matter.as_deref());
-        let [markdown, json] = match bound.map_err(|e| storage_failed(&e))? {
-            Bound::Missing(pages) => return Ok(BindOutcome::Missing(pages)),
-            Bound::Staged(files) => *files,
-        };
-        let (markdown, json) = (markdown.finish(), json.finish());
-        let digests = ResultDigests { markdown: markdown.digest(), json: json.digest(), document };
-        let files = [(json, &*spec.json_key), (markdown, &*spec.markdown_key)];
-        failpoint::pass("bind.staged").map_err(|e| storage_failed(&e))?;
-        self.blob.commit_all(files).map_err(|e| storage_failed(&e))?;
-        failpoint::pass("bind.done").map_err(|e| storage_failed(&e))?;
-        Ok(BindOutcome::Written(Box::new(digests)))
-    }
-
-    /// The titles of the document's outline, and what it says of itself. Without an outline, or with one that cannot be read,
-    /// the pages say what is a title.
-    fn document(&self, spec: &JobSpec) -> Result<(Headings, DocumentInfo), Failure> {
-        let document = self.readers.open(&spec.source_path, spec.options.password.as_deref(), &spec.limits);
-        // A job that gave up has its attempts cancelled, and binds what is there.
-        let unstopped = CancellationToken::new();
-        let deadline = Instant::now() + spec.attempt_timeout;
-        match document.and_then(|document| document.reader().until(deadline, &unstopped).outline()) {
-            Ok((entries, info)) => Ok((Headings::of(entries), info)),
-            Err(why) if why.is_lack() => Err(why),
-            Err(why) => {
-                log::debug!(task:% = spec.task, code:% = why.code; "the outline cannot be read");
-                Ok((Headings::default(), DocumentInfo::default()))
-            }
-        }
-    }
-
-    /// What the margins of the pages have in common.
-    fn repeated(&self, spec: &JobSpec, bind: &Bind) -> io::Result<RepeatedMargins> {
-        let mut seen = SeenMargins::default();
-        for &page in bind.pages.iter().filter(|page| !bind.failed.contains_key(page)) {
-            if let Some(output) = self.known(spec, page)? {
-                seen.look_at(page, &output.content);
-            }
-        }
-        Ok(seen.repeated())
-    }
-
-    fn try_bind(
-        &self,
-        spec: &JobSpec,
-        bind: &Bind,
-        repeated: &RepeatedMargins,
-        headings: &Headings,
-        front_matter: Option<&str>,
-    ) -> io::Result<Bound> {
-        let repeated = Some(repeated).filter(|_| spec.options.keep_headers != Some(true));
-        let mut markdown = MarkdownWriter::new(buffered(self.blob.stage()?), &spec.options);
-        let mut json = JsonWriter::new(buffered(self.blob.stage()?));
-        if let Some(front_matter) = front_matter {
-            markdown.front_matter(front_matter)?;
-        }
-        let mut missing = Vec::new();
-        for &page in bind.pages.iter() {
-            let output = self.known(spec, page)?;
-            let view = match (bind.failed.get(&page), output) {
-                (Some(failed), _) => PageView::failed(page, failed.clone()),
-                (None, Some(output)) => page_view(page, set_in_document(page, output, repeated, headings)),
-                (None, None) => {
-                    missing.push(page);
-                    PageView::unfinished(page, PageStatus::Pending)
-                }
-            };
-            if missing.is_empty() || !bind.complete {
-                markdown.page(&view)?;
-                json.page(&view)?;
-            }
-        }
-        if bind.complete && !missing.is_empty() {
-            return Ok(Bound::Missing(missing));
-        }
-        let inner =
-            |out: BufWriter<StagingWriter>| out.into_inner().map(|writer| writer.0).map_err(IntoInnerError::into_error);
-        Ok(Bound::Staged(Box::new([inner(markdown.into_inner())?, inner(json.finish()?)?])))
-    }
 }
 
 /// The ledger's keys of what the pages of a shard may come out as.
@@ -481,53 +388,15 @@ impl JobSpec {
     }
 }
 
-/// A page as it is in its document: without what other pages repeat, unless that is kept, and with the outline's titles.
-fn set_in_document(
-    page: u32,
-    mut output: PageOutput,
-    repeated: Option<&RepeatedMargins>,
-    headings: &Headings,
-) -> PageOutput {
-    // What a model wrote stays as it is.
-    if output.content.markdown.is_none() {
-        let removed = repeated.map(|repeated| repeated.mark(page, &mut output.content)).unwrap_or_default();
-        headings.set(page, &mut output.content);
-        let finding = (!removed.is_empty()).then(|| Finding::new(FindingCode::MarginRemoved, removed.join("\n")));
-        output.findings.extend(finding);
-    }
-    output
-}
-
 /// What earlier attempts cost stands with the first page that came of it.
 fn with_spent(mut output: PageOutput, spent: &mut PageUsage) -> PageOutput {
     output.usage = output.usage.and(std::mem::take(spent));
     output
 }
 
-enum Bound {
-    Missing(Vec<u32>),
-    Staged(Box<[Staging; 2]>),
-}
-
-fn storage_failed(error: &io::Error) -> Failure {
+pub(super) fn storage_failed(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::StorageFull {
         return Failure::passing(code::DISK_FULL, "the disk is full");
     }
     Failure::passing(code::STORAGE_FAILED, format!("a page or result cannot be stored: {}", error.kind()))
-}
-
-struct StagingWriter(Staging);
-
-impl Write for StagingWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn buffered(staging: Staging) -> BufWriter<StagingWriter> {
-    BufWriter::with_capacity(64 * 1024, StagingWriter(staging))
 }

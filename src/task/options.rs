@@ -46,6 +46,8 @@ pub struct TaskOptions {
     pub page_separator: Option<String>,
     /// Whether headers, footers and page numbers that the pages repeat stay in the result; they do not when absent.
     pub keep_headers: Option<bool>,
+    /// Whether paragraphs and tables that go on over a page break are joined; they are not when absent.
+    pub seams: Option<bool>,
     /// Whether the Markdown begins with what the document says of itself, as YAML; it does not when absent.
     pub front_matter: Option<bool>,
     /// Who is told when the task has ended, by a POST.
@@ -95,7 +97,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "pages",
         "password",
         "processor",
@@ -111,6 +113,7 @@ impl TaskOptions {
         "timeout",
         "page_separator",
         "keep_headers",
+        "seams",
         "front_matter",
         "webhook_url",
         "webhook_secret",
@@ -163,6 +166,7 @@ impl TaskOptions {
             "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
             "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
+            "seams" => self.seams = Some(truth(value).map_err(refuse)?),
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
             "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
@@ -217,6 +221,7 @@ impl fmt::Debug for TaskOptions {
             .field("max_failed_pages", &self.max_failed_pages)
             .field("timeout", &self.timeout)
             .field("keep_headers", &self.keep_headers)
+            .field("seams", &self.seams)
             .field("front_matter", &self.front_matter)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
@@ -372,6 +377,7 @@ mod tests {
             ("timeout", "2m"),
             ("page_separator", "---{page}---"),
             ("keep_headers", "true"),
+            ("seams", "true"),
             ("front_matter", "true"),
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
@@ -420,6 +426,7 @@ mod tests {
             ("metadata", "{"),
             ("reuse", "perhaps"),
             ("keep_headers", "some"),
+            ("seams", "many"),
             ("front_matter", "toml"),
             ("page_separator", "a\nb"),
         ] {

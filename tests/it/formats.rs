@@ -106,6 +106,25 @@ async fn what_a_document_says_of_itself_stands_before_its_pages_and_with_its_tas
 }
 
 #[tokio::test]
+async fn what_goes_on_over_a_page_break_is_joined_where_that_is_wanted() {
+    let script = Script::default()
+        .page(1, [Answer::Text("# One\n\nIt goes on", "stop")])
+        .page(2, [Answer::Text("over the page.\n\nNext.", "stop")])
+        .page(3, [Answer::Text("", "stop"), Answer::Text("", "stop")]);
+    let llm = FakeLlm::start(script);
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-max-attempts", "1"]).await;
+    for (seams, expected) in [
+        ("false", "# One\n\nIt goes on\n\nover the page.\n\nNext.\n\n<!-- page 3: failed: bad_answer -->\n"),
+        ("true", "# One\n\nIt goes on over the page.\n\nNext.\n\n<!-- page 3: failed: bad_answer -->\n"),
+    ] {
+        let query = format!("processor=llm&prompt=read&page_separator=&seams={seams}");
+        let id = server.accepted(book("Seams", 3), &query).await;
+        server.finished(&id).await;
+        assert_eq!(server.markdown(&id).await, expected, "{seams}");
+    }
+}
+
+#[tokio::test]
 async fn the_command_writes_what_the_ending_or_the_option_asks_for() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

@@ -46,6 +46,7 @@ fn what_decides_an_answer_is_part_of_its_key() {
         ("priority", "3"),
         ("pages", "2-3"),
         ("keep_headers", "true"),
+        ("seams", "true"),
         ("front_matter", "true"),
     ] {
         assert_eq!(all(&[chosen]), usual, "{chosen:?}");
