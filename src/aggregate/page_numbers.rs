@@ -31,6 +31,8 @@ pub(super) struct Candidate {
     value: i64,
     /// What the series must begin and end with, where its form alone says too little.
     bounds: Bounds,
+    /// What stands at the bottom before a dash and the number: `A title - 3`.
+    dashed: Option<u64>,
     /// What the block says besides.
     pub(super) rest: String,
 }
@@ -91,11 +93,11 @@ impl Candidate {
             .or_else(|| worded(&words))
             .or_else(|| alone(plain, lower))
             .or_else(|| parted(plain))
-            .or_else(|| beside_text(&words))
+            .or_else(|| beside_text(&words, lower))
     }
 
     fn new(form: Form, value: i64, rest: String) -> Self {
-        Self { form, series: 0, value, bounds: Bounds::None, rest }
+        Self { form, series: 0, value, bounds: Bounds::None, dashed: None, rest }
     }
 }
 
@@ -165,7 +167,14 @@ fn worded(words: &[&str]) -> Option<Candidate> {
 /// A number and nothing else.
 fn alone(plain: &str, lower: bool) -> Option<Candidate> {
     let text = plain.trim_matches(|c: char| c.is_whitespace() || SIGNS.contains(&c));
-    let bare = |series, value, bounds| Candidate { form: Form::Bare, series, value, bounds, rest: String::new() };
+    let bare = |series, value, bounds| Candidate {
+        form: Form::Bare,
+        series,
+        value,
+        bounds,
+        dashed: None,
+        rest: String::new(),
+    };
     if let Some(value) = decimal(text) {
         return Some(bare(0, value, Bounds::None));
     }
@@ -194,10 +203,16 @@ fn parted(plain: &str) -> Option<Candidate> {
 }
 
 /// `3 A TITLE`, `A TITLE 3`.
-fn beside_text(words: &[&str]) -> Option<Candidate> {
+fn beside_text(words: &[&str], lower: bool) -> Option<Candidate> {
     let ([first, behind @ ..], [before @ .., last]) = (words, words) else { return None };
     match (decimal(first), decimal(last)) {
-        (None, Some(value)) => Some(Candidate::new(Form::Trailing, value, before.join(" "))),
+        (None, Some(value)) => {
+            let dashed = match before {
+                [title @ .., "-" | "–" | "—"] if lower && !title.is_empty() => Some(hash(title)),
+                _ => None,
+            };
+            Some(Candidate { dashed, ..Candidate::new(Form::Trailing, value, before.join(" ")) })
+        }
         (Some(value), None) => Some(Candidate::new(Form::Leading, value, behind.join(" "))),
         _ => None,
     }
@@ -262,6 +277,8 @@ struct Place {
 pub(super) struct Numbers {
     /// By series, and by how much more they are than their pages.
     places: BTreeMap<(u64, i64), Vec<Place>>,
+    /// Those behind a dash that are the numbers of their pages in the PDF, by what stands before it: on which pages.
+    dashed: BTreeMap<u64, Vec<u32>>,
 }
 
 /// A run goes on over so many pages without a number less one: the first page of a chapter often has none.
@@ -270,13 +287,20 @@ const GAP: u32 = 2;
 const RUN: usize = 3;
 /// With a word for a page beside them, fewer will do.
 const WORDED_RUN: usize = 2;
+/// Behind the same title and a dash, so many that are the very numbers of their pages in the PDF.
+const DASHED_RUN: usize = 6;
+/// And on so many of a hundred pages.
+const DASHED_SHARE: usize = 90;
 /// On each of the two sides of running heads.
 const SIDE_RUN: usize = 2;
 
 impl Numbers {
     /// Notes a number on page `page`, which is the `at`th of those that are looked at.
     pub(super) fn add(&mut self, page: u32, at: u32, heading: bool, candidate: &Candidate) {
-        let Candidate { form, series, value, bounds, .. } = *candidate;
+        let Candidate { form, series, value, bounds, dashed, .. } = *candidate;
+        if let Some(title) = dashed.filter(|_| value == i64::from(page) && !heading) {
+            self.dashed.entry(title).or_default().push(at);
+        }
         let place = Place { at, value, form, bounds, heading };
         self.places.entry((series, value - i64::from(page))).or_default().push(place);
     }
@@ -284,6 +308,11 @@ impl Numbers {
     /// Which of them count pages, of `pages` that were looked at.
     pub(super) fn pages(self, pages: u32) -> PageNumbers {
         let mut found = HashSet::new();
+        for on in self.dashed.into_values() {
+            if on.len() >= DASHED_RUN && on.len() * 100 >= pages as usize * DASHED_SHARE {
+                found.extend(on.into_iter().map(|at| (0, 0, at, Form::Trailing as u8)));
+            }
+        }
         for ((series, offset), places) in self.places {
             let mut keep = |run: &[Place], forms: &[Form]| {
                 let kept = run.iter().filter(|place| forms.contains(&place.form));
@@ -418,6 +447,11 @@ mod tests {
     fn only_a_sequence_that_follows_the_pages_counts_them() {
         for (texts, expected) in [
             (&["412", "398", "405"][..], false),
+            (&["A book - 1", "A book - 2", "A book - 3", "A book - 4", "A book - 5", "A book - 6"], true),
+            (&["A book - 2", "A book - 3", "A book - 4", "A book - 5", "A book - 6", "A book - 7"], false),
+            (&["A - 1", "A - 2", "A - 3", "A - 4", "A - 5"], false),
+            (&["Case A 1", "Case A 2", "Case A 3", "Case A 4", "Case A 5", "Case A 6"], false),
+            (&["A - 1", "B - 2", "A - 3", "B - 4", "A - 5", "B - 6"], false),
             (&["7", "8", "9"], true),
             (&["1", "2"], true),
             (&["7", "8"], false),
