@@ -7,20 +7,28 @@
 //!   path: strokes, annotation: forms and notes
 //!                                  link: where words lead       space; marker: items of lists
 //! ```
+//!
+//! Tables: `region` finds grids of rules, `shading` those of filled cells, `chart` what stands along axes. `rows` are words
+//! on one baseline, parted into cells; `lattice` gives them the columns that rules make, `stream` those that white space
+//! makes (`columns`), unless `guard` knows them for text; `assemble` joins the lines of a row and finds what spans others.
 
 mod annotation;
+mod assemble;
 mod bidi;
 mod block;
+mod chart;
 mod collect;
 mod columns;
 mod compose;
 mod flow;
 mod fonts;
 mod glyphs;
+mod guard;
 mod heading;
 mod initials;
 mod inline;
 mod interpret;
+mod lattice;
 mod layers;
 mod line;
 mod line_numbers;
@@ -31,9 +39,12 @@ mod order;
 mod path;
 mod reading;
 mod region;
+mod rows;
 mod runs;
+mod shading;
 mod spacing;
 mod stamp;
+mod stream;
 mod table;
 mod typewritten;
 mod usual;

@@ -1,6 +1,7 @@
 //! Blocks → Markdown (`CommonMark` 0.31, tables as in GFM 0.29).
 
 mod inline;
+mod table;
 
 use crate::content::{Block, BlockKind, Edge, Inline, ListItem, PageContent, Table};
 
@@ -122,14 +123,6 @@ impl Writer {
     }
 
     fn table(&mut self, table: &Table) {
-        let row = |cells: &[crate::content::Cell]| {
-            let cells: Vec<String> =
-                cells.iter().map(|cell| inline::markdown(&cell.text, Emphasis::Left).replace('|', "\\|")).collect();
-            format!("| {} |", cells.join(" | "))
-        };
-        let width = table.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut rows: Vec<String> = table.rows.iter().map(|cells| row(cells)).collect();
-        rows.insert(rows.len().min(1), format!("|{}", " --- |".repeat(width)));
-        self.out.push_str(&rows.join("\n"));
+        self.out.push_str(&if table::has_spans(table) { table::html(table) } else { table::pipes(table) });
     }
 }

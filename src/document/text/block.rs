@@ -21,7 +21,7 @@ pub(super) enum Block<'a> {
     Item(Marker, Vec<&'a Line>),
     /// Lines of code.
     Code(Vec<&'a Line>),
-    Table(&'a Table),
+    Table(&'a Table<'a>),
 }
 
 /// A block and how it stands to those before.
@@ -38,7 +38,7 @@ const MOST_NESTED: usize = 8;
 /// The blocks of a page, in the order of its lines.
 pub(super) fn blocks<'a>(
     lines: &[&'a Line],
-    tables: &'a [Table],
+    tables: &'a [Table<'a>],
     table_of: &[Option<usize>],
     usual: Usual,
 ) -> Vec<Placed<'a>> {

@@ -6,6 +6,7 @@ use super::super::facts::Shown;
 use super::initials;
 use super::line::{Line, Style};
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
+use super::shading;
 
 /// A straight level or upright stroke; lengths in points.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub(super) struct Rule {
     /// Where it begins and ends along itself.
     pub(super) from: f64,
     pub(super) to: f64,
+    /// Whether it is but the edge of a filled area, which parts rows of a table and makes none.
+    pub(super) soft: bool,
 }
 
 /// A filled shape is a rule when it is at most so thick.
@@ -41,6 +44,7 @@ pub(super) struct Collector {
     view: Rect,
     lines: Vec<OpenLine>,
     rules: Vec<Rule>,
+    areas: Vec<Rect>,
     dots: Vec<Point>,
     counts: Counts,
     /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
@@ -110,6 +114,7 @@ impl Collector {
             view,
             lines: Vec::new(),
             rules: Vec::new(),
+            areas: Vec::new(),
             dots: Vec::new(),
             counts,
             artifacts: 0,
@@ -124,7 +129,8 @@ impl Collector {
     }
 
     pub(super) fn finish(self) -> (Vec<Line>, Vec<Rule>) {
-        let rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
+        let mut rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
+        rules.extend(shading::rules(&self.areas));
         let mut lines: Vec<Line> = Vec::with_capacity(self.lines.len());
         for line in self.lines.into_iter().filter_map(OpenLine::finish) {
             // Drawn again at its place, or nearly, to look bold.
@@ -220,7 +226,7 @@ impl Collector {
             return;
         }
         let (at, a, b) = if upright { (from.x, from.y, to.y) } else { (from.y, from.x, to.x) };
-        self.rules.push(Rule { upright, at, from: a.min(b), to: a.max(b) });
+        self.rules.push(Rule { upright, at, from: a.min(b), to: a.max(b), soft: false });
     }
 
     /// A filled area of the page: a thin one is a stroke.
@@ -230,6 +236,8 @@ impl Collector {
             self.stroke(Point::new(area.x0, middle.y), Point::new(area.x1, middle.y));
         } else if area.width() <= THICKEST_RULE {
             self.stroke(Point::new(middle.x, area.y0), Point::new(middle.x, area.y1));
+        } else if shading::may_be_cell(area) && self.areas.len() < shading::MOST_AREAS {
+            self.areas.push(area);
         }
     }
 

@@ -1,276 +1,244 @@
-//! Tables by white space: rows of the same columns, one under the other.
+//! Where the columns of some rows are: the white space that they share.
 
-use std::ops::Range;
+use super::rows::{Row, Span, UNSPACED_GAP, is_value};
 
-use super::line::{Line, Word};
-use super::marker::BULLETS;
-use super::table::{Table, append, in_order, sensible};
-
-/// A gap of more than this much of the size parts cells; where letters are as wide as each other, spaces are wide, too.
-const CELL_GAP: [f64; 2] = [0.5, 0.9];
 /// What stays free between two columns, of the size. The more rows agree on it, the less it can be by chance.
 const COLUMN_GAP: [f64; 2] = [0.5, 0.42];
 /// So many rows are many.
 const MANY_ROWS: usize = 4;
-/// Both where words are parted by spaces and cells are not.
-const UNSPACED_GAP: f64 = 0.2;
+/// Rows with at least this much of the cells of the fullest ones say where columns are; the others are heads and groups.
+const FULL: f64 = 0.6;
+/// Numbers that stand beside each other in all rows are two columns, also when no more than this parts them, of the size.
+const NUMBER_GAP: f64 = 0.15;
+const SPACED_GAP: f64 = 0.4;
 
-/// Words on one baseline, parted into cells by wide gaps.
-pub(super) struct Row<'a> {
-    words: Vec<&'a Word>,
-    cells: Vec<Cell>,
-    baseline: f64,
-    size: f64,
-    lines: Vec<usize>,
-    /// Whether spaces part words, and not cells.
-    spaces: bool,
+/// From where to where the text of a column reaches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Column {
+    pub(super) start: f64,
+    pub(super) end: f64,
 }
 
-struct Cell {
-    /// Which words of the row.
-    words: Range<usize>,
-    start: f64,
-    end: f64,
+impl Column {
+    pub(super) fn overlap(&self, start: f64, end: f64) -> f64 {
+        end.min(self.end) - start.max(self.start)
+    }
 }
 
-/// The rows that some lines make. `spaces` says whether the page parts words by spaces.
-pub(super) fn rows_of<'a>(lines: &'a [Line], of: &[usize], spaces: bool) -> Vec<Row<'a>> {
-    let mut rows: Vec<(f64, f64, Vec<&Word>, Vec<usize>)> = Vec::new();
-    for at in in_order(lines, of) {
-        let line = &lines[at];
-        match rows.last_mut() {
-            Some((baseline, size, words, used))
-                if (line.baseline - *baseline).abs() < size.max(line.size) * 0.4
-                    && words.last().is_none_or(|word| line.start > word.end - line.size * 0.3) =>
-            {
-                words.extend(&line.words);
-                used.push(at);
-            }
-            _ => rows.push((line.baseline, line.size, line.words.iter().collect(), vec![at])),
+/// How many cells the fullest rows have; a single row with more than all others says little.
+pub(super) fn fullest(rows: &[Row<'_>]) -> usize {
+    let mut counts: Vec<usize> = rows.iter().map(|row| row.cells.len()).filter(|count| *count > 1).collect();
+    counts.sort_unstable();
+    counts.get(counts.len().saturating_sub(1 + counts.len() / 8)).copied().unwrap_or(0)
+}
+
+/// Whether a row has about as many cells as the fullest ones.
+#[allow(clippy::cast_precision_loss, reason = "few")]
+pub(super) fn is_full(row: &Row<'_>, fullest: usize) -> bool {
+    row.cells.len() > 1 && row.cells.len() as f64 >= fullest as f64 * FULL
+}
+
+/// The columns of some rows; `None` when they share no white space.
+pub(super) fn find(rows: &[Row<'_>]) -> Option<Vec<Column>> {
+    let fullest = fullest(rows);
+    let full: Vec<&Row<'_>> = rows.iter().filter(|row| is_full(row, fullest)).collect();
+    let size = full.iter().map(|row| row.size).fold(f64::MAX, f64::min);
+    let spaces = full.iter().any(|row| row.spaces);
+    let gap = size * if spaces { UNSPACED_GAP } else { COLUMN_GAP[usize::from(full.len() >= MANY_ROWS)] };
+    let spans: Vec<Vec<(f64, f64)>> =
+        full.iter().map(|row| row.cells.iter().map(|cell| (cell.start, cell.end)).collect()).collect();
+    let mut columns = apart(&spans, gap, 0);
+    if columns.len() * 5 < fullest * 4 {
+        // A few rows whose words run into the next column do not close the space of all others.
+        let lenient = apart(&spans, gap, full.len() / 10);
+        if lenient.len() > columns.len() {
+            columns = lenient;
         }
     }
-    let parted = rows.into_iter().map(|(baseline, size, mut words, lines)| {
-        words.sort_by(|a, b| a.start.total_cmp(&b.start));
-        let mut cells: Vec<Cell> = Vec::new();
-        for (at, word) in words.iter().enumerate() {
-            match cells.last_mut() {
-                Some(cell) if word.glued || word.start - cell.end < size * cell_gap(word, spaces) => {
-                    cell.end = cell.end.max(word.end);
-                    cell.words.end = at + 1;
-                }
-                _ => cells.push(Cell { words: at..at + 1, start: word.start, end: word.end }),
-            }
-        }
-        Row { words, cells, baseline, size, lines, spaces }
-    });
-    parted.collect()
+    (columns.len() >= 2).then_some(columns)
 }
 
-fn cell_gap(word: &Word, spaces: bool) -> f64 {
-    if spaces && !word.spaced { UNSPACED_GAP } else { CELL_GAP[usize::from(word.style.mono)] }
-}
-
-/// What is written on of the width of some rows, from which their columns follow. It grows row by row: to look at all rows
-/// anew for each would cost their square.
-#[derive(Default)]
-struct Columns {
-    /// Apart and ascending.
-    spans: Vec<(f64, f64)>,
-    /// Rows with several cells, which alone say where columns are.
-    rows: usize,
-    size: Option<f64>,
-    spaces: bool,
-    /// The baseline of the last row with several cells, and how far it is below the one before.
-    last: Option<f64>,
-    drop: Option<f64>,
-}
-
-impl Columns {
-    fn add(&mut self, row: &Row<'_>) {
-        self.size = Some(self.size.map_or(row.size, |size| size.min(row.size)));
-        if row.cells.len() < 2 {
-            return;
-        }
-        self.rows += 1;
-        self.spaces = row.spaces;
-        self.drop = self.last.replace(row.baseline).map(|last| row.baseline - last).or(self.drop);
-        for cell in &row.cells {
-            let (mut start, mut end) = (cell.start, cell.end);
-            let first = self.spans.partition_point(|span| span.1 < start);
-            let after = first + self.spans[first..].iter().take_while(|span| span.0 <= end).count();
-            for span in self.spans.drain(first..after) {
-                (start, end) = (start.min(span.0), end.max(span.1));
-            }
-            self.spans.insert(first, (start, end));
-        }
+/// Where the spans of rows leave no space free, but for that of so many `outliers`; a column of a single span belongs to
+/// its neighbour.
+fn apart(rows: &[Vec<(f64, f64)>], gap: f64, outliers: usize) -> Vec<Column> {
+    let mut edges: Vec<(f64, i32)> = Vec::new();
+    for (start, end) in rows.iter().flatten() {
+        edges.extend([(*start, 1), (*end, -1)]);
     }
-
-    /// Where they are, or `None` when the rows share no white space.
-    fn find(&self) -> Option<Vec<(f64, f64)>> {
-        let gap = if self.spaces { UNSPACED_GAP } else { COLUMN_GAP[usize::from(self.rows >= MANY_ROWS)] };
-        let gap = self.size? * gap;
-        let mut columns: Vec<(f64, f64)> = Vec::new();
-        for (start, end) in &self.spans {
+    edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+    let outliers = i32::try_from(outliers).unwrap_or(0);
+    let mut columns: Vec<Column> = Vec::new();
+    let mut depth = 0;
+    for (at, step) in edges {
+        let before = depth;
+        depth += step;
+        if before <= outliers && depth > outliers {
             match columns.last_mut() {
-                Some(column) if *start < column.1 + gap => column.1 = *end,
-                _ => columns.push((*start, *end)),
+                Some(last) if at < last.end + gap => {}
+                _ => columns.push(Column { start: at, end: at }),
             }
         }
-        (columns.len() >= 2).then_some(columns)
-    }
-}
-
-fn place(rows: &[Row<'_>], columns: &[(f64, f64)]) -> Vec<Vec<String>> {
-    let place_row = |row: &Row<'_>| {
-        let mut cells = vec![String::new(); columns.len()];
-        for cell in &row.cells {
-            let overlap = |column: &(f64, f64)| cell.end.min(column.1) - cell.start.max(column.0);
-            let best = (0..columns.len()).max_by(|a, b| overlap(&columns[*a]).total_cmp(&overlap(&columns[*b])));
-            let text = &mut cells[best.unwrap_or(0)];
-            row.words[cell.words.clone()].iter().for_each(|word| word.append_to(text));
+        if before > outliers
+            && depth <= outliers
+            && let Some(last) = columns.last_mut()
+        {
+            last.end = at;
         }
-        cells
-    };
-    rows.iter().map(place_row).collect()
+    }
+    join_single(&mut columns, rows);
+    columns
 }
 
-/// What else than its columns speaks for a table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Evidence {
-    None,
-    /// It stands between level rules.
-    Ruled,
-}
-
-/// Tables by white space: rows of the same columns, one under the other.
-pub(super) fn by_columns(rows: &[Row<'_>], evidence: Evidence, page_width: f64) -> Vec<Table> {
-    let mut tables = Vec::new();
+/// A word that is set apart in one row is no column.
+fn join_single(columns: &mut Vec<Column>, rows: &[Vec<(f64, f64)>]) {
+    if rows.len() < MANY_ROWS {
+        return;
+    }
     let mut at = 0;
-    while at < rows.len() {
-        let (mut end, mut shared, mut best) = (at, Columns::default(), None);
-        while end < rows.len() && belongs(rows[at..end].last(), &shared, &rows[end], evidence) {
-            shared.add(&rows[end]);
-            end += 1;
-            match shared.find() {
-                Some(columns) if end - at >= 2 => best = Some((end, columns)),
-                Some(_) => {}
-                None if rows[end - 1].cells.len() > 1 => break,
-                None => {}
-            }
+    while at < columns.len() && columns.len() > 2 {
+        let here = |of: &(f64, f64)| columns[at].overlap(of.0, of.1) > 0.0;
+        let rows_here = rows.iter().filter(|row| row.iter().any(here)).count();
+        let left = if at > 0 { columns[at].start - columns[at - 1].end } else { f64::MAX };
+        let right = columns.get(at + 1).map_or(f64::MAX, |next| next.start - columns[at].end);
+        let width = columns[at].end - columns[at].start;
+        if rows_here > 1 || left.min(right) > width.max(12.0) * 2.0 {
+            at += 1;
+            continue;
         }
-        // Without rules two rows are not enough, and most attempts come to no more.
-        let least = if evidence == Evidence::Ruled { 2 } else { 3 };
-        let found = best
-            .filter(|_| shared.rows >= least)
-            .and_then(|(end, columns)| Some((end, from_rows(&rows[at..end], &columns, evidence, page_width)?)));
-        match found {
-            Some((end, table)) => {
-                tables.push(table);
-                at = end;
-            }
-            // Half of the run, so that one without a table is not looked at from each of its rows.
-            None => at += (shared.rows / 2).max(1),
-        }
+        let single = columns.remove(at);
+        let into = if left <= right { at - 1 } else { at };
+        columns[into].start = columns[into].start.min(single.start);
+        columns[into].end = columns[into].end.max(single.end);
     }
-    tables
 }
 
-/// Whether a row can go on with what stands above it.
-fn belongs(last: Option<&Row<'_>>, shared: &Columns, row: &Row<'_>, evidence: Evidence) -> bool {
-    let Some(last) = last else { return row.cells.len() > 1 };
-    let drop = row.baseline - last.baseline;
-    let farthest = match evidence {
-        Evidence::Ruled => 5.0,
-        Evidence::None if row.spaces => 3.2,
-        Evidence::None => 2.6,
-    };
-    let near = drop > 0.0 && drop < last.size.max(row.size) * farthest;
-    let same_size = last.size / row.size < 1.3 && row.size / last.size < 1.3;
-    near && same_size && (row.cells.len() > 1 || is_continuation(shared, row) && !is_page_number(shared, row, drop))
-}
-
-/// A number alone that stands farther off than rows do is that of the page, and not the rest of a cell.
-fn is_page_number(shared: &Columns, row: &Row<'_>, drop: f64) -> bool {
-    let digits = |word: &&Word| word.text.chars().all(|c| c.is_ascii_digit() || "-–[]()".contains(c));
-    row.words.iter().all(digits) && shared.drop.is_some_and(|usual| drop > usual * 1.2)
-}
-
-/// A single cell goes on with a cell above it, unless it stands at the left or runs over several columns.
-fn is_continuation(shared: &Columns, row: &Row<'_>) -> bool {
-    let ([cell], Some(columns)) = (&row.cells[..], shared.find()) else { return false };
-    columns.iter().skip(1).any(|(start, end)| cell.start > start - row.size && cell.end < end + row.size * 2.0)
-}
-
-fn from_rows(rows: &[Row<'_>], columns: &[(f64, f64)], evidence: Evidence, page_width: f64) -> Option<Table> {
-    let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
-    let placed = place(rows, columns);
-    let is_sign = |cells: &Vec<String>| cells[0].is_empty() || cells[0].chars().all(|c| BULLETS.contains(&c));
-    if columns.len() == 2 && placed.iter().all(is_sign) {
+/// The columns within one that rules part from the others: `cells` of each of its rows, and whether they are values. `None`
+/// when it is one column.
+pub(super) fn within(cells: &[Vec<(Span, bool)>], size: f64) -> Option<Vec<Column>> {
+    let most = cells.iter().map(Vec::len).max()?;
+    let full: Vec<&Vec<(Span, bool)>> =
+        cells.iter().filter(|cells| cells.len() > 1 && cells.len() * 2 > most).collect();
+    let values = full.iter().flat_map(|cells| cells.iter()).filter(|(_, value)| *value).count();
+    let all: usize = full.iter().map(|cells| cells.len()).sum();
+    if full.len() < 2 || full.len() * 3 < cells.len() || values * 2 < all {
         return None;
     }
-    if evidence == Evidence::None {
-        // Lists side by side are drawn one after the other, a table row by row.
-        let in_turn = |above: &Row<'_>, below: &Row<'_>| above.lines.iter().max() < below.lines.iter().min();
-        let turns = several.windows(2).filter(|pair| in_turn(pair[0], pair[1])).count();
-        let of_column = |at: usize| placed.iter().map(move |cells| cells[at].as_str()).filter(|text| !text.is_empty());
-        // A list: its first column is signs or numbers, its second one text.
-        let is_list = columns.len() == 2 && of_column(0).all(is_list_mark);
-        // Text set in columns: each of them is wordy.
-        let least =
-            several.iter().map(|row| row.cells.iter().map(|cell| cell.words.len()).min().unwrap_or(0)).sum::<usize>();
-        let wordy = least >= several.len() * 3;
-        let widest = columns.iter().map(|(start, end)| end - start).fold(0.0, f64::max);
-        let wide = columns.len() == 2 && columns.iter().all(|(start, end)| end - start > page_width * 0.3);
-        // Running text whose words are set apart goes on from row to row.
-        let numbers = placed.iter().flatten().filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).count();
-        let cells = placed.iter().flatten().filter(|text| !text.is_empty()).count();
-        let begins_low = placed.iter().skip(1).filter(|cells| cells[0].starts_with(char::is_lowercase)).count();
-        let running = begins_low * 2 >= placed.len() - 1 && numbers * 5 < cells && !are_aligned(rows, columns);
-        let out_of_turn = turns * 10 < several.len().saturating_sub(1) * 8;
-        if several.len() < 3 || out_of_turn || is_list || wordy || wide || running || widest > page_width * 0.7 {
-            return None;
-        }
-    }
-    let usual_drop = usual_drop(rows, &placed);
-    let mut merged: Vec<Vec<String>> = Vec::new();
-    for (at, cells) in placed.into_iter().enumerate() {
-        // More lines of the cells above stand closer to them than rows do, or stand alone.
-        let close = at > 0 && rows[at].baseline - rows[at - 1].baseline < usual_drop * 0.85;
-        let alone = cells.iter().filter(|cell| !cell.is_empty()).count() == 1;
-        match merged.last_mut().filter(|_| cells[0].is_empty() && (alone || close)) {
-            Some(above) => above.iter_mut().zip(cells).for_each(|(above, cell)| append(above, &cell)),
-            None => merged.push(cells),
-        }
-    }
-    sensible(merged, rows.iter().flat_map(|row| row.lines.iter().copied()).collect())
+    let spans: Vec<Vec<(f64, f64)>> =
+        full.iter().map(|cells| cells.iter().map(|(cell, _)| (cell.start, cell.end)).collect()).collect();
+    let columns = apart(&spans, size * COLUMN_GAP[0], 0);
+    // Single cells stand in one of them each, but for heads.
+    let over = |cell: &Span| columns.iter().filter(|of| of.overlap(cell.start, cell.end) > size * 0.3).count() > 1;
+    let crossing = cells.iter().filter(|row| row.iter().any(|(cell, _)| over(cell))).count();
+    (columns.len() >= 2 && crossing * 3 <= full.len()).then_some(columns)
 }
 
-/// Whether the cells of each column but the first begin, end, or have their middle at one place.
-fn are_aligned(rows: &[Row<'_>], columns: &[(f64, f64)]) -> bool {
-    columns[1..].iter().all(|column| {
-        let cells =
-            || rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.start < column.1 && cell.end > column.0);
-        let spread = |place: fn(&Cell) -> f64| {
-            let (least, most) = cells().map(place).fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(at), b.max(at)));
-            most - least
+/// A cell that runs over several columns, parted at spaces that lie between them, where a value stands beside such a space.
+pub(super) fn parted_between(row: &Row<'_>, cell: &Span, columns: &[Column]) -> Vec<Span> {
+    let is_cut = |at: &usize| {
+        let (before, word) = (row.words[at - 1], row.words[*at]);
+        let middle = f64::midpoint(before.end, word.start);
+        let between = |pair: &[Column]| {
+            middle > pair[0].end - row.size * 0.5
+                && middle < pair[1].start + row.size * 0.5
+                && pair[1].overlap(word.start, word.end) > (word.end - word.start) * 0.6
         };
-        let size = rows[0].size;
-        [|cell: &Cell| cell.start, |cell: &Cell| cell.end, |cell: &Cell| f64::midpoint(cell.start, cell.end)]
-            .into_iter()
-            .any(|place| spread(place) < size * 0.8)
-    })
+        !word.glued
+            && word.start - before.end >= row.size * NUMBER_GAP
+            && (is_value(&before.text) || is_value(&word.text))
+            && row.cells.len() > 1
+            && columns.windows(2).any(between)
+    };
+    let cuts: Vec<f64> = cell.words.clone().skip(1).filter(is_cut).map(|at| row.words[at].start).collect();
+    parted(row, cell, &cuts)
 }
 
-/// How far rows that have a first cell are below the line above them.
-fn usual_drop(rows: &[Row<'_>], placed: &[Vec<String>]) -> f64 {
-    let drops = rows.windows(2).zip(&placed[1..]).filter(|(_, cells)| !cells[0].is_empty());
-    let mut drops: Vec<f64> = drops.map(|(pair, _)| pair[1].baseline - pair[0].baseline).collect();
-    drops.sort_by(f64::total_cmp);
-    drops.get(drops.len() / 2).copied().unwrap_or(0.0)
+/// The columns in whose middle a cell stands: at least those from `over.0` to `over.1`, of those that `within` leaves, the
+/// first one that is free and where the next cell begins. `None` where it is off every middle by more than `tolerance`.
+pub(super) fn centred(
+    columns: &[Column],
+    cell: &Span,
+    over: (usize, usize),
+    within: (usize, f64),
+    tolerance: f64,
+) -> Option<(usize, usize)> {
+    let middle = f64::midpoint(cell.start, cell.end);
+    let mut best: Option<(f64, (usize, usize))> = None;
+    for first in within.0..=over.0 {
+        for last in over.1..columns.len() {
+            if last > over.1 && columns[last].end > within.1 {
+                break;
+            }
+            let off = (f64::midpoint(columns[first].start, columns[last].end) - middle).abs();
+            if best.is_none_or(|(least, _)| off < least) {
+                best = Some((off, (first, last)));
+            }
+        }
+    }
+    best.filter(|(off, _)| *off < tolerance).map(|(_, range)| range)
 }
 
-fn is_list_mark(text: &str) -> bool {
-    let bare = text.trim_matches(['(', ')', '[', ']', '.', ':']);
-    let short = text.chars().count() <= 2 && !text.chars().any(char::is_alphanumeric);
-    short || bare.len() <= 4 && bare.chars().all(|c| c.is_ascii_digit())
+/// Parts cells between numbers that stand close, where nearly all rows have such at the same place.
+pub(super) fn part_numbers(rows: &mut [Row<'_>]) {
+    let gaps = |row: &Row<'_>| -> Vec<(f64, f64)> {
+        let within = row.cells.iter().flat_map(|cell| cell.words.clone().skip(1));
+        within
+            .filter(|at| is_between_numbers(row, *at))
+            .map(|at| (row.words[at - 1].end, row.words[at].start))
+            .collect()
+    };
+    let found: Vec<Vec<(f64, f64)>> = rows.iter().map(gaps).collect();
+    let with = found.iter().filter(|gaps| !gaps.is_empty()).count();
+    let several = rows.iter().filter(|row| row.words.len() > 1).count();
+    if with < MANY_ROWS || with * 2 < several {
+        return;
+    }
+    for at in 0..rows.len() {
+        let shared = |gap: &(f64, f64)| {
+            let agree = |row: &Row<'_>, gaps: &[(f64, f64)]| {
+                let here = |from: f64, to: f64| from.max(gap.0) < to.min(gap.1);
+                gaps.iter().any(|other| here(other.0, other.1)) || is_free(row, *gap)
+            };
+            rows.iter().zip(&found).filter(|(row, gaps)| agree(row, gaps)).count() * 10 >= several * 8
+        };
+        let cuts: Vec<f64> = found[at].iter().filter(|gap| shared(gap)).map(|gap| gap.1).collect();
+        let row = &mut rows[at];
+        row.cells = row.cells.iter().flat_map(|cell| parted(row, cell, &cuts)).collect();
+    }
+}
+
+/// Whether a cell boundary of a row lies in a gap.
+fn is_free(row: &Row<'_>, gap: (f64, f64)) -> bool {
+    row.cells.windows(2).any(|pair| pair[0].end.max(gap.0) < pair[1].start.min(gap.1))
+}
+
+/// A cell, parted before the words that begin at `cuts`.
+fn parted(row: &Row<'_>, cell: &Span, cuts: &[f64]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for at in cell.words.clone() {
+        let word = row.words[at];
+        match spans.last_mut() {
+            Some(span) if !cuts.contains(&word.start) => {
+                span.words.end = at + 1;
+                span.end = span.end.max(word.end);
+            }
+            _ => spans.push(Span { words: at..at + 1, start: word.start, end: word.end }),
+        }
+    }
+    spans
+}
+
+/// Whether two numbers meet before a word, that are not one number with spaces in it.
+fn is_between_numbers(row: &Row<'_>, at: usize) -> bool {
+    let (before, word) = (row.words[at - 1], row.words[at]);
+    let is_number = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit()) && is_value(text);
+    // A space between two numbers is part of one, as of a telephone.
+    let gap = row.size * if word.spaced { SPACED_GAP } else { NUMBER_GAP };
+    if word.glued || word.start - before.end < gap || !is_number(&before.text) || !is_number(&word.text) {
+        return false;
+    }
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let thousands = digits(before.text.trim_start_matches(['-', '(', '$', '€']))
+        && before.text.len() <= 3
+        && word.text.bytes().take_while(u8::is_ascii_digit).count() == 3;
+    !thousands
 }

@@ -10,12 +10,26 @@ use crate::content::{Inline, RunStyle, is_ideographic};
 ///
 /// A line end is kept before the lines at `breaks`.
 pub(super) fn join(lines: &[&Line], breaks: &[usize], usual: Style, targets: &[Link]) -> Inline {
+    joined(lines.iter().map(|line| line.words.iter()), breaks, usual, targets)
+}
+
+/// Joins the lines of a cell of a table.
+pub(super) fn join_cell(lines: &[Vec<&Word>], usual: Style, targets: &[Link]) -> Inline {
+    joined(lines.iter().map(|words| words.iter().copied()), &[], usual, targets)
+}
+
+fn joined<'w>(
+    lines: impl Iterator<Item = impl Iterator<Item = &'w Word>>,
+    breaks: &[usize],
+    usual: Style,
+    targets: &[Link],
+) -> Inline {
     let mut joining = Joining { inline: Inline::default(), usual, targets };
-    for (number, line) in lines.iter().enumerate() {
+    for (number, words) in lines.enumerate() {
         if breaks.contains(&number) {
             joining.inline.push("\n", RunStyle::default(), None);
         }
-        for (at, word) in line.words.iter().enumerate() {
+        for (at, word) in words.enumerate() {
             let glued = if at == 0 { joining.joins(word) } else { word.glued };
             joining.push(word, glued);
         }

@@ -7,6 +7,8 @@ use super::line::Line;
 
 /// Rules and words this near belong together, points.
 const NEAR: f64 = 2.5;
+/// Rules that go so far over others are open ends of a table, points.
+const OPEN: f64 = 5.0;
 /// More rules in one grid are a drawing.
 const MOST_IN_GRID: usize = 400;
 
@@ -15,6 +17,7 @@ pub(super) struct Region {
     pub(super) xs: Vec<f64>,
     pub(super) ys: Vec<f64>,
     uprights: Vec<Rule>,
+    levels: Vec<Rule>,
     left: f64,
     right: f64,
 }
@@ -27,18 +30,38 @@ impl Region {
         self.xs.iter().map(|x| stands(*x)).collect()
     }
 
+    /// Its left side, its upper, right and lower one.
+    pub(super) fn area(&self) -> [f64; 4] {
+        let left = self.xs.first().copied().unwrap_or(self.left).min(self.left);
+        let right = self.xs.last().copied().unwrap_or(self.right).max(self.right);
+        let (top, bottom) = (self.ys.first().copied().unwrap_or(0.0), self.ys.last().copied().unwrap_or(0.0));
+        [left, top, right, bottom]
+    }
+
+    /// Its upright rules.
+    pub(super) fn uprights(&self) -> &[Rule] {
+        &self.uprights
+    }
+
+    /// Whether a level rule stands at the height `y`, in most of the space between two places.
+    pub(super) fn is_ruled(&self, y: f64, (left, right): (f64, f64)) -> bool {
+        let here = self.levels.iter().filter(|rule| (rule.at - y).abs() < NEAR * 1.5);
+        here.map(|rule| rule.to.min(right) - rule.from.max(left)).filter(|width| *width > 0.0).sum::<f64>()
+            > (right - left) * 0.5
+    }
+
     /// Whether a line stands in it.
     pub(super) fn holds(&self, line: &Line) -> bool {
         let (Some(top), Some(bottom)) = (self.ys.first(), self.ys.last()) else { return false };
         let middle = line.baseline - line.size * 0.3;
         let inside = middle > top - NEAR && middle < bottom + NEAR;
-        line.is_level() && inside && line.start > self.left - NEAR * 2.0 && line.end < self.right + NEAR * 2.0
+        inside && line.start > self.left - NEAR * 2.0 && line.end < self.right + NEAR * 2.0
     }
 }
 
 /// Grids, and stacks of level rules of the same width.
 pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
-    let level = joined(rules.iter().filter(|rule| !rule.upright));
+    let level = joined(rules.iter().filter(|rule| !rule.upright && !rule.soft));
     let upright = joined(rules.iter().filter(|rule| rule.upright));
     if level.len() + upright.len() > MOST_IN_GRID {
         return Vec::new();
@@ -57,7 +80,7 @@ pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
     let region = |name: usize| {
         let members: Vec<&Rule> = (0..all.len()).filter(|at| group[*at] == name).map(|at| &all[at]).collect();
         let places = |upright: bool| distinct(members.iter().filter(|r| r.upright == upright).map(|rule| rule.at));
-        let (mut xs, ys) = (places(true), places(false));
+        let (mut xs, mut ys) = (places(true), places(false));
         let level = members.iter().filter(|rule| !rule.upright);
         let (left, right) = level.fold((f64::MAX, f64::MIN), |(l, r), rule| (l.min(rule.from), r.max(rule.to)));
         // Tables are often open at their sides.
@@ -69,13 +92,35 @@ pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
                 xs.push(right);
             }
         }
-        let uprights = members.iter().filter(|rule| rule.upright).map(|rule| **rule).collect();
-        Region { xs, ys, uprights, left, right }
+        let (uprights, levels): (Vec<Rule>, Vec<Rule>) =
+            members.iter().map(|rule| **rule).partition(|rule: &Rule| rule.upright);
+        open_ends(&mut ys, &uprights);
+        Region { xs, ys, uprights, levels, left, right }
     };
     let mut regions: Vec<Region> = names.into_iter().map(region).filter(|region| region.ys.len() >= 2).collect();
     // Inner ones first: a frame around everything is no table.
     regions.sort_by(|a, b| (a.right - a.left).total_cmp(&(b.right - b.left)));
     regions
+}
+
+/// Upright rules may go on above the first level one, or below the last.
+fn open_ends(ys: &mut Vec<f64>, uprights: &[Rule]) {
+    let all = distinct(uprights.iter().map(|rule| rule.at)).len();
+    let (Some(&first), Some(&last)) = (ys.first(), ys.last()) else { return };
+    let beyond = |of: fn(&Rule) -> f64, past: fn(f64, f64) -> f64, edge: f64| {
+        let open = || uprights.iter().filter(|rule| past(of(rule), edge) > OPEN);
+        let ends: Vec<f64> = open().map(of).collect();
+        // As most of them do.
+        (distinct(open().map(|rule| rule.at)).len() * 2 >= all)
+            .then(|| ends.into_iter().reduce(|a, b| if past(a, b) > 0.0 { b } else { a }))
+            .flatten()
+    };
+    let below = beyond(|rule| rule.to, |at, edge| at - edge, last);
+    let above = beyond(|rule| rule.from, |at, edge| edge - at, first);
+    ys.extend(below);
+    if let Some(above) = above {
+        ys.insert(0, above);
+    }
 }
 
 /// Rules on one line that overlap or nearly touch, as one.

@@ -1,58 +1,124 @@
 //! Finds tables: by their rules where they have some, else by columns of white space.
 
+use super::chart;
 use super::collect::Rule;
-use super::columns::{Evidence, by_columns, rows_of};
-use super::line::Line;
+use super::lattice;
+use super::line::{Line, Word};
 use super::region::{Region, regions};
+use super::rows::rows_of;
+use super::stream::{self, Evidence, Surroundings};
 use super::usual::Usual;
 
 /// A table of at least two columns and two rows.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Table {
-    /// Cells by row and column; every row has as many.
-    pub(super) rows: Vec<Vec<String>>,
+pub(super) struct Table<'a> {
+    /// Cells by row; a place that a cell from the left or from above spans has none.
+    pub(super) rows: Vec<Vec<Cell<'a>>>,
+    /// How many of the first rows are its head.
+    pub(super) head: usize,
     /// The lines that it takes, as indexes, ascending.
     pub(super) lines: Vec<usize>,
 }
 
+/// A cell of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cell<'a> {
+    /// Its words, line by line.
+    pub(super) lines: Vec<Vec<&'a Word>>,
+    /// How many columns and rows it takes.
+    pub(super) across: usize,
+    pub(super) down: usize,
+}
+
 /// The tables of a page, in the order of their first lines. No line is in two of them.
-pub(super) fn find(lines: &[Line], rules: &[Rule], page: (f64, f64), usual: Usual) -> Vec<Table> {
-    let mut taken = vec![false; lines.len()];
+pub(super) fn find<'a>(lines: &'a [Line], rules: &[Rule], page: (f64, f64), usual: Usual) -> Vec<Table<'a>> {
     let mut tables = Vec::new();
     // What is set in columns by letters of one width keeps them as it is.
     if usual.style.mono {
         return tables;
     }
     let spaces = has_spaces(lines);
-    for region in regions(rules) {
-        let inside: Vec<usize> = (0..lines.len()).filter(|at| !taken[*at] && region.holds(&lines[*at])).collect();
-        let found = match region.xs.len() {
-            // Level rules alone say that there is a table, and not where its columns are.
-            0..=2 => by_columns(&rows_of(lines, &inside, spaces), evidence(&region, page.1), page.0),
-            _ => grid(&region, lines, &inside).into_iter().collect(),
-        };
-        found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
-        tables.extend(found);
-    }
-    // White space in code is no table, and neither is a form.
-    let is_free = |at: &usize| {
-        let line = &lines[*at];
-        !taken[*at] && line.is_level() && !line.field && !line.leader && !usual.is_code(line)
-    };
-    let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
-    let found = by_columns(&rows_of(lines, &free, spaces), Evidence::None, page.0);
-    let mut taken = vec![false; lines.len()];
-    found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
-    tables.extend(found);
-    // Once more without what stands beside: where the drawing jumps up, something else begins.
-    let left: Vec<usize> = free.into_iter().filter(|at| !taken[*at]).collect();
-    let parts: Vec<&[usize]> =
-        left.chunk_by(|a, b| lines[*b].baseline > lines[*a].baseline - lines[*a].size * 2.0).collect();
-    for part in parts.iter().filter(|_| parts.len() > 1) {
-        tables.extend(by_columns(&rows_of(lines, part, spaces), Evidence::None, page.0));
+    for direction in [(1.0, 0.0), (0.0, 1.0), (0.0, -1.0)] {
+        let of: Vec<usize> = (0..lines.len()).filter(|at| runs_along(&lines[*at], direction)).collect();
+        if of.len() > 1 {
+            let frame = Frame::of(of, rules, page, direction);
+            frame.find(lines, spaces, usual, &mut tables);
+        }
     }
     tables.sort_by_key(|table| table.lines[0]);
     tables
+}
+
+fn runs_along(line: &Line, direction: (f64, f64)) -> bool {
+    line.direction.0 * direction.0 + line.direction.1 * direction.1 > 0.99 && !line.right_to_left
+}
+
+/// Lines of one direction, and the page as it is when they are level.
+struct Frame {
+    of: Vec<usize>,
+    rules: Vec<Rule>,
+    width: f64,
+    height: f64,
+}
+
+impl Frame {
+    fn of(of: Vec<usize>, rules: &[Rule], (width, height): (f64, f64), (dx, dy): (f64, f64)) -> Self {
+        if dx > 0.5 {
+            return Self { of, rules: rules.to_vec(), width, height };
+        }
+        // As the places of lines are: along the direction, and across it.
+        let turned = |rule: &Rule| {
+            let (along, across) = if rule.upright { (dy, -dy) } else { (-dy, dy) };
+            let (a, b) = (rule.from * along, rule.to * along);
+            Rule { upright: !rule.upright, at: rule.at * across, from: a.min(b), to: a.max(b), ..*rule }
+        };
+        Self { of, rules: rules.iter().map(turned).collect(), width: height, height: width }
+    }
+
+    fn find<'a>(&self, lines: &'a [Line], spaces: bool, usual: Usual, tables: &mut Vec<Table<'a>>) {
+        let mut taken = vec![false; lines.len()];
+        let mut keep = |found: Vec<Table<'a>>, taken: &mut Vec<bool>| {
+            found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
+            tables.extend(found);
+        };
+        let (uprights, levels): (Vec<Rule>, Vec<Rule>) = self.rules.iter().copied().partition(|rule| rule.upright);
+        let around = |evidence| Surroundings { evidence, levels: &levels, page_width: self.width };
+        let regions = regions(&self.rules);
+        // Charts have lines for their axes, their marks and their bars.
+        if self.rules.len() >= FEWEST_STROKES {
+            let charts = chart::find(&rows_of(lines, &self.of, spaces, &[]), &regions);
+            self.of.iter().filter(|at| chart::holds(&charts, &lines[**at])).for_each(|at| taken[*at] = true);
+        }
+        for region in &regions {
+            let inside: Vec<usize> =
+                self.of.iter().copied().filter(|at| !taken[*at] && region.holds(&lines[*at])).collect();
+            let found = match region.xs.len() {
+                // Level rules alone say that there is a table, and not where its columns are.
+                0..=2 => {
+                    let evidence = evidence(region, self.height);
+                    stream::tables(&mut rows_of(lines, &inside, spaces, &[]), around(evidence))
+                }
+                _ => lattice::tables(region, lines, &inside, spaces),
+            };
+            keep(found, &mut taken);
+        }
+        // White space in code is no table, and neither is a form.
+        let is_free = |at: &usize| {
+            let line = &lines[*at];
+            !taken[*at] && !line.field && !line.leader && !usual.is_code(line)
+        };
+        let free: Vec<usize> = self.of.iter().copied().filter(is_free).collect();
+        let found = stream::tables(&mut rows_of(lines, &free, spaces, &uprights), around(Evidence::None));
+        keep(found, &mut taken);
+        // Once more without what stands beside: where the drawing jumps up, something else begins.
+        let left: Vec<usize> = free.into_iter().filter(|at| !taken[*at]).collect();
+        let parts: Vec<&[usize]> =
+            left.chunk_by(|a, b| lines[*b].baseline > lines[*a].baseline - lines[*a].size * 2.0).collect();
+        for part in parts.iter().filter(|_| parts.len() > 1) {
+            let found = stream::tables(&mut rows_of(lines, part, spaces, &uprights), around(Evidence::None));
+            keep(found, &mut taken);
+        }
+    }
 }
 
 /// Whether words of one text are parted by spaces, and not only by the place where they stand. Cells of tables are parted
@@ -64,6 +130,8 @@ fn has_spaces(lines: &[Line]) -> bool {
 }
 
 const FEWEST_SPACES: usize = 5;
+/// A page with fewer strokes has no chart.
+const FEWEST_STROKES: usize = 3;
 
 /// Rules at the top and the bottom of a page enclose everything.
 fn evidence(region: &Region, page_height: f64) -> Evidence {
@@ -71,89 +139,93 @@ fn evidence(region: &Region, page_height: f64) -> Evidence {
     if region.ys.len() == 2 && height > page_height * 0.4 { Evidence::None } else { Evidence::Ruled }
 }
 
-/// A table whose rules make cells.
-fn grid(region: &Region, lines: &[Line], inside: &[usize]) -> Option<Table> {
-    let (columns, rows) = (region.xs.len() - 1, region.ys.len() - 1);
-    if columns < 2 || rows < 2 || inside.is_empty() {
-        return None;
-    }
-    // Cells that no rule parts are one.
-    let parted: Vec<Vec<bool>> = region.ys.windows(2).map(|ys| region.parted(f64::midpoint(ys[0], ys[1]))).collect();
-    // Above the first row of several cells, and below the last one, stands text in a frame.
-    let has_cells = |row: &Vec<bool>| row[1..columns].contains(&true);
-    let first = parted.iter().position(has_cells)?;
-    let last = parted.iter().rposition(has_cells)?;
-    let mut cells = vec![vec![String::new(); columns]; rows];
-    let mut used = Vec::new();
-    for &at in &in_order(lines, inside) {
-        let line = &lines[at];
-        let row = slot(&region.ys, line.baseline - line.size * 0.3).min(rows - 1);
-        if !(first..=last).contains(&row) {
-            continue;
-        }
-        for word in &line.words {
-            let mut column = slot(&region.xs, f64::midpoint(word.start, word.end)).min(columns - 1);
-            while column > 0 && !parted[row][column] {
-                column -= 1;
-            }
-            word.append_to(&mut cells[row][column]);
-        }
-        used.push(at);
-    }
-    sensible(cells, used)
-}
-
-/// Lines from top to bottom and left to right.
-pub(super) fn in_order(lines: &[Line], of: &[usize]) -> Vec<usize> {
-    let mut sorted = of.to_vec();
-    sorted.sort_by(|a, b| lines[*a].baseline.total_cmp(&lines[*b].baseline));
-    // Within one row what stands left comes first, whatever its baseline.
-    let mut rows: Vec<Vec<usize>> = Vec::new();
-    for at in sorted {
-        match rows.last_mut() {
-            Some(row) if lines[at].baseline - lines[row[0]].baseline < lines[at].size * 0.4 => row.push(at),
-            _ => rows.push(vec![at]),
-        }
-    }
-    rows.iter_mut().for_each(|row| row.sort_by(|a, b| lines[*a].start.total_cmp(&lines[*b].start)));
-    rows.concat()
-}
-
-/// Which of the spaces between `places` holds `at`.
-fn slot(places: &[f64], at: f64) -> usize {
-    places.iter().skip(1).take_while(|place| **place < at).count()
-}
-
-/// Drops rows and columns without text; `None` when less than two by two is left, or few rows have several cells.
-pub(super) fn sensible(mut rows: Vec<Vec<String>>, mut lines: Vec<usize>) -> Option<Table> {
-    rows.retain(|row| row.iter().any(|cell| !cell.is_empty()));
-    let width = rows.first()?.len();
-    let used: Vec<bool> = (0..width).map(|at| rows.iter().any(|row| !row[at].is_empty())).collect();
-    for row in &mut rows {
-        let mut keep = used.iter();
-        row.retain(|_| *keep.next().unwrap_or(&true));
-    }
-    let width = rows.first()?.len();
+/// Drops columns without text; `None` when less than two by two is left, few rows have several cells, or most
+/// cells are empty.
+pub(super) fn sensible(mut rows: Vec<Vec<Cell<'_>>>, head: usize, mut lines: Vec<usize>) -> Option<Table<'_>> {
+    drop_empty_columns(&mut rows);
+    let width = rows.first()?.iter().map(|cell| cell.across).sum::<usize>();
     // A frame around text has rows with one cell of text each.
-    let several = rows.iter().filter(|row| row.iter().filter(|cell| !cell.is_empty()).count() > 1).count();
-    if rows.len() < 2 || width < 2 || several * 2 <= rows.len() {
+    let filled = |row: &Vec<Cell<'_>>| row.iter().filter(|cell| !cell.lines.is_empty()).count();
+    let several = rows.iter().filter(|row| filled(row) > 1).count();
+    let all: usize = rows.iter().map(&filled).sum();
+    if rows.len() < 2 || width < 2 || several * 2 < rows.len() || several < 2 || all * 10 < rows.len() * width * 3 {
         return None;
     }
     lines.sort_unstable();
-    (!lines.is_empty()).then_some(Table { rows, lines })
+    (!lines.is_empty()).then_some(Table { rows, head, lines })
 }
 
-pub(super) fn append(text: &mut String, more: &str) {
-    if !text.is_empty() && !more.is_empty() {
-        text.push(' ');
+/// Takes out columns in which no cell says anything.
+fn drop_empty_columns(rows: &mut [Vec<Cell<'_>>]) {
+    let width = rows.first().map_or(0, |row| row.iter().map(|cell| cell.across).sum());
+    let mut used = vec![false; width];
+    let mut taken = vec![0_usize; width];
+    let places = places(rows, width, &mut taken);
+    for (row, places) in rows.iter().zip(&places) {
+        for (cell, at) in row.iter().zip(places).filter(|(cell, _)| !cell.lines.is_empty()) {
+            // One that spans several needs none of them in particular.
+            if cell.across == 1 {
+                used[*at] = true;
+            }
+        }
     }
-    text.push_str(more);
+    for (row, places) in rows.iter().zip(&places) {
+        for (cell, at) in row.iter().zip(places).filter(|(cell, _)| !cell.lines.is_empty()) {
+            let span = *at..(*at + cell.across).min(width);
+            if !used[span.clone()].contains(&true) {
+                used[span.start] = true;
+            }
+        }
+    }
+    if used.iter().all(|used| *used) {
+        return;
+    }
+    for (row, places) in rows.iter_mut().zip(places) {
+        let mut at = places.into_iter();
+        row.retain_mut(|cell| {
+            let from = at.next().unwrap_or(0);
+            cell.across = used[from..(from + cell.across).min(width)].iter().filter(|used| **used).count();
+            cell.across > 0
+        });
+    }
+}
+
+/// The first column of each cell.
+fn places(rows: &[Vec<Cell<'_>>], width: usize, taken: &mut [usize]) -> Vec<Vec<usize>> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut column = 0;
+        let mut here = Vec::with_capacity(row.len());
+        for cell in row {
+            while column < width && taken[column] > 0 {
+                column += 1;
+            }
+            here.push(column.min(width.saturating_sub(1)));
+            let end = (column + cell.across).min(width);
+            taken[column.min(end)..end].fill(cell.down);
+            column = end;
+        }
+        taken.iter_mut().for_each(|left| *left = left.saturating_sub(1));
+        all.push(here);
+    }
+    all
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::Word;
+    use super::super::rows::text_of;
     use super::*;
+
+    /// What the cells of a table say; the spans of those that have some stand behind it.
+    fn texts(table: &Table<'_>) -> Vec<Vec<String>> {
+        let text = |cell: &Cell<'_>| {
+            let lines: Vec<String> = cell.lines.iter().map(|words| text_of(words)).collect();
+            let span =
+                if cell.across * cell.down > 1 { format!(" {}x{}", cell.across, cell.down) } else { String::new() };
+            lines.join(" ") + &span
+        };
+        table.rows.iter().map(|row| row.iter().map(text).collect()).collect()
+    }
 
     fn line(text: &str, start: f64, baseline: f64) -> Line {
         Line::of(vec![Word::at(text, start, start + 40.0)], baseline, 10.0)
@@ -161,8 +233,8 @@ mod tests {
 
     #[test]
     fn cells_that_no_rule_parts_are_one_and_text_in_the_frame_is_none() {
-        let level = |at: f64| Rule { upright: false, at, from: 0.0, to: 200.0 };
-        let upright = |at: f64, from: f64, to: f64| Rule { upright: true, at, from, to };
+        let level = |at: f64| Rule { upright: false, at, from: 0.0, to: 200.0, soft: false };
+        let upright = |at: f64, from: f64, to: f64| Rule { upright: true, at, from, to, soft: false };
         // A frame; its first row is not parted, its third one is parted once.
         let rules = [
             [0.0, 20.0, 40.0, 60.0, 80.0].map(level).to_vec(),
@@ -181,8 +253,8 @@ mod tests {
             line("g", 155.0, 74.0),
         ];
         let tables = find(&lines, &rules, (600.0, 800.0), Usual::of(&lines));
-        let rows: Vec<Vec<&str>> = tables[0].rows.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
-        assert_eq!(rows, [["a", "b", "c"], ["d", "e", ""], ["f", "", "g"]]);
+        let rows = texts(&tables[0]);
+        assert_eq!(rows, [vec!["a", "b", "c"], vec!["d", "e 2x1"], vec!["f", "", "g"]]);
         assert_eq!((tables.len(), &tables[0].lines[..]), (1, &[1, 2, 3, 4, 5, 6, 7][..]));
     }
 
@@ -196,11 +268,173 @@ mod tests {
             let mut lines: Vec<Line> = rows.into_iter().flatten().collect();
             lines.push(line(below.0, 105.0, below.1));
             let tables = find(&lines, &[], (600.0, 800.0), Usual::of(&lines));
-            tables[0].rows.last().unwrap()[1].clone()
+            texts(&tables[0]).last().unwrap()[1].clone()
         };
         assert_eq!(table(("3", 150.0)), "g");
-        // The rest of a cell stands as near as a row, or is a word.
-        assert_eq!(table(("3", 140.0)), "g 3");
-        assert_eq!(table(("more", 150.0)), "g more");
+        // What stands as near as a row is one; the rest of a cell is a word.
+        assert_eq!(table(("3", 140.0)), "3");
+        assert_eq!(table(("more", 140.0)), "g more");
+    }
+
+    /// Lines of cells at the places `at`, one row below the other; an empty text is no cell.
+    fn rows_at(at: &[f64], top: f64, rows: &[&[&str]]) -> Vec<Line> {
+        let row = |(number, cells): (u32, &&[&str])| {
+            let baseline = top + 14.0 * f64::from(number);
+            let cells = cells.iter().zip(at).filter(|(text, _)| !text.is_empty());
+            let words = |text: &str, start: f64| -> Vec<Word> {
+                let word = |(of, text): (u32, &str)| {
+                    let start = start + 32.0 * f64::from(of);
+                    Word { spaced: of > 0, ..Word::at(text, start, start + 30.0) }
+                };
+                (0..).zip(text.split(' ')).map(word).collect()
+            };
+            cells.map(|(text, start)| Line::of(words(text, *start), baseline, 10.0)).collect::<Vec<_>>()
+        };
+        (0..).zip(rows).flat_map(row).collect()
+    }
+
+    fn found(lines: &[Line], rules: &[Rule]) -> Vec<Vec<Vec<String>>> {
+        find(lines, rules, (600.0, 800.0), Usual::of(lines)).iter().map(texts).collect()
+    }
+
+    const fn level(at: f64, from: f64, to: f64) -> Rule {
+        Rule { upright: false, at, from, to, soft: false }
+    }
+
+    const fn upright(at: f64, from: f64, to: f64) -> Rule {
+        Rule { upright: true, at, from, to, soft: false }
+    }
+
+    #[test]
+    fn rows_between_two_rules_are_parted_by_their_numbers_and_text_goes_on() {
+        let lines = rows_at(
+            &[10.0, 110.0, 310.0],
+            100.0,
+            &[&["Qty", "Item", "Sum"], &["2", "Oak board", "18.50"], &["", "planed", ""], &["4", "Nails", "3.10"]],
+        );
+        let mut rules: Vec<Rule> = [88.0, 104.0, 160.0].map(|at| level(at, 5.0, 400.0)).to_vec();
+        rules.extend([5.0, 100.0, 300.0, 400.0].map(|at| upright(at, 88.0, 160.0)));
+        assert_eq!(
+            found(&lines, &rules),
+            [[["Qty", "Item", "Sum"], ["2", "Oak board planed", "18.50"], ["4", "Nails", "3.10"]]]
+        );
+        // Wrapped text without numbers is one row between rules.
+        let lines = rows_at(
+            &[10.0, 110.0],
+            100.0,
+            &[&["Term", "Means"], &["Gate", "a board that is lifted up"], &["", "and let down"]],
+        );
+        let mut rules: Vec<Rule> = [88.0, 104.0, 136.0].map(|at| level(at, 5.0, 320.0)).to_vec();
+        rules.extend([5.0, 100.0, 320.0].map(|at| upright(at, 88.0, 136.0)));
+        assert_eq!(found(&lines, &rules), [[["Term", "Means"], ["Gate", "a board that is lifted up and let down"]]]);
+    }
+
+    #[test]
+    fn upright_rules_part_groups_and_white_space_the_columns_within_them() {
+        let at = [10.0, 110.0, 160.0, 220.0, 270.0];
+        let head = rows_at(&[10.0, 135.0, 245.0], 100.0, &[&["", "Oak", "Elm"]]);
+        let body = rows_at(
+            &at,
+            114.0,
+            &[&["", "2009", "2010", "2009", "2010"], &["Oslo", "60", "61", "10", "11"], &["Bodo", "7", "8", "9", "5"]],
+        );
+        let lines = [head, body].concat();
+        let mut rules: Vec<Rule> = [88.0, 118.0, 150.0].map(|at| level(at, 5.0, 310.0)).to_vec();
+        rules.extend([5.0, 100.0, 210.0, 310.0].map(|at| upright(at, 88.0, 150.0)));
+        assert_eq!(
+            found(&lines, &rules)[0],
+            [
+                vec!["", "Oak 2x1", "Elm 2x1"],
+                vec!["", "2009", "2010", "2009", "2010"],
+                vec!["Oslo", "60", "61", "10", "11"],
+                vec!["Bodo", "7", "8", "9", "5"]
+            ]
+        );
+    }
+
+    #[test]
+    fn a_rule_below_a_head_says_which_columns_it_spans() {
+        let at = [10.0, 110.0, 160.0, 210.0];
+        let head = rows_at(&[10.0, 180.0], 100.0, &[&["", "Borrowed"]]);
+        let body = rows_at(
+            &at,
+            114.0,
+            &[
+                &["Place", "Sum", "Low", "High"],
+                &["Oslo", "60", "61", "10"],
+                &["Bodo", "7", "8", "9"],
+                &["Moss", "3", "2", "1"],
+            ],
+        );
+        let lines = [head, body].concat();
+        let rules =
+            [level(88.0, 5.0, 250.0), level(104.0, 155.0, 245.0), level(118.0, 5.0, 250.0), level(162.0, 5.0, 250.0)];
+        assert_eq!(
+            found(&lines, &rules)[0][..3],
+            [vec!["Place 1x2", "Sum 1x2", "Borrowed 2x1"], vec!["Low", "High"], vec!["Oslo", "60", "61", "10"]]
+        );
+    }
+
+    #[test]
+    fn rows_with_an_empty_first_cell_stay_rows_however_far_the_head_is() {
+        let at = [10.0, 110.0, 210.0];
+        let mut lines = rows_at(&at, 90.0, &[&["Region", "Town", "Sum"]]);
+        lines.extend(rows_at(
+            &at,
+            114.0,
+            &[&["North", "", ""], &["", "Oslo", "12.00"], &["", "Bergen", "8.50"], &["South", "Bodo", "4.10"]],
+        ));
+        assert_eq!(
+            found(&lines, &[]),
+            [[
+                ["Region", "Town", "Sum"],
+                ["North", "", ""],
+                ["", "Oslo", "12.00"],
+                ["", "Bergen", "8.50"],
+                ["South", "Bodo", "4.10"]
+            ]]
+        );
+    }
+
+    #[test]
+    fn a_table_set_sideways_is_read_as_an_upright_one() {
+        let rows: &[&[&str]] =
+            &[&["Port", "Depth", "Cranes"], &["Oslo", "11", "4"], &["Bodo", "8", "2"], &["Moss", "6", "1"]];
+        let upright = rows_at(&[10.0, 110.0, 210.0], 100.0, rows);
+        for direction in [(0.0, 1.0), (0.0, -1.0)] {
+            let turned: Vec<Line> = upright.iter().map(|line| Line { direction, ..line.clone() }).collect();
+            assert_eq!(found(&turned, &[]), found(&upright, &[]), "{direction:?}");
+        }
+    }
+
+    #[test]
+    fn a_chart_and_words_that_are_set_apart_are_no_tables() {
+        // Numbers along an upright axis, with bars that are labelled.
+        let mut chart = rows_at(
+            &[10.0, 80.0, 140.0, 200.0],
+            100.0,
+            &[
+                &["80", "", "", "41"],
+                &["60", "22", "28", ""],
+                &["40", "11", "", "38"],
+                &["20", "32", "23", "12"],
+                &["0", "", "", "3"],
+            ],
+        );
+        chart.extend(rows_at(&[80.0, 140.0, 200.0], 170.0, &[&["Oak", "Elm", "Ash"]]));
+        let axes = [upright(30.0, 90.0, 160.0), level(160.0, 30.0, 240.0), level(130.0, 30.0, 240.0)];
+        assert!(found(&chart, &axes).is_empty(), "{:?}", found(&chart, &axes));
+        let words = "railways are built to carry people and goods over land at speed and in safety that has no like";
+        let words: Vec<&str> = words.split(' ').collect();
+        // Justified by placing each word.
+        let line = |number: u32, of: &[&str]| {
+            let place = |at: u32| 10.0 + (92.0 + f64::from(number * 7 % 5)) * f64::from(at);
+            let word = |(at, text): (u32, &&str)| {
+                Line::of(vec![Word::at(text, place(at), place(at) + 78.0)], 100.0 + 12.0 * f64::from(number), 10.0)
+            };
+            (0..).zip(of).map(word).collect::<Vec<_>>()
+        };
+        let prose: Vec<Line> = (0..).zip(words.chunks(6)).flat_map(|(number, of)| line(number, of)).collect();
+        assert!(found(&prose, &[]).is_empty(), "{:?}", found(&prose, &[]));
     }
 }

@@ -1,0 +1,164 @@
+//! What stands in columns and is no table: text in columns, lists, words that are set apart by chance.
+
+use super::columns::{Column, fullest, is_full};
+use super::marker::BULLETS;
+use super::rows::{Row, Span, is_value};
+use super::stream::{Evidence, Surroundings};
+
+/// Whether rows that share columns are something else than a table.
+pub(super) fn is_no_table(rows: &[Row<'_>], columns: &[Column], around: Surroundings<'_>) -> bool {
+    let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
+    let in_column = |at: usize| -> Vec<String> {
+        let here = |row: &&Row<'_>| -> Option<String> {
+            row.cells.iter().find(|cell| of_column(cell, columns) == at).map(|cell| row.text(cell))
+        };
+        several.iter().filter_map(here).collect()
+    };
+    let first = in_column(0);
+    if columns.len() == 2 && is_signs(&first) {
+        return true;
+    }
+    if are_words(&several, columns) {
+        return true;
+    }
+    if around.evidence == Evidence::Ruled {
+        return false;
+    }
+    let list = columns.len() == 2 && first.iter().all(|text| is_list_mark(text));
+    list || columns.len() == 2 && explains(&first, &in_column(1))
+        || several.len() < 3
+        || is_prose(rows, &several, columns, around.page_width)
+        || is_out_of_turn(&several)
+        || !is_aligned(rows, columns)
+}
+
+/// Which column a cell is in for the most part.
+fn of_column(cell: &Span, columns: &[Column]) -> usize {
+    let overlap = |at: &usize| columns[*at].overlap(cell.start, cell.end);
+    (0..columns.len()).max_by(|a, b| overlap(a).total_cmp(&overlap(b))).unwrap_or(0)
+}
+
+/// Signs of items, also such as no font has a letter for: one and the same before each text.
+fn is_signs(first: &[String]) -> bool {
+    let sign = |text: &String| text.chars().all(|c| BULLETS.contains(&c) || matches!(c, '-' | '–' | '—'));
+    let same = first.windows(2).all(|pair| pair[0] == pair[1])
+        && first.first().is_none_or(|text| {
+            text.chars().count() == 1 && !text.chars().all(char::is_alphanumeric)
+                || !text.is_ascii() && text.chars().count() == 1
+        });
+    first.iter().all(sign) || same
+}
+
+/// Signs or labels with a colon and what they mean, as below tables: sentences, not cells.
+fn explains(first: &[String], second: &[String]) -> bool {
+    let mark = |text: &&String| text.ends_with(':') || !text.contains(char::is_alphabetic) || text.starts_with('(');
+    let sentences = second.iter().filter(|text| text.ends_with('.') && text.split(' ').count() > 1).count();
+    let words: usize = second.iter().map(|text| text.split(' ').count()).sum();
+    first.iter().filter(mark).count() * 2 > first.len() && (sentences * 2 > second.len() || words > second.len() * 6)
+}
+
+/// Words of running text that are set apart: many columns, few numbers, and most of it in small letters.
+fn are_words(several: &[&Row<'_>], columns: &[Column]) -> bool {
+    let texts: Vec<String> = several.iter().flat_map(|row| row.cells.iter().map(|cell| row.text(cell))).collect();
+    let values = texts.iter().filter(|text| is_value(text)).count();
+    let low = texts.iter().filter(|text| text.starts_with(char::is_lowercase)).count();
+    columns.len() > 3 && low * 2 > texts.len() && values * 10 < texts.len()
+}
+
+/// Whether one of the columns is running text, as beside side heads.
+fn has_text_column(rows: &[Row<'_>], columns: &[Column], page_width: f64) -> bool {
+    let is_text = |at: usize| {
+        let column = &columns[at];
+        let cells: Vec<(&Row<'_>, &Span)> = rows
+            .iter()
+            .flat_map(|row| row.cells.iter().map(move |cell| (row, cell)))
+            .filter(|(_, cell)| of_column(cell, columns) == at)
+            .collect();
+        let width = column.end - column.start;
+        let filled = cells.iter().filter(|(_, cell)| cell.end > column.end - width * 0.12).count();
+        let words: usize = cells.iter().map(|(_, cell)| cell.words.len()).sum();
+        width > page_width * 0.5 && cells.len() > 2 && filled * 2 > cells.len() && words > cells.len() * 5
+    };
+    (0..columns.len()).any(is_text)
+}
+
+fn is_prose(rows: &[Row<'_>], several: &[&Row<'_>], columns: &[Column], page_width: f64) -> bool {
+    // Text set in columns: each of them is wordy.
+    let least: usize = several.iter().map(|row| row.cells.iter().map(|cell| cell.words.len()).min().unwrap_or(0)).sum();
+    let wordy = least >= several.len() * 3;
+    let widest = columns.iter().map(|column| column.end - column.start).fold(0.0, f64::max);
+    let wide = columns.len() == 2 && columns.iter().all(|column| column.end - column.start > page_width * 0.3);
+    // Running text whose words are set apart goes on from row to row.
+    let texts: Vec<String> = several.iter().flat_map(|row| row.cells.iter().map(|cell| row.text(cell))).collect();
+    let values = texts.iter().filter(|text| is_value(text)).count();
+    let low = rows.iter().skip(1).filter(|row| row.words[0].text.starts_with(char::is_lowercase)).count();
+    let running = low * 2 >= rows.len() - 1 && values * 5 < texts.len();
+    wordy
+        || wide
+        || has_text_column(rows, columns, page_width)
+        || widest > page_width * 0.7
+        || running && !are_all_aligned(several, columns)
+}
+
+/// Lists side by side are drawn one after the other, a table row by row, in whatever order.
+fn is_out_of_turn(several: &[&Row<'_>]) -> bool {
+    let ends = |row: &Row<'_>| (row.lines.iter().min().copied(), row.lines.iter().max().copied());
+    let in_turn = |above: &Row<'_>, below: &Row<'_>| {
+        let (above, below) = (ends(above), ends(below));
+        above.1 < below.0 || below.1 < above.0
+    };
+    let turns = several.windows(2).filter(|pair| in_turn(pair[0], pair[1])).count();
+    turns * 10 < several.len().saturating_sub(1) * 8
+}
+
+/// Where the cells of a column stand: their start, their end, their middle.
+fn places(rows: &[&Row<'_>], column: &Column) -> [Vec<f64>; 3] {
+    let cells =
+        || rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.start < column.end && cell.end > column.start);
+    [
+        cells().map(|cell| cell.start).collect(),
+        cells().map(|cell| cell.end).collect(),
+        cells().map(|cell| f64::midpoint(cell.start, cell.end)).collect(),
+    ]
+}
+
+/// Whether most cells of most columns begin, end, or have their middle at one place.
+fn is_aligned(rows: &[Row<'_>], columns: &[Column]) -> bool {
+    let most = fullest(rows);
+    let full: Vec<&Row<'_>> = rows.iter().filter(|row| is_full(row, most)).collect();
+    let size = full.first().map_or(1.0, |row| row.size);
+    let aligned = |column: &&Column| {
+        let of = places(&full, column);
+        let count = of[0].len();
+        of.into_iter().any(|mut places| {
+            places.sort_by(f64::total_cmp);
+            let mut best = 0;
+            let mut from = 0;
+            for to in 0..places.len() {
+                while places[to] - places[from] > size * 0.6 {
+                    from += 1;
+                }
+                best = best.max(to + 1 - from);
+            }
+            best * 10 >= count * 7
+        })
+    };
+    columns.iter().filter(aligned).count() * 10 >= columns.len() * 7
+}
+
+/// Whether the cells of each column but the first begin, end, or have their middle at one place.
+fn are_all_aligned(rows: &[&Row<'_>], columns: &[Column]) -> bool {
+    let size = rows.first().map_or(1.0, |row| row.size);
+    columns[1..].iter().all(|column| {
+        places(rows, column).iter().any(|places| {
+            let (least, most) = places.iter().fold((f64::MAX, f64::MIN), |(a, b), at| (a.min(*at), b.max(*at)));
+            most - least < size * 0.8
+        })
+    })
+}
+
+fn is_list_mark(text: &str) -> bool {
+    let bare = text.trim_matches(['(', ')', '[', ']', '.', ':']);
+    let short = text.chars().count() <= 2 && !text.chars().any(char::is_alphanumeric);
+    short || bare.len() <= 4 && bare.chars().all(|c| c.is_ascii_digit())
+}

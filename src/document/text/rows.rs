@@ -1,0 +1,156 @@
+//! Lines → rows of a table: what stands on one baseline, parted into cells by wide gaps and by upright rules.
+
+use std::ops::Range;
+
+use super::collect::Rule;
+use super::line::{Line, Word};
+
+/// A gap of more than this much of the size parts cells; where letters are as wide as each other, spaces are wide, too.
+const CELL_GAP: [f64; 2] = [0.5, 0.9];
+/// Where words are parted by spaces, and cells are not.
+pub(super) const UNSPACED_GAP: f64 = 0.2;
+
+/// Words on one baseline, parted into cells.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    pub(super) words: Vec<&'a Word>,
+    pub(super) cells: Vec<Span>,
+    pub(super) baseline: f64,
+    pub(super) size: f64,
+    /// Indexes of its lines.
+    pub(super) lines: Vec<usize>,
+    /// Whether spaces part words, and not cells.
+    pub(super) spaces: bool,
+}
+
+/// Some words of a row that stand close to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Span {
+    /// Which words of the row.
+    pub(super) words: Range<usize>,
+    pub(super) start: f64,
+    pub(super) end: f64,
+}
+
+impl Row<'_> {
+    /// What a cell says.
+    pub(super) fn text(&self, cell: &Span) -> String {
+        text_of(&self.words[cell.words.clone()])
+    }
+
+    pub(super) fn start(&self) -> f64 {
+        self.cells.first().map_or(0.0, |cell| cell.start)
+    }
+
+    pub(super) fn end(&self) -> f64 {
+        self.cells.last().map_or(0.0, |cell| cell.end)
+    }
+
+    /// About where its letters are in the middle.
+    pub(super) fn middle(&self) -> f64 {
+        self.baseline - self.size * 0.3
+    }
+}
+
+/// Some words with their spaces.
+pub(super) fn text_of(words: &[&Word]) -> String {
+    let mut text = String::new();
+    words.iter().for_each(|word| word.append_to(&mut text));
+    text
+}
+
+/// The rows that some lines make. `spaces` says whether the page parts words by spaces; `uprights` part cells, too.
+pub(super) fn rows_of<'a>(lines: &'a [Line], of: &[usize], spaces: bool, uprights: &[Rule]) -> Vec<Row<'a>> {
+    let mut rows: Vec<(f64, f64, Vec<&Word>, Vec<usize>)> = Vec::new();
+    for at in in_order(lines, of) {
+        let line = &lines[at];
+        match rows.last_mut() {
+            Some((baseline, size, words, used))
+                if (line.baseline - *baseline).abs() < size.max(line.size) * 0.4
+                    && words.last().is_none_or(|word| line.start > word.end - line.size * 0.3) =>
+            {
+                // Numbers of notes are smaller, and say nothing of where the row is.
+                if line.size > *size * 1.2 {
+                    (*baseline, *size) = (line.baseline, line.size);
+                }
+                words.extend(&line.words);
+                used.push(at);
+            }
+            _ => rows.push((line.baseline, line.size, line.words.iter().collect(), vec![at])),
+        }
+    }
+    let parted = rows.into_iter().map(|(baseline, size, mut words, lines)| {
+        words.sort_by(|a, b| a.start.total_cmp(&b.start));
+        let middle = baseline - size * 0.3;
+        let crossing: Vec<f64> =
+            uprights.iter().filter(|rule| rule.from < middle && rule.to > middle).map(|rule| rule.at).collect();
+        let ruled = |from: f64, to: f64| crossing.iter().any(|at| *at > from - size * 0.2 && *at < to + size * 0.2);
+        let mut cells: Vec<Span> = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            match cells.last_mut() {
+                Some(cell)
+                    if word.glued
+                        || word.start - cell.end < size * cell_gap(word, spaces) && !ruled(cell.end, word.start) =>
+                {
+                    cell.end = cell.end.max(word.end);
+                    cell.words.end = at + 1;
+                }
+                _ => cells.push(Span { words: at..at + 1, start: word.start, end: word.end }),
+            }
+        }
+        Row { words, cells, baseline, size, lines, spaces }
+    });
+    parted.collect()
+}
+
+fn cell_gap(word: &Word, spaces: bool) -> f64 {
+    if spaces && !word.spaced { UNSPACED_GAP } else { CELL_GAP[usize::from(word.style.mono)] }
+}
+
+/// Lines from top to bottom and left to right.
+fn in_order(lines: &[Line], of: &[usize]) -> Vec<usize> {
+    let mut sorted = of.to_vec();
+    sorted.sort_by(|a, b| lines[*a].baseline.total_cmp(&lines[*b].baseline));
+    // Within one row what stands left comes first, whatever its baseline.
+    let mut rows: Vec<Vec<usize>> = Vec::new();
+    for at in sorted {
+        match rows.last_mut() {
+            Some(row) if lines[at].baseline - lines[row[0]].baseline < lines[at].size * 0.4 => row.push(at),
+            _ => rows.push(vec![at]),
+        }
+    }
+    rows.iter_mut().for_each(|row| row.sort_by(|a, b| lines[*a].start.total_cmp(&lines[*b].start)));
+    rows.concat()
+}
+
+/// Whether text is a number, a sum, a share, a date or a sign that stands for one: what is never carried on from line to
+/// line.
+pub(super) fn is_value(text: &str) -> bool {
+    let bare = text.trim_end_matches(|c: char| "*†‡§¶ᵃᵇᶜᵈᵉ¹²³⁴⁵⁶⁷⁸⁹⁰,".contains(c)).trim();
+    if matches!(bare, "-" | "–" | "—" | "−" | "..." | "…" | "n/a" | "N/A" | "NA" | "n.a." | "–%" | "-%") {
+        return true;
+    }
+    let letters = bare.chars().filter(|c| c.is_alphabetic()).count();
+    let digits = bare.chars().filter(char::is_ascii_digit).count();
+    let rest = bare
+        .chars()
+        .all(|c| c.is_ascii_digit() || c.is_alphabetic() || " .,:;/%‰$€£¥()[]+-–—−±<>≤≥=×·'’\u{a0}°#".contains(c));
+    digits > 0 && rest && letters <= 3 && letters <= digits.max(1) && bare.split(' ').count() <= 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_all_their_forms_are_values_and_words_are_none() {
+        for text in
+            ["1,234.50", "12 %", "(2.3)", "–", "2024-03-01", "$1.2", "45.9*", "10.20%", "1,5 kg", "3.5a", "<0.01"]
+        {
+            assert!(is_value(text), "{text}");
+        }
+        for text in ["Oslo", "Widget A-100 of steel", "page 3 of the book", "", "(a)", "W"] {
+            assert!(!is_value(text), "{text}");
+        }
+    }
+}
