@@ -59,7 +59,7 @@ class TableReader(html.parser.HTMLParser):
                 while (row, column) in taken:
                     column += 1
                 taken |= {(row + r, column + c) for r in range(min(down, 1000)) for c in range(min(right, 1000))}
-                cells.append(Cell(row, column, bare(text), down, right))
+                cells.append(Cell(row, column, " ".join(text.split()), down, right))
         return cells
 
 def texts(cells):
