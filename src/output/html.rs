@@ -28,11 +28,11 @@ fn block(html: &mut String, block: &Block) {
         BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. } => {}
         BlockKind::Heading { level, text } | BlockKind::Margin { level: Some(level), text, .. } => {
             let level = (*level).clamp(1, 6);
-            element(html, &format!("h{level}"), "", |html| inline(html, text));
+            element(html, &format!("h{level}"), "", |html| inline(html, text, false));
         }
-        BlockKind::Paragraph { text } => element(html, "p", "", |html| inline(html, text)),
-        BlockKind::Margin { text, .. } => element(html, "p", " class=\"margin\"", |html| inline(html, text)),
-        BlockKind::Footnote { text } => element(html, "p", " class=\"footnote\"", |html| inline(html, text)),
+        BlockKind::Paragraph { text } => element(html, "p", "", |html| inline(html, text, true)),
+        BlockKind::Margin { text, .. } => element(html, "p", " class=\"margin\"", |html| inline(html, text, true)),
+        BlockKind::Footnote { text } => element(html, "p", " class=\"footnote\"", |html| inline(html, text, true)),
         BlockKind::Formula { latex } => {
             element(html, "p", "", |html| html.extend(["<span class=\"math\">", &escaped(latex), "</span>"]));
         }
@@ -42,6 +42,14 @@ fn block(html: &mut String, block: &Block) {
         BlockKind::List { items } => list(html, items),
         BlockKind::Table(table) => rows(html, table),
     }
+}
+
+/// A table as an element, a row a line; there is no empty line in it.
+#[must_use]
+pub fn table(table: &Table) -> String {
+    let mut html = String::new();
+    rows(&mut html, table);
+    html
 }
 
 fn element(html: &mut String, name: &str, attributes: &str, inner: impl FnOnce(&mut String)) {
@@ -67,7 +75,7 @@ fn list(html: &mut String, items: &[ListItem]) {
         if let Some(number) = item.number.as_deref().filter(|_| !counts) {
             html.extend([&escaped(number), " "]);
         }
-        inline(html, &item.text);
+        inline(html, &item.text, true);
         if !item.blocks.is_empty() {
             html.push('\n');
             item.blocks.iter().for_each(|inner| block(html, inner));
@@ -101,20 +109,22 @@ fn cells(html: &mut String, name: &str, row: &[Cell]) {
             }
         }
         html.push('>');
-        inline(html, text);
+        inline(html, text, name == "td");
         html.extend(["</", name, ">"]);
     }
     html.push_str("</tr>\n");
 }
 
-fn inline(html: &mut String, text: &Inline) {
+/// `emphasis` is left out where everything is heavy: in heads.
+fn inline(html: &mut String, text: &Inline, emphasis: bool) {
     for Run { text, style, link } in &text.runs {
         let RunStyle { bold, italic, code, math, script } = style;
         let script = script.map(|script| match script {
             Script::Super => "sup",
             Script::Sub => "sub",
         });
-        let tags = [bold.then_some("strong"), italic.then_some("em"), code.then_some("code"), script];
+        let shown = |is_set: &bool, tag| (*is_set && emphasis).then_some(tag);
+        let tags = [shown(bold, "strong"), shown(italic, "em"), code.then_some("code"), script];
         // They come from pages: a target is looked at again here, whoever made the run.
         let link = link.as_deref().filter(|target| leads_out(target));
         if let Some(target) = link {

@@ -1,7 +1,7 @@
 //! Tables → GFM tables (0.29), or HTML ones where cells span others.
 
 use super::inline::{self, Emphasis};
-use crate::content::{Cell, Inline, Run, RunStyle, Script, Table};
+use crate::content::{Cell, Table};
 
 /// A table as a GFM one; what a cell spans beside its first place is empty.
 pub(super) fn pipes(table: &Table) -> String {
@@ -59,82 +59,13 @@ const MOST_SPANNED: usize = 1_000;
 
 /// A table as HTML, a row a line; there is no empty line in it, which would end it (`CommonMark` 0.31, 4.6).
 pub(super) fn html(table: &Table) -> String {
-    let head = usize::try_from(table.header_rows).unwrap_or(usize::MAX).min(table.rows.len());
-    let mut out = String::from("<table>\n");
-    for (rows, group, cell) in [(&table.rows[..head], "thead", "th"), (&table.rows[head..], "tbody", "td")] {
-        if rows.is_empty() {
-            continue;
-        }
-        out.extend(["<", group, ">\n"]);
-        for row in rows {
-            out.push_str("<tr>");
-            row.iter().for_each(|of| html_cell(&mut out, of, cell));
-            out.push_str("</tr>\n");
-        }
-        out.extend(["</", group, ">\n"]);
-    }
-    out.push_str("</table>");
-    out
-}
-
-fn html_cell(out: &mut String, cell: &Cell, tag: &str) {
-    out.extend(["<", tag]);
-    for (name, span) in [("colspan", cell.colspan), ("rowspan", cell.rowspan)] {
-        if span > 1 {
-            out.extend([" ", name, "=\"", &span.to_string(), "\""]);
-        }
-    }
-    out.push('>');
-    html_text(out, &cell.text, tag == "td");
-    out.extend(["</", tag, ">"]);
-}
-
-/// Text within a line as HTML; `shown` says whether emphasis is.
-fn html_text(out: &mut String, text: &Inline, shown: bool) {
-    let mut open: Option<&str> = None;
-    for Run { text, style, link } in &text.runs {
-        if link.as_deref() != open {
-            out.push_str(if open.is_some() { "</a>" } else { "" });
-            open = link.as_deref();
-            if let Some(target) = open {
-                out.push_str("<a href=\"");
-                escape(out, target);
-                out.push_str("\">");
-            }
-        }
-        let RunStyle { bold, italic, code, script } = *style;
-        let tags = [
-            (bold && shown, "b"),
-            (italic && shown, "i"),
-            (code && shown, "code"),
-            (script == Some(Script::Super), "sup"),
-            (script == Some(Script::Sub), "sub"),
-        ];
-        let tags: Vec<&str> = tags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, tag)| tag).collect();
-        tags.iter().for_each(|tag| out.extend(["<", tag, ">"]));
-        escape(out, text);
-        tags.iter().rev().for_each(|tag| out.extend(["</", tag, ">"]));
-    }
-    out.push_str(if open.is_some() { "</a>" } else { "" });
-}
-
-fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // A line end would end the cell's line, and an empty line the table.
-            '\n' | '\r' => out.push(' '),
-            _ => out.push(c),
-        }
-    }
+    crate::output::html::table(table).trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::{Inline, RunStyle, Script};
 
     fn cell(text: &str, colspan: u32, rowspan: u32) -> Cell {
         Cell { text: Inline::plain(text), colspan, rowspan }
@@ -177,7 +108,7 @@ mod tests {
         text.push("2", RunStyle { script: Some(Script::Super), ..RunStyle::default() }, None);
         let table = Table { rows: vec![vec![cell("Head", 1, 1)], vec![Cell::of(text)]], header_rows: 1 };
         assert_eq!(pipes(&table), "| Head |\n| --- |\n| **so** see [it](https://example.org/?a=1&b)<sup>2</sup> |");
-        let expected = "<td><b>so</b> see <a href=\"https://example.org/?a=1&amp;b\">it</a><sup>2</sup></td>";
+        let expected = "<td><strong>so</strong> see <a href=\"https://example.org/?a=1&amp;b\">it</a><sup>2</sup></td>";
         assert!(html(&table).contains(expected), "{}", html(&table));
     }
 }
