@@ -11,8 +11,9 @@
 //! | `lost`, `repair` | pages that should be there; what is mended in a damaged file |
 //! | `content` | what a page shows, as a hash |
 //! | `facts`, `outline`, `info` | what is known of a page, and what the document says of it and of itself |
+//! | `shell` | documents whose pages only stand for something else |
 //! | `text` | glyphs → lines, tables → Markdown |
-//! | `image` | a page as a picture |
+//! | `image`, `raster` | a page as a picture, and as one that is looked at here |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
 
 mod content;
@@ -23,14 +24,16 @@ mod lost;
 mod outline;
 mod pdf;
 mod plan;
+mod raster;
 mod reader;
 mod repair;
+mod shell;
 mod source;
 mod split;
 mod text;
 
 pub use content::ContentHash;
-pub use facts::{OutlineEntry, PageFacts, Shown};
+pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
 pub use image::{ImageOptions, PageImage};
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};
@@ -38,4 +41,4 @@ pub use plan::{Shard, plan};
 pub use reader::{ReaderLimits, Readers, read_for_owner};
 pub use source::{Document, PageReader};
 pub use split::Splitter;
-pub use text::TextLayer;
+pub use text::{TextLayer, TextOptions};

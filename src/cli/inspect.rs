@@ -96,16 +96,16 @@ fn as_row(out: &mut impl Write, page: u32, facts: &Result<PageFacts, Failure>) -
     };
     let kind = match facts {
         facts if facts.is_image_only() => "scan",
-        facts if facts.glyphs == 0 => "no text",
-        facts if !facts.has_sound_text() => "text without a meaning",
+        facts if facts.shown.visible_glyphs() == 0 => "no text",
+        facts if !facts.shown.has_sound_text() => "text without a meaning",
         _ => "text",
     };
     let size = format!("{:.0} x {:.0}", facts.width, facts.height);
-    let unknown = format!("{:.1} %", facts.unmapped_share() * 100.0);
-    let images = format!("{:.0} %", facts.image_coverage * 100.0);
+    let unknown = format!("{:.1} %", facts.shown.unmapped_share() * 100.0);
+    let images = format!("{:.0} %", facts.shown.image_coverage * 100.0);
     let about = std::iter::once(kind.to_owned()).chain(facts.titles.iter().map(|title| format!("“{title}”")));
     let about = about.collect::<Vec<_>>().join("; ");
     let label = facts.label.as_deref().unwrap_or("");
-    let (turn, glyphs) = (facts.rotation, facts.glyphs);
+    let (turn, glyphs) = (facts.rotation, facts.shown.glyphs);
     writeln!(out, "{page:>6}  {label:<8} {size:>11} {turn:>4} {glyphs:>7} {unknown:>8} {images:>7}  {about}")
 }

@@ -64,6 +64,12 @@ pub struct TaskArgs {
     /// Begin the Markdown with title, author, dates and the number of pages, as YAML
     #[arg(long, env = "BINDERY_FRONT_MATTER", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     front_matter: Option<String>,
+    /// Text that cannot be seen: drop or keep [default: drop]
+    #[arg(long, env = "BINDERY_HIDDEN_TEXT")]
+    hidden_text: Option<String>,
+    /// Text that another program has recognised on a scan: auto, trust or reread [default: auto]
+    #[arg(long, env = "BINDERY_OCR_LAYER")]
+    ocr_layer: Option<String>,
 }
 
 impl TaskArgs {
@@ -87,6 +93,8 @@ impl TaskArgs {
             ("keep_headers", &self.keep_headers),
             ("seams", &self.seams),
             ("front_matter", &self.front_matter),
+            ("hidden_text", &self.hidden_text),
+            ("ocr_layer", &self.ocr_layer),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }

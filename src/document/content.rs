@@ -22,6 +22,7 @@ use hayro_syntax::page::{Page, Resources};
 use hayro_syntax::xref::XRef;
 use sha2::{Digest, Sha256};
 
+use super::facts::Shell;
 use super::text::{Field, Layers};
 
 /// What a page shows.
@@ -69,7 +70,12 @@ struct Hashed {
 pub(super) struct Tangled;
 
 /// The hash of what `page` shows.
-pub(super) fn content_hash(page: &Page<'_>, xref: &XRef, shared: &mut SharedHashes) -> Result<ContentHash, Tangled> {
+pub(super) fn content_hash(
+    page: &Page<'_>,
+    xref: &XRef,
+    shell: Option<Shell>,
+    shared: &mut SharedHashes,
+) -> Result<ContentHash, Tangled> {
     let mut walk = Walk { xref, shared, path: Vec::new(), budget: MAX_OBJECTS };
     let mut hash = Sha256::new();
     hash.update([VERSION]);
@@ -81,6 +87,10 @@ pub(super) fn content_hash(page: &Page<'_>, xref: &XRef, shared: &mut SharedHash
     // The box without its rotation, and the box with it: which of four it is.
     hash.update([page.rotation() as u8, u8::from(width > height)]);
     number(&mut hash, page.raw().get::<f32>("UserUnit").map_or(1.0, f64::from));
+    if let Some(shell) = shell {
+        // What the first page says of the document.
+        hash.update([b'd', shell as u8]);
+    }
     let content = page.page_stream().unwrap_or_default();
     bytes(&mut hash, b'c', content);
 

@@ -17,14 +17,9 @@ pub struct PageFacts {
     pub height: f32,
     /// By how much it is turned clockwise to be shown: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
-    /// How many glyphs it shows, hidden ones included.
-    pub glyphs: u32,
-    /// How many of them are hidden, as recognised text is behind the picture of a scan.
-    pub hidden_glyphs: u32,
-    /// How many of them have no known meaning.
-    pub unmapped_glyphs: u32,
-    /// How much of it is covered by images, 0 to 1.
-    pub image_coverage: f32,
+    /// What it shows.
+    #[serde(flatten)]
+    pub shown: Shown,
     /// What it shows, as a hash, in hexadecimal; absent when its parts are too tangled for one.
     pub content_hash: Option<String>,
 }
@@ -45,16 +40,51 @@ pub struct OutlineEntry {
 pub struct Shown {
     /// How many glyphs, hidden ones included.
     pub glyphs: u32,
-    /// How many of them are hidden.
+    /// How many of them cannot be seen: they have no colour, or that of what they stand on, are covered, cut off, too small,
+    /// or outside of the page.
     pub hidden_glyphs: u32,
     /// How many of them have no known meaning.
     pub unmapped_glyphs: u32,
     /// How much of the page is covered by images, 0 to 1.
     pub image_coverage: f32,
+    /// How many of the glyphs that are seen are of words that cannot be read: their fonts do not say what they mean, or say
+    /// what cannot be so.
+    #[serde(default)]
+    pub unreadable_glyphs: u32,
+    /// How many of the hidden ones lie on a picture, as recognised text does on a scan.
+    #[serde(default)]
+    pub recognised_glyphs: u32,
+    /// Whether these read like text and lie where the picture has ink; only facts tell.
+    #[serde(default)]
+    pub recognised_is_sound: bool,
+    /// About how many letters are drawn as shapes.
+    #[serde(default)]
+    pub outlined_letters: u32,
+    /// About how many letters its pictures show, but for those that stand under its text; absent where that was not looked at.
+    #[serde(default)]
+    pub pictured_letters: Option<u32>,
+    /// How much of its pictures, but for what stands under its text, is not plain, 0 to 1; likewise.
+    #[serde(default)]
+    pub picture_detail: Option<f32>,
+    /// What the document has besides its pages, on the first one, when these are only its cover.
+    #[serde(default)]
+    pub shell: Option<Shell>,
 }
 
-/// More of its glyphs without a meaning, and a page's text is not to be trusted.
-const MOST_UNMAPPED: f32 = 0.1;
+/// What the pages of a document stand for, when they are not what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shell {
+    /// They are the cover of a portfolio: the documents are attached.
+    Portfolio,
+    /// They stand in for an XFA form, which viewers make anew.
+    XfaForm,
+}
+
+/// A page with so many letters that cannot be read, and so large a share of them, is not to be trusted.
+const UNREADABLE: (u32, f32) = (8, 0.005);
+/// More of its glyphs without a meaning, and neither is it.
+const MOST_UNMAPPED: f32 = 0.3;
 /// A page that is covered to this much by images is a picture.
 const PICTURE: f32 = 0.5;
 
@@ -62,44 +92,62 @@ impl PageFacts {
     /// Whether it is a picture without text: a scan.
     #[must_use]
     pub fn is_image_only(&self) -> bool {
-        self.glyphs == 0 && self.image_coverage >= PICTURE
-    }
-
-    /// What it shows.
-    #[must_use]
-    pub const fn shown(&self) -> Shown {
-        Shown {
-            glyphs: self.glyphs,
-            hidden_glyphs: self.hidden_glyphs,
-            unmapped_glyphs: self.unmapped_glyphs,
-            image_coverage: self.image_coverage,
-        }
-    }
-
-    /// See [`Shown::has_sound_text`].
-    #[must_use]
-    pub fn has_sound_text(&self) -> bool {
-        self.shown().has_sound_text()
-    }
-
-    /// See [`Shown::unmapped_share`].
-    #[must_use]
-    pub fn unmapped_share(&self) -> f32 {
-        self.shown().unmapped_share()
+        self.shown.glyphs == 0 && self.shown.image_coverage >= PICTURE
     }
 }
 
+#[allow(clippy::cast_precision_loss, reason = "a share")]
+fn share(part: u32, of: u32) -> f32 {
+    if of == 0 { 0.0 } else { part as f32 / of as f32 }
+}
+
 impl Shown {
-    /// Whether the page has text that can be read as such.
+    /// How many glyphs are seen.
+    #[must_use]
+    pub const fn visible_glyphs(&self) -> u32 {
+        self.glyphs.saturating_sub(self.hidden_glyphs)
+    }
+
+    /// Whether the page has text that can be seen and be read.
     #[must_use]
     pub fn has_sound_text(&self) -> bool {
-        self.glyphs > 0 && self.unmapped_share() <= MOST_UNMAPPED
+        self.visible_glyphs() > 0 && !self.is_unreadable()
+    }
+
+    /// Whether too much of its text cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        let (fewest, least) = UNREADABLE;
+        self.unreadable_glyphs >= fewest && self.unreadable_share() >= least
+            || self.visible_glyphs() > 0 && self.unmapped_share() > MOST_UNMAPPED
+    }
+
+    /// Whether it is a picture of a page, with text behind or upon it that was recognised by another program.
+    #[must_use]
+    pub fn is_recognised(&self) -> bool {
+        self.image_coverage >= PICTURE
+            && self.hidden_glyphs > self.visible_glyphs()
+            && share(self.recognised_glyphs, self.hidden_glyphs) > 0.5
+    }
+
+    /// The share of the glyphs that are seen that cannot be read, 0 to 1.
+    #[must_use]
+    pub fn unreadable_share(&self) -> f32 {
+        share(self.unreadable_glyphs, self.visible_glyphs())
     }
 
     /// The share of its glyphs that have no known meaning, 0 to 1.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, reason = "a share")]
     pub fn unmapped_share(&self) -> f32 {
-        if self.glyphs == 0 { 0.0 } else { self.unmapped_glyphs as f32 / self.glyphs as f32 }
+        share(self.unmapped_glyphs, self.glyphs)
+    }
+
+    /// Whether its pictures may hold more text than it has itself, so that they are worth a look.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "a rule of thumb")]
+    pub(super) fn may_be_pictured(&self) -> bool {
+        // A page of small print has some 3,000 letters.
+        let visible = self.visible_glyphs();
+        self.image_coverage >= 0.05 && visible > 0 && (visible as f32) < 3_000.0 * self.image_coverage
     }
 }

@@ -8,6 +8,8 @@ use hayro_syntax::page::Page;
 use jpeg_encoder::{ColorType as JpegColor, Encoder as JpegEncoder};
 use serde::{Deserialize, Serialize};
 
+use super::raster::Raster;
+
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageOptions {
@@ -36,6 +38,8 @@ pub struct PageImage {
     pub height: u32,
     /// Whether there is nothing to see: all of it is white.
     pub blank: bool,
+    /// Whether there is hardly anything to see: it is of one colour, but for some specks.
+    pub plain: bool,
     /// The file.
     pub bytes: Vec<u8>,
 }
@@ -99,18 +103,50 @@ pub(super) fn image<'a>(
     made
 }
 
+/// How many pixels an inch, and how many at most along the longer side, a picture has that is looked at here.
+const LOOK: (f32, f32) = (96.0, 1_600.0);
+
+/// The page in grays. `None` when it has no area.
+pub(super) fn raster<'a>(
+    page: &'a Page<'a>,
+    cache: &RenderCache<'a>,
+    settings: &InterpreterSettings,
+) -> Option<Raster> {
+    let (width, height) = page.render_dimensions();
+    let longer = width.max(height);
+    if !(longer.is_finite() && width > 0.0 && height > 0.0) {
+        return None;
+    }
+    let scale = (LOOK.0 / 72.0).min(LOOK.1 / longer);
+    let (x_scale, y_scale) = (scale.max(1.01 / width), scale.max(1.01 / height));
+    let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
+    let pixmap = render(page, cache, settings, &RenderSettings::default(), &pixels);
+    Some(Raster::new(pixmap.width().into(), f64::from(scale), luma(&pixmap)))
+}
+
+/// How bright each pixel is.
+fn luma(pixmap: &Pixmap) -> Vec<u8> {
+    let luma = |pixel: &[u8]| {
+        let [red, green, blue] = [0, 1, 2].map(|at| u32::from(pixel[at]));
+        u8::try_from((red * 77 + green * 151 + blue * 28) >> 8).unwrap_or(u8::MAX)
+    };
+    pixmap.data_as_u8_slice().chunks_exact(4).map(luma).collect()
+}
+
 /// The smallest of the usual encodings that keeps what one can see: PNG for drawings and text, JPEG for photographs and
 /// for many shades, gray where there is no colour.
 fn encode(pixmap: &Pixmap) -> Option<PageImage> {
     let (width, height) = (pixmap.width(), pixmap.height());
     let rgba = pixmap.data_as_u8_slice();
     let blank = rgba.iter().all(|value| *value >= WHITISH);
+    let plain = blank || Raster::new(width.into(), 1.0, luma(pixmap)).is_plain();
     let drawing = if is_photograph(rgba) { None } else { png(rgba, width, height) };
     let (media_type, bytes) = match drawing {
         Some(bytes) => ("image/png", bytes),
         None => ("image/jpeg", jpeg(rgba, width, height)?),
     };
-    Some(PageImage { media_type: media_type.to_owned(), width: width.into(), height: height.into(), blank, bytes })
+    let media_type = media_type.to_owned();
+    Some(PageImage { media_type, width: width.into(), height: height.into(), blank, plain, bytes })
 }
 
 /// `None` when there are too many colours.

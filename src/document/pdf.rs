@@ -15,13 +15,14 @@ use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
-use super::facts::PageFacts;
+use super::facts::{PageFacts, Shell, Shown};
 use super::image::{self, ImageOptions, PageImage};
 use super::info;
 use super::lost::PageList;
 use super::outline::Outline;
-use super::repair;
-use super::text::{self, Fonts, Layers, TextLayer, TooMuch};
+use super::raster::Raster;
+use super::text::{self, Fonts, Layers, TextLayer, TextOptions, TooMuch};
+use super::{repair, shell};
 use crate::task::{DocumentInfo, Failure, code};
 
 /// How much of a document Bindery takes on.
@@ -79,6 +80,7 @@ pub(super) struct OpenPdf {
     /// Read when they are first asked for.
     outline: OnceLock<Outline>,
     layers: OnceLock<Layers>,
+    shell: OnceLock<Option<Shell>>,
 }
 
 impl OpenPdf {
@@ -102,8 +104,8 @@ impl OpenPdf {
             (Err(error), _) => return Err(refusal(error, false)),
         };
         let (pages, settings) = (PageList::of(&pdf), InterpreterSettings::default());
-        let (mended, outline, layers) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Self { pdf, pages, settings, mended, outline, layers })
+        let (mended, outline, layers, shell) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { pdf, pages, settings, mended, outline, layers, shell })
     }
 
     /// How many pages it has, those included that are lost.
@@ -123,6 +125,10 @@ impl OpenPdf {
         let mended = self.mended.get_or_init(mend).as_ref().filter(|pdf| pdf.pages().len() == self.pdf.pages().len());
         let mended = mended.and_then(|pdf| Some((pdf.pages().get(at)?, pdf))).filter(|(page, _)| is_readable(page));
         Some(mended.unwrap_or((page, &self.pdf)))
+    }
+
+    fn shell(&self) -> Option<Shell> {
+        *self.shell.get_or_init(|| shell::of(&self.pdf))
     }
 
     /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
@@ -148,7 +154,7 @@ impl<'a> PdfReader<'a> {
         // Objects of the mended file may be others than those of the same number.
         let mut own = SharedHashes::default();
         let shared = if std::ptr::eq(pdf, &raw const self.open.pdf) { shared } else { &mut own };
-        content_hash(found, pdf.xref(), shared).map_err(|Tangled| {
+        content_hash(found, pdf.xref(), self.shell(page), shared).map_err(|Tangled| {
             Failure::permanent(code::PAGE_DAMAGED, format!("the parts of page {page} are too many or too deep"))
         })
     }
@@ -157,9 +163,22 @@ impl<'a> PdfReader<'a> {
     ///
     /// # Errors
     /// `page_damaged` when there is no such page, or its content goes on and on.
-    pub(super) fn text(&self, page: u32) -> Result<TextLayer, Failure> {
+    pub(super) fn text(&self, page: u32, options: TextOptions) -> Result<TextLayer, Failure> {
         let (found, pdf) = self.found(page)?;
-        text::read(found, &self.fonts, &self.layers(pdf)).map_err(|TooMuch| endless(page))
+        let read = text::read(found, &self.fonts, &self.layers(pdf), options, &self.look(found));
+        let mut layer = read.map_err(|TooMuch| endless(page))?;
+        layer.shown.shell = self.shell(page);
+        Ok(layer)
+    }
+
+    /// Makes a small picture of a page, where one is needed.
+    fn look(&self, page: &'a Page<'a>) -> impl Fn() -> Option<Raster> {
+        move || image::raster(page, self.shapes.get_or_init(RenderCache::new), &self.open.settings)
+    }
+
+    /// What the document is besides its pages; the first one says it.
+    fn shell(&self, page: u32) -> Option<Shell> {
+        if page == 1 { self.open.shell() } else { None }
     }
 
     /// What is known of `page` (from 1). `shared` is that of this file.
@@ -168,10 +187,10 @@ impl<'a> PdfReader<'a> {
     /// `page_damaged` when there is no such page.
     pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
         let (page, pdf) = self.found(number)?;
-        let counts = text::counts(page, &self.fonts, &self.layers(pdf)).map_err(|TooMuch| endless(number))?;
+        let shown = text::shown(page, &self.fonts, &self.layers(pdf), &self.look(page));
+        let shown = Shown { shell: self.shell(number), ..shown.map_err(|TooMuch| endless(number))? };
         let outline = self.outline();
         let (width, height) = page.render_dimensions();
-        let shown = counts.shown((width, height));
         Ok(PageFacts {
             page: number,
             label: outline.label(number),
@@ -184,10 +203,7 @@ impl<'a> PdfReader<'a> {
                 Rotation::Flipped => 180,
                 Rotation::FlippedHorizontal => 270,
             },
-            glyphs: shown.glyphs,
-            hidden_glyphs: shown.hidden_glyphs,
-            unmapped_glyphs: shown.unmapped_glyphs,
-            image_coverage: shown.image_coverage,
+            shown,
             content_hash: self.content_hash(number, shared).ok().map(|hash| hex(&hash)),
         })
     }

@@ -34,7 +34,7 @@ use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
-use super::text::TextLayer;
+use super::text::{TextLayer, TextOptions};
 use crate::metrics;
 use crate::task::{DocumentInfo, Failure, code};
 
@@ -246,10 +246,16 @@ impl RemotePdf {
     ///
     /// # Errors
     /// As [`Self::page`].
-    pub(super) fn text(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<TextLayer, Failure> {
-        self.page(seat, page, &Request::Text { page }, patience, |answer| match answer {
-            (Answer::Text { shown }, content) => {
-                serde_json::from_slice(&content).ok().map(|content| TextLayer { content, shown })
+    pub(super) fn text(
+        &self,
+        seat: &mut Seat<'_>,
+        page: u32,
+        options: TextOptions,
+        patience: &Patience,
+    ) -> Result<TextLayer, Failure> {
+        self.page(seat, page, &Request::Text { page, options }, patience, |answer| match answer {
+            (Answer::Text { shown, hidden }, content) => {
+                serde_json::from_slice(&content).ok().map(|content| TextLayer { content, shown, hidden })
             }
             _ => None,
         })
@@ -309,8 +315,8 @@ impl RemotePdf {
         patience: &Patience,
     ) -> Result<PageImage, Failure> {
         self.page(seat, page, &Request::Image { page, options }, patience, |answer| match answer {
-            (Answer::Image { media_type, width, height, blank }, bytes) => {
-                Some(PageImage { media_type, width, height, blank, bytes })
+            (Answer::Image { media_type, width, height, blank, plain }, bytes) => {
+                Some(PageImage { media_type, width, height, blank, plain, bytes })
             }
             _ => None,
         })

@@ -10,7 +10,7 @@ use super::facts::{OutlineEntry, PageFacts};
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
-use super::text::TextLayer;
+use super::text::{TextLayer, TextOptions};
 use crate::content::PageContent;
 use crate::task::{DocumentInfo, Failure};
 
@@ -147,17 +147,19 @@ impl PageReader<'_> {
     /// `page_damaged` when there is no such page; `page_timeout`, `page_memory` or `page_crash` when it cannot be read
     /// within the limits of a reader process.
     pub fn text(&mut self, page: u32) -> Result<PageContent, Failure> {
-        self.text_layer(page).map(|layer| layer.content)
+        self.text_layer(page, TextOptions::default()).map(|layer| layer.content)
     }
 
-    /// The same, with what the page shows.
+    /// The same, as `options` say, with what the page shows.
     ///
     /// # Errors
     /// As [`Self::text`].
-    pub fn text_layer(&mut self, page: u32) -> Result<TextLayer, Failure> {
+    pub fn text_layer(&mut self, page: u32, options: TextOptions) -> Result<TextLayer, Failure> {
         match &mut self.place {
-            ReaderPlace::Here { reader, .. } => reader.text(page),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.text(taken(pdf, seat, &self.patience)?, page, &self.patience),
+            ReaderPlace::Here { reader, .. } => reader.text(page, options),
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                pdf.text(taken(pdf, seat, &self.patience)?, page, options, &self.patience)
+            }
         }
     }
 }

@@ -3,8 +3,10 @@
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ compose ──▶ PageContent
 //!   fonts: what glyphs mean        open_line: words, looks (glyphs: accents, exponents; spacing; initials)     region: rules     inline: lines joined,
+//!   letters, symbol: what they do not say, trust: what cannot be so
 //!   layers: what is hidden         bidi: order of letters     columns: white      emphasis, links
 //!   path: strokes, annotation: forms and notes
+//!   ink, ground, sight: what of it is seen
 //!                                  link: where words lead       space; marker: items of lists
 //! ```
 //!
@@ -23,45 +25,56 @@ mod compose;
 mod flow;
 mod fonts;
 mod glyphs;
+mod ground;
 mod guard;
 mod heading;
 mod initials;
+mod ink;
 mod inline;
 mod interpret;
 mod lattice;
 mod layers;
+mod letters;
 mod line;
 mod line_numbers;
 mod link;
 mod marker;
 mod open_line;
 mod order;
+mod outlines;
 mod path;
 mod reading;
+mod recognised;
 mod region;
 mod rows;
 mod runs;
+mod scene;
 mod shading;
+mod sight;
 mod spacing;
 mod stamp;
 mod stream;
+mod symbol;
 mod table;
+mod trust;
 mod typewritten;
 mod usual;
+mod vertical;
 
 use hayro_interpret::TransformExt;
-use hayro_interpret::kurbo::Rect;
 use hayro_syntax::page::Page;
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::annotation::Field;
-use self::collect::Collector;
-pub(super) use self::collect::Counts;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;
+use self::scene::Scene;
 use self::usual::Usual;
 use super::facts::Shown;
+use super::raster::Raster;
 use crate::content::{Block, BlockKind, Edge, Inline, PageContent};
+use crate::task::{HiddenText, OcrLayer, TaskOptions};
 
 /// What the text layer of a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -70,37 +83,72 @@ pub struct TextLayer {
     pub content: PageContent,
     /// What the page shows, its text included.
     pub shown: Shown,
+    /// What became of text that cannot be seen.
+    pub hidden: Hidden,
 }
 
-pub(super) fn read<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<TextLayer, TooMuch> {
-    let collector = collected(page, fonts, layers)?;
-    let shown = collector.counts().shown(page.render_dimensions());
-    let (mut lines, rules) = collector.finish();
+/// What became of the text of a page that cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hidden {
+    /// How many letters of it are left out.
+    pub dropped: u32,
+    /// How many stand in the content.
+    pub kept: u32,
+    /// Whether these were recognised on a scan.
+    pub recognised: bool,
+}
+
+/// What of a page's text is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextOptions {
+    /// What becomes of text that cannot be seen.
+    pub hidden_text: HiddenText,
+    /// What becomes of such text on a scan.
+    pub ocr_layer: OcrLayer,
+}
+
+impl From<&TaskOptions> for TextOptions {
+    fn from(options: &TaskOptions) -> Self {
+        Self { hidden_text: options.hidden_text.unwrap_or_default(), ocr_layer: options.ocr_layer.unwrap_or_default() }
+    }
+}
+
+/// Makes a small picture of the page at hand.
+type Look<'l> = &'l dyn Fn() -> Option<Raster>;
+
+pub(super) fn read<'a>(
+    page: &Page<'a>,
+    fonts: &Fonts<'a>,
+    layers: &Layers,
+    options: TextOptions,
+    look: Look<'_>,
+) -> Result<TextLayer, TooMuch> {
+    let mut scene = Scene::of(page, fonts, layers, look)?;
+    let shown = scene.shown();
+    let hidden = scene.choose(&shown, options);
+    let (mut lines, rules) = scene.collector.finish();
+    let down = vertical::part(&mut lines);
     let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
     link::mark(&mut lines, &targets);
     let (width, height) = page.render_dimensions();
     let usual = Usual::of(&lines);
     stamp::mark(&mut lines, usual);
     let line_numbers = line_numbers::take(&mut lines);
-    let tables = table::find(&lines, &rules, (f64::from(width), f64::from(height)), usual);
+    let size = (f64::from(width), f64::from(height));
+    let tables = if down { Vec::new() } else { table::find(&lines, &rules, size, usual) };
     let mut content = compose::content(&lines, &tables, &targets, f64::from(height), usual);
     if let Some(numbers) = line_numbers {
         let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers), repeated: false };
         content.blocks.push(Block::new(margin, None));
     }
     content.size = Some([width, height]);
-    Ok(TextLayer { content, shown })
+    Ok(TextLayer { content, shown, hidden })
 }
 
 /// What one page shows, counted.
-pub(super) fn counts<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<Counts, TooMuch> {
-    collected(page, fonts, layers).map(|collector| collector.counts())
-}
-
-fn collected<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers) -> Result<Collector, TooMuch> {
-    let (width, height) = page.render_dimensions();
-    let mut collector = Collector::new(Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
-    let upright = page.initial_transform(true).to_kurbo();
-    interpret::collect(page, upright, fonts, layers, &mut collector)?;
-    Ok(collector)
+pub(super) fn shown<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, look: Look<'_>) -> Result<Shown, TooMuch> {
+    let scene = Scene::of(page, fonts, layers, look)?;
+    let mut shown = scene.shown();
+    shown.recognised_is_sound = shown.is_recognised() && scene.recognised_is_sound();
+    Ok(shown)
 }

@@ -51,6 +51,10 @@ pub(super) struct SubmitOptions {
     seams: Option<String>,
     /// `true`: the Markdown begins with title, author, dates and the number of pages, as YAML.
     front_matter: Option<String>,
+    /// `drop` (default): text that cannot be seen is left out; `keep`: it stands in the result.
+    hidden_text: Option<String>,
+    /// Text that another program has recognised on a scan: `trust` takes it, `reread` does not, `auto` (default) where it is good.
+    ocr_layer: Option<String>,
     /// Who is told when the task has ended.
     webhook_url: Option<String>,
     /// What that message is signed with.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::unread::Need;
 use super::{LlmProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::PageFacts;
-use crate::task::{Amount, Failure, FindingCode, PageChecks, PageOutput, TaskOptions};
+use crate::task::{Amount, Failure, FindingCode, OcrLayer, PageChecks, PageOutput, TaskOptions};
 
 /// Reads pages with a sound text layer as text, for free, and has a model look at the others.
 pub struct AutoProcessor {
@@ -16,7 +16,7 @@ pub struct AutoProcessor {
 }
 
 /// Part of the ledger's key: raise it whenever a page would be sent another way.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl AutoProcessor {
     /// A processor that has `llm` look at what needs it.
@@ -29,8 +29,9 @@ impl AutoProcessor {
     fn divide(input: &ShardInput<'_>) -> ShardOutcome {
         let mut reader = input.reader();
         let (mut text, mut calls, mut done) = (Vec::new(), Vec::new(), Vec::new());
+        let layer = ocr_layer(input.options);
         for page in input.shard.pages() {
-            match reader.facts(page).map(|facts| Need::of(&facts.shown())) {
+            match reader.facts(page).map(|facts| Need::of(&facts.shown, layer)) {
                 Ok(None) => text.push(page),
                 Ok(Some(_)) => calls.push(page),
                 Err(why) if why.retryable => return ShardOutcome::Failed(why),
@@ -48,6 +49,8 @@ impl AutoProcessor {
         }
         calls.sort_unstable();
         for output in done.iter_mut().filter_map(|read| read.result.as_mut().ok()) {
+            // Recognised text comes here only when it was found to lie on the ink.
+            output.findings.retain(|finding| finding.code != FindingCode::TextUnsure);
             output.checks = Some(because("text layer", output.checks.take()));
         }
         if calls.is_empty() { ShardOutcome::Done(done) } else { ShardOutcome::Divided { done, calls } }
@@ -67,12 +70,16 @@ impl AutoProcessor {
             let fallback = output.checks.as_ref().is_some_and(|checks| checks.route.is_some());
             let Ok(facts) = reader.facts(*page) else { continue };
             if !fallback {
-                let need = Need::of(&facts.shown()).unwrap_or(Need::NoText);
+                let need = Need::of(&facts.shown, ocr_layer(input.options)).unwrap_or(Need::NoText);
                 output.checks = Some(because(need.as_str(), output.checks.take()));
             }
         }
         outcome
     }
+}
+
+fn ocr_layer(options: &TaskOptions) -> OcrLayer {
+    options.ocr_layer.unwrap_or_default()
 }
 
 fn is_unread(result: &Result<PageOutput, Failure>) -> bool {
@@ -115,7 +122,7 @@ impl Processor for AutoProcessor {
     }
 
     fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
-        match Need::of(&facts.shown()) {
+        match Need::of(&facts.shown, ocr_layer(options)) {
             None => ("text: text layer".to_owned(), Amount::default()),
             Some(why) => (format!("llm: {}", why.as_str()), self.llm.estimate(facts, options).1),
         }
@@ -148,26 +155,54 @@ mod tests {
 
     #[test]
     fn which_pages_are_looked_at() {
-        let page = |glyphs, unmapped_glyphs, hidden_glyphs, image_coverage| Shown {
+        let page = |glyphs, unreadable_glyphs, hidden_glyphs, image_coverage| Shown {
             glyphs,
             hidden_glyphs,
-            unmapped_glyphs,
+            unreadable_glyphs,
             image_coverage,
+            recognised_glyphs: if image_coverage > 0.0 { hidden_glyphs } else { 0 },
+            ..Shown::default()
         };
-        for (shown, looked_at) in [
-            (page(2_000, 0, 0, 0.0), false),
-            (page(2_000, 150, 0, 0.3), false),
-            (page(2_000, 500, 0, 0.0), true),
-            (page(0, 0, 0, 1.0), true),
-            (page(0, 0, 0, 0.0), true),
-            (page(2_000, 0, 2_000, 1.0), true),
-            (page(900, 0, 0, 1.0), false),
-            (page(120, 0, 0, 1.0), true),
-            (page(120, 0, 0, 0.6), false),
-            (page(30, 0, 0, 0.6), true),
-            (page(3, 0, 0, 0.0), false),
+        let pictured = |glyphs, image_coverage, letters, detail| Shown {
+            pictured_letters: Some(letters),
+            picture_detail: Some(detail),
+            ..page(glyphs, 0, 0, image_coverage)
+        };
+        let outlined = |glyphs, outlined_letters| Shown { outlined_letters, ..page(glyphs, 0, 0, 0.0) };
+        let sound = |shown: Shown| Shown { recognised_is_sound: true, ..shown };
+        for (shown, need) in [
+            (page(2_000, 0, 0, 0.0), None),
+            (page(2_000, 7, 0, 0.3), None),
+            (page(2_000, 36, 0, 0.0), Some(Need::Undecodable)),
+            (page(20_000, 36, 0, 0.0), None),
+            (page(0, 0, 0, 1.0), Some(Need::NoText)),
+            (page(0, 0, 0, 0.0), Some(Need::NoText)),
+            (page(60, 0, 60, 0.0), Some(Need::NoText)),
+            (page(2_000, 0, 900, 0.0), None),
+            (page(2_000, 0, 2_000, 1.0), Some(Need::Recognised)),
+            (page(2_000, 0, 1_960, 1.0), Some(Need::Recognised)),
+            (sound(page(2_000, 0, 2_000, 1.0)), None),
+            (page(900, 0, 0, 1.0), None),
+            (page(120, 0, 0, 1.0), Some(Need::Picture)),
+            (page(120, 0, 0, 0.6), None),
+            (page(30, 0, 0, 0.6), Some(Need::Picture)),
+            (page(3, 0, 0, 0.0), None),
+            // Pictures that were looked at: a plain one, a photograph, a document, a figure beside text.
+            (pictured(120, 1.0, 0, 0.01), None),
+            (pictured(20, 1.0, 0, 0.01), None),
+            (pictured(20, 0.6, 5, 0.7), Some(Need::Picture)),
+            (pictured(120, 0.5, 20, 0.7), None),
+            (pictured(20, 0.25, 300, 0.4), Some(Need::Picture)),
+            (pictured(900, 0.4, 250, 0.6), None),
+            (outlined(11, 60), Some(Need::Outlined)),
+            (outlined(11, 18), Some(Need::Outlined)),
+            (outlined(900, 120), None),
+            (outlined(60, 18), None),
         ] {
-            assert_eq!(Need::of(&shown).is_some(), looked_at, "{shown:?}");
+            assert_eq!(Need::of(&shown, OcrLayer::Auto), need, "{shown:?}");
         }
+        let scan = page(2_000, 0, 2_000, 1.0);
+        assert_eq!(Need::of(&scan, OcrLayer::Trust), None);
+        assert_eq!(Need::of(&sound(scan), OcrLayer::Reread), Some(Need::Recognised));
     }
 }

@@ -42,14 +42,14 @@ use self::latency::Latencies;
 use self::prompt::{Ask, PageInput};
 use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
-use super::unread;
+use super::unread::{self, Need};
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::content::{PageContent, from_markdown};
-use crate::document::{ImageOptions, PageFacts, PageReader};
+use crate::document::{ImageOptions, PageFacts, PageReader, TextOptions};
 use crate::metrics;
 use crate::output::markdown;
 use crate::task::{
-    Amount, Failure, Finding, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
+    Amount, Failure, Finding, OcrLayer, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
 };
 
 /// How to reach the endpoint and what to ask of it.
@@ -248,18 +248,19 @@ impl LlmProcessor {
         for page in input.shard.pages() {
             let mut look = || {
                 let facts = reader.facts(page)?;
-                let sound = facts.has_sound_text();
+                // Of what is only in its picture, its text is no measure.
+                let sound = Need::of(&facts.shown, OcrLayer::Reread).is_none();
                 let text = if sound || kind != PageInputKind::Image {
-                    markdown::page(&reader.text(page)?)
+                    markdown::page(&reader.text_layer(page, input.options.into())?.content)
                 } else {
                     String::new()
                 };
                 let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
-                let empty = facts.glyphs == 0 && facts.image_coverage == 0.0;
+                let empty = facts.shown.visible_glyphs() == 0 && facts.shown.image_coverage == 0.0;
                 // Of a page without text a model that is given only text would see nothing.
                 let unread = kind == PageInputKind::Text
                     && text.is_empty()
-                    && unread::shows_something(&mut reader, page, facts.image_coverage)?;
+                    && unread::shows_something(&mut reader, page, facts.shown.image_coverage)?;
                 Ok::<_, Failure>((sound, empty, text, image, unread))
             };
             match look() {
@@ -313,6 +314,8 @@ impl LlmProcessor {
             price: self.price(model),
         };
         let numbers: Vec<u32> = inputs.iter().map(|page| page.page).collect();
+        let is_plain = |page: &&PageInput| page.image.as_ref().is_some_and(|image| image.plain);
+        let plain: Vec<u32> = inputs.iter().filter(is_plain).map(|page| page.page).collect();
         // The request has its own copy of the pictures.
         drop(inputs);
         let (begun, calls_begun) = (Instant::now(), Cell::new(0));
@@ -359,7 +362,7 @@ impl LlmProcessor {
                 let cost = sent.price.map(|price| price.of(billed.0, billed.1));
                 let usage = PageUsage { calls, prompt_tokens, completion_tokens, cost };
                 self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Answered });
-                match reply::pages(&reply, &numbers) {
+                match reply::pages(&reply, &numbers, &plain) {
                     Ok(markdown) => {
                         let model = reply.model.as_deref().unwrap_or(model);
                         self.judged(
@@ -522,12 +525,13 @@ impl LlmProcessor {
         page: u32,
         why: &str,
     ) -> Result<PageOutput, Failure> {
-        let layer = reader.text_layer(page)?;
+        let options = TextOptions::from(input.options);
+        let layer = reader.text_layer(page, options)?;
         if layer.content.is_empty() {
             let message = "no model could read the page, and it has no text layer";
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
-        let findings = unread::findings(reader, page, &layer.shown, false)?;
+        let findings = unread::findings(reader, page, &layer, options.ocr_layer)?;
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
         let output =
             PageOutput { checks: Some(checks), recipe: BY_FALLBACK, findings, ..self.output(input, layer.content) };
@@ -613,13 +617,13 @@ impl Processor for LlmProcessor {
     fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
         let model = self.model(options).unwrap_or_default();
         let route = self.name().to_owned();
-        if facts.glyphs == 0 && self.input_kind(options) == PageInputKind::Text {
+        if facts.shown.glyphs == 0 && self.input_kind(options) == PageInputKind::Text {
             return (route, Amount::default());
         }
         let (long, short) = (facts.width.max(facts.height), facts.width.min(facts.height));
         let scale = (self.image_side(options) as f32 / long.max(1.0)).min(ImageOptions::default().dpi / 72.0);
         let tokens_of = |characters: f32| characters / 3.5;
-        let text = tokens_of(facts.glyphs as f32);
+        let text = tokens_of(facts.shown.glyphs as f32);
         let (image, given) = match self.input_kind(options) {
             PageInputKind::Image => (long * short * scale * scale / 750.0, 0.0),
             PageInputKind::Text => (0.0, text),
@@ -628,7 +632,7 @@ impl Processor for LlmProcessor {
         let prompt = tokens_of(self.prompt(options).len() as f32) + 20.0;
         let prompt_tokens = (prompt + image + given) as u64;
         // A scan has as much text as other pages.
-        let completion_tokens = if facts.glyphs == 0 { USUAL_ANSWER } else { text as u64 + 20 };
+        let completion_tokens = if facts.shown.glyphs == 0 { USUAL_ANSWER } else { text as u64 + 20 };
         let cost = self.price(model).map(|price| price.of(prompt_tokens, completion_tokens));
         (route, Amount { calls: 1, prompt_tokens, completion_tokens, cost, ..Amount::default() })
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::unread;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
-use crate::document::PageReader;
+use crate::document::{PageReader, TextOptions};
 use crate::task::{Failure, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
@@ -25,8 +25,9 @@ impl Processor for TextProcessor {
         WorkKind::Cpu
     }
 
-    fn recipe(&self, _: &TaskOptions) -> serde_json::Value {
-        json!({ "processor": self.name(), "version": VERSION })
+    fn recipe(&self, options: &TaskOptions) -> serde_json::Value {
+        let TextOptions { hidden_text, ocr_layer } = options.into();
+        json!({ "processor": self.name(), "version": VERSION, "hidden_text": hidden_text, "ocr_layer": ocr_layer })
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
@@ -64,6 +65,7 @@ impl TextProcessor {
         reader: &mut PageReader<'_>,
         numbers: impl IntoIterator<Item = u32>,
     ) -> ShardOutcome {
+        let options = TextOptions::from(input.options);
         let mut pages = Vec::new();
         for page in numbers {
             if input.cancel.is_cancelled() {
@@ -73,8 +75,8 @@ impl TextProcessor {
             if begun > input.deadline {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
-            let read = reader.text_layer(page).and_then(|layer| {
-                let findings = unread::findings(reader, page, &layer.shown, layer.content.is_empty())?;
+            let read = reader.text_layer(page, options).and_then(|layer| {
+                let findings = unread::findings(reader, page, &layer, options.ocr_layer)?;
                 Ok((layer.content, findings))
             });
             if let Err(why) = &read

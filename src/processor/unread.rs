@@ -1,39 +1,62 @@
 //! What the text layer does not tell of a page.
 
-use crate::document::{ImageOptions, PageReader, Shown};
-use crate::task::{Failure, Finding, FindingCode};
+use crate::document::{ImageOptions, PageReader, Shell, Shown, TextLayer};
+use crate::task::{Failure, Finding, FindingCode, OcrLayer};
 
 /// Why a page needs to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// It has no text.
+    /// It has no text that can be seen.
     NoText,
-    /// Too many of its glyphs have no known meaning.
+    /// Too many of its letters cannot be read.
     Undecodable,
     /// Its text was recognised by another program, and is hidden behind its picture.
     Recognised,
-    /// A picture takes most of it, and there is little text beside.
+    /// Letters are drawn as shapes, and there is little text beside.
+    Outlined,
+    /// A picture shows more text than the page has, or takes most of it.
     Picture,
 }
+
+/// Fewer letters in pictures or of shapes are part of a sign or a drawing.
+const FEWEST: u32 = 40;
+/// So few shapes of letters count on a page that has hardly other text.
+const FEWEST_OUTLINED: u32 = 16;
+/// Of a page whose pictures were not looked at: how much of it they take, and below how many letters that is what it is
+/// about.
+const PICTURES: [(f32, u32); 2] = [(0.8, 400), (0.5, 100)];
+/// The same where they were: a picture that is not plain.
+const DETAILED: (f32, u32, f32) = (0.5, 60, 0.08);
 
 impl Need {
     /// Why this page needs it; `None` when its text layer will do.
     ///
-    /// A scan whose text another program has recognised has that text hidden behind its picture: as good or bad as that
-    /// program was, so it is looked at. A picture that fills the page behind plenty of text is decoration.
-    pub(super) fn of(shown: &Shown) -> Option<Self> {
-        let visible = shown.glyphs.saturating_sub(shown.hidden_glyphs);
-        if shown.glyphs == 0 {
+    /// Text that another program has recognised is as good or bad as that program was: it will do when it is trusted, or
+    /// reads like text and lies on the ink.
+    pub(super) fn of(shown: &Shown, layer: OcrLayer) -> Option<Self> {
+        let visible = shown.visible_glyphs();
+        let outlined = shown.outlined_letters;
+        if shown.is_recognised() {
+            let trusted = layer == OcrLayer::Trust || layer == OcrLayer::Auto && shown.recognised_is_sound;
+            (!trusted).then_some(Self::Recognised)
+        } else if visible == 0 {
             Some(Self::NoText)
-        } else if !shown.has_sound_text() {
+        } else if shown.is_unreadable() {
             Some(Self::Undecodable)
-        } else if shown.hidden_glyphs > visible {
-            Some(Self::Recognised)
-        } else if shown.image_coverage >= 0.8 && visible < 400 || shown.image_coverage >= 0.5 && visible < 100 {
-            Some(Self::Picture)
+        } else if outlined >= FEWEST && outlined >= visible / 3 || outlined >= FEWEST_OUTLINED && outlined >= visible {
+            Some(Self::Outlined)
         } else {
-            None
+            Self::is_picture(shown, visible).then_some(Self::Picture)
         }
+    }
+
+    fn is_picture(shown: &Shown, visible: u32) -> bool {
+        let covered = shown.image_coverage;
+        let (Some(letters), Some(detail)) = (shown.pictured_letters, shown.picture_detail) else {
+            return PICTURES.iter().any(|(coverage, few)| covered >= *coverage && visible < *few);
+        };
+        let (coverage, few, least) = DETAILED;
+        letters >= FEWEST && letters >= visible / 3 || covered >= coverage && visible < few && detail >= least
     }
 
     /// As the page's `checks.route` says it.
@@ -42,10 +65,14 @@ impl Need {
             Self::NoText => "no text layer",
             Self::Undecodable => "text that cannot be decoded",
             Self::Recognised => "a scan with recognised text",
+            Self::Outlined => "text that is drawn as shapes",
             Self::Picture => "mostly a picture",
         }
     }
 }
+
+/// Fewer hidden letters are not worth a word.
+const FEWEST_HIDDEN: u32 = 3;
 
 /// What is known against a page of which only the text layer was read, which may say nothing.
 ///
@@ -54,26 +81,63 @@ impl Need {
 pub(super) fn findings(
     reader: &mut PageReader<'_>,
     page: u32,
-    shown: &Shown,
-    is_empty: bool,
+    layer: &TextLayer,
+    ocr_layer: OcrLayer,
 ) -> Result<Vec<Finding>, Failure> {
-    if is_empty {
-        let is_unread = shows_something(reader, page, shown.image_coverage)?;
-        return Ok(if is_unread { vec![Finding::no_text_layer()] } else { Vec::new() });
+    let mut findings: Vec<Finding> = shell(&layer.shown).into_iter().collect();
+    if layer.content.is_empty() {
+        let is_unread = shows_something(reader, page, layer.shown.image_coverage)?;
+        findings.extend(is_unread.then(Finding::no_text_layer));
+    } else {
+        findings.extend(unread(&layer.shown));
     }
+    findings.extend(hidden(layer, ocr_layer));
+    Ok(findings)
+}
+
+fn shell(shown: &Shown) -> Option<Finding> {
+    shown.shell.map(|shell| match shell {
+        Shell::Portfolio => {
+            Finding::new(FindingCode::Attachments, "the documents are attached to this PDF: extract them")
+        }
+        Shell::XfaForm => {
+            Finding::new(FindingCode::XfaShell, "an XFA form, which only some viewers can show: print it to a PDF")
+        }
+    })
+}
+
+/// What of a page with text was not read.
+fn unread(shown: &Shown) -> Option<Finding> {
     let share = |part: f32| format!("{:.0} %", part * 100.0);
-    let finding = match Need::of(shown) {
-        Some(Need::Undecodable) => {
-            let detail = format!("{} of its letters have no known meaning", share(shown.unmapped_share()));
-            Some(Finding::new(FindingCode::UnreadableText, detail))
+    let (code, detail) = match Need::of(shown, OcrLayer::Trust)? {
+        Need::Undecodable => {
+            let part = shown.unreadable_share().max(shown.unmapped_share());
+            (FindingCode::UnreadableText, format!("{} of its letters have no known meaning", share(part)))
         }
-        Some(Need::Picture) => {
-            let detail = format!("a picture takes {} of it", share(shown.image_coverage));
-            Some(Finding::new(FindingCode::UnreadPicture, detail))
+        Need::Outlined => {
+            let detail = format!("about {} letters are drawn as shapes", shown.outlined_letters);
+            (FindingCode::UnreadPicture, detail)
         }
-        Some(Need::NoText | Need::Recognised) | None => None,
+        Need::Picture => (FindingCode::UnreadPicture, format!("pictures take {} of it", share(shown.image_coverage))),
+        Need::NoText | Need::Recognised => return None,
     };
-    Ok(finding.into_iter().collect())
+    Some(Finding::new(code, detail))
+}
+
+/// What became of text that cannot be seen.
+fn hidden(layer: &TextLayer, ocr_layer: OcrLayer) -> Option<Finding> {
+    let hidden = layer.hidden;
+    if hidden.recognised {
+        let detail = "recognised by another program, and not compared with the picture";
+        let unsure = hidden.kept > 0 && ocr_layer != OcrLayer::Trust;
+        return unsure.then(|| Finding::new(FindingCode::TextUnsure, detail));
+    }
+    let detail = match (hidden.dropped, hidden.kept) {
+        (FEWEST_HIDDEN.., _) => format!("{} letters that cannot be seen are left out", hidden.dropped),
+        (_, FEWEST_HIDDEN..) => format!("{} letters of its text cannot be seen", hidden.kept),
+        _ => return None,
+    };
+    Some(Finding::new(FindingCode::HiddenText, detail))
 }
 
 /// How closely a page is looked at that shows no text: enough for a thin line.

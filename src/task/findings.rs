@@ -17,12 +17,29 @@ pub enum FindingCode {
     Unfaithful,
     /// What other pages repeat was left out. A fact: it makes no page doubtful.
     MarginRemoved,
+    /// Its text was recognised by another program, and not compared with its picture.
+    TextUnsure,
+    /// It has text that cannot be seen.
+    HiddenText,
+    /// It is the cover of a portfolio: the documents are attached to the PDF, and were not read.
+    Attachments,
+    /// It stands in for a form that viewers make anew (XFA), and was not read.
+    XfaShell,
 }
 
 impl FindingCode {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::NoTextLayer, Self::UnreadableText, Self::UnreadPicture, Self::Unfaithful, Self::MarginRemoved];
+    pub const ALL: [Self; 9] = [
+        Self::NoTextLayer,
+        Self::UnreadableText,
+        Self::UnreadPicture,
+        Self::Unfaithful,
+        Self::MarginRemoved,
+        Self::TextUnsure,
+        Self::HiddenText,
+        Self::Attachments,
+        Self::XfaShell,
+    ];
 
     /// The name in JSON.
     #[must_use]
@@ -33,6 +50,10 @@ impl FindingCode {
             Self::UnreadPicture => "unread_picture",
             Self::Unfaithful => "unfaithful",
             Self::MarginRemoved => "margin_removed",
+            Self::TextUnsure => "text_unsure",
+            Self::HiddenText => "hidden_text",
+            Self::Attachments => "attachments",
+            Self::XfaShell => "xfa_shell",
         }
     }
 
@@ -75,7 +96,7 @@ impl Finding {
 
 /// Which findings a page has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FindingSet(u8);
+pub struct FindingSet(u16);
 
 impl FindingSet {
     /// Those of a page.
@@ -121,6 +142,14 @@ pub struct FindingCounts {
     unread_picture: u32,
     #[serde(skip_serializing_if = "is_zero")]
     unfaithful: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    text_unsure: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    hidden_text: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    attachments: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    xfa_shell: u32,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -137,6 +166,10 @@ impl FindingCounts {
                 FindingCode::UnreadableText => self.unreadable_text += 1,
                 FindingCode::UnreadPicture => self.unread_picture += 1,
                 FindingCode::Unfaithful => self.unfaithful += 1,
+                FindingCode::TextUnsure => self.text_unsure += 1,
+                FindingCode::HiddenText => self.hidden_text += 1,
+                FindingCode::Attachments => self.attachments += 1,
+                FindingCode::XfaShell => self.xfa_shell += 1,
                 FindingCode::MarginRemoved => {}
             }
         }
@@ -150,6 +183,10 @@ impl FindingCounts {
             FindingCode::UnreadableText => self.unreadable_text,
             FindingCode::UnreadPicture => self.unread_picture,
             FindingCode::Unfaithful => self.unfaithful,
+            FindingCode::TextUnsure => self.text_unsure,
+            FindingCode::HiddenText => self.hidden_text,
+            FindingCode::Attachments => self.attachments,
+            FindingCode::XfaShell => self.xfa_shell,
             FindingCode::MarginRemoved => 0,
         }
     }
@@ -182,7 +219,9 @@ mod tests {
             assert_eq!(counts.of(code), u32::from(code.is_doubt()), "{code:?}");
         }
         counts.add(FindingSet::default());
-        assert_eq!(counts.to_string(), "1 no_text_layer, 1 unreadable_text, 1 unread_picture, 1 unfaithful");
+        let all = "1 no_text_layer, 1 unreadable_text, 1 unread_picture, 1 unfaithful, 1 text_unsure, 1 hidden_text, \
+            1 attachments, 1 xfa_shell";
+        assert_eq!(counts.to_string(), all);
         let json = serde_json::to_string(&counts).unwrap();
         assert_eq!(serde_json::from_str::<FindingCounts>(&json).unwrap(), counts);
         // Of a newer version, and of an older one.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cost, PageSelection};
+use super::{Cost, HiddenText, OcrLayer, PageInputKind, PageSelection};
 
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,10 @@ pub struct TaskOptions {
     pub seams: Option<bool>,
     /// Whether the Markdown begins with what the document says of itself, as YAML; it does not when absent.
     pub front_matter: Option<bool>,
+    /// What becomes of text that cannot be seen; it is left out when absent.
+    pub hidden_text: Option<HiddenText>,
+    /// What becomes of text that another program has recognised on a scan; see [`OcrLayer::Auto`] when absent.
+    pub ocr_layer: Option<OcrLayer>,
     /// Who is told when the task has ended, by a POST.
     pub webhook_url: Option<String>,
     /// What that message is signed with; the server's secret when absent. Kept with the record, never shown.
@@ -97,7 +101,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 24] = [
         "pages",
         "password",
         "processor",
@@ -115,6 +119,8 @@ impl TaskOptions {
         "keep_headers",
         "seams",
         "front_matter",
+        "hidden_text",
+        "ocr_layer",
         "webhook_url",
         "webhook_secret",
         "metadata",
@@ -168,6 +174,8 @@ impl TaskOptions {
             "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
             "seams" => self.seams = Some(truth(value).map_err(refuse)?),
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
+            "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(refuse)?),
+            "ocr_layer" => self.ocr_layer = Some(value.trim().parse().map_err(refuse)?),
             "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
@@ -223,6 +231,8 @@ impl fmt::Debug for TaskOptions {
             .field("keep_headers", &self.keep_headers)
             .field("seams", &self.seams)
             .field("front_matter", &self.front_matter)
+            .field("hidden_text", &self.hidden_text)
+            .field("ocr_layer", &self.ocr_layer)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
             .field("has_webhook", &self.webhook_url.is_some())
@@ -273,35 +283,6 @@ pub(crate) fn seconds(text: &str, least: u32, most: u32) -> Result<u32, String> 
         .and_then(|n| n.checked_mul(factor))
         .filter(|n| (least..=most).contains(n))
         .ok_or_else(|| format!("must be {least} to {most} seconds, written as 90, 90s, 15m, 12h or 7d"))
-}
-
-/// What a model is given of a page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PageInputKind {
-    /// Its picture.
-    #[default]
-    #[serde(rename = "image")]
-    Image,
-    /// The text of its text layer.
-    #[serde(rename = "text")]
-    Text,
-    /// Both.
-    #[serde(rename = "image+text")]
-    Both,
-}
-
-impl FromStr for PageInputKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "image" => Ok(Self::Image),
-            "text" => Ok(Self::Text),
-            // In a query a plus stands for a space.
-            "image+text" | "image text" => Ok(Self::Both),
-            _ => Err("must be image, text or image+text".to_owned()),
-        }
-    }
 }
 
 /// How many failed pages a task bears before it fails as a whole.
@@ -379,6 +360,8 @@ mod tests {
             ("keep_headers", "true"),
             ("seams", "true"),
             ("front_matter", "true"),
+            ("hidden_text", "keep"),
+            ("ocr_layer", "reread"),
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
             ("metadata", "{\"a\":1}"),
@@ -399,7 +382,7 @@ mod tests {
     fn every_known_name_is_carried_out() {
         for name in TaskOptions::NAMES {
             let before = TaskOptions::default();
-            let changed = ["1", "300", "5%", "text", "{}"].into_iter().any(|value| {
+            let changed = ["1", "300", "5%", "text", "{}", "keep", "trust"].into_iter().any(|value| {
                 let mut options = TaskOptions::default();
                 options.set(name, value).is_ok() && options != before
             });
@@ -428,6 +411,8 @@ mod tests {
             ("keep_headers", "some"),
             ("seams", "many"),
             ("front_matter", "toml"),
+            ("hidden_text", "yes"),
+            ("ocr_layer", "true"),
             ("page_separator", "a\nb"),
         ] {
             let error = TaskOptions::default().set(name, value).unwrap_err();

@@ -42,6 +42,7 @@ mod recovery;
 mod redis;
 mod schema;
 mod secrets;
+mod sight;
 mod split;
 mod storage;
 mod stores;

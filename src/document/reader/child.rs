@@ -88,13 +88,15 @@ fn serve_pages(
                     },
                     Request::Outline => (Answer::Outline(reader.outline().entries(), reader.info()), Vec::new()),
                     Request::Image { page, options } => match reader.image(page, &options) {
-                        Ok(PageImage { media_type, width, height, blank, bytes }) => {
-                            (Answer::Image { media_type, width, height, blank }, bytes)
+                        Ok(PageImage { media_type, width, height, blank, plain, bytes }) => {
+                            (Answer::Image { media_type, width, height, blank, plain }, bytes)
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
-                    Request::Text { page } => match reader.text(page) {
-                        Ok(TextLayer { content, shown }) => (Answer::Text { shown }, serde_json::to_vec(&content)?),
+                    Request::Text { page, options } => match reader.text(page, options) {
+                        Ok(TextLayer { content, shown, hidden }) => {
+                            (Answer::Text { shown, hidden }, serde_json::to_vec(&content)?)
+                        }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     other => return Ok(other),

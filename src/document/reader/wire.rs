@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::facts::{OutlineEntry, PageFacts, Shown};
 use crate::document::image::ImageOptions;
+use crate::document::text::{Hidden, TextOptions};
 use crate::task::{DocumentInfo, Failure};
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
@@ -39,7 +40,7 @@ pub(super) enum Request {
     /// Render a page.
     Image { page: u32, options: ImageOptions },
     /// Read the text of a page.
-    Text { page: u32 },
+    Text { page: u32, options: TextOptions },
 }
 
 /// What the reader answers.
@@ -56,9 +57,9 @@ pub(super) enum Answer {
     /// To [`Request::Outline`].
     Outline(Vec<OutlineEntry>, DocumentInfo),
     /// To [`Request::Image`]; the file is in the frame's bytes.
-    Image { media_type: String, width: u32, height: u32, blank: bool },
+    Image { media_type: String, width: u32, height: u32, blank: bool, plain: bool },
     /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
-    Text { shown: Shown },
+    Text { shown: Shown, hidden: Hidden },
     /// Instead of any other.
     Failed(Failure),
 }
@@ -136,7 +137,7 @@ mod tests {
         file.rewind().unwrap();
         send(&here, &Request::Open { password: Some("ü".into()) }, b"").unwrap();
         send_file(&here, &file).unwrap();
-        send(&here, &Request::Text { page: 7 }, b"\0\xff").unwrap();
+        send(&here, &Request::Text { page: 7, options: TextOptions::default() }, b"\0\xff").unwrap();
 
         let read = |buffer: &mut [u8]| (&there).read_exact(buffer);
         let (open, none): (Request, _) = receive(read).unwrap();
@@ -145,7 +146,7 @@ mod tests {
         receive_file(&there).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "%PDF");
         let (text, bytes): (Request, _) = receive(read).unwrap();
-        assert!(matches!(text, Request::Text { page: 7 }) && bytes == b"\0\xff");
+        assert!(matches!(text, Request::Text { page: 7, .. }) && bytes == b"\0\xff");
     }
 
     #[test]

@@ -32,6 +32,17 @@ impl<'a> Walk<'_, 'a> {
             self.collector.field = false;
             return walked;
         }
+        let subtype = annotation.get::<Name<'_>>(keys::SUBTYPE);
+        let is_mark = matches!(
+            subtype.as_deref(),
+            Some(b"Highlight" | b"Underline" | b"Squiggly" | b"StrikeOut" | b"Ink" | b"Link" | b"Caret")
+        );
+        if is_mark {
+            // Viewers show what is below, whatever the marks say of that.
+            let mut state = state.clone();
+            state.ink.mixes = true;
+            return self.look(annotation, area, resources, &state);
+        }
         self.look(annotation, area, resources, state)
     }
 

@@ -1,12 +1,16 @@
 //! Takes what stands on a page: glyphs into lines, straight strokes into rules.
 
-use hayro_interpret::kurbo::{Affine, Point, Rect, Vec2};
+use hayro_interpret::kurbo::{Point, Rect, Vec2};
 
 use super::super::facts::Shown;
+use super::ground::Ground;
 use super::initials;
 use super::line::{Line, Style};
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
+use super::outlines::Outlines;
 use super::shading;
+use super::sight::Sight;
+use super::trust::FontsUsed;
 
 /// A straight level or upright stroke; lengths in points.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,17 +40,28 @@ const MOST_RULES: usize = 4_000;
 const DOT: std::ops::Range<f64> = 1.2..9.0;
 /// A page with more of them is a drawing, too.
 const MOST_DOTS: usize = 400;
+/// Of more light letters on pictures no more are looked at.
+const MOST_PALE: usize = 2_000;
 /// Further form fields stand at the end of the page.
 const MOST_FIELDS: usize = 1_000;
 
 /// Collects a page.
 pub(super) struct Collector {
-    view: Rect,
-    lines: Vec<OpenLine>,
+    pub(super) view: Rect,
+    pub(super) lines: Vec<OpenLine>,
+    /// Lines of glyphs that are not seen.
+    pub(super) hidden: Vec<OpenLine>,
+    pub(super) ground: Ground,
+    /// Where pictures are.
+    pub(super) pictures: Vec<Rect>,
+    pub(super) outlines: Outlines,
+    pub(super) fonts: FontsUsed,
+    /// Strings of a light colour on a picture, and where a glyph of each stands.
+    pub(super) pale: Vec<(u32, Rect)>,
     rules: Vec<Rule>,
     areas: Vec<Rect>,
     dots: Vec<Point>,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
     pub(super) artifacts: u32,
     /// Whether what comes is the value of a form field.
@@ -84,35 +99,44 @@ impl Counts {
             hidden_glyphs: self.hidden,
             unmapped_glyphs: self.unmapped,
             image_coverage: coverage.min(1.0) as f32,
+            ..Shown::default()
         }
     }
 }
 
 /// A string of glyphs in one direction and size.
 pub(super) struct Run {
-    direction: (f64, f64),
+    pub(super) direction: (f64, f64),
     /// Where its pen starts, along the direction and across it.
-    start: f64,
-    baseline: f64,
+    pub(super) start: f64,
+    pub(super) baseline: f64,
     /// Points along the direction for each unit of the pen.
-    reach: f64,
-    size: f64,
+    pub(super) reach: f64,
+    pub(super) size: f64,
 }
 
 /// How a glyph looks.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Look {
     pub(super) style: Style,
-    pub(super) hidden: bool,
+    pub(super) sight: Sight,
+    /// Its font, by the order of the page's, and its code.
+    pub(super) glyph: (u16, u32),
 }
 
 impl Collector {
     /// A collector of what is shown in `view`.
-    pub(super) const fn new(view: Rect) -> Self {
+    pub(super) fn new(view: Rect) -> Self {
         let counts = Counts { glyphs: 0, unmapped: 0, hidden: 0, images: 0.0 };
         Self {
             view,
             lines: Vec::new(),
+            hidden: Vec::new(),
+            ground: Ground::default(),
+            pictures: Vec::new(),
+            outlines: Outlines::default(),
+            fonts: FontsUsed::default(),
+            pale: Vec::new(),
             rules: Vec::new(),
             areas: Vec::new(),
             dots: Vec::new(),
@@ -122,10 +146,6 @@ impl Collector {
             strings: 0,
             actual: None,
         }
-    }
-
-    pub(super) const fn counts(&self) -> Counts {
-        self.counts
     }
 
     pub(super) fn finish(self) -> (Vec<Line>, Vec<Rule>) {
@@ -166,38 +186,37 @@ impl Collector {
     pub(super) fn glyph(&mut self, run: &Run, look: Look, text: Option<&Text>, pen: (f64, f64)) {
         self.counts.glyphs = self.counts.glyphs.saturating_add(1);
         self.counts.unmapped = self.counts.unmapped.saturating_add(u32::from(text.is_none()));
-        self.counts.hidden = self.counts.hidden.saturating_add(u32::from(look.hidden));
+        self.counts.hidden =
+            self.counts.hidden.saturating_add(u32::from(matches!(look.sight, Sight::Hidden | Sight::Outside)));
         let text = match &mut self.actual {
             Some(actual) => Text::More(actual.text.take().unwrap_or_default()),
             None => text.cloned().unwrap_or(Text::One(REPLACEMENT)),
         };
-        if self.actual.is_none() && text.is_empty() {
+        if self.actual.is_none() && text.is_empty() || look.sight == Sight::Outside {
             return;
         }
         let (from, to) = (run.start + pen.0 * run.reach, run.start + pen.1 * run.reach);
         let (start, end) = (from.min(to), from.max(to));
         let (baseline, size, string) = (run.baseline, run.size, self.strings);
-        let piece = Piece { text, start, end, baseline, size, style: look.style, string };
-        let artifact = self.artifacts > 0;
-        let follows = self.lines.last().is_some_and(|line| line.is_followed_by(&piece));
-        if !follows && self.is_drawn(&piece, run.direction) {
+        let piece = Piece { text, start, end, baseline, size, style: look.style, string, glyph: look.glyph };
+        if look.sight == Sight::Pale && self.pale.len() < MOST_PALE && !piece.text.is_blank() {
+            self.pale.push((string, piece.area(run.direction)));
+        }
+        let (artifact, field) = (self.artifacts > 0, self.field);
+        let hidden = look.sight == Sight::Hidden;
+        let lines = if hidden { &mut self.hidden } else { &mut self.lines };
+        let follows = lines.last().is_some_and(|line| line.is_followed_by(&piece));
+        if !follows && self.actual.is_none() && is_drawn(lines, &piece, run.direction) {
             return;
         }
-        match self.lines.last_mut() {
-            Some(line) if line.is_field() == self.field && line.takes(&piece, run.direction) => {
-                line.add(piece, artifact);
-            }
+        match lines.last_mut() {
+            Some(line) if line.is_field() == field && line.takes(&piece, run.direction) => line.add(piece, artifact),
             _ if piece.text.is_blank() => {}
             _ => {
-                let line = OpenLine::new(piece, run.direction, artifact, self.field, self.lines.last());
-                self.lines.push(line);
+                let line = OpenLine::new(piece, run.direction, artifact, field, lines.last());
+                lines.push(line);
             }
         }
-    }
-
-    /// Whether the same glyph stands at the same place already.
-    fn is_drawn(&self, piece: &Piece, direction: (f64, f64)) -> bool {
-        self.actual.is_none() && self.lines.iter().rev().take(DRAWN_AGAIN).any(|line| line.has(piece, direction))
     }
 
     /// From here on `text` stands for all glyphs together.
@@ -230,7 +249,7 @@ impl Collector {
     }
 
     /// A filled area of the page: a thin one is a stroke.
-    pub(super) fn fill(&mut self, area: Rect) {
+    pub(super) fn thin(&mut self, area: Rect) {
         let middle = area.center();
         if area.height() <= THICKEST_RULE && area.width() > area.height() {
             self.stroke(Point::new(area.x0, middle.y), Point::new(area.x1, middle.y));
@@ -248,13 +267,11 @@ impl Collector {
             self.dots.push(area.center());
         }
     }
+}
 
-    /// A picture in the unit square of a space that `to_page` leads out of.
-    pub(super) fn image(&mut self, to_page: Affine) {
-        let shown = to_page.transform_rect_bbox(Rect::new(0.0, 0.0, 1.0, 1.0)).intersect(self.view);
-        let area = shown.area();
-        self.counts.images += if area.is_finite() { area.max(0.0) } else { 0.0 };
-    }
+/// Whether the same glyph stands at the same place already; then it stands there as it was drawn last.
+fn is_drawn(lines: &mut [OpenLine], piece: &Piece, direction: (f64, f64)) -> bool {
+    lines.iter_mut().rev().take(DRAWN_AGAIN).any(|line| line.has(piece, direction))
 }
 
 /// Web browsers draw the signs of lists as shapes: a line that has one before it begins with it.

@@ -4,7 +4,7 @@
 //! name their glyphs as they like, and composite fonts that are embedded without a `ToUnicode` map, whose character
 //! collection says it all the same.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -12,12 +12,15 @@ use hayro_font::{Font, FontCache, FontGlyph, StandardFont};
 use hayro_interpret::InterpreterSettings;
 use hayro_interpret::hayro_cmap::{BfString, CMap, CMapName, CidFamily};
 use hayro_syntax::object::dict::keys;
-use hayro_syntax::object::{Array, Dict, Name, Object, ObjectIdentifier, Rect as PdfRect, String as PdfString};
+use hayro_syntax::object::{Array, Dict, Name, Object, ObjectIdentifier, Rect as PdfRect, Stream, String as PdfString};
 use hayro_syntax::page::Resources;
 use unicode_normalization::char::decompose_compatible;
 
+use super::letters::{self, GlyphLetters};
 use super::line::Style;
 use super::open_line::Text;
+use super::symbol::{self, Symbols};
+use super::trust::Traits;
 
 /// The fonts of some pages of a document; they are parsed once.
 pub(in crate::document) struct Fonts<'a> {
@@ -25,12 +28,14 @@ pub(in crate::document) struct Fonts<'a> {
     settings: InterpreterSettings,
     known: RefCell<HashMap<ObjectIdentifier, Option<Rc<PageFont<'a>>>>>,
     usual: OnceCell<Option<Rc<PageFont<'a>>>>,
+    /// How many have been made.
+    made: Cell<u32>,
 }
 
 impl<'a> Fonts<'a> {
     pub(in crate::document) fn new(settings: &InterpreterSettings) -> Self {
         let (known, usual) = (RefCell::default(), OnceCell::new());
-        Self { cache: FontCache::new(), settings: settings.clone(), known, usual }
+        Self { cache: FontCache::new(), settings: settings.clone(), known, usual, made: Cell::new(0) }
     }
 
     /// The font that `resources` have under `name`; viewers take Helvetica when there is none.
@@ -52,18 +57,27 @@ impl<'a> Fonts<'a> {
     /// The font that a dictionary describes; `None` when nobody can make sense of it.
     pub(super) fn of(&self, dict: &Dict<'a>) -> Option<Rc<PageFont<'a>>> {
         let font = self.cache.font(dict, &self.settings.font_resolver, &self.settings.cmap_resolver)?;
-        Some(Rc::new(PageFont::new(font, dict, &self.settings)))
+        Some(self.make(font, dict))
+    }
+
+    fn make(&self, font: Font<'a>, dict: &Dict<'a>) -> Rc<PageFont<'a>> {
+        self.made.set(self.made.get() + 1);
+        Rc::new(PageFont::new(font, dict, &self.settings, self.made.get()))
     }
 
     /// The font of text for which none was chosen.
     pub(super) fn usual(&self) -> Option<Rc<PageFont<'a>>> {
         let make = || {
             let font = self.cache.standard_font(StandardFont::Helvetica, &self.settings.font_resolver)?;
-            Some(Rc::new(PageFont::new(font, &Dict::empty(), &self.settings)))
+            Some(self.make(font, &Dict::empty()))
         };
         self.usual.get_or_init(make).clone()
     }
 }
+
+/// So many of a font's first codes are looked at, and so many lead to nothing in a map that was made up.
+const FIRST_CODES: u32 = 64;
+const FEWEST_VOID: usize = 4;
 
 /// 256 things that are learnt one by one.
 type Lazy<T> = Box<[OnceCell<T>]>;
@@ -77,12 +91,24 @@ pub(super) struct Known {
 }
 
 /// A font and what was learnt of it.
+#[allow(clippy::struct_excessive_bools, reason = "each says something else of it")]
 pub(super) struct PageFont<'a> {
     font: Font<'a>,
+    traits: Traits,
     style: Style,
     scale: f64,
     horizontal: bool,
     composite: bool,
+    drawn: bool,
+    symbols: Symbols,
+    name: String,
+    embedded: bool,
+    /// Whether its codes are Unicode, and what else is known of them from the names of its glyphs.
+    unicode: bool,
+    numbered: HashMap<u32, char>,
+    /// The letters of its glyphs, once one has been asked for.
+    letters: OnceCell<GlyphLetters>,
+    void: OnceCell<bool>,
     /// Code → CID, CID → text, when a composite font has no `ToUnicode`.
     collection: Option<(Option<CMap>, CMap)>,
     /// What is known of codes of at most two bytes, which nearly all are, by their first byte and their second.
@@ -90,19 +116,29 @@ pub(super) struct PageFont<'a> {
 }
 
 impl<'a> PageFont<'a> {
-    fn new(font: Font<'a>, dict: &Dict<'a>, settings: &InterpreterSettings) -> Self {
+    fn new(font: Font<'a>, dict: &Dict<'a>, settings: &InterpreterSettings, id: u32) -> Self {
         let kind = dict.get::<Name<'_>>(keys::SUBTYPE);
         let composite = kind.as_deref() == Some(b"Type0");
         let mute =
             composite && dict.get::<Object<'_>>(keys::TO_UNICODE).is_none_or(|map| matches!(map, Object::Null(_)));
         let horizontal = font.is_horizontal();
-        let scale = if kind.as_deref() == Some(b"Type3") { drawn_scale(dict) } else { 1.0 };
+        let drawn = kind.as_deref() == Some(b"Type3");
+        let scale = if drawn { drawn_scale(dict) } else { 1.0 };
         let mut made = Self {
             font,
+            traits: Traits { id, guessed: is_guessed(dict) },
             style: style(dict),
             scale,
             horizontal,
             composite,
+            drawn,
+            symbols: Symbols::of(&name(dict)),
+            name: name(dict),
+            embedded: is_embedded(dict),
+            unicode: composite && letters::codes_are_unicode(dict),
+            numbered: if composite { HashMap::new() } else { letters::numbered(dict) },
+            letters: OnceCell::new(),
+            void: OnceCell::new(),
             collection: if mute { collection(dict, settings) } else { None },
             known: empty(),
         };
@@ -110,6 +146,10 @@ impl<'a> PageFont<'a> {
             made.style.mono = true;
         }
         made
+    }
+
+    pub(super) const fn traits(&self) -> Traits {
+        self.traits
     }
 
     pub(super) const fn style(&self) -> Style {
@@ -121,6 +161,11 @@ impl<'a> PageFont<'a> {
         self.scale
     }
 
+    /// Whether its glyphs are drawings (Type 3), which may have colours of their own.
+    pub(super) const fn is_drawn(&self) -> bool {
+        self.drawn
+    }
+
     /// Whether its lines run across the page; else they run down.
     pub(super) const fn is_horizontal(&self) -> bool {
         self.horizontal
@@ -129,6 +174,19 @@ impl<'a> PageFont<'a> {
     /// The next code of a string, and of how many bytes it is.
     pub(super) fn read_code(&self, bytes: &[u8], at: usize) -> (u32, usize) {
         self.font.read_code(bytes, at)
+    }
+
+    /// Whether a composite font's map leads to control characters, so that none of it can be believed.
+    fn map_is_void(&self) -> bool {
+        let leads_to_none = |code: &u32| match self.font.glyph(self.font.map_code(*code), *code) {
+            FontGlyph::Outline(glyph) => {
+                let control = matches!(glyph.as_unicode(), Some(BfString::Char(c)) if c.is_control());
+                control && glyph.glyph_id().to_u32() != 0 && self.letter(&FontGlyph::Outline(glyph)).is_some()
+            }
+            FontGlyph::Type3(_) => false,
+        };
+        let is_void = || (1..=FIRST_CODES).filter(leads_to_none).count() >= FEWEST_VOID;
+        self.composite && self.embedded && *self.void.get_or_init(is_void)
     }
 
     /// Does something with what is known of a code.
@@ -142,18 +200,43 @@ impl<'a> PageFont<'a> {
 
     fn learn(&self, code: u32) -> Known {
         let glyph = self.font.glyph(self.font.map_code(code), code);
-        let said = match glyph {
+        let said = match &glyph {
             FontGlyph::Outline(glyph) => glyph.as_unicode(),
             FontGlyph::Type3(glyph) => glyph.as_unicode(),
         };
+        // Where the file says nothing of the codes, the font's own letters come before names that were taken for granted.
+        let own = if self.traits.guessed || self.map_is_void() { self.letter(&glyph) } else { None };
         let text = match said {
+            _ if own.is_some() => own.map(Text::One),
+            Some(said) if says_nothing(&said, &glyph) => self.letter(&glyph).map(Text::One),
             Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
-            Some(BfString::Char(c)) => Some(Text::More(plain_text(c.encode_utf8(&mut [0; 4])))),
-            Some(BfString::String(text)) => Some(Text::More(plain_text(&text))),
-            None => self.guess(code).map(Text::One),
+            Some(BfString::Char(c)) => self.understood(plain_text(c.encode_utf8(&mut [0; 4]))),
+            Some(BfString::String(text)) => self.understood(plain_text(&text)),
+            None => self.letter(&glyph).or_else(|| self.guess(code)).map(Text::One),
         };
         let advance = self.font.code_advance(code);
         Known { text, advance: if self.horizontal { advance.x } else { advance.y } }
+    }
+
+    /// Text without signs of private use, which mean something in their font only: those of symbolic fonts are as their codes,
+    /// for others there is none.
+    fn understood(&self, text: String) -> Option<Text> {
+        let is_private = |c: char| matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..);
+        if !text.contains(is_private) {
+            return Some(Text::More(text));
+        }
+        let public = text.chars().map(|c| if is_private(c) { symbol::public(c, self.symbols) } else { Some(c) });
+        public.collect::<Option<String>>().map(Text::More)
+    }
+
+    /// The letter that the embedded font has for a glyph.
+    fn letter(&self, glyph: &FontGlyph<'_>) -> Option<char> {
+        let FontGlyph::Outline(glyph) = glyph else { return None };
+        let make = || match glyph.font_data().filter(|_| self.embedded) {
+            Some(font) => GlyphLetters::of((*font.data).as_ref(), self.symbols),
+            None => GlyphLetters::default(),
+        };
+        self.letters.get_or_init(make).get(glyph.glyph_id().to_u32())
     }
 
     fn guess(&self, code: u32) -> Option<char> {
@@ -167,11 +250,33 @@ impl<'a> PageFont<'a> {
                 BfString::String(_) => None,
             };
         }
-        // Fonts with names of their own, such as those that TeX makes, mostly keep the places of ASCII. In composite
-        // fonts a code is only a number.
-        let is_ascii = (0x21..0x7f).contains(&code) && !self.composite;
-        char::from_u32(code).filter(|_| is_ascii)
+        if self.unicode {
+            return char::from_u32(code).filter(|c| !c.is_control());
+        }
+        if self.composite {
+            // Else a code is only a number.
+            return letters::of_core_font(&self.name, code).filter(|_| !self.embedded);
+        }
+        // Fonts with names of their own, such as those that TeX makes, mostly keep the places of ASCII.
+        let is_ascii = (0x21..0x7f).contains(&code);
+        self.numbered.get(&code).copied().or_else(|| char::from_u32(code).filter(|_| is_ascii))
     }
+}
+
+/// Whether what a map says of a glyph cannot be so: no letter, or a blank although there is something to see.
+fn says_nothing(said: &BfString, glyph: &FontGlyph<'_>) -> bool {
+    let is_none = |c: char| matches!(c, '\u{fffd}' | '\u{fffe}' | '\u{ffff}');
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || is_format(c);
+    let all = |is: &dyn Fn(char) -> bool| match said {
+        BfString::Char(c) => is(*c),
+        // Nothing at all is said of parts of what stands for several letters.
+        BfString::String(text) => !text.is_empty() && text.chars().all(is),
+    };
+    let has_ink = || match glyph {
+        FontGlyph::Outline(glyph) => !glyph.outline().is_empty(),
+        FontGlyph::Type3(_) => false,
+    };
+    all(&is_none) || all(&is_blank) && has_ink()
 }
 
 fn empty<T>() -> Lazy<T> {
@@ -196,27 +301,59 @@ fn load(name: CMapName<'_>, settings: &InterpreterSettings) -> Option<CMap> {
     CMap::parse((settings.cmap_resolver)(name)?, move |name| resolver(name))
 }
 
-/// A drawn font (Type 3) may be made in any size and say so only by its box: programs that draw fonts as bitmaps set
-/// them in size 1. A font's box is about 1.2 times its size; others are believed.
+/// Whether nothing says what an embedded font's codes mean: it has no map, and no encoding that names its glyphs.
+fn is_guessed(font: &Dict<'_>) -> bool {
+    let has =
+        |dict: &Dict<'_>, key: &[u8]| dict.get::<Object<'_>>(key).is_some_and(|of| !matches!(of, Object::Null(_)));
+    is_embedded(font) && !has(font, keys::TO_UNICODE) && !has(font, keys::ENCODING)
+}
+
+fn is_embedded(font: &Dict<'_>) -> bool {
+    let descendant = font.get::<Array<'_>>(keys::DESCENDANT_FONTS).and_then(|list| list.iter::<Dict<'_>>().next());
+    let descriptor = descendant.as_ref().unwrap_or(font).get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
+    ["FontFile", "FontFile2", "FontFile3"].iter().any(|key| descriptor.get::<Stream<'_>>(*key).is_some())
+}
+
+/// A drawn font (Type 3) may be made in any size and say so only by its box and its widths: programs that draw fonts as
+/// bitmaps set them in size 1. A font's box is about 1.2 times its size, its letters are half as wide; the widths are right
+/// where the two do not agree.
 fn drawn_scale(font: &Dict<'_>) -> f64 {
     const BOX: f64 = 1.2;
+    const WIDTH: f64 = 0.5;
+    const USUAL: std::ops::Range<f64> = 0.4..2.5;
     let height = font.get::<PdfRect>("FontBBox").map_or(0.0, |area| area.height());
-    let step = font.get::<[f64; 6]>("FontMatrix").map_or(0.001, |matrix| matrix[3].abs().max(matrix[0].abs()));
-    let size = height * step / BOX;
-    if size.is_finite() && size > 0.0 && !(0.4..2.5).contains(&size) { size } else { 1.0 }
+    let matrix = font.get::<[f64; 6]>("FontMatrix").unwrap_or([0.001, 0.0, 0.0, 0.001, 0.0, 0.0]);
+    let by_box = height * matrix[3].abs().max(matrix[0].abs()) / BOX;
+    let widths = font.get::<Array<'_>>("Widths");
+    let widths: Vec<f64> = widths.iter().flat_map(Array::iter::<f64>).filter(|width| *width > 0.0).collect();
+    let count = f64::from(u32::try_from(widths.len()).unwrap_or(u32::MAX));
+    let by_width = widths.iter().sum::<f64>() / count.max(1.0) * matrix[0].abs() / WIDTH;
+    let is_size = |size: f64| size.is_finite() && size > 0.0;
+    let size = if is_size(by_width) && !(is_size(by_box) && (0.25..4.0).contains(&(by_box / by_width))) {
+        by_width
+    } else {
+        by_box
+    };
+    if is_size(size) && !USUAL.contains(&size) { size } else { 1.0 }
 }
 
 /// How a font looks, by its name, its flags and its weight (PDF 32000-1, tables 122 and 123).
 fn style(font: &Dict<'_>) -> Style {
     let descendant = font.get::<Array<'_>>(keys::DESCENDANT_FONTS).and_then(|list| list.iter::<Dict<'_>>().next());
     let descriptor = descendant.as_ref().unwrap_or(font).get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
-    let name = font.get::<Name<'_>>("BaseFont").or_else(|| descriptor.get::<Name<'_>>("FontName"));
-    let mut style = name.map(|name| named_style(&String::from_utf8_lossy(name.as_ref()))).unwrap_or_default();
+    let mut style = named_style(&name(font));
     let flags = descriptor.get::<u32>("Flags").unwrap_or(0);
     style.mono |= flags & 1 != 0;
     style.italic |= flags & 1 << 6 != 0;
     style.bold |= flags & 1 << 18 != 0 || descriptor.get::<f32>("FontWeight").unwrap_or(0.0) >= 600.0;
     style
+}
+
+/// The name of a font; empty when it has none.
+fn name(font: &Dict<'_>) -> String {
+    let descriptor = || font.get::<Dict<'_>>("FontDescriptor")?.get::<Name<'_>>("FontName");
+    let name = font.get::<Name<'_>>("BaseFont").or_else(descriptor);
+    name.map(|name| String::from_utf8_lossy(name.as_ref()).into_owned()).unwrap_or_default()
 }
 
 fn named_style(name: &str) -> Style {
@@ -255,7 +392,7 @@ fn is_even(font: &PageFont<'_>) -> bool {
 
 /// Whether a character stays as it is.
 fn is_plain(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{a0}' | '\u{f000}'..='\u{f0ff}' | '\u{fb00}'..='\u{fefc}') && !is_format(c)
+    !c.is_control() && !matches!(c, '\u{a0}' | '\u{e000}'..='\u{f8ff}' | '\u{fb00}'..='\u{fefc}') && !is_format(c)
 }
 
 /// Whether a character only steers how others are shown. In text that is taken out of its page it can hide what that says,

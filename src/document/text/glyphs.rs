@@ -159,7 +159,8 @@ mod tests {
     use super::*;
 
     fn piece(text: char, start: f64, end: f64) -> Piece {
-        Piece { text: Text::One(text), start, end, baseline: 0.0, size: 10.0, style: Style::default(), string: 0 }
+        let (style, glyph) = (Style::default(), (0, 0));
+        Piece { text: Text::One(text), start, end, baseline: 0.0, size: 10.0, style, string: 0, glyph }
     }
 
     #[test]

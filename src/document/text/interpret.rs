@@ -15,6 +15,7 @@ use hayro_syntax::page::{Page, Resources};
 
 use super::collect::{Collector, Look};
 use super::fonts::{Fonts, PageFont, plain_text};
+use super::ink::{Ink, is_whole};
 use super::layers::Layers;
 use super::path::Path;
 use crate::document::outline::text_string;
@@ -61,7 +62,9 @@ pub(super) struct State<'a> {
     stretch: f64,
     leading: f64,
     rise: f64,
-    invisible: bool,
+    /// How letters are painted (PDF 32000-1, table 106).
+    mode: u8,
+    pub(super) ink: Ink,
 }
 
 impl State<'_> {
@@ -75,7 +78,8 @@ impl State<'_> {
             stretch: 1.0,
             leading: 0.0,
             rise: 0.0,
-            invisible: false,
+            mode: 0,
+            ink: Ink::new(),
         }
     }
 }
@@ -109,6 +113,11 @@ fn numbers<const N: usize>(instruction: &Instruction<'_, '_>) -> [f64; N] {
     numbers
 }
 
+/// How letters are painted.
+fn mode([number]: [f64; 1]) -> u8 {
+    (0..8).find(|mode| (f64::from(*mode) - number).abs() < 1e-6).unwrap_or(0)
+}
+
 fn point(instruction: &Instruction<'_, '_>) -> Point {
     let [x, y] = numbers(instruction);
     Point::new(x, y)
@@ -135,9 +144,10 @@ impl<'a> Walk<'_, 'a> {
                 b"Q" => state = saved.pop().unwrap_or(state),
                 b"cm" => state.to_page *= Affine::new(numbers(&instruction)),
                 b"gs" => {
-                    let name = instruction.operands().find_map(name);
-                    if let Some(font) = name.and_then(|name| resources.get_ext_g_state(name)?.get::<Array<'a>>("Font"))
-                    {
+                    let state_name = instruction.operands().find_map(name);
+                    let Some(entries) = state_name.and_then(|name| resources.get_ext_g_state(name)) else { continue };
+                    state.ink.follow_state(&entries);
+                    if let Some(font) = entries.get::<Array<'a>>("Font") {
                         let mut parts = font.flex_iter();
                         if let (Some(dict), Some(size)) = (parts.next::<Dict<'a>>(), parts.next::<f32>()) {
                             (state.font, state.size) = (self.fonts.of(&dict), f64::from(size));
@@ -166,7 +176,7 @@ impl<'a> Walk<'_, 'a> {
                 b"Tz" => state.stretch = numbers::<1>(&instruction)[0] / 100.0,
                 b"TL" => [state.leading] = numbers(&instruction),
                 b"Ts" => [state.rise] = numbers(&instruction),
-                b"Tr" => state.invisible = matches!(numbers(&instruction), [3.0 | 7.0]),
+                b"Tr" => state.mode = mode(numbers(&instruction)),
                 b"BT" => (matrix, line) = (Affine::IDENTITY, Affine::IDENTITY),
                 b"Tm" => {
                     matrix = Affine::new(numbers(&instruction));
@@ -196,36 +206,44 @@ impl<'a> Walk<'_, 'a> {
                 b"l" => path.line_to(point(&instruction)),
                 b"c" => {
                     let [x1, y1, x2, y2, x3, y3] = numbers(&instruction);
-                    [(x1, y1), (x2, y2), (x3, y3)].into_iter().for_each(|to| path.reach(to.into()));
+                    [(x1, y1), (x2, y2), (x3, y3)].into_iter().for_each(|to| path.curve_to(to.into()));
                 }
                 b"v" | b"y" => {
                     let [x1, y1, x2, y2] = numbers(&instruction);
-                    [(x1, y1), (x2, y2)].into_iter().for_each(|to| path.reach(to.into()));
+                    [(x1, y1), (x2, y2)].into_iter().for_each(|to| path.curve_to(to.into()));
                 }
                 b"h" => path.close(),
                 b"re" => {
                     let [x, y, width, height] = numbers(&instruction);
                     path.rectangle(Rect::new(x, y, x + width, y + height).abs());
                 }
-                b"S" => self.paint(&mut path, state.to_page, true, false),
+                b"S" => self.paint(&mut path, &mut state, true, false),
                 b"s" => {
                     path.close();
-                    self.paint(&mut path, state.to_page, true, false);
+                    self.paint(&mut path, &mut state, true, false);
                 }
-                b"f" | b"F" | b"f*" => self.paint(&mut path, state.to_page, false, true),
-                b"B" | b"B*" => self.paint(&mut path, state.to_page, true, true),
+                b"f" | b"F" | b"f*" => self.paint(&mut path, &mut state, false, true),
+                b"B" | b"B*" => self.paint(&mut path, &mut state, true, true),
                 b"b" | b"b*" => {
                     path.close();
-                    self.paint(&mut path, state.to_page, true, true);
+                    self.paint(&mut path, &mut state, true, true);
                 }
-                b"n" => path = Path::default(),
+                b"n" => self.paint(&mut path, &mut state, false, false),
+                b"W" | b"W*" => path.clips = true,
+                b"sh" if self.hidden == 0 => self.collector.shade(&state.ink),
                 b"Do" => {
                     let name = instruction.operands().find_map(name);
                     if let Some(object) = name.and_then(|name| resources.get_x_object(name)) {
                         self.object(&object, resources, &state)?;
                     }
                 }
-                b"BI" if self.hidden == 0 => self.collector.image(state.to_page),
+                b"BI" if self.hidden == 0 => {
+                    let whole = instruction.operands().any(|operand| match operand {
+                        Object::Stream(image) => is_whole(image),
+                        _ => false,
+                    });
+                    self.collector.image(state.to_page, &state.ink, whole);
+                }
                 b"BMC" => marked.push(Marked::Plain),
                 b"BDC" => {
                     let begun = self.begin_marked(&instruction, resources);
@@ -236,7 +254,7 @@ impl<'a> Walk<'_, 'a> {
                         self.end_marked(&ended);
                     }
                 }
-                _ => {}
+                _ => state.ink.follow(&instruction, resources),
             }
         }
         while let Some(open) = marked.pop() {
@@ -329,7 +347,9 @@ impl<'a> Walk<'_, 'a> {
         let (along, across) = if horizontal { (x, y) } else { (-y, x) };
         let size = state.size * font.scale();
         let run = Collector::run(origin, along * state.size.signum(), along, across.hypot() * size.abs());
-        let look = Look { style: font.style(), hidden: state.invisible };
+        let look = Look { style: font.style(), ..Look::default() };
+        let brush = run.as_ref().map(|_| self.collector.sight(&state.ink, state.mode, font.is_drawn()));
+        let number = self.collector.fonts.number(font.traits());
         let (mut pen, mut at) = (0.0, 0);
         while at < bytes.len() {
             let (code, length) = font.read_code(bytes, at);
@@ -339,9 +359,11 @@ impl<'a> Walk<'_, 'a> {
             let (width, space) =
                 if horizontal { (width * state.stretch, space * state.stretch) } else { (-width, -space) };
             if self.hidden == 0
-                && let Some(run) = &run
+                && let (Some(run), Some(brush)) = (&run, &brush)
             {
-                font.glyph(code, |known| self.collector.glyph(run, look, known.text.as_ref(), (pen, pen + width)));
+                let place = (pen, pen + width);
+                let look = Look { sight: self.collector.look(brush, run, place), glyph: (number, code), ..look };
+                font.glyph(code, |known| self.collector.glyph(run, look, known.text.as_ref(), place));
             }
             pen += width + space;
             at += length.max(1);
@@ -349,18 +371,22 @@ impl<'a> Walk<'_, 'a> {
         *matrix *= Affine::translate(if horizontal { (pen, 0.0) } else { (0.0, -pen) });
     }
 
-    fn paint(&mut self, path: &mut Path, to_page: Affine, stroked: bool, filled: bool) {
+    fn paint(&mut self, path: &mut Path, state: &mut State<'a>, stroked: bool, filled: bool) {
         path.end();
+        let to_page = state.to_page;
         if self.hidden == 0 {
             if stroked {
                 path.lines.iter().for_each(|(from, to)| self.collector.stroke(to_page * *from, to_page * *to));
             }
             if filled {
-                path.areas.iter().for_each(|area| self.collector.fill(to_page.transform_rect_bbox(*area)));
+                self.collector.fill(&path.shapes, to_page, &state.ink);
             }
             if stroked || filled {
-                path.areas.iter().for_each(|area| self.collector.dot(to_page.transform_rect_bbox(*area)));
+                path.shapes.iter().for_each(|shape| self.collector.dot(to_page.transform_rect_bbox(shape.area)));
             }
+        }
+        if path.clips {
+            state.ink.cut(&path.shapes, to_page);
         }
         *path = Path::default();
     }
@@ -371,7 +397,7 @@ impl<'a> Walk<'_, 'a> {
         }
         match object.dict().get::<Name<'_>>(keys::SUBTYPE).as_deref() {
             Some(b"Image") => {
-                self.collector.image(state.to_page);
+                self.collector.image(state.to_page, &state.ink, is_whole(object));
                 Ok(())
             }
             _ => self.form(object, resources, state.clone()),
@@ -390,6 +416,9 @@ impl<'a> Walk<'_, 'a> {
         let Ok(bytes) = form.decoded_data() else { return Ok(()) };
         if let Some(matrix) = form.dict().get::<[f64; 6]>("Matrix") {
             state.to_page *= Affine::new(matrix);
+        }
+        if let Some([x0, y0, x1, y1]) = form.dict().get::<[f64; 4]>("BBox") {
+            state.ink.cut_to(Rect::new(x0, y0, x1, y1).abs(), state.to_page, true);
         }
         let own = form.dict().get::<Dict<'a>>(keys::RESOURCES).map(Resources::new);
         self.depth += 1;

@@ -15,6 +15,8 @@ pub(super) struct Piece {
     pub(super) style: Style,
     /// Which of the page's strings it is part of, by their order.
     pub(super) string: u32,
+    /// Which font it is of, by the order of the page's, and which code that has for it.
+    pub(super) glyph: (u16, u32),
 }
 
 /// What a glyph stands for: nearly always one character, and then without an allocation.
@@ -72,18 +74,18 @@ impl Text {
 /// A line in the making.
 #[derive(Debug)]
 pub(super) struct OpenLine {
-    pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Piece>,
     start: f64,
     end: f64,
     /// How far right any of its glyphs reaches.
     reach: f64,
     /// Those of its largest letters.
     baseline: f64,
-    size: f64,
-    direction: (f64, f64),
+    pub(super) size: f64,
+    pub(super) direction: (f64, f64),
     right_to_left: bool,
-    artifact: bool,
-    field: bool,
+    pub(super) artifact: bool,
+    pub(super) field: bool,
 }
 
 /// Lines have so many glyphs, or fewer, mostly.
@@ -156,8 +158,9 @@ impl OpenLine {
         (piece.baseline - self.baseline).abs() < 1e-6 && piece.start > self.reach - piece.size * 0.1
     }
 
-    /// Whether the same glyph stands here already: it is drawn again to look bold, or to cast a shadow.
-    pub(super) fn has(&self, piece: &Piece, direction: (f64, f64)) -> bool {
+    /// Whether the same glyph stands here already: it is drawn again to look bold, or to cast a shadow. What was drawn over
+    /// the first one does not cover the second.
+    pub(super) fn has(&mut self, piece: &Piece, direction: (f64, f64)) -> bool {
         let apart = ((piece.end - piece.start) * DRAWN_AGAIN).min(piece.size * 0.1);
         // Within one string, glyphs that stand too close are of a font with wrong widths.
         let reach = |of: &Piece| if of.string == piece.string { apart * 0.3 } else { apart };
@@ -168,7 +171,14 @@ impl OpenLine {
                 && of.text == piece.text
                 && (of.size - piece.size).abs() < piece.size * 0.1
         };
-        near && piece.start < self.reach && self.direction == direction && self.pieces.iter().rev().any(is_same)
+        if !near || piece.start >= self.reach || self.direction != direction {
+            return false;
+        }
+        let drawn = self.pieces.iter().rposition(is_same);
+        if let Some(at) = drawn {
+            self.pieces[at].string = piece.string;
+        }
+        drawn.is_some()
     }
 
     pub(super) fn add(&mut self, piece: Piece, artifact: bool) {
@@ -410,6 +420,7 @@ mod tests {
                     size,
                     style: Style::default(),
                     string: 0,
+                    glyph: (0, 0),
                 };
                 pen = end;
                 match &mut open {

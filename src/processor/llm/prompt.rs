@@ -210,8 +210,14 @@ mod tests {
 
     #[test]
     fn pictures_go_as_data_urls() {
-        let image =
-            PageImage { media_type: "image/png".into(), width: 1, height: 1, blank: false, bytes: vec![1, 2, 3] };
+        let image = PageImage {
+            media_type: "image/png".into(),
+            width: 1,
+            height: 1,
+            blank: false,
+            plain: false,
+            bytes: vec![1, 2, 3],
+        };
         let both = PageInput { page: 3, text: Some("drei".into()), image: Some(image) };
         let ask = Ask { max_tokens: Some(9), newer_name: true, temperature: None, ..ASK };
         let request = asked(&ask, &[both]);

@@ -131,8 +131,8 @@ impl Reply {
     }
 }
 
-/// The Markdown of each page in `asked`.
-pub(super) fn pages(reply: &Reply, asked: &[u32]) -> Result<Vec<(u32, String)>, Failure> {
+/// The Markdown of each page in `asked`, of which nothing is to be seen on those in `plain`.
+pub(super) fn pages(reply: &Reply, asked: &[u32], plain: &[u32]) -> Result<Vec<(u32, String)>, Failure> {
     let refused = |message| Failure::permanent(code::ANSWER_REFUSED, message);
     match reply.finish_reason.as_deref().map(str::to_ascii_lowercase).as_deref() {
         Some("length" | "max_tokens") => {
@@ -148,11 +148,34 @@ pub(super) fn pages(reply: &Reply, asked: &[u32]) -> Result<Vec<(u32, String)>, 
         [page] => vec![(page, text.to_owned())],
         _ => split(text, asked)?,
     };
-    if parts.iter().any(|(_, markdown)| markdown.is_empty()) {
+    let is_plain = |page: &u32| plain.contains(page);
+    if parts.iter().any(|(page, markdown)| markdown.is_empty() && !is_plain(page)) {
         return Err(bad("the answer is empty"));
     }
-    let content = |markdown: String| if markdown == EMPTY { String::new() } else { markdown };
-    Ok(parts.into_iter().map(|(page, markdown)| (page, content(markdown))).collect())
+    let is_none = |page: &u32, markdown: &str| markdown == EMPTY || is_plain(page) && says_nothing(markdown);
+    let content = |page, markdown: String| if is_none(&page, &markdown) { String::new() } else { markdown };
+    Ok(parts.into_iter().map(|(page, markdown)| (page, content(page, markdown))).collect())
+}
+
+/// Whether an answer says of a page that there is nothing on it, as models do in words of their own.
+fn says_nothing(answer: &str) -> bool {
+    const MOST: usize = 160;
+    const WORDS: [&str; 12] = [
+        "blank",
+        "empty",
+        "no text",
+        "no content",
+        "no visible",
+        "no readable",
+        "no discernible",
+        "nothing",
+        "leere seite",
+        "leer",
+        "vide",
+        "vací",
+    ];
+    let said = answer.to_lowercase();
+    answer.len() <= MOST && (WORDS.iter().any(|word| said.contains(word)) || !said.contains(char::is_alphanumeric))
 }
 
 /// Cuts a text at its markers: each page once, in the order asked.
@@ -233,7 +256,7 @@ mod tests {
             assert_eq!(parse(body.as_bytes()).unwrap_err().code, code::BAD_ANSWER, "{body}");
         }
         let refused = parse(br#"{"choices":[{"message":{"refusal":"no"}}]}"#).unwrap();
-        assert_eq!(pages(&refused, &[1]).unwrap_err().code, code::ANSWER_REFUSED);
+        assert_eq!(pages(&refused, &[1], &[]).unwrap_err().code, code::ANSWER_REFUSED);
     }
 
     #[test]
@@ -245,27 +268,27 @@ mod tests {
             (EMPTY, ""),
             ("```\ncode\n```\ntext\n```\ncode\n```", "```\ncode\n```\ntext\n```\ncode\n```"),
         ] {
-            assert_eq!(pages(&reply(text), &[4]).unwrap(), [(4, expected.to_owned())]);
+            assert_eq!(pages(&reply(text), &[4], &[]).unwrap(), [(4, expected.to_owned())]);
         }
     }
 
     #[test]
     fn an_answer_that_is_not_a_page_fails() {
-        assert!(pages(&reply("  \n"), &[1]).is_err());
+        assert!(pages(&reply("  \n"), &[1], &[]).is_err());
         for (reason, expected) in [
             ("length", code::ANSWER_TRUNCATED),
             ("MAX_TOKENS", code::ANSWER_TRUNCATED),
             ("content_filter", code::ANSWER_REFUSED),
         ] {
             let cut = Reply { finish_reason: Some(reason.into()), ..reply("# x") };
-            assert_eq!(pages(&cut, &[1]).unwrap_err().code, expected);
+            assert_eq!(pages(&cut, &[1], &[]).unwrap_err().code, expected);
         }
     }
 
     #[test]
     fn several_pages_must_all_be_there_once_in_order() {
         let good = "<<<page 1>>>\na\n\n<<<page 2>>>\nb\n";
-        assert_eq!(pages(&reply(good), &[1, 2]).unwrap(), [(1, "a".to_owned()), (2, "b".to_owned())]);
+        assert_eq!(pages(&reply(good), &[1, 2], &[]).unwrap(), [(1, "a".to_owned()), (2, "b".to_owned())]);
         for bad in [
             "<<<page 1>>>\na",
             "<<<page 2>>>\nb\n<<<page 1>>>\na",
@@ -273,7 +296,18 @@ mod tests {
             "Sure!\n<<<page 1>>>\na\n<<<page 2>>>\nb",
             "<<<page 1>>>\n\n<<<page 2>>>\nb",
         ] {
-            assert!(pages(&reply(bad), &[1, 2]).is_err(), "{bad}");
+            assert!(pages(&reply(bad), &[1, 2], &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_sheet_without_anything_is_empty_in_whatever_words() {
+        for said in ["", "[Empty page]", "[empty page].", "The page is blank.", "---", "*(No text is visible.)*"] {
+            assert_eq!(pages(&reply(said), &[3], &[3]).unwrap(), [(3, String::new())], "{said}");
+        }
+        assert_eq!(pages(&reply("7"), &[3], &[3]).unwrap(), [(3, "7".to_owned())]);
+        // Of one with writing that is no answer, or what it says.
+        assert!(pages(&reply(""), &[3], &[4]).is_err());
+        assert_eq!(pages(&reply("The page is blank."), &[3], &[]).unwrap()[0].1, "The page is blank.");
     }
 }

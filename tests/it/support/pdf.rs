@@ -178,22 +178,32 @@ pub fn unread(title: &str) -> Vec<u8> {
     let pages = document.get_pages();
     let scan = |height: u32| format!("q 595 0 0 {height} 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G ID \x10\x50\x70\x20 EI Q");
     let names: Vec<lopdf::Object> = (0..26).map(|at| lopdf::Object::Name(format!("zz{at}").into_bytes())).collect();
-    let differences = [vec![lopdf::Object::Integer(97)], names].concat();
+    let differences = [vec![lopdf::Object::Integer(161)], names].concat();
+    let code = |c: u8| if c == b' ' { c } else { c - b'a' + 161 };
+    let hex = |c: u8| [c >> 4, c & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap());
+    let nonsense: String = "these letters mean nothing at all".bytes().flat_map(|c| hex(code(c))).collect();
     let font = document.add_object(dictionary! {
         "Type" => "Font", "Subtype" => "Type3", "FontBBox" => vec![0.into(); 4],
         "FontMatrix" => vec![0.001.into(), 0.into(), 0.into(), 0.001.into(), 0.into(), 0.into()],
-        "CharProcs" => dictionary! {}, "FirstChar" => 97, "LastChar" => 122,
+        "CharProcs" => dictionary! {}, "FirstChar" => 161, "LastChar" => 186,
         "Widths" => vec![lopdf::Object::Integer(500); 26],
         "Encoding" => dictionary! { "Type" => "Encoding", "Differences" => differences },
     });
     let shapes = "0 g 72 700 m 90 730 108 730 126 700 c 126 690 l 72 690 l f";
+    // Something like print, twenty dots a row.
+    let row = |row: u64| (0..20).map(move |at| if row % 5 < 3 { super::mix(row * 20 + at) % 10 < 4 } else { false });
+    let dots: String = (0..150)
+        .flat_map(|at| row(at).collect::<Vec<_>>().repeat(6))
+        .map(|ink| if ink { "10" } else { "f8" })
+        .collect();
+    let print = format!("q 595 0 0 600 0 0 cm BI /W 120 /H 150 /BPC 8 /CS /G /F /AHx ID {dots}> EI Q");
     let contents = [
         (2, scan(842)),
         (3, shapes.to_owned()),
         (4, String::new()),
         (5, "1 g 0 0 595 842 re f".to_owned()),
-        (6, "BT /Z1 12 Tf 72 720 Td (these letters mean nothing at all) Tj ET".to_owned()),
-        (7, format!("{} BT /F1 12 Tf 72 800 Td (Annex 3: the receipt) Tj ET", scan(600))),
+        (6, format!("BT /Z1 12 Tf 72 720 Td <{nonsense}> Tj ET")),
+        (7, format!("{print} BT /F1 12 Tf 72 800 Td (Annex 3: the receipt) Tj ET")),
         (8, format!("{shapes} BT /F1 12 Tf 72 800 Td (   ) Tj ET")),
     ];
     for (page, content) in contents {

@@ -1,0 +1,121 @@
+//! A page's text beside its picture: what of it is seen, and what the picture shows besides.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+use hayro_interpret::TransformExt;
+use hayro_interpret::kurbo::Rect;
+use hayro_syntax::page::Page;
+
+use super::collect::Collector;
+use super::fonts::Fonts;
+use super::interpret::{self, TooMuch};
+use super::layers::Layers;
+use super::open_line::OpenLine;
+use super::{Hidden, Look, TextOptions, recognised, trust};
+use crate::document::facts::Shown;
+use crate::document::raster::Raster;
+use crate::task::{HiddenText, OcrLayer};
+
+/// Light letters on a picture are hidden where most of that is as light as this, 0 to 1,
+const LIGHT: f32 = 0.86;
+/// and so are all when so many of ten are.
+const MOST_PALE: usize = 7;
+/// Of recognised words so many of ten lie on ink, and of what looks like letters so much lies below them.
+const ON_INK: usize = 8;
+const BELOW_WORDS: usize = 7;
+
+/// A page as it was collected.
+pub(super) struct Scene<'l> {
+    pub(super) collector: Collector,
+    size: (f32, f32),
+    look: Look<'l>,
+    /// The picture, once it was made; it may not be there.
+    raster: OnceCell<Option<Raster>>,
+}
+
+impl<'l> Scene<'l> {
+    pub(super) fn of<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, look: Look<'l>) -> Result<Self, TooMuch> {
+        let size = page.render_dimensions();
+        let mut collector = Collector::new(Rect::new(0.0, 0.0, f64::from(size.0), f64::from(size.1)));
+        let upright = page.initial_transform(true).to_kurbo();
+        interpret::collect(page, upright, fonts, layers, &mut collector)?;
+        collector.set_hidden_apart();
+        let mut scene = Self { collector, size, look, raster: OnceCell::new() };
+        scene.set_pale_apart();
+        Ok(scene)
+    }
+
+    fn raster(&self) -> Option<&Raster> {
+        self.raster.get_or_init(self.look).as_ref()
+    }
+
+    /// Light letters on a picture are hidden where that is light, too.
+    fn set_pale_apart(&mut self) {
+        let pale = std::mem::take(&mut self.collector.pale);
+        if pale.is_empty() {
+            return;
+        }
+        let Some(raster) = self.raster() else { return };
+        let on_light = |area: Rect| raster.ground(area).is_some_and(|ground| ground > LIGHT);
+        let light = pale.iter().filter(|(_, area)| on_light(*area)).count();
+        if light * 10 >= pale.len() * MOST_PALE {
+            let strings: HashSet<u32> = pale.into_iter().map(|(string, _)| string).collect();
+            self.collector.set_strings_apart(&strings);
+        }
+    }
+
+    /// What the page shows.
+    pub(super) fn shown(&self) -> Shown {
+        let collector = &self.collector;
+        let mut shown = Shown {
+            unreadable_glyphs: trust::unreadable(&collector.lines, &collector.fonts),
+            recognised_glyphs: collector.on_pictures(),
+            outlined_letters: collector.outlines.letters(),
+            ..collector.counts.shown(self.size)
+        };
+        if shown.may_be_pictured() && !shown.is_recognised() {
+            let text: Vec<Rect> = collector.lines.iter().map(OpenLine::area).collect();
+            if let Some(raster) = self.raster() {
+                let detail = raster.detail(&collector.pictures, &text);
+                shown.pictured_letters = Some(detail.letter_count(raster));
+                shown.picture_detail = Some(detail.share());
+            }
+        }
+        shown
+    }
+
+    /// Whether text that was recognised on a scan reads like text and lies on the ink.
+    pub(super) fn recognised_is_sound(&self) -> bool {
+        let words = recognised::words(&self.collector.hidden);
+        if !recognised::is_plausible(&words) {
+            return false;
+        }
+        let pictures = &self.collector.pictures;
+        let Some(raster) = self.raster() else { return false };
+        let areas: Vec<Rect> = words.iter().map(|word| word.area).collect();
+        let on_ink = areas.iter().filter(|area| raster.has_ink(**area)).count();
+        let all = raster.detail(pictures, &[]);
+        let beside = raster.detail(pictures, &areas);
+        on_ink * 10 >= areas.len() * ON_INK && beside.letters * 10 <= all.letters * (10 - BELOW_WORDS)
+    }
+
+    /// Takes hidden text in, or leaves it out.
+    pub(super) fn choose(&mut self, shown: &Shown, options: TextOptions) -> Hidden {
+        let scan = shown.is_recognised();
+        let takes = match (options.hidden_text, options.ocr_layer) {
+            (HiddenText::Keep, _) => true,
+            (HiddenText::Drop, OcrLayer::Trust | OcrLayer::Auto) => scan,
+            (HiddenText::Drop, OcrLayer::Reread) => false,
+        };
+        let letters = self.collector.drop_drawn_again();
+        if takes {
+            let hidden = std::mem::take(&mut self.collector.hidden);
+            self.collector.lines.extend(hidden);
+            Hidden { dropped: 0, kept: letters, recognised: scan }
+        } else {
+            self.collector.hidden.clear();
+            Hidden { dropped: letters, kept: 0, recognised: scan }
+        }
+    }
+}

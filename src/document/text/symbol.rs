@@ -1,0 +1,68 @@
+//! Signs that fonts name by their codes in the private use area, from U+F000 on, as symbolic TrueType fonts do.
+
+/// What the codes of a font stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Symbols {
+    /// Letters, by ASCII.
+    Letters,
+    /// Greek letters, as in the font Symbol.
+    Greek,
+    /// Pictures.
+    Pictures,
+}
+
+impl Symbols {
+    /// Those of a font of this name.
+    pub(super) fn of(name: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        if has(&["dings", "icon", "awesome", "glyphicon", "marlett", "sign"]) {
+            Self::Pictures
+        } else if has(&["symbol"]) {
+            Self::Greek
+        } else {
+            Self::Letters
+        }
+    }
+}
+
+/// The letters of the font Symbol, A to Z and a to z.
+const UPPER: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
+const LOWER: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
+
+/// What a sign of private use stands for in a font; `None` when that cannot be known.
+pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
+    let code = u32::from(sign).checked_sub(0xf000).filter(|code| (0x20..0x7f).contains(code))?;
+    let ascii = char::from_u32(code)?;
+    let of = |letters: &str, first: char| letters.chars().nth((code - u32::from(first)) as usize);
+    match symbols {
+        Symbols::Letters => Some(ascii),
+        Symbols::Greek if ascii.is_ascii_uppercase() => of(UPPER, 'A'),
+        Symbols::Greek if ascii.is_ascii_lowercase() => of(LOWER, 'a'),
+        Symbols::Greek if ascii.is_ascii_digit() || matches!(ascii, ' ' | '+' | '=' | '<' | '>' | '.' | ',') => {
+            Some(ascii)
+        }
+        Symbols::Greek | Symbols::Pictures => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_read_by_their_font() {
+        for (sign, font, expected) in [
+            ('\u{f041}', "ABCDEF+Calibri", Some('A')),
+            ('\u{f061}', "SymbolMT", Some('α')),
+            ('\u{f057}', "Symbol", Some('Ω')),
+            ('\u{f032}', "Symbol", Some('2')),
+            ('\u{f040}', "Symbol", None),
+            ('\u{f041}', "Wingdings", None),
+            ('\u{f0b7}', "Calibri", None),
+            ('\u{e041}', "Calibri", None),
+        ] {
+            assert_eq!(public(sign, Symbols::of(font)), expected, "{sign:?} {font}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Whether what the fonts say their glyphs mean can be so: codes that lead to no letter, alphabets that are shifted, codes of
+//! a subset's own that are taken for ASCII, letters of one script that are taken for those of another. Pure.
+
+use std::collections::HashSet;
+
+use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
+
+/// What is known of a font that a page uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traits {
+    /// Which of the document's fonts it is.
+    pub(super) id: u32,
+    /// Whether the file does not say what its codes mean: they are taken for ASCII.
+    pub(super) guessed: bool,
+}
+
+/// The fonts that a page uses.
+#[derive(Default)]
+pub(super) struct FontsUsed(Vec<Traits>);
+
+impl FontsUsed {
+    /// The number of a font on this page.
+    pub(super) fn number(&mut self, font: Traits) -> u16 {
+        let at = self.0.iter().rposition(|known| known.id == font.id).unwrap_or_else(|| {
+            self.0.push(font);
+            self.0.len() - 1
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+}
+
+/// What a page shows in one font.
+#[derive(Default)]
+struct Use {
+    /// Its text, a blank between words; not more than [`SAMPLE`].
+    text: String,
+    letters: u32,
+    unknown: u32,
+    unknown_codes: HashSet<u32>,
+}
+
+/// So many characters of a font are looked at.
+const SAMPLE: usize = 8_000;
+/// Pieces farther apart than this are of two words, in sizes.
+const GAP: f64 = 0.2;
+/// Unknown glyphs are a word when so many different ones stand side by side: signs stand alone, hatches repeat.
+const WORD: usize = 3;
+/// A font of letters and unknown glyphs is unreadable when it has so many different ones of these,
+const UNKNOWN_CODES: usize = 6;
+/// which are at least one of so many of its glyphs, and at most so many of ten.
+const UNKNOWN_SHARE: (u32, u32) = (7, 8);
+
+/// How many of the glyphs of lines cannot be read for what they are.
+pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> u32 {
+    let mut uses: Vec<Use> = Vec::new();
+    uses.resize_with(fonts.0.len().max(1), Use::default);
+    let mut in_words: Vec<u32> = vec![0; uses.len()];
+    for line in lines {
+        let mut last: Option<&Piece> = None;
+        let mut word: Vec<&Piece> = Vec::new();
+        for piece in line.pieces() {
+            let at = usize::from(piece.glyph.0).min(uses.len() - 1);
+            let parts =
+                last.is_none_or(|last| piece.start - last.end > piece.size * GAP || last.glyph.0 != piece.glyph.0);
+            let unknown = piece.text == Text::One(REPLACEMENT);
+            if (parts || !unknown) && !word.is_empty() {
+                count_word(&word, &mut in_words);
+                word.clear();
+            }
+            uses[at].add(piece, parts, unknown);
+            if unknown {
+                word.push(piece);
+            }
+            last = Some(piece);
+        }
+        count_word(&word, &mut in_words);
+    }
+    let of_font = |(at, used): (usize, &Use)| {
+        let traits = fonts.0.get(at).copied().unwrap_or_default();
+        if used.is_torn() || is_garbled(&used.text, traits.guessed) { used.letters } else { in_words[at] }
+    };
+    uses.iter().enumerate().map(of_font).sum()
+}
+
+fn count_word(word: &[&Piece], in_words: &mut [u32]) {
+    let codes: HashSet<u32> = word.iter().map(|piece| piece.glyph.1).collect();
+    if codes.len() >= WORD
+        && let Some(count) = in_words.get_mut(usize::from(word[0].glyph.0))
+    {
+        *count += u32::try_from(word.len()).unwrap_or(u32::MAX);
+    }
+}
+
+impl Use {
+    fn add(&mut self, piece: &Piece, parts: bool, unknown: bool) {
+        if parts || piece.text.is_blank() {
+            self.push(' ');
+        }
+        if piece.text.is_blank() {
+            return;
+        }
+        self.letters += 1;
+        if unknown {
+            self.unknown += 1;
+            self.unknown_codes.insert(piece.glyph.1);
+        }
+        match &piece.text {
+            Text::One(c) => self.push(*c),
+            Text::More(text) => text.chars().for_each(|c| self.push(c)),
+        }
+    }
+
+    fn push(&mut self, c: char) {
+        let again = c == ' ' && (self.text.is_empty() || self.text.ends_with(' '));
+        if self.text.len() < SAMPLE && !again {
+            self.text.push(c);
+        }
+    }
+
+    /// Whether a part of its letters is not known.
+    fn is_torn(&self) -> bool {
+        let (least, most) = UNKNOWN_SHARE;
+        self.unknown_codes.len() >= UNKNOWN_CODES
+            && self.unknown * least >= self.letters
+            && self.unknown * 10 <= self.letters * most
+    }
+}
+
+/// Pairs of letters that are frequent in languages of Latin letters; no other has so few of them as garbage.
+const PAIRS: &str = "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi \
+    ri ro ic ne ea ra ce li ch ll be ma si om ur ei ie ge un au ss et la ai el os ad do da ta na ni no ca pe po qu sa \
+    so ol am em im ir il ec ct ac ul us ut tr pr ia id is ki ka ja je ij aa ee oo sz rz ow cz sk st ov va vi lo mi mo ";
+/// Fewer letters say nothing.
+const FEWEST: usize = 40;
+/// Of text at least so many of 100 pairs of letters are frequent ones; of garbage at most so many.
+const TEXT: usize = 42;
+const GARBAGE: usize = 24;
+/// More frequent ones than this has no text that is shifted.
+const SUSPECT: usize = 28;
+/// What is garbage beyond doubt, without another proof, and how many letters prove it.
+const CERTAIN: (usize, usize) = (12, 200);
+/// Marks, of 100 characters, that no text has so many of.
+const MARKS: usize = 30;
+/// So many characters, and so many different marks among them, say that these are codes.
+const FEWEST_MARKS: (usize, usize) = (16, 5);
+/// Of 100 pairs of signs, so many are of different kinds only in codes.
+const MOST_CHANGES: usize = 30;
+/// How far alphabets are shifted.
+const SHIFTS: std::ops::RangeInclusive<i32> = -64..=64;
+
+/// Whether a font's text is none. `guessed` when its codes were taken for ASCII.
+fn is_garbled(text: &str, guessed: bool) -> bool {
+    let of_marks = is_of_marks(text);
+    guessed && (of_marks || is_of_codes(text)) || is_of_another_page(text) || is_shifted(text, guessed, of_marks)
+}
+
+fn is_mark(c: char) -> bool {
+    c.is_ascii_punctuation() && !matches!(c, '.' | '-' | '_') || matches!(c, '‘' | '’')
+}
+
+/// Whether there are more marks in it than letters could need.
+fn is_of_marks(text: &str) -> bool {
+    let all = text.chars().filter(|c| *c != ' ').count();
+    let marks: Vec<char> = text.chars().filter(|c| is_mark(*c)).collect();
+    let different: HashSet<char> = marks.iter().copied().collect();
+    all >= FEWEST_MARKS.0 && different.len() >= FEWEST_MARKS.1 && marks.len() * 100 >= all * MARKS
+}
+
+/// Whether letters, numbers and marks follow each other as they never do in text.
+fn is_of_codes(text: &str) -> bool {
+    let class = |c: char| match c {
+        c if c.is_lowercase() => 0,
+        c if c.is_uppercase() => 1,
+        c if c.is_numeric() => 2,
+        _ => 3,
+    };
+    let (mut pairs, mut changes) = (0, 0);
+    for (a, b) in text.chars().zip(text.chars().skip(1)).filter(|(a, b)| *a != ' ' && *b != ' ') {
+        pairs += 1;
+        // A capital begins a word.
+        changes += usize::from(class(a) != class(b) && (class(a), class(b)) != (1, 0));
+    }
+    pairs >= FEWEST && changes * 100 >= pairs * MOST_CHANGES
+}
+
+/// Whether most of its letters are the accented ones of Latin-1: codes of Arabic, Cyrillic or Chinese letters.
+fn is_of_another_page(text: &str) -> bool {
+    let all = text.chars().filter(|c| *c != ' ').count();
+    let is_upper = |c: &char| matches!(c, '\u{a1}'..='\u{ff}') && !matches!(c, '\u{ad}' | '·' | '°' | '«' | '»');
+    let upper: Vec<char> = text.chars().filter(is_upper).collect();
+    let different: HashSet<char> = upper.iter().copied().collect();
+    all >= FEWEST && different.len() >= 8 && upper.len() * 2 > all
+}
+
+/// Whether it is text with every letter so many places on in the alphabet, or whatever other letter.
+fn is_shifted(text: &str, guessed: bool, of_marks: bool) -> bool {
+    let (own, all) = (Pairs::of(text.chars()), text.chars().filter(|c| *c != ' ').count());
+    // Numbers and dots are shifted by nothing.
+    let letters = text.chars().filter(char::is_ascii_alphabetic).count();
+    let is_suspect = of_marks || letters * 2 >= all && own.all >= FEWEST / 2 && own.share() <= SUSPECT;
+    if all < FEWEST || !is_suspect {
+        return false;
+    }
+    // Codes of letters may be those of any signs.
+    let shifted = |by: i32| {
+        let moved = |c: char| u32::from(c).checked_add_signed(by).and_then(char::from_u32).filter(|_| c != ' ');
+        Pairs::of(text.chars().map(|c| moved(c).unwrap_or(' ')))
+    };
+    let reads = |pairs: &Pairs| pairs.all * 2 >= all && pairs.share() >= TEXT && pairs.share() >= own.share() * 2;
+    own.is_garbage(guessed) || SHIFTS.filter(|by| *by != 0).map(shifted).any(|pairs| reads(&pairs))
+}
+
+/// Pairs of letters side by side.
+struct Pairs {
+    all: usize,
+    frequent: usize,
+    lower: usize,
+}
+
+impl Pairs {
+    fn of(text: impl Iterator<Item = char>) -> Self {
+        let mut pairs = Self { all: 0, frequent: 0, lower: 0 };
+        let mut last = ' ';
+        for c in text {
+            pairs.lower += usize::from(c.is_ascii_lowercase());
+            let c = c.to_ascii_lowercase();
+            if c.is_ascii_lowercase() && last.is_ascii_lowercase() {
+                // Dots that lead to a number are none, whatever they are shifted to.
+                pairs.all += usize::from(last != c);
+                pairs.frequent += usize::from(last != c && is_frequent(last, c));
+            }
+            last = c;
+        }
+        pairs
+    }
+
+    /// Of 100.
+    const fn share(&self) -> usize {
+        match (self.frequent * 100).checked_div(self.all) {
+            Some(share) => share,
+            None => 0,
+        }
+    }
+
+    /// Whether no language is like that.
+    const fn is_garbage(&self, guessed: bool) -> bool {
+        let (share, fewest) = CERTAIN;
+        let is_prose = self.lower * 10 >= self.all * 7;
+        self.all >= fewest && is_prose && self.share() <= share
+            || guessed && self.all >= FEWEST && self.share() <= GARBAGE
+    }
+}
+
+/// The second letters of frequent pairs, as bits, by the first ones.
+const FREQUENT: [u32; 26] = {
+    let (pairs, mut table, mut at) = (PAIRS.as_bytes(), [0; 26], 0);
+    while at + 2 < pairs.len() {
+        table[(pairs[at] - b'a') as usize] |= 1 << (pairs[at + 1] - b'a');
+        at += 3;
+    }
+    table
+};
+
+/// Of two small letters.
+const fn is_frequent(a: char, b: char) -> bool {
+    FREQUENT[(a as u8 - b'a') as usize] & 1 << (b as u8 - b'a') != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROSE: [&str; 8] = [
+        "The northern railway company was founded in the spring of 1869 and carried slate to the harbour",
+        "Die Gesellschaft wurde im Frühjahr gegründet und brachte Schiefer aus den Brüchen an den Hafen",
+        "La compagnie fut fondée au printemps et transportait l'ardoise des carrières jusqu'au port",
+        "La compañía se fundó en la primavera y llevaba pizarra desde las canteras hasta el puerto",
+        "Spółka została założona wiosną i przewoziła łupek z kamieniołomów do portu przez wiele lat",
+        "Yhtiö perustettiin keväällä ja se kuljetti liuskekiveä louhoksilta satamaan lähes sata vuotta",
+        "A társaságot tavasszal alapították, és palát szállított a bányákból a kikötőbe majdnem száz évig",
+        "Şirket ilkbaharda kuruldu ve ocaklardan limana neredeyse doksan yıl boyunca arduvaz taşıdı",
+    ];
+
+    fn shifted(text: &str, by: i32) -> String {
+        let moved = |c: char| if c == ' ' { c } else { char::from_u32((c as u32).strict_add_signed(by)).unwrap() };
+        text.chars().map(moved).collect()
+    }
+
+    #[test]
+    fn text_is_none_when_no_language_is_like_it() {
+        for text in PROSE {
+            assert!(!is_garbled(text, false), "{text}");
+            assert!(!is_garbled(text, true), "{text}");
+            assert!(!is_garbled(&text.to_uppercase(), true), "{text}");
+        }
+        for by in [3, -15, 1, -1, -3, -29] {
+            assert!(is_garbled(&shifted(PROSE[0], by), false), "{by}");
+        }
+        // Codes in the order in which the letters come.
+        let codes = |first: u32| {
+            let mut known: Vec<char> = Vec::new();
+            let code = |c: char| {
+                let at = known.iter().position(|of| *of == c).unwrap_or_else(|| {
+                    known.push(c);
+                    known.len() - 1
+                });
+                char::from_u32(first + u32::try_from(at).unwrap()).unwrap()
+            };
+            PROSE[0].chars().map(code).collect::<String>()
+        };
+        for first in [33, 35, 48, 60, 65, 97] {
+            assert!(is_garbled(&codes(first), true), "{first} {}", codes(first));
+        }
+        assert!(is_garbled("Íàçâàíèå êîìïàíèè ïîëíîñòüþ è ñîêðàùåííî Þðèäè÷åñêèé àäðåñ", false));
+        for text in [
+            "4.50 12.00 7,931 (3.2) 18.75 0.00 1,250.50 9.95 12.5% 3.7% 44.1% 12/03/2024 7:45",
+            "BC847B SMD0603 X7R-104K LM358DR2G 1N4148WS STM32F103C8T6 CRCW0402 GRM155R71H104KE14D",
+            "MKWVTFISLLFLFSSAYSRGVFRRDAHKSEVAHRFKDLGEENFKALVLIAFAQYLQQCPFEDHVKLVNEVTEFAKTCVADES",
+            "f(x) = a*x + b; if (x > 0) { return y[i] } else { z = \"none\"; } // as said",
+            "Příliš žluťoučký kůň úpěl ďábelské ódy a přitom se díval na měsíc nad řekou",
+            "Ở Việt Nam, đường sắt được xây dựng từ cuối thế kỷ mười chín và còn đến nay",
+        ] {
+            assert!(!is_garbled(text, false), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_glyphs_count_where_they_are_words() {
+        let page = |glyphs: &[(char, u32, f64)]| {
+            let mut pen = 0.0;
+            let mut open: Option<OpenLine> = None;
+            for (c, code, gap) in glyphs {
+                pen += gap;
+                let piece = Piece {
+                    text: Text::One(*c),
+                    start: pen,
+                    end: pen + 5.0,
+                    baseline: 100.0,
+                    size: 10.0,
+                    style: super::super::line::Style::default(),
+                    string: 0,
+                    glyph: (0, *code),
+                };
+                pen += 5.0;
+                match &mut open {
+                    Some(line) => line.add(piece, false),
+                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, false, None)),
+                }
+            }
+            let mut fonts = FontsUsed::default();
+            fonts.number(Traits::default());
+            unreadable(&[open.unwrap()], &fonts)
+        };
+        let unknown = |codes: &[u32], gap: f64| codes.iter().map(|code| (REPLACEMENT, *code, gap)).collect::<Vec<_>>();
+        assert_eq!(page(&unknown(&[1, 2, 3, 4, 5, 6], 0.0)), 6, "a word");
+        assert_eq!(page(&unknown(&[1, 2, 3, 4, 5, 6], 9.0)), 0, "signs");
+        assert_eq!(page(&unknown(&[7; 30], 0.0)), 0, "a hatch");
+        // Every other letter is unknown.
+        let torn: Vec<(char, u32, f64)> =
+            (0..40).map(|at| if at % 2 == 0 { ('e', 0, 0.0) } else { (REPLACEMENT, at % 14, 0.0) }).collect();
+        assert_eq!(page(&torn), 40);
+    }
+}

@@ -1,0 +1,83 @@
+//! How a page is to be read: choices among the options of a task.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a model is given of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PageInputKind {
+    /// Its picture.
+    #[default]
+    #[serde(rename = "image")]
+    Image,
+    /// The text of its text layer.
+    #[serde(rename = "text")]
+    Text,
+    /// Both.
+    #[serde(rename = "image+text")]
+    Both,
+}
+
+impl FromStr for PageInputKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "image" => Ok(Self::Image),
+            "text" => Ok(Self::Text),
+            // In a query a plus stands for a space.
+            "image+text" | "image text" => Ok(Self::Both),
+            _ => Err("must be image, text or image+text".to_owned()),
+        }
+    }
+}
+
+/// What becomes of text that cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HiddenText {
+    /// It is left out, and the page says how much.
+    #[default]
+    Drop,
+    /// It stands in the result like other text.
+    Keep,
+}
+
+impl FromStr for HiddenText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "drop" => Ok(Self::Drop),
+            "keep" => Ok(Self::Keep),
+            _ => Err("must be drop or keep".to_owned()),
+        }
+    }
+}
+
+/// What becomes of text that another program has recognised on a scan, and put behind or upon its picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OcrLayer {
+    /// It is taken where it reads like text and lies on the ink, and where nothing else can read the page.
+    #[default]
+    Auto,
+    /// It is taken.
+    Trust,
+    /// It is not: the page is a scan without text.
+    Reread,
+}
+
+impl FromStr for OcrLayer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "trust" => Ok(Self::Trust),
+            "reread" => Ok(Self::Reread),
+            _ => Err("must be auto, trust or reread".to_owned()),
+        }
+    }
+}
