@@ -1,14 +1,14 @@
 //! Lines in their order → the page's content.
 
 use super::block::{self, Block, Placed};
-use super::inline::{join, join_cell, skip};
+use super::inline::{join, skip};
 use super::line::Line;
 use super::link::Link;
 use super::marker::Marker;
 use super::order::Order;
-use super::table::{self, Table};
+use super::table::Table;
 use super::usual::Usual;
-use crate::content::{self, BlockKind, BoundingBox, Cell, Edge, Inline, ListItem, PageContent};
+use crate::content::{self, BlockKind, BoundingBox, Edge, Inline, ListItem, PageContent};
 
 pub(super) fn content(
     lines: &[Line],
@@ -108,16 +108,6 @@ impl Composer<'_> {
         ListItem { number, text, bbox: around(lines), blocks: self.nested(rest, depth + 1) }
     }
 
-    fn table(&self, table: &Table<'_>) -> content::Table {
-        let cell = |cell: &table::Cell<'_>| Cell {
-            text: join_cell(&cell.lines, self.usual.style, self.targets),
-            colspan: span(cell.across),
-            rowspan: span(cell.down),
-        };
-        let rows = table.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
-        content::Table { rows, header_rows: span(table.head) }
-    }
-
     fn block(&self, block: &Block<'_>) -> content::Block {
         let (kind, bbox) = match block {
             Block::Heading(level, lines) => {
@@ -130,16 +120,11 @@ impl Composer<'_> {
             Block::Code(lines) => (BlockKind::Code { text: code(lines) }, around(lines)),
             Block::Table(table) => {
                 let lines: Vec<&Line> = table.lines.iter().map(|at| &self.lines[*at]).collect();
-                (BlockKind::Table(self.table(table)), around(&lines))
+                (BlockKind::Table(table.to_content(self.usual.style, self.targets)), around(&lines))
             }
         };
         content::Block::new(kind, bbox)
     }
-}
-
-/// How many columns or rows a cell takes.
-fn span(of: usize) -> u32 {
-    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 /// The box around lines.

@@ -2,12 +2,15 @@
 
 use super::chart;
 use super::collect::Rule;
+use super::inline::join_cell;
 use super::lattice;
-use super::line::{Line, Word};
+use super::line::{Line, Style, Word};
+use super::link::Link;
 use super::region::{Region, regions};
 use super::rows::rows_of;
 use super::stream::{self, Evidence, Surroundings};
 use super::usual::Usual;
+use crate::content;
 
 /// A table of at least two columns and two rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +31,20 @@ pub(super) struct Cell<'a> {
     /// How many columns and rows it takes.
     pub(super) across: usize,
     pub(super) down: usize,
+}
+
+impl Table<'_> {
+    /// The table as part of a page's content; `usual` is how most of the page looks, `targets` are its links.
+    pub(super) fn to_content(&self, usual: Style, targets: &[Link]) -> content::Table {
+        let span = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+        let cell = |cell: &Cell<'_>| content::Cell {
+            text: join_cell(&cell.lines, usual, targets),
+            colspan: span(cell.across),
+            rowspan: span(cell.down),
+        };
+        let rows = self.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+        content::Table { rows, header_rows: span(self.head) }
+    }
 }
 
 /// The tables of a page, in the order of their first lines. No line is in two of them.
