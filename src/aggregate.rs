@@ -18,12 +18,12 @@ pub use self::margins::{RepeatedMargins, SeenMargins};
 use self::marks::without_marks;
 pub use self::seams::join_seam;
 use crate::output::markdown;
-use crate::task::{PageOutput, PageView, TaskOptions};
+use crate::task::{PageOutput, PageView, TableForm, TaskOptions};
 
-/// A page that is read, with what it says as Markdown and as blocks.
+/// A page that is read, with what it says as Markdown, its tables in this form, and as blocks.
 #[must_use]
-pub fn page_view(page: u32, output: PageOutput) -> PageView {
-    let (markdown, blocks) = (markdown::page(&output.content), output.content.blocks_by_fractions());
+pub fn page_view(page: u32, output: PageOutput, tables: TableForm) -> PageView {
+    let (markdown, blocks) = (markdown::page_with(&output.content, tables), output.content.blocks_by_fractions());
     PageView { markdown: Some(markdown), blocks: Some(blocks), ..PageView::done(page, output) }
 }
 
@@ -138,10 +138,14 @@ mod tests {
         let done = |markdown: &str| PageOutput { content: from_markdown(markdown), ..PageOutput::default() };
         let failed = |code| PageFailure { failure: Failure::permanent(code, "x"), attempts: 2 };
         vec![
-            page_view(1, done("\n# One \n")),
-            page_view(2, done("")),
+            page_view(1, done("\n# One \n"), TableForm::Auto),
+            page_view(2, done(""), TableForm::Auto),
             PageView::failed(3, failed("timeout")),
-            page_view(4, PageOutput { findings: vec![Finding::no_text_layer()], ..PageOutput::default() }),
+            page_view(
+                4,
+                PageOutput { findings: vec![Finding::no_text_layer()], ..PageOutput::default() },
+                TableForm::Auto,
+            ),
             PageView::failed(5, failed("my-->code")),
             PageView::unfinished(6, PageStatus::Processing),
         ]

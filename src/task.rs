@@ -22,7 +22,7 @@ pub use cost::{Amount, Cost, Price};
 pub use document::DocumentInfo;
 pub use failure::{Failure, code};
 pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
-pub use format::ResultFormat;
+pub use format::{ResultFormat, TableForm};
 pub use options::{FailedPagesLimit, OptionError, TaskOptions};
 pub(crate) use options::{names, seconds};
 pub use page::{PageChecks, PageFailure, PageOutput, PageStatus, PageUsage, PageView};

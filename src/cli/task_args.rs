@@ -58,6 +58,9 @@ pub struct TaskArgs {
     /// Keep headers, footers and page numbers that the pages repeat
     #[arg(long, env = "BINDERY_KEEP_HEADERS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     keep_headers: Option<String>,
+    /// How tables stand in the Markdown: markdown, html, or auto, which is html where cells span others [default: auto]
+    #[arg(long, env = "BINDERY_TABLES")]
+    tables: Option<String>,
     /// Join paragraphs and tables that go on over a page break, on the page where they begin
     #[arg(long, env = "BINDERY_SEAMS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     seams: Option<String>,
@@ -91,6 +94,7 @@ impl TaskArgs {
             ("timeout", &self.timeout),
             ("page_separator", &self.page_separator),
             ("keep_headers", &self.keep_headers),
+            ("tables", &self.tables),
             ("seams", &self.seams),
             ("front_matter", &self.front_matter),
             ("hidden_text", &self.hidden_text),

@@ -47,6 +47,8 @@ pub(super) struct SubmitOptions {
     page_separator: Option<String>,
     /// `true`: headers, footers and page numbers that the pages repeat stay in the result.
     keep_headers: Option<String>,
+    /// How tables stand in the Markdown: `auto` (HTML where cells span others), `markdown` or `html`.
+    tables: Option<String>,
     /// `true`: paragraphs and tables that go on over a page break are joined, on the page where they begin.
     seams: Option<String>,
     /// `true`: the Markdown begins with title, author, dates and the number of pages, as YAML.

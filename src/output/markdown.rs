@@ -4,16 +4,26 @@ mod inline;
 mod table;
 
 use crate::content::{Block, BlockKind, Edge, Inline, ListItem, PageContent, Table};
+use crate::task::TableForm;
 
 use self::inline::{Emphasis, escape_block};
 
 /// A page as Markdown, without a separator and without a line end behind it; empty when it says nothing.
 #[must_use]
 pub fn page(content: &PageContent) -> String {
-    if let Some(markdown) = &content.markdown {
+    page_with(content, TableForm::Auto)
+}
+
+/// The same with all tables in one form. Markdown that a model wrote stays as it is unless it has tables of another.
+#[must_use]
+pub fn page_with(content: &PageContent, tables: TableForm) -> String {
+    let has_tables = || content.blocks.iter().any(|block| matches!(block.kind, BlockKind::Table(_)));
+    if let Some(markdown) = &content.markdown
+        && (tables == TableForm::Auto || !has_tables())
+    {
         return markdown.trim().to_owned();
     }
-    let mut writer = Writer::default();
+    let mut writer = Writer { tables, ..Writer::default() };
     content.blocks.iter().for_each(|block| writer.block(block, 0));
     writer.out
 }
@@ -27,6 +37,7 @@ pub fn inline(text: &Inline) -> String {
 #[derive(Default)]
 struct Writer {
     out: String,
+    tables: TableForm,
     /// What was written last, and how many columns it was set in.
     last: Option<(Written, usize)>,
 }
@@ -123,6 +134,33 @@ impl Writer {
     }
 
     fn table(&mut self, table: &Table) {
-        self.out.push_str(&if table::has_spans(table) { table::html(table) } else { table::pipes(table) });
+        let as_html = match self.tables {
+            TableForm::Auto => table::has_spans(table),
+            TableForm::Html => true,
+            TableForm::Markdown => false,
+        };
+        self.out.push_str(&if as_html { table::html(table) } else { table::pipes(table) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::from_markdown;
+
+    #[test]
+    fn tables_come_in_the_form_that_is_asked_for() {
+        let (pipes, html) = ("*  a\n\n| a | b |\n|---|---|\n| 1 | 2 |", "<table><tr><td colspan=2>a</td></tr></table>");
+        for (tables, markdown, expected) in [
+            (TableForm::Auto, pipes, pipes),
+            (TableForm::Auto, html, html),
+            (TableForm::Markdown, pipes, "- a\n\n| a | b |\n| --- | --- |\n| 1 | 2 |"),
+            (TableForm::Markdown, html, "| a |  |\n| --- | --- |"),
+            (TableForm::Html, "*  a", "*  a"),
+        ] {
+            assert_eq!(page_with(&from_markdown(markdown), tables), expected, "{tables:?} {markdown}");
+        }
+        let written = page_with(&from_markdown(pipes), TableForm::Html);
+        assert!(written.starts_with("- a\n\n<table>\n<thead>\n<tr><th>a</th><th>b</th></tr>"), "{written}");
     }
 }

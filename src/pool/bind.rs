@@ -73,6 +73,7 @@ impl Workshop {
         front_matter: Option<&str>,
     ) -> io::Result<Bound> {
         let repeated = Some(repeated).filter(|_| spec.options.keep_headers != Some(true));
+        let tables = spec.options.tables.unwrap_or_default();
         let mut writers = Writers::new(&self.blob, spec)?;
         if let Some(front_matter) = front_matter {
             writers.markdown.front_matter(front_matter)?;
@@ -96,7 +97,7 @@ impl Workshop {
                 join_seam(&mut before.content, &mut output.content);
             }
             if let Some((last, output)) = before.take() {
-                writers.page(&page_view(last, output))?;
+                writers.page(&page_view(last, output, tables))?;
             }
             match (output, bind.failed.get(&page)) {
                 // What follows may go on with it.
@@ -109,7 +110,7 @@ impl Workshop {
             return Ok(Bound::Missing(missing));
         }
         if let Some((last, output)) = before {
-            writers.page(&page_view(last, output))?;
+            writers.page(&page_view(last, output, tables))?;
         }
         writers.finish()
     }

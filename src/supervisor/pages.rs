@@ -64,7 +64,7 @@ pub(super) fn read_pages(
         let view = match live.failed.get(&page) {
             Some(failed) => PageView::failed(page, failed.clone()),
             None => match hashes.find(ledger, page, recipes)? {
-                Some(output) => page_view(page, output),
+                Some(output) => page_view(page, output, record.options.tables.unwrap_or_default()),
                 None if live.running.contains(&page) => PageView::unfinished(page, PageStatus::Processing),
                 None => PageView::unfinished(page, PageStatus::Pending),
             },

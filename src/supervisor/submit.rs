@@ -335,6 +335,7 @@ mod tests {
             ("metadata", "1"),
             ("page_separator", ""),
             ("keep_headers", "1"),
+            ("tables", "html"),
             ("seams", "1"),
             ("front_matter", "1"),
             ("ttl", "60"),

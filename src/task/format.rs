@@ -19,6 +19,32 @@ pub enum ResultFormat {
     Chunks,
 }
 
+/// How tables stand in Markdown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableForm {
+    /// As Markdown; as HTML where cells span others, which Markdown cannot say.
+    #[default]
+    Auto,
+    /// As Markdown; what a cell spans beside its first place is empty.
+    Markdown,
+    /// As HTML.
+    Html,
+}
+
+impl std::str::FromStr for TableForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "markdown" => Ok(Self::Markdown),
+            "html" => Ok(Self::Html),
+            _ => Err("must be auto, markdown or html".to_owned()),
+        }
+    }
+}
+
 impl ResultFormat {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Markdown, Self::Json, Self::Html, Self::Text, Self::Chunks];

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cost, HiddenText, OcrLayer, PageInputKind, PageSelection};
+use super::{Cost, HiddenText, OcrLayer, PageInputKind, PageSelection, TableForm};
 
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct TaskOptions {
     pub page_separator: Option<String>,
     /// Whether headers, footers and page numbers that the pages repeat stay in the result; they do not when absent.
     pub keep_headers: Option<bool>,
+    /// How tables stand in the Markdown; as Markdown, or HTML where cells span others, when absent.
+    pub tables: Option<TableForm>,
     /// Whether paragraphs and tables that go on over a page break are joined; they are not when absent.
     pub seams: Option<bool>,
     /// Whether the Markdown begins with what the document says of itself, as YAML; it does not when absent.
@@ -101,7 +103,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 24] = [
+    pub const NAMES: [&'static str; 25] = [
         "pages",
         "password",
         "processor",
@@ -117,6 +119,7 @@ impl TaskOptions {
         "timeout",
         "page_separator",
         "keep_headers",
+        "tables",
         "seams",
         "front_matter",
         "hidden_text",
@@ -172,6 +175,7 @@ impl TaskOptions {
             "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
             "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
+            "tables" => self.tables = Some(value.trim().parse().map_err(refuse)?),
             "seams" => self.seams = Some(truth(value).map_err(refuse)?),
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
             "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(refuse)?),
@@ -229,6 +233,7 @@ impl fmt::Debug for TaskOptions {
             .field("max_failed_pages", &self.max_failed_pages)
             .field("timeout", &self.timeout)
             .field("keep_headers", &self.keep_headers)
+            .field("tables", &self.tables)
             .field("seams", &self.seams)
             .field("front_matter", &self.front_matter)
             .field("hidden_text", &self.hidden_text)
@@ -358,6 +363,7 @@ mod tests {
             ("timeout", "2m"),
             ("page_separator", "---{page}---"),
             ("keep_headers", "true"),
+            ("tables", "html"),
             ("seams", "true"),
             ("front_matter", "true"),
             ("hidden_text", "keep"),
@@ -382,7 +388,7 @@ mod tests {
     fn every_known_name_is_carried_out() {
         for name in TaskOptions::NAMES {
             let before = TaskOptions::default();
-            let changed = ["1", "300", "5%", "text", "{}", "keep", "trust"].into_iter().any(|value| {
+            let changed = ["1", "300", "5%", "text", "{}", "html", "keep", "trust"].into_iter().any(|value| {
                 let mut options = TaskOptions::default();
                 options.set(name, value).is_ok() && options != before
             });
@@ -409,6 +415,7 @@ mod tests {
             ("metadata", "{"),
             ("reuse", "perhaps"),
             ("keep_headers", "some"),
+            ("tables", "csv"),
             ("seams", "many"),
             ("front_matter", "toml"),
             ("hidden_text", "yes"),

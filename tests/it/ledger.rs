@@ -46,6 +46,7 @@ fn what_decides_an_answer_is_part_of_its_key() {
         ("priority", "3"),
         ("pages", "2-3"),
         ("keep_headers", "true"),
+        ("tables", "html"),
         ("seams", "true"),
         ("front_matter", "true"),
     ] {

@@ -12,7 +12,9 @@ pub(super) fn pipes(table: &Table) -> String {
         // A head is heavy by itself.
         let emphasis = if at == 0 { Emphasis::Left } else { Emphasis::Shown };
         let text = |cell: Option<&Cell>| {
-            cell.map_or_else(String::new, |cell| inline::markdown(&cell.text, emphasis).replace('|', "\\|"))
+            cell.map_or_else(String::new, |cell| {
+                inline::markdown(&cell.text, emphasis).replace('|', "\\|").replace('\n', "<br>")
+            })
         };
         rows.push(format!("| {} |", cells.iter().copied().map(text).collect::<Vec<_>>().join(" | ")));
     }
@@ -86,6 +88,12 @@ mod tests {
             pipes(&spanned()),
             "| Port | Depth & draught |  |\n| --- | --- | --- |\n|  | low | high |\n| Oslo | a\\|b | <9> |"
         );
+    }
+
+    #[test]
+    fn lines_within_a_cell_do_not_end_its_row() {
+        let table = Table { rows: vec![vec![cell("a\nb", 1, 1), cell("c", 1, 1)]], header_rows: 1 };
+        assert_eq!(pipes(&table), "| a<br>b | c |\n| --- | --- |");
     }
 
     #[test]
