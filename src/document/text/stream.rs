@@ -205,7 +205,7 @@ fn table<'a>(
     let columns = columns::find(&rows[begin..end])?;
     let fullest = columns::fullest(&rows[begin..end]);
     let full = rows[begin..end].iter().filter(|row| columns::is_full(row, fullest)).count();
-    let least = if around.evidence == Evidence::Ruled { 2 } else { 3 };
+    let least = if around.evidence == Evidence::Ruled || are_labelled(&rows[begin..end]) { 2 } else { 3 };
     if full < least || guard::is_no_table(&rows[begin..end], &columns, around) {
         return None;
     }
@@ -215,6 +215,16 @@ fn table<'a>(
     let (lines, head, ruled) = lines_of(rows, &columns, &levels);
     let (cells, head) = assemble(lines, &columns, head, ruled);
     sensible(cells, head, rows.iter().flat_map(|row| row.lines.iter().copied()).collect())
+}
+
+/// Whether each row is labels and their values, one beside the other, so that a row may well have fewer of them.
+fn are_labelled(rows: &[Row<'_>]) -> bool {
+    let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
+    let in_turn = |row: &&Row<'_>| {
+        let numbered = row.cells.iter().map(|cell| row.text(cell).contains(|c: char| c.is_ascii_digit()));
+        row.cells.len().is_multiple_of(2) && numbered.enumerate().all(|(at, is_value)| is_value == (at % 2 == 1))
+    };
+    several.len() > 3 && several.iter().all(in_turn)
 }
 
 /// A single cell that stands over columns, and not over the first one.
