@@ -77,7 +77,7 @@ pub struct Shown {
 pub enum Shell {
     /// They are the cover of a portfolio: the documents are attached.
     Portfolio,
-    /// They stand in for an XFA form, which viewers make anew.
+    /// They stand in for an XFA form, which viewers generate themselves.
     XfaForm,
 }
 

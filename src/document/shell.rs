@@ -1,4 +1,4 @@
-//! Documents whose pages only stand for something else: portfolios, and forms that viewers make anew.
+//! Documents whose pages only stand for something else: portfolios, and forms that viewers generate themselves.
 
 use hayro_syntax::Pdf;
 use hayro_syntax::object::dict::keys;

@@ -125,7 +125,7 @@ fn inline(html: &mut String, text: &Inline, emphasis: bool) {
         });
         let shown = |is_set: &bool, tag| (*is_set && emphasis).then_some(tag);
         let tags = [shown(bold, "strong"), shown(italic, "em"), code.then_some("code"), script];
-        // They come from pages: a target is looked at again here, whoever made the run.
+        // Targets come from pages, so each is checked again where it is written.
         let link = link.as_deref().filter(|target| leads_out(target));
         if let Some(target) = link {
             html.extend(["<a href=\"", &escaped(target), "\">"]);

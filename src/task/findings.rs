@@ -23,7 +23,7 @@ pub enum FindingCode {
     HiddenText,
     /// It is the cover of a portfolio: the documents are attached to the PDF, and were not read.
     Attachments,
-    /// It stands in for a form that viewers make anew (XFA), and was not read.
+    /// It stands in for a form that viewers generate themselves (XFA), and was not read.
     XfaShell,
 }
 
