@@ -28,7 +28,7 @@ pub const CONTENT_VERSION: u8 = 1;
 /// As JSON, a page that was written as Markdown is its Markdown, and the blocks are parsed when it is read: so pages that
 /// are kept for long, and were paid, are read by the parser of the day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "kept::Kept", into = "kept::Kept")]
+#[serde(try_from = "kept::Kept", into = "kept::Kept")]
 pub struct PageContent {
     /// The version of this form, [`CONTENT_VERSION`] when it was made by this program.
     pub version: u8,

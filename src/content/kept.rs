@@ -24,12 +24,32 @@ impl From<PageContent> for Kept {
     }
 }
 
-impl From<Kept> for PageContent {
-    fn from(kept: Kept) -> Self {
+impl TryFrom<Kept> for PageContent {
+    type Error = &'static str;
+
+    /// Content of a later version is not guessed at: its page is read again.
+    fn try_from(kept: Kept) -> Result<Self, &'static str> {
         let Kept { version, blocks, markdown, size } = kept;
         match markdown {
-            Some(markdown) => Self { size, ..from_markdown(markdown) },
-            None => Self { version: version.min(CONTENT_VERSION), blocks, markdown: None, size },
+            _ if version > CONTENT_VERSION => Err("content of a later version"),
+            Some(markdown) => Ok(Self { size, ..from_markdown(markdown) }),
+            None => Ok(Self { version, blocks, markdown: None, size }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_comes_back_and_that_of_a_later_version_is_refused() {
+        for content in [PageContent::default(), PageContent { size: Some([595.0, 842.0]), ..from_markdown("# T\n\nx") }]
+        {
+            let json = serde_json::to_string(&content).unwrap();
+            assert_eq!(serde_json::from_str::<PageContent>(&json).unwrap(), content, "{json}");
+            let later = json.replacen("\"version\":1", "\"version\":2", 1);
+            assert!(serde_json::from_str::<PageContent>(&later).is_err(), "{later}");
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn lease_end(asked: Uptime, length: Duration) -> Uptime {
 /// What a renewing means for a task that runs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Its lease has the new end; perhaps somebody has asked to cancel it, which its record says.
+    /// Its lease has the new end; its record says whether it is to be cancelled.
     Renewed { cancel: bool },
     /// Nothing more begins until it is known whose it is.
     Lost,
@@ -34,7 +34,7 @@ pub(super) const fn hold(renewal: Renewal, cancel_requested: bool) -> Hold {
     }
 }
 
-/// How many tasks that nobody runs are looked for, when `running` run here and some may be waiting; `passed_over` are
+/// How many tasks without an owner are looked for, when `running` run here and some may be waiting; `passed_over` are
 /// known and cannot be run here. Those that run here are among what is found, and what cannot be run is found again and
 /// again: neither must hide what does not run anywhere.
 pub(super) const fn look_ahead(some_wait: bool, max_active: usize, running: usize, passed_over: usize) -> usize {

@@ -108,7 +108,7 @@ async fn what_has_expired_does_not_come_back_and_what_has_not_does() {
     assert!(!janitor.blob.path(&expired.work_dir).unwrap().exists());
     assert_eq!(janitor.store.get(kept.id).await.unwrap(), kept);
     let back = janitor.store.get(waiting.id).await.unwrap();
-    assert_eq!((back.status, back.owner), (TaskStatus::Pending, None), "it is taken up anew");
+    assert_eq!((back.status, back.owner), (TaskStatus::Pending, None), "it is taken up again");
     // Who asks again under the same key gets the same task.
     let again = TaskRecord { id: TaskId::generate(), ..waiting.clone() };
     let again = Create { record: again, operation: Uuid::now_v7(), reuse: false };

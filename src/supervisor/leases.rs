@@ -5,7 +5,7 @@
 //!
 //! A lease is counted here from before the renewing was asked for and ends [a margin](super::holds::lease_end) before it
 //! ends in the store; after that no attempt begins until it is renewed. One exception: as long as no other process is
-//! known to the store, nor lives on the same blob store, nobody is there to take the tasks over, so they go on while the
+//! known to the store, nor lives on the same blob store, no other can take the tasks over, so they go on while the
 //! store is away. A process that comes up during such an outage is noticed by its name's lock within one round.
 
 use std::collections::{BTreeMap, HashSet};

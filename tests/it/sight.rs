@@ -141,7 +141,7 @@ fn text_that_can_be_seen_stays() {
         ("struck through", format!("{at} {words} 0 g 60 603 300 1 re f")),
         ("in a frame that comes later", format!("{at} {words} 60 590 300 30 re S")),
         ("in a hollow shape", format!("{at} {words} 50 580 320 50 re 60 590 300 30 re f*")),
-        ("written anew over a bar", format!("{at} {words} 1 g {bar} 0 g {at} {words}")),
+        ("written again over a bar", format!("{at} {words} 1 g {bar} 0 g {at} {words}")),
         ("with a white edge", format!("q 1 G 2 w {at} 1 Tr {words} Q {at} {words}")),
         ("white with a dark edge", format!("q 1 g 0 G {at} 2 Tr {words} Q")),
         ("in its clip", format!("q 60 590 300 30 re W n {at} {words} Q")),
