@@ -8,9 +8,12 @@ use clap::Args;
 #[derive(Args)]
 pub struct FormatArgs {
     /// The form of the result: markdown, json, html, text or chunks (pieces for retrieval, one a line as JSON); when absent
-    /// what the ending of -o says (.md, .json, .html, .txt, .jsonl), else markdown
-    #[arg(long, env = "BINDERY_FORMAT", value_name = "FORMAT")]
+    /// what the ending of -o says (.md, .json, .html, .txt, .jsonl), else `BINDERY_FORMAT`, else markdown
+    #[arg(long, value_name = "FORMAT")]
     format: Option<ResultFormat>,
+    /// The format where the command names none: the variable must not stand against --json or the ending of -o
+    #[arg(long, env = "BINDERY_FORMAT", hide = true, value_name = "FORMAT")]
+    usual_format: Option<ResultFormat>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
@@ -27,7 +30,7 @@ impl FormatArgs {
         match self.format {
             _ if self.json => ResultFormat::Json,
             Some(format) => format,
-            None => by_ending().unwrap_or_default(),
+            None => by_ending().or(self.usual_format).unwrap_or_default(),
         }
     }
 }
@@ -38,7 +41,10 @@ mod tests {
 
     #[test]
     fn what_is_said_goes_before_the_ending() {
-        let args = |format, json| FormatArgs { format, json, chunk_tokens: 512 };
+        let args = |format, json| FormatArgs { format, usual_format: None, json, chunk_tokens: 512 };
+        let by_variable = FormatArgs { usual_format: Some(ResultFormat::Text), ..args(None, false) };
+        assert_eq!(by_variable.of(None), ResultFormat::Text);
+        assert_eq!(by_variable.of(Some(Path::new("a.html"))), ResultFormat::Html);
         for (args, file, expected) in [
             (args(None, false), None, ResultFormat::Markdown),
             (args(None, false), Some("a.html"), ResultFormat::Html),

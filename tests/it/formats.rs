@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{self, book};
-use crate::support::server::{Server, fresh_data, run};
+use crate::support::server::{Server, bindery, fresh_data, run};
 
 /// What a model writes of a page.
 const ANSWER: &str = "# Loads\n\nThe sum is \\(a_1 + a_2\\).\n\n<table><tr><th colspan=\"2\">Beam</th></tr>\
@@ -149,6 +149,15 @@ async fn the_command_writes_what_the_ending_or_the_option_asks_for() {
         let done = run(dir.path(), [&["convert", &at("in.pdf")], arguments].concat()).await;
         assert_eq!(done.status.code(), Some(2), "{arguments:?}: {done:?}");
     }
+
+    // What is said in the command goes before the variable.
+    let by_variable = async |arguments: &[&str]| {
+        let mut command = bindery(&dir.path().join("data"));
+        command.args(["convert", &at("in.pdf")]).args(arguments).env("BINDERY_FORMAT", "text");
+        String::from_utf8(command.output().await.unwrap().stdout).unwrap()
+    };
+    assert_eq!(by_variable(&[]).await, read("a.txt"));
+    assert_eq!(by_variable(&["--json"]).await, read("a.json"));
 
     // The same from a server.
     let server = Server::start_on(fresh_data(), &[], &[]).await;
