@@ -16,7 +16,9 @@ LEAST = 40
 
 def blocks(markdown):
     """(kind, words) of each block."""
-    markdown = re.sub(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|<table\b.*?</table>", "", markdown, flags=re.DOTALL)
+    markdown = re.sub(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)", "", markdown, flags=re.DOTALL)
+    markdown = re.sub(r"<table\b.*?</table>", lambda table: "\n\n|" + re.sub(r"\s+", " ", table[0]) + "\n\n", markdown,
+                      flags=re.DOTALL)
     for i, part in enumerate(re.split(r"^ *```.*$", markdown, flags=re.MULTILINE)):
         for block in re.split(r"\n\s*\n", part):
             text = " ".join(plain(block).split())

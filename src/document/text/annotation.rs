@@ -27,9 +27,9 @@ impl<'a> Walk<'_, 'a> {
         }
         let area = area.to_kurbo();
         if annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() == Some(b"Widget") {
-            self.collector.field = true;
+            self.collector.begin_field();
             let walked = self.widget(annotation, area, resources, state);
-            self.collector.field = false;
+            self.collector.end_field();
             return walked;
         }
         let subtype = annotation.get::<Name<'_>>(keys::SUBTYPE);

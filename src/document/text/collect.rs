@@ -64,8 +64,9 @@ pub(super) struct Collector {
     pub(super) counts: Counts,
     /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
     pub(super) artifacts: u32,
-    /// Whether what comes is the value of a form field.
-    pub(super) field: bool,
+    /// Which form field what comes is the value of, and how many there were.
+    field: Option<u32>,
+    fields: u32,
     /// How many operators have shown text.
     pub(super) strings: u32,
     actual: Option<Actual>,
@@ -142,7 +143,8 @@ impl Collector {
             dots: Vec::new(),
             counts,
             artifacts: 0,
-            field: false,
+            field: None,
+            fields: 0,
             strings: 0,
             actual: None,
         }
@@ -210,13 +212,24 @@ impl Collector {
             return;
         }
         match lines.last_mut() {
-            Some(line) if line.is_field() == field && line.takes(&piece, run.direction) => line.add(piece, artifact),
+            Some(line) if line.field == field && line.takes(&piece, run.direction) => line.add(piece, artifact),
             _ if piece.text.is_blank() => {}
             _ => {
                 let line = OpenLine::new(piece, run.direction, artifact, field, lines.last());
                 lines.push(line);
             }
         }
+    }
+
+    /// What comes is the value of another form field.
+    pub(super) fn begin_field(&mut self) {
+        self.fields += 1;
+        self.field = Some(self.fields);
+    }
+
+    /// What comes is part of the page.
+    pub(super) fn end_field(&mut self) {
+        self.field = None;
     }
 
     /// From here on `text` stands for all glyphs together.
@@ -296,17 +309,24 @@ fn label_of_box(lines: &[Line], value: &Line) -> Option<usize> {
         let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
         level && line.goes_like(value) && (-0.5..2.5).contains(&((line.start - value.end) / line.size))
     };
-    let labels = lines.iter().enumerate().filter(|(_, line)| is_box && !line.field && is_label(line));
+    let labels = lines.iter().enumerate().filter(|(_, line)| is_box && line.field.is_none() && is_label(line));
     labels.min_by(|a, b| a.1.start.total_cmp(&b.1.start)).map(|(at, _)| at)
 }
 
 /// Values of form fields are drawn after the page: each is put behind its label, which stands left of it.
 fn beside_labels(lines: &mut Vec<Line>) {
-    let begin = lines.iter().position(|line| line.field).unwrap_or(lines.len());
+    let begin = lines.iter().position(|line| line.field.is_some()).unwrap_or(lines.len());
     let mut values = lines.split_off(begin);
     // To look for all labels of a page full of fields would cost their square.
     let rest = values.split_off(values.len().min(MOST_FIELDS));
+    let mut last: Option<(Option<u32>, usize)> = None;
     for mut value in values {
+        // A value of several lines stays together.
+        if let Some((_, at)) = last.filter(|(field, _)| *field == value.field) {
+            last = Some((value.field, at + 1));
+            lines.insert(at + 1, value);
+            continue;
+        }
         let is_label = |line: &Line| {
             let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
             level && line.goes_like(&value) && line.end < value.start + value.size
@@ -319,7 +339,9 @@ fn beside_labels(lines: &mut Vec<Line>) {
         }
         let labels = lines.iter().enumerate().filter(|(_, line)| is_label(line));
         let label = labels.max_by(|a, b| a.1.end.total_cmp(&b.1.end)).map(|(at, _)| at);
-        lines.insert(label.map_or(lines.len(), |at| at + 1), value);
+        let at = label.map_or(lines.len(), |at| at + 1);
+        last = Some((value.field, at));
+        lines.insert(at, value);
     }
     lines.extend(rest);
 }

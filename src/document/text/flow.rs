@@ -32,6 +32,9 @@ const LONG_WORDS: usize = 6;
 const LONG: f64 = 0.6;
 /// With fewer of them it is not known how far lines of a size are apart.
 const FEWEST_SAMPLES: usize = 3;
+/// A line of running text has so many words, and one that was broken early so many.
+const PROSE_WORDS: usize = 8;
+const FEW_WORDS: usize = 3;
 /// Lines of text are wider than so many sizes.
 const SHORT_SIZES: f64 = 20.0;
 /// A full line has so many words, is at least so many sizes wide, and the next one of its sentence comes within so many sizes,
@@ -76,7 +79,7 @@ impl Flow {
     pub(super) fn follows(&self, open: &Open<'_>, at: usize, line: &Line, kind: &Kind) -> Follows {
         let above = open.lines[open.lines.len() - 1];
         let drop = line.baseline - above.baseline;
-        if line.field && drop.abs() < line.size.max(above.size) * 0.6 && line.start > above.end - line.size {
+        if line.field.is_some() && drop.abs() < line.size.max(above.size) * 0.6 && line.start > above.end - line.size {
             return Follows::On;
         }
         if drop.abs() < line.size * 0.3 && line.start > above.end {
@@ -86,8 +89,11 @@ impl Flow {
             let near = above.goes_like(line) && drop > 0.0 && drop < above.size * 3.2;
             return if *kind == Kind::Code && near { Follows::On } else { Follows::No };
         }
-        // A line may begin with a reference that stands amid a sentence.
-        let amid = *kind == Kind::Counted && Siblings::is_reference(line) && self.is_full(open, at, above, line);
+        // A line may begin with a reference that stands amid a sentence; behind a number of its own kind it is the next one.
+        let begins = line.words.get(1).is_some_and(|word| word.text.starts_with(char::is_uppercase));
+        let is_next = open.kind == Kind::Counted && begins;
+        let amid =
+            *kind == Kind::Counted && Siblings::is_reference(line) && !is_next && self.is_full(open, at, above, line);
         if *kind != Kind::Text && !amid || !is_like(above, line) {
             return Follows::No;
         }
@@ -105,7 +111,7 @@ impl Flow {
             return if flows_on(open, above, line) { Follows::On } else { Follows::No };
         }
         // Each field of a form stands by itself, with its label.
-        if above.field || line.field {
+        if above.field != line.field {
             return Follows::No;
         }
         if drop >= above.size * LINE_GAP.max(self.runs.leading(line) * USUAL_GAP) || above.leader || is_note(line) {
@@ -115,6 +121,11 @@ impl Flow {
         let far = drop >= above.size * LINE_GAP && ends_sentence(above);
         let short = above.end - above.start < above.size * SHORT_SIZES;
         if far && short && (self.runs.samples(line) < FEWEST_SAMPLES || open.kind != Kind::Text) {
+            return Follows::No;
+        }
+        // Two titles that look differently, such as a running one and that of a table, are not one for want of others.
+        let few = self.runs.samples(line) < FEWEST_SAMPLES && drop >= above.size * LINE_GAP;
+        if few && is_italic(above) != is_italic(line) {
             return Follows::No;
         }
         let begins_bold = !open.bold && is_bold(line);
@@ -207,13 +218,14 @@ impl Flow {
         }
         match () {
             () if !is_last => Follows::On,
+            () if ends_sentence(above) => Follows::No,
             // It is broken where its own lines end, which is before its column does.
-            () if begins_low && near_enough && !ends_sentence(above) && !is_last_of(own, above, line) => Follows::On,
+            () if begins_low && near_enough && !is_last_of(own, above, line) => Follows::On,
             // Beside a large letter, or before a long word, a line may end early.
-            () if begins_low && near_enough && !ends_sentence(above) && (open.initial || is_long(column, above)) => {
-                Follows::On
-            }
-            () if all_short() && near_enough && !ends_sentence(above) => Follows::NewLine,
+            () if begins_low && (open.initial || is_long(column, above)) => Follows::On,
+            () if all_short() && near_enough => Follows::NewLine,
+            // Beside a picture, or where someone broke it, any of its lines may.
+            () if !self.hanging && goes_on_low(line) && !explains(line) && is_prose(open, above) => Follows::On,
             () => Follows::No,
         }
     }
@@ -222,7 +234,7 @@ impl Flow {
     fn continues(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
         let (drop, larger) = (line.baseline - above.baseline, above.size.max(line.size));
         let near = drop > above.size.min(line.size) * 0.5 && drop < larger * MOST_DROP;
-        let alike = larger < above.size.min(line.size) * 1.25 && !above.field && !line.field && !above.leader;
+        let alike = larger < above.size.min(line.size) * 1.25 && above.field == line.field && !above.leader;
         if !near || !alike || line.right_to_left || open.labelled || !goes_on_low(line) || self.runs.of_line(at).is_list
         {
             return false;
@@ -255,6 +267,10 @@ impl Flow {
     }
 }
 
+fn is_italic(line: &Line) -> bool {
+    line.words.iter().all(|word| word.style.italic)
+}
+
 /// Whether both lines run the same way, and are of the same text.
 fn is_like(above: &Line, line: &Line) -> bool {
     above.goes_like(line) && above.right_to_left == line.right_to_left && above.stamp == line.stamp
@@ -275,6 +291,19 @@ fn is_last_of((left, right): (f64, f64), above: &Line, line: &Line) -> bool {
 /// Whether a line takes most of its column.
 fn is_long((left, right): (f64, f64), line: &Line) -> bool {
     line.words.len() >= LONG_WORDS && line.end - left > (right - left) * LONG
+}
+
+/// Whether a block is running text up to its last line, and that ends in the midst of a sentence.
+fn is_prose(open: &Open<'_>, above: &Line) -> bool {
+    let least = if open.lines.len() > 1 { FEW_WORDS } else { PROSE_WORDS };
+    let amid = above.words.last().is_some_and(|word| word.text.ends_with(|c: char| c.is_alphabetic() || c == ','));
+    amid && above.words.len() >= least && open.lines.iter().any(|line| line.words.len() >= PROSE_WORDS)
+}
+
+/// Whether a line says what a sign of a formula means, or has a number of its own: `dL = length`, `ii) the gate`.
+fn explains(line: &Line) -> bool {
+    let is_counted = line.words[0].text.ends_with([')', '.', ':']);
+    is_counted || line.words.get(1).is_some_and(|word| word.text.starts_with(['=', '–', '—', ':']))
 }
 
 /// Whether a line stands out to the left of an entry that hangs.

@@ -72,7 +72,7 @@ fn table<'a>(
         .collect();
     let head = head_of(&placed, &slots);
     let (cells, head) = assemble(placed, &grid.columns, head, true);
-    sensible(cells, head, within.iter().flat_map(|(_, row)| row.lines.iter().copied()).collect())
+    sensible(cells, head, within.iter().flat_map(|(_, row)| row.lines.iter().copied()).collect(), true)
 }
 
 /// How many of the first lines are the head.

@@ -23,8 +23,8 @@ pub(super) struct Line {
     pub(super) right_to_left: bool,
     /// Whether the document says that it is a header, a footer or a page number.
     pub(super) artifact: bool,
-    /// Whether it is the value of a form field.
-    pub(super) field: bool,
+    /// Which of the page's form fields it is the value of.
+    pub(super) field: Option<u32>,
     /// Whether dots lead from its text to a number, as in a list of contents or an index.
     pub(super) leader: bool,
     /// Whether it is a stamp or a watermark, and no part of the text around it.
@@ -137,7 +137,8 @@ impl Line {
     pub(super) fn of(words: Vec<Word>, baseline: f64, size: f64) -> Self {
         let (start, end) = (words[0].start, words[words.len() - 1].end);
         let direction = (1.0, 0.0);
-        let (right_to_left, artifact, field, leader) = (false, false, false, false);
+        let (right_to_left, artifact, leader) = (false, false, false);
+        let field = None;
         let (stamp, initial) = (false, false);
         Self { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp, initial }
     }

@@ -41,7 +41,15 @@ struct Enumerator {
 enum Case {
     Lower,
     Upper,
+    /// A Roman number of several letters.
+    Roman,
 }
+
+/// Roman numbers that count paragraphs.
+const ROMAN: [&str; 20] = [
+    "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii", "xiv", "xv", "xvi", "xvii",
+    "xviii", "xix", "xx",
+];
 
 /// What stands behind a number that has nothing behind it.
 const BARE: char = ' ';
@@ -79,6 +87,10 @@ impl Enumerator {
                 let case = if letter.is_ascii_lowercase() { Case::Lower } else { Case::Upper };
                 Some(Self { value: u32::from(letter.to_ascii_lowercase()), around, letter: Some(case) })
             }
+            _ if ROMAN.contains(&bare) => {
+                let value = (1..).zip(ROMAN).find_map(|(value, roman)| (roman == bare).then_some(value))?;
+                Some(Self { value, around, letter: Some(Case::Roman) })
+            }
             _ if bare.len() <= 3 && bare.bytes().all(|b| b.is_ascii_digit()) => {
                 Some(Self { value: bare.parse().ok()?, around, letter: None })
             }
@@ -87,7 +99,28 @@ impl Enumerator {
     }
 
     fn is_next_to(self, other: Self) -> bool {
-        self.around == other.around && self.letter == other.letter && self.value.abs_diff(other.value) == 1
+        self.is_like(other) && self.as_like(other).abs_diff(other.as_like(self)) == 1
+    }
+
+    /// Whether both count in one way.
+    fn is_like(self, other: Self) -> bool {
+        let roman = |one: Self, other: Self| one.letter == Some(Case::Roman) && other.roman().is_some();
+        self.around == other.around && (self.letter == other.letter || roman(self, other) || roman(other, self))
+    }
+
+    /// Its value, as one counts beside `other`: `i` is a letter or a Roman number.
+    fn as_like(self, other: Self) -> u32 {
+        self.roman().filter(|_| other.letter == Some(Case::Roman)).unwrap_or(self.value)
+    }
+
+    fn roman(self) -> Option<u32> {
+        match self.letter {
+            Some(Case::Roman) => Some(self.value),
+            Some(Case::Lower) => [('i', 1), ('v', 5), ('x', 10)]
+                .into_iter()
+                .find_map(|(letter, value)| (u32::from(letter) == self.value).then_some(value)),
+            _ => None,
+        }
     }
 }
 
@@ -144,9 +177,7 @@ impl Siblings {
         let enumerator = Enumerator::of(line).filter(|_| !line.right_to_left)?;
         let near = |a: f64, b: f64| (a - b).abs() < line.size * 0.3;
         let aligned = |start: f64, end: f64| near(start, line.start) || near(end, first.end);
-        let alike = |other: &&(Enumerator, f64, f64)| {
-            aligned(other.1, other.2) && other.0.around == enumerator.around && other.0.letter == enumerator.letter
-        };
+        let alike = |other: &&(Enumerator, f64, f64)| aligned(other.1, other.2) && other.0.is_like(enumerator);
         let others: Vec<Enumerator> = self.numbers.iter().filter(alike).map(|(other, ..)| *other).collect();
         let next = others.iter().filter(|other| other.is_next_to(enumerator)).count();
         // Numbers behind which something stands may leave some out.

@@ -85,7 +85,8 @@ pub(super) struct OpenLine {
     pub(super) direction: (f64, f64),
     right_to_left: bool,
     pub(super) artifact: bool,
-    pub(super) field: bool,
+    /// Which form field it is the value of.
+    pub(super) field: Option<u32>,
 }
 
 /// Lines have so many glyphs, or fewer, mostly.
@@ -103,16 +104,18 @@ const DRAWN_AGAIN: f64 = 0.45;
 
 impl OpenLine {
     /// A line that begins with a glyph, and will perhaps have as many as the one `before`.
-    pub(super) fn new(piece: Piece, direction: (f64, f64), artifact: bool, field: bool, before: Option<&Self>) -> Self {
+    pub(super) fn new(
+        piece: Piece,
+        direction: (f64, f64),
+        artifact: bool,
+        field: Option<u32>,
+        before: Option<&Self>,
+    ) -> Self {
         let Piece { start, end, baseline, size, .. } = piece;
         let right_to_left = piece.text.is_right_to_left();
         let mut pieces = Vec::with_capacity(before.map_or(0, |line| line.pieces.len()).clamp(4, USUAL_GLYPHS));
         pieces.push(piece);
         Self { pieces, start, end, reach: end, baseline, size, direction, right_to_left, artifact, field }
-    }
-
-    pub(super) const fn is_field(&self) -> bool {
-        self.field
     }
 
     /// Whether a glyph belongs to this line. A smaller or raised glyph (an index, a mark) does.
@@ -426,7 +429,7 @@ mod tests {
                 match &mut open {
                     Some(line) if line.takes(&piece, (1.0, 0.0)) => line.add(piece, false),
                     Some(_) => panic!("{c} is of another line"),
-                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, false, None)),
+                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, None, None)),
                 }
             }
         }

@@ -214,7 +214,7 @@ fn table<'a>(
     let levels: Vec<&Rule> = around.levels.iter().filter(|rule| is_within(rule, rows)).collect();
     let (lines, head, ruled) = lines_of(rows, &columns, &levels);
     let (cells, head) = assemble(lines, &columns, head, ruled);
-    sensible(cells, head, rows.iter().flat_map(|row| row.lines.iter().copied()).collect())
+    sensible(cells, head, rows.iter().flat_map(|row| row.lines.iter().copied()).collect(), false)
 }
 
 /// Whether each row is labels and their values, one beside the other, so that a row may well have fewer of them.

@@ -122,7 +122,7 @@ impl Frame {
         // White space in code is no table, and neither is a form.
         let is_free = |at: &usize| {
             let line = &lines[*at];
-            !taken[*at] && !line.field && !line.leader && !usual.is_code(line)
+            !taken[*at] && line.field.is_none() && !line.leader && !usual.is_code(line)
         };
         let free: Vec<usize> = self.of.iter().copied().filter(is_free).collect();
         let found = stream::tables(&mut rows_of(lines, &free, spaces, &uprights), around(Evidence::None));
@@ -156,16 +156,28 @@ fn evidence(region: &Region, page_height: f64) -> Evidence {
     if region.ys.len() == 2 && height > page_height * 0.4 { Evidence::None } else { Evidence::Ruled }
 }
 
+/// A table with heads of groups has so many other rows.
+const FEWEST_GROUPED: usize = 3;
+
 /// Drops columns without text; `None` when less than two by two is left, few rows have several cells, or most
-/// cells are empty.
-pub(super) fn sensible(mut rows: Vec<Vec<Cell<'_>>>, head: usize, mut lines: Vec<usize>) -> Option<Table<'_>> {
+/// cells are empty. Where rules part its cells a table may also have as many rows that head groups as others.
+pub(super) fn sensible(
+    mut rows: Vec<Vec<Cell<'_>>>,
+    head: usize,
+    mut lines: Vec<usize>,
+    ruled: bool,
+) -> Option<Table<'_>> {
     drop_empty_columns(&mut rows);
     let width = rows.first()?.iter().map(|cell| cell.across).sum::<usize>();
     // A frame around text has rows with one cell of text each.
     let filled = |row: &Vec<Cell<'_>>| row.iter().filter(|cell| !cell.lines.is_empty()).count();
     let several = rows.iter().filter(|row| filled(row) > 1).count();
-    let all: usize = rows.iter().map(&filled).sum();
-    if rows.len() < 2 || width < 2 || several * 2 < rows.len() || several < 2 || all * 10 < rows.len() * width * 3 {
+    let says = |cell: &Cell<'_>| cell.lines.iter().flatten().any(|word| word.text.contains(char::is_alphabetic));
+    let is_group = |row: &&Vec<Cell<'_>>| filled(row) == 1 && row.first().is_some_and(says);
+    let groups = if ruled && several >= FEWEST_GROUPED { rows.iter().filter(is_group).count().min(several) } else { 0 };
+    let counted = rows.len() - groups;
+    let all: usize = rows.iter().map(&filled).sum::<usize>() - groups;
+    if rows.len() < 2 || width < 2 || several * 2 < counted || several < 2 || all * 10 < counted * width * 3 {
         return None;
     }
     lines.sort_unstable();

@@ -385,7 +385,7 @@ mod tests {
                 pen += 5.0;
                 match &mut open {
                     Some(line) => line.add(piece, false),
-                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, false, None)),
+                    None => open = Some(OpenLine::new(piece, (1.0, 0.0), false, None, None)),
                 }
             }
             let mut fonts = FontsUsed::default();

@@ -2,12 +2,15 @@
 //! indentation are kept, but for those that are plainly running text.
 
 use super::block::{Block, Placed};
-use super::line::Line;
+use super::line::{Line, Word};
 
 /// Rows farther apart than this, in distances of rows, are of two parts.
 const GAP: f64 = 1.5;
-/// Words of running text are at most so many letters apart.
+/// Words of running text are at most so many letters apart,
 const WORD_GAP: f64 = 2.5;
+/// or so many where spaces fill its lines up to this much of the longest.
+const FILLED_GAP: f64 = 4.5;
+const FILLED: f64 = 0.97;
 /// All lines of running text but the last are at least this much of the longest.
 const FULL: f64 = 0.6;
 /// Running text has so many words a line.
@@ -37,24 +40,47 @@ pub(super) fn blocks<'a>(lines: &[&'a Line]) -> Vec<Placed<'a>> {
 
 /// Whether rows are running text: they begin at one place, have no columns, and are full.
 fn is_text(rows: &[&[&Line]]) -> bool {
-    let letter = |line: &Line| line.size * 0.6;
-    let one_piece = |row: &&&[&Line]| {
-        let [line] = row else { return false };
-        line.words.windows(2).all(|pair| pair[1].start - pair[0].end < letter(line) * WORD_GAP)
-    };
-    let words: usize = rows.iter().flat_map(|row| row.iter()).map(|line| line.words.len()).sum();
-    if !rows.iter().all(|row| one_piece(&row)) || words < rows.len() * TEXT_WORDS {
+    let lines: Vec<&Line> = rows.iter().filter_map(|row| if let [line] = row { Some(*line) } else { None }).collect();
+    let words: usize = lines.iter().map(|line| line.words.len()).sum();
+    let [above @ .., last] = &lines[..] else { return false };
+    if lines.len() < rows.len() || words < lines.len() * TEXT_WORDS {
         return false;
     }
     // One line says nothing of how it goes on, and rows that begin with dates or numbers are entries of a list.
-    let numbered = rows.iter().filter(|row| row[0].words[0].text.starts_with(|c: char| c.is_ascii_digit())).count();
-    if rows.len() == 1 && words < LINE_WORDS || rows.len() > 1 && numbered * 5 >= rows.len() * 4 {
+    let numbered = lines.iter().filter(|line| line.words[0].text.starts_with(|c: char| c.is_ascii_digit())).count();
+    if above.is_empty() && words < LINE_WORDS || !above.is_empty() && numbered * 5 >= lines.len() * 4 {
         return false;
     }
-    let left = rows.iter().map(|row| row[0].start).fold(f64::MAX, f64::min);
-    let widest = rows.iter().map(|row| row[0].end - left).fold(0.0, f64::max);
-    let aligned = rows.iter().skip(1).all(|row| row[0].start - left < letter(row[0]));
-    let full = rows[..rows.len() - 1].iter().all(|row| row[0].end - left > widest * FULL);
-    let last = rows[rows.len() - 1][0].words.last().map_or("", |word| &word.text);
-    aligned && full && (rows.len() > 2 || last.ends_with(['.', ':', '?', '!', ',']))
+    let left = lines.iter().map(|line| line.start).fold(f64::MAX, f64::min);
+    let widest = lines.iter().map(|line| line.end - left).fold(0.0, f64::max);
+    let reach = |share: f64| above.iter().all(|line| line.end - left > widest * share);
+    let aligned = lines.iter().skip(1).all(|line| line.start - left < letter(line));
+    let ends = last.words.last().is_some_and(|word| word.text.ends_with(['.', ':', '?', '!', ',']));
+    aligned
+        && reach(FULL)
+        && (lines.len() > 2 || ends)
+        && (wide_gaps(&lines, WORD_GAP).is_empty() || lines.len() > 2 && reach(FILLED) && is_filled(&lines))
+}
+
+/// The width of a letter.
+fn letter(line: &Line) -> f64 {
+    line.size * 0.6
+}
+
+/// Where words begin that are at least so many letters behind those before them.
+fn wide_gaps(lines: &[&Line], letters: f64) -> Vec<f64> {
+    let of = |line: &&Line| -> Vec<f64> {
+        let wide = |pair: &&[Word]| pair[1].start - pair[0].end >= letter(line) * letters;
+        line.words.windows(2).filter(wide).map(|pair| pair[1].start).collect()
+    };
+    lines.iter().flat_map(of).collect()
+}
+
+/// Whether wide spaces only fill the lines: they are not much wider than others, and not one below the other as columns are.
+fn is_filled(lines: &[&Line]) -> bool {
+    let mut gaps = wide_gaps(lines, WORD_GAP);
+    gaps.sort_by(f64::total_cmp);
+    let near = letter(lines[0]) * 0.5;
+    let stacked = gaps.windows(2).filter(|pair| pair[1] - pair[0] < near).count();
+    wide_gaps(lines, FILLED_GAP).is_empty() && stacked * 3 <= gaps.len()
 }

@@ -92,7 +92,8 @@ impl<'t> Writer<'t> {
         self.star = false;
     }
 
-    /// Emphasis around the letters; signs at its ends stay outside, as markup beside them would not be read as such.
+    /// Emphasis around the letters; signs at its ends stay outside, as markup beside them would not be read as such, but
+    /// for brackets whose other half is within.
     fn emphasis(&mut self, from: usize, to: usize, bold: bool, italic: bool) {
         let text = &self.text[from..to];
         let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
@@ -101,6 +102,7 @@ impl<'t> Writer<'t> {
             + text
                 .rfind(char::is_alphanumeric)
                 .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        let (begin, end) = self.with_brackets((from, begin), (end, to));
         let ideographs = text.chars().any(is_ideographic);
         // Single slanted letters are mathematics.
         let least = if bold || ideographs { 2 } else { 3 };
@@ -118,6 +120,29 @@ impl<'t> Writer<'t> {
         self.out.push_str(marks);
         self.star = true;
         self.plain(end, to);
+    }
+
+    /// Of what is emphasised, and the signs before and behind it: from where to where, with the brackets of those that it
+    /// needs. Marks beside brackets are read as such where no letter comes next (CommonMark 0.31, 6.2).
+    fn with_brackets(&self, (from, begin): (usize, usize), (end, to): (usize, usize)) -> (usize, usize) {
+        let (mut open, mut closed) = (0_usize, 0_usize);
+        for c in self.text[begin..end.max(begin)].chars() {
+            match c {
+                '(' | '[' => open += 1,
+                ')' | ']' if open > 0 => open -= 1,
+                ')' | ']' => closed += 1,
+                _ => {}
+            }
+        }
+        let before = self.text[from..begin].chars().rev().take(closed).take_while(|c| matches!(c, '(' | '[')).count();
+        let behind = self.text[end.max(from)..to].chars().take(open).take_while(|c| matches!(c, ')' | ']')).count();
+        let apart = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+        let wide_begin = begin - before;
+        let wide_end = end + behind;
+        (
+            if apart(self.text[..wide_begin].chars().next_back()) { wide_begin } else { begin },
+            if apart(self.text[wide_end..].chars().next()) { wide_end } else { end },
+        )
     }
 
     fn math(&mut self, from: usize, to: usize) {
@@ -196,6 +221,9 @@ mod tests {
         for (runs, expected) in [
             (&[("a ", PLAIN), ("bold word", BOLD), (".", PLAIN)][..], "a **bold word**."),
             (&[("(so called)", ITALIC)], "(*so called*)"),
+            (&[("Item(s):", BOLD), (" all", PLAIN)], "**Item(s)**: all"),
+            (&[("(a) the gate,", ITALIC), (" or", PLAIN)], "*(a) the gate*, or"),
+            (&[("gate(s)", BOLD), ("man", PLAIN)], "**gate(s**)man"),
             (&[("call ", PLAIN), ("f(*p)", CODE), (", then", PLAIN)], "call `f(*p)`, then"),
             (&[("a`b", CODE)], "``a`b``"),
             (&[("`x", CODE)], "`` `x ``"),

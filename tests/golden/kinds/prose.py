@@ -342,3 +342,23 @@ def page_break_in_sentence(new):
     s.next()
     s.flow(70, 70, 455, p("still to be seen. Nobody was hurt."), p("The weir was repaired in March."))
     return s
+
+
+@page
+def broken_beside_a_picture(new):
+    """Lines that end early beside a picture, and one that its author broke by hand."""
+    s = new()
+    y = s.lines(72, 80, [
+        "Of those cases that were seen on the grounds or in the buildings near them (217 in all), like",
+        "numbers took place in dwellings (28 percent), in places to park cars or out of doors (27 percent),",
+        "and in offices or rooms of",
+        "administrative or other use,",
+        "such as halls and laboratories.",
+    ])
+    s.box(330, 97, 520, 150, fill=0.8)
+    s.lines(72, y + 10, [
+        "(i) Not less than half of which is owned by one or",
+        "more members of the society or, in the case of any company that is owned by the public, half of its stock; and",
+        "(ii) The management of which is theirs.",
+    ])
+    return s

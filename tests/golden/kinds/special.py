@@ -361,3 +361,42 @@ def title_drawn_last(new):
     s.flow(70, 110, 455, p(RIVER, font="Helvetica", size=10))
     s.text(70, 90, "The Valley", "Helvetica-Bold", 20)
     return s
+
+
+@page
+def typewritten_justified(new):
+    """Running text in letters of one width, filled with spaces up to the right edge."""
+    s = new()
+    lines = [
+        "The suggestion for  the display of  medians is  the same as for",
+        "standard errors:  unless there  are at least  thirty people in",
+        "the sample, a value is marked  with an asterisk.  What is known",
+        "of the  sample and   what it  was drawn   for is said in  words",
+        "above any table that shows such values, and below it.",
+    ]
+    y = s.lines(70, 80, lines, font="Courier", size=10)
+    lines = [
+        "Where  a reader could  take a number  for more than  it is, the",
+        "office leaves it out.  That is done only  where fewer than five",
+        "answers were  given, and   never to   hide what   does not suit",
+        "someone.",
+    ]
+    y = s.lines(70, y + 13, lines, font="Courier", size=10)
+    s.lines(70, y + 13, ["Port        1989    1990", "Oslo          41      38", "Bergen        12      17"],
+            font="Courier", size=10)
+    return s
+
+
+@page
+def field_of_several_lines(new):
+    """A form field whose value takes several lines, beside labels at the height of some of them."""
+    s = new()
+    s.text(60, 80, "Remarks", "Helvetica", 10)
+    s.text(60, 140, "Signed", "Helvetica", 10)
+    s.canvas.acroForm.textfield(name="remarks", x=150, y=s.height - 122, width=300, height=52, fontName="Helvetica",
+                                fontSize=10, fieldFlags="multiline", borderWidth=0, forceBorder=False,
+                                value="The gate was found open on the second day\nand was closed by the keeper, who "
+                                "wrote it\ndown in the book.")
+    s.canvas.acroForm.textfield(name="signed", x=150, y=s.height - 146, width=300, height=18, fontName="Helvetica",
+                                fontSize=10, borderWidth=0, forceBorder=False, value="M. Olsen")
+    return s

@@ -407,3 +407,26 @@ def table_rules_at_intervals(new):
         ),
     )
     return s
+
+
+@page
+def table_heads_of_groups(new):
+    """As many rows that only head a group, shaded over all columns, as rows with cells; wrapped cells; brackets."""
+    s = new()
+    rows = [
+        ["Code", "Rule", "What was found", "Report(s)"],
+        ["1. Training", "", "", ""],
+        ["2. Forced work", "", "", ""],
+        ["3. Young workers", "", "", ""],
+        ["Other", "No one under sixteen works on machines.", "The list of staff was not up to date.", "May 2003"],
+        ["4. Health and safety", "", "", ""],
+        ["Fire", "Doors open outwards and are never locked.", "One of nine doors was blocked.", "June 2003"],
+        ["Water", "Drinking water is free.", "No finding.", "None"],
+        ["5. Unions", "", "", ""],
+    ]
+    looks = [("BACKGROUND", (0, at), (-1, at), "#c8d840") for at in (1, 2, 3, 5, 8)]
+    looks += [("FONT", (0, at), (0, at), "Helvetica-Bold", 8, 10) for at in (1, 2, 3, 5, 8)]
+    cells = [[p(cell, font="Helvetica", size=8, after=0) if cell and not cell[0].isdigit() else cell for cell in row]
+             for row in rows[1:]]
+    s.flow(50, 60, 500, table([rows[0], *cells], [100, 160, 150, 80], "grid", size=8, more=looks))
+    return s
