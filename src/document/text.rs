@@ -38,6 +38,7 @@ mod letters;
 mod line;
 mod line_numbers;
 mod link;
+mod looks;
 mod marker;
 mod open_line;
 mod order;

@@ -38,7 +38,8 @@ impl AutoProcessor {
                 Err(why) => done.push(PageRead { page, result: Err(why) }),
             }
         }
-        match TextProcessor.read(input, &mut reader, text) {
+        // Recognised text comes here only when it was found to lie on the ink.
+        match TextProcessor.read(input, &mut reader, text, OcrLayer::Trust) {
             ShardOutcome::Done(pages) => {
                 // Text that is only blanks is none.
                 let (blank, read): (Vec<_>, Vec<_>) = pages.into_iter().partition(|read| is_unread(&read.result));
@@ -49,8 +50,6 @@ impl AutoProcessor {
         }
         calls.sort_unstable();
         for output in done.iter_mut().filter_map(|read| read.result.as_mut().ok()) {
-            // Recognised text comes here only when it was found to lie on the ink.
-            output.findings.retain(|finding| finding.code != FindingCode::TextUnsure);
             output.checks = Some(because("text layer", output.checks.take()));
         }
         if calls.is_empty() { ShardOutcome::Done(done) } else { ShardOutcome::Divided { done, calls } }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::unread;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use crate::document::{PageReader, TextOptions};
-use crate::task::{Failure, PageOutput, TaskOptions, code};
+use crate::task::{Failure, OcrLayer, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,17 +53,18 @@ impl Processor for TextProcessor {
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        self.read(input, &mut input.reader(), input.shard.pages())
+        self.read(input, &mut input.reader(), input.shard.pages(), TextOptions::from(input.options).ocr_layer)
     }
 }
 
 impl TextProcessor {
-    /// Reads some pages of a shard.
+    /// Reads some pages of a shard; `ocr_layer` says whether recognised text is believed.
     pub(super) fn read(
         self,
         input: &ShardInput<'_>,
         reader: &mut PageReader<'_>,
         numbers: impl IntoIterator<Item = u32>,
+        ocr_layer: OcrLayer,
     ) -> ShardOutcome {
         let options = TextOptions::from(input.options);
         let mut pages = Vec::new();
@@ -76,7 +77,7 @@ impl TextProcessor {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
             let read = reader.text_layer(page, options).and_then(|layer| {
-                let findings = unread::findings(reader, page, &layer, options.ocr_layer)?;
+                let findings = unread::findings(reader, page, &layer, ocr_layer)?;
                 Ok((layer.content, findings))
             });
             if let Err(why) = &read

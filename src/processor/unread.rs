@@ -1,5 +1,6 @@
 //! What the text layer does not tell of a page.
 
+use crate::content::{Block, PageContent};
 use crate::document::{ImageOptions, PageReader, Shell, Shown, TextLayer};
 use crate::task::{Failure, Finding, FindingCode, OcrLayer};
 
@@ -89,7 +90,7 @@ pub(super) fn findings(
         let is_unread = shows_something(reader, page, layer.shown.image_coverage)?;
         findings.extend(is_unread.then(Finding::no_text_layer));
     } else {
-        findings.extend(unread(&layer.shown));
+        findings.extend(unread(&layer.shown).or_else(|| unknown(&layer.content)));
     }
     findings.extend(hidden(layer, ocr_layer));
     Ok(findings)
@@ -124,6 +125,18 @@ fn unread(shown: &Shown) -> Option<Finding> {
     Some(Finding::new(code, detail))
 }
 
+/// Letters that stand in the text as the sign for those that nothing gives a meaning, where they are not so many that the
+/// text is unreadable.
+fn unknown(content: &PageContent) -> Option<Finding> {
+    let signs = |block: &Block| block.text().chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
+    let (letters, verb) = match content.blocks.iter().map(signs).sum::<usize>() {
+        0 => return None,
+        1 => ("1 letter".to_owned(), "has"),
+        count => (format!("{count} letters"), "have"),
+    };
+    Some(Finding::new(FindingCode::TextUnsure, format!("{letters} {verb} no known meaning: �")))
+}
+
 /// What became of text that cannot be seen.
 fn hidden(layer: &TextLayer, ocr_layer: OcrLayer) -> Option<Finding> {
     let hidden = layer.hidden;
@@ -152,5 +165,24 @@ pub(super) fn shows_something(reader: &mut PageReader<'_>, page: u32, image_cove
         Ok(image) => Ok(!image.blank),
         Err(why) if why.retryable => Err(why),
         Err(_) => Ok(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::{BlockKind, Inline};
+
+    #[test]
+    fn letters_without_a_meaning_are_counted() {
+        for (text, expected) in [
+            ("all is known", None),
+            ("condi�ons", Some("1 letter has no known meaning: �")),
+            ("le�ers of condi�ons", Some("2 letters have no known meaning: �")),
+        ] {
+            let block = Block::new(BlockKind::Paragraph { text: Inline::plain(text) }, None);
+            let found = unknown(&PageContent { blocks: vec![block], ..PageContent::default() });
+            assert_eq!(found.map(|finding| finding.detail), expected.map(str::to_owned), "{text}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use unicode_normalization::char::decompose_compatible;
 
 use super::letters::{self, GlyphLetters};
 use super::line::Style;
+use super::looks::{self, name, style};
 use super::open_line::Text;
 use super::symbol::{self, Symbols};
 use super::trust::Traits;
@@ -142,9 +143,8 @@ impl<'a> PageFont<'a> {
             collection: if mute { collection(dict, settings) } else { None },
             known: empty(),
         };
-        if !composite && is_even(&made) {
-            made.style.mono = true;
-        }
+        let letter = |code| made.glyph(code, |known| if let Some(Text::One(c)) = known.text { Some(c) } else { None });
+        made.style.mono |= !composite && looks::is_even(dict, letter);
         made
     }
 
@@ -212,7 +212,10 @@ impl<'a> PageFont<'a> {
             Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
             Some(BfString::Char(c)) => self.understood(plain_text(c.encode_utf8(&mut [0; 4]))),
             Some(BfString::String(text)) => self.understood(plain_text(&text)),
-            None => self.letter(&glyph).or_else(|| self.guess(code)).map(Text::One),
+            None => match self.letter(&glyph).or_else(|| self.guess(code)) {
+                Some(c) if !is_plain(c) => self.understood(plain_text(c.encode_utf8(&mut [0; 4]))),
+                known => known.map(Text::One),
+            },
         };
         let advance = self.font.code_advance(code);
         Known { text, advance: if self.horizontal { advance.x } else { advance.y } }
@@ -337,59 +340,6 @@ fn drawn_scale(font: &Dict<'_>) -> f64 {
     if is_size(size) && !USUAL.contains(&size) { size } else { 1.0 }
 }
 
-/// How a font looks, by its name, its flags and its weight (PDF 32000-1, tables 122 and 123).
-fn style(font: &Dict<'_>) -> Style {
-    let descendant = font.get::<Array<'_>>(keys::DESCENDANT_FONTS).and_then(|list| list.iter::<Dict<'_>>().next());
-    let descriptor = descendant.as_ref().unwrap_or(font).get::<Dict<'_>>("FontDescriptor").unwrap_or_default();
-    let mut style = named_style(&name(font));
-    let flags = descriptor.get::<u32>("Flags").unwrap_or(0);
-    style.mono |= flags & 1 != 0;
-    style.italic |= flags & 1 << 6 != 0;
-    style.bold |= flags & 1 << 18 != 0 || descriptor.get::<f32>("FontWeight").unwrap_or(0.0) >= 600.0;
-    style
-}
-
-/// The name of a font; empty when it has none.
-fn name(font: &Dict<'_>) -> String {
-    let descriptor = || font.get::<Dict<'_>>("FontDescriptor")?.get::<Name<'_>>("FontName");
-    let name = font.get::<Name<'_>>("BaseFont").or_else(descriptor);
-    name.map(|name| String::from_utf8_lossy(name.as_ref()).into_owned()).unwrap_or_default()
-}
-
-fn named_style(name: &str) -> Style {
-    // What stands before a plus is the tag of a subset.
-    let name = name.split_once('+').map_or(name, |(_, name)| name).to_ascii_lowercase();
-    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    // Computer Modern and its kin name their cuts by two letters behind that of the family.
-    let cut = ["cm", "sf", "ec", "lm", "tc", "pl"].iter().find_map(|family| name.strip_prefix(family)).unwrap_or("");
-    let cut_is = |cuts: &[&str]| {
-        cuts.iter().any(|of| {
-            cut.strip_prefix(of).is_some_and(|size| size.trim_end_matches("-ot1").bytes().all(|b| b.is_ascii_digit()))
-        })
-    };
-    Style {
-        bold: has(&["bold", "black", "heavy", "demi", "-medi"])
-            || name.ends_with("-bd")
-            || cut_is(&["bx", "b", "bxti", "bxsl", "ssbx", "bsy", "mib", "roman10-bold", "xb", "bi", "bl"]),
-        italic: has(&["italic", "oblique", "slanted", "-ital", "kursiv"])
-            || name.ends_with("-it")
-            || name.ends_with("ital")
-            || cut_is(&["ti", "sl", "bxti", "bxsl", "ssi", "itt", "bi", "bl", "si"]),
-        mono: has(&["courier", "mono", "typewriter", "consol", "menlo", "inconsolata", "fixed", "sourcecode"])
-            || cut_is(&["tt", "sltt", "itt", "tcsc", "vtt"])
-            || cut.starts_with("tt"),
-        script: None,
-    }
-}
-
-/// Whether letters of a simple font are as wide as each other, as is seen when it has narrow and wide ones.
-fn is_even(font: &PageFont<'_>) -> bool {
-    let width = |letter: u8| font.font.code_advance(u32::from(letter)).x;
-    let letters = b"iltmwMW.".map(width);
-    let given: Vec<f64> = letters.into_iter().filter(|width| *width > 0.0).collect();
-    given.len() >= 6 && given.iter().all(|width| (width - given[0]).abs() < 1.0)
-}
-
 /// Whether a character stays as it is.
 fn is_plain(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{a0}' | '\u{e000}'..='\u{f8ff}' | '\u{fb00}'..='\u{fefc}') && !is_format(c)
@@ -439,28 +389,6 @@ mod tests {
     fn shapes_become_letters() {
         for (shape, letters) in [('ﬁ', "fi"), ('ﻻ', "لا"), ('ﷲ', "الله"), ('é', "é"), ('½', "½")] {
             assert_eq!(plain(String::new(), shape), letters);
-        }
-    }
-
-    #[test]
-    fn names_of_fonts_say_how_they_look() {
-        for (name, bold, italic, mono) in [
-            ("ABCDEF+CMR10", false, false, false),
-            ("ABCDEF+CMBX12", true, false, false),
-            ("CMTI10", false, true, false),
-            ("CMTT9", false, false, true),
-            ("SFRM1000", false, false, false),
-            ("SFTT1000", false, false, true),
-            ("SFBX1200", true, false, false),
-            ("NimbusRomNo9L-Medi", true, false, false),
-            ("NimbusRomNo9L-ReguItal", false, true, false),
-            ("LMMono10-Regular", false, false, true),
-            ("Helvetica-BoldOblique", true, true, false),
-            ("TimesNewRomanPS-BoldItalicMT", true, true, false),
-            ("DejaVuSansMono", false, false, true),
-            ("Arial", false, false, false),
-        ] {
-            assert_eq!(named_style(name), Style { bold, italic, mono, script: None }, "{name}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use unicode_normalization::char::compose;
 
-use super::open_line::{Piece, Text};
+use super::open_line::{Piece, REPLACEMENT, Text};
 use crate::content::Script;
 
 /// The combining mark (Unicode, block 0300) of an accent that is drawn by itself, as TeX does.
@@ -153,6 +153,20 @@ fn sign(c: char, script: Script, after_digits: bool) -> Option<char> {
     }
 }
 
+/// A sign without a meaning that comes so many times in a row, between text, leads from one part to the other.
+const FEWEST_LEADING: usize = 8;
+
+/// Puts dots in place of rows of one sign that has no meaning: leaders of lists and tables.
+pub(super) fn name_leaders(pieces: &mut [Piece]) {
+    let unknown = |piece: &Piece| piece.text == Text::One(REPLACEMENT);
+    let all = pieces.len();
+    for run in pieces.chunk_by_mut(|a, b| unknown(a) && unknown(b) && a.glyph == b.glyph) {
+        if (FEWEST_LEADING..all).contains(&run.len()) {
+            run.iter_mut().for_each(|piece| piece.text = Text::One('.'));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::line::Style;
@@ -182,5 +196,18 @@ mod tests {
             compose_accents(&mut pieces);
             assert_eq!(pieces.iter().map(|piece| piece.text.to_text()).collect::<String>(), expected);
         }
+    }
+
+    #[test]
+    fn rows_of_one_unknown_sign_between_text_are_leaders() {
+        let row = |texts: &str| {
+            let piece = |c: char| Piece { glyph: (0, u32::from(c != REPLACEMENT)), ..piece(c, 0.0, 5.0) };
+            let mut pieces: Vec<Piece> = texts.chars().map(piece).collect();
+            name_leaders(&mut pieces);
+            pieces.iter().map(|piece| piece.text.to_text()).collect::<String>()
+        };
+        assert_eq!(row("sum��������12"), "sum........12");
+        assert_eq!(row("sum���12"), "sum���12");
+        assert_eq!(row("��������"), "��������", "alone they may be anything");
     }
 }

@@ -57,29 +57,51 @@ pub(super) fn codes_are_unicode(font: &Dict<'_>) -> bool {
 }
 
 /// The codes of a simple font whose glyphs are named by numbers that are those of the codes, as `a192` or `G41`: names that
-/// say no more than the code does, so that it is one of Windows' Latin letters.
+/// say no more than the code does, so that it is one of Windows' Latin letters; or of TeX's, which are known by their
+/// ligatures.
 pub(super) fn numbered(font: &Dict<'_>) -> HashMap<u32, char> {
-    let mut letters = HashMap::new();
     let Some(differences) = font.get::<Dict<'_>>(keys::ENCODING).and_then(|of| of.get::<Array<'_>>("Differences"))
     else {
-        return letters;
+        return HashMap::new();
     };
+    let mut codes: Vec<u32> = Vec::new();
     let mut code = 0_u32;
     for part in differences.iter::<Object<'_>>() {
         match part {
             Object::Number(number) => code = u32::try_from(number.as_i64()).unwrap_or(u32::MAX),
             Object::Name(name) => {
-                if is_number(name.as_ref(), code)
-                    && let Some(letter) = windows(code)
-                {
-                    letters.insert(code, letter);
+                if is_number(name.as_ref(), code) {
+                    codes.push(code);
                 }
                 code = code.saturating_add(1);
             }
             _ => {}
         }
     }
-    letters
+    let is_tex = codes.iter().any(|code| (0x0b..=0x0f).contains(code));
+    let letter = |code: u32| if is_tex { tex(code) } else { None }.or_else(|| windows(code));
+    codes.into_iter().filter_map(|code| Some((code, letter(code)?))).collect()
+}
+
+/// The letter of a code in TeX's encoding of text (OT1), where it is not that of ASCII.
+fn tex(code: u32) -> Option<char> {
+    Some(match code {
+        0x0b => 'ﬀ',
+        0x0c => 'ﬁ',
+        0x0d => 'ﬂ',
+        0x0e => 'ﬃ',
+        0x0f => 'ﬄ',
+        0x10 => 'ı',
+        0x19 => 'ß',
+        0x1a => 'æ',
+        0x1b => 'œ',
+        0x1c => 'ø',
+        0x22 => '”',
+        0x5c => '“',
+        0x7b => '–',
+        0x7c => '—',
+        _ => return None,
+    })
 }
 
 /// Whether a name is one or a few letters and the number of the code, decimal or hexadecimal.

@@ -200,6 +200,7 @@ impl OpenLine {
     /// The finished line; `None` when it has no text.
     pub(super) fn finish(mut self) -> Option<Line> {
         let (size, baseline) = self.usual();
+        glyphs::name_leaders(&mut self.pieces);
         glyphs::compose_accents(&mut self.pieces);
         glyphs::mark_scripts(&mut self.pieces, size, baseline);
         let tracked = tracked_gap(&self.pieces, size);
