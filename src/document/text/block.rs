@@ -24,6 +24,18 @@ pub(super) enum Block<'a> {
     Table(&'a Table<'a>),
 }
 
+impl Block<'_> {
+    /// How many words it has.
+    pub(super) fn words(&self) -> usize {
+        match self {
+            Self::Paragraph(lines, _) | Self::Heading(_, lines) | Self::Item(_, lines) | Self::Code(lines) => {
+                lines.iter().map(|line| line.words.len()).sum()
+            }
+            Self::Table(table) => table.rows.iter().flatten().flat_map(|cell| &cell.lines).map(Vec::len).sum(),
+        }
+    }
+}
+
 /// A block and how it stands to those before.
 #[derive(Debug)]
 pub(super) struct Placed<'a> {
@@ -62,6 +74,7 @@ pub(super) fn blocks<'a>(
         making.add(at, line, &siblings);
     }
     making.close();
+    heading::keep_few(&mut making.made);
     making.made
 }
 

@@ -15,6 +15,8 @@ use crate::content::is_ideographic;
 /// Lines farther apart than this much of their size are of two paragraphs, or than this much of what is usual.
 const LINE_GAP: f64 = 1.55;
 const USUAL_GAP: f64 = 1.2;
+/// Lines of one title are nearer to each other, in sizes.
+const TITLE_GAP: f64 = 1.9;
 /// A line is set in when it begins by this much of its size further in.
 const INDENT: f64 = 0.8;
 /// Lines that begin, end or have their middle as near as this to each other are aligned there, in sizes.
@@ -121,6 +123,10 @@ impl Flow {
         let far = drop >= above.size * LINE_GAP && ends_sentence(above);
         let short = above.end - above.start < above.size * SHORT_SIZES;
         if far && short && (self.runs.samples(line) < FEWEST_SAMPLES || open.kind != Kind::Text) {
+            return Follows::No;
+        }
+        let titles = by_size(above, self.usual).is_some() && by_size(line, self.usual).is_some();
+        if titles && drop >= above.size * TITLE_GAP {
             return Follows::No;
         }
         // Two titles that look differently, such as a running one and that of a table, are not one for want of others.
@@ -302,7 +308,7 @@ fn is_prose(open: &Open<'_>, above: &Line) -> bool {
 
 /// Whether a line says what a sign of a formula means, or has a number of its own: `dL = length`, `ii) the gate`.
 fn explains(line: &Line) -> bool {
-    let is_counted = line.words[0].text.ends_with([')', '.', ':']);
+    let is_counted = line.words.len() > 1 && line.words[0].text.ends_with([')', '.', ':']);
     is_counted || line.words.get(1).is_some_and(|word| word.text.starts_with(['=', '–', '—', ':']))
 }
 

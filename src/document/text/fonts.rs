@@ -107,6 +107,10 @@ pub(super) struct PageFont<'a> {
     /// Whether its codes are Unicode, and what else is known of them from the names of its glyphs.
     unicode: bool,
     numbered: HashMap<u32, char>,
+    /// The letters of ligatures, by what its encoding names them.
+    ligatures: HashMap<u32, String>,
+    /// Whether it has no map to Unicode.
+    nameless: bool,
     /// The letters of its glyphs, once one has been asked for.
     letters: OnceCell<GlyphLetters>,
     void: OnceCell<bool>,
@@ -137,6 +141,8 @@ impl<'a> PageFont<'a> {
             name: name(dict),
             embedded: is_embedded(dict),
             unicode: composite && letters::codes_are_unicode(dict),
+            ligatures: if composite { HashMap::new() } else { letters::ligatures(dict) },
+            nameless: !has(dict, keys::TO_UNICODE),
             numbered: if composite { HashMap::new() } else { letters::numbered(dict) },
             letters: OnceCell::new(),
             void: OnceCell::new(),
@@ -145,6 +151,14 @@ impl<'a> PageFont<'a> {
         };
         let letter = |code| made.glyph(code, |known| if let Some(Text::One(c)) = known.text { Some(c) } else { None });
         made.style.mono |= !composite && looks::is_even(dict, letter);
+        if made.embedded {
+            let first = if composite { 1 } else { u32::from(b'A') };
+            if let FontGlyph::Outline(glyph) = made.font.glyph(made.font.map_code(first), first)
+                && let Some(font) = glyph.font_data()
+            {
+                looks::add_own(&mut made.style, (*font.data).as_ref());
+            }
+        }
         made
     }
 
@@ -207,8 +221,12 @@ impl<'a> PageFont<'a> {
         // Where the file says nothing of the codes, the font's own letters come before names that were taken for granted.
         let own = if self.traits.guessed || self.map_is_void() { self.letter(&glyph) } else { None };
         let text = match said {
+            _ if self.nameless && self.symbols == Symbols::Signs => symbol::sign(code).map(Text::One),
+            _ if self.ligatures.contains_key(&code) && self.is_cut(code, said.as_ref()) => {
+                self.ligatures.get(&code).map(|letters| Text::More(letters.clone()))
+            }
             _ if own.is_some() => own.map(Text::One),
-            Some(said) if says_nothing(&said, &glyph) => self.letter(&glyph).map(Text::One),
+            Some(said) if says_nothing(&said, &glyph, self.embedded) => self.letter(&glyph).map(Text::One),
             Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
             Some(BfString::Char(c)) => self.understood(plain_text(c.encode_utf8(&mut [0; 4]))),
             Some(BfString::String(text)) => self.understood(plain_text(&text)),
@@ -219,6 +237,12 @@ impl<'a> PageFont<'a> {
         };
         let advance = self.font.code_advance(code);
         Known { text, advance: if self.horizontal { advance.x } else { advance.y } }
+    }
+
+    /// Whether a map says of a ligature only its last letter.
+    fn is_cut(&self, code: u32, said: Option<&BfString>) -> bool {
+        let letters = self.ligatures.get(&code).map_or("", String::as_str);
+        matches!(said, Some(BfString::Char(c)) if letters.chars().count() > 1 && letters.ends_with(*c))
     }
 
     /// Text without signs of private use, which mean something in their font only: those of symbolic fonts are as their codes,
@@ -267,7 +291,7 @@ impl<'a> PageFont<'a> {
 }
 
 /// Whether what a map says of a glyph cannot be so: no letter, or a blank although there is something to see.
-fn says_nothing(said: &BfString, glyph: &FontGlyph<'_>) -> bool {
+fn says_nothing(said: &BfString, glyph: &FontGlyph<'_>, embedded: bool) -> bool {
     let is_none = |c: char| matches!(c, '\u{fffd}' | '\u{fffe}' | '\u{ffff}');
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || is_format(c);
     let all = |is: &dyn Fn(char) -> bool| match said {
@@ -275,8 +299,9 @@ fn says_nothing(said: &BfString, glyph: &FontGlyph<'_>) -> bool {
         // Nothing at all is said of parts of what stands for several letters.
         BfString::String(text) => !text.is_empty() && text.chars().all(is),
     };
+    // Of a font that is not embedded the glyph is that of another one, which may have other numbers.
     let has_ink = || match glyph {
-        FontGlyph::Outline(glyph) => !glyph.outline().is_empty(),
+        FontGlyph::Outline(glyph) => embedded && !glyph.outline().is_empty(),
         FontGlyph::Type3(_) => false,
     };
     all(&is_none) || all(&is_blank) && has_ink()
@@ -304,10 +329,12 @@ fn load(name: CMapName<'_>, settings: &InterpreterSettings) -> Option<CMap> {
     CMap::parse((settings.cmap_resolver)(name)?, move |name| resolver(name))
 }
 
+fn has(font: &Dict<'_>, key: &[u8]) -> bool {
+    font.get::<Object<'_>>(key).is_some_and(|of| !matches!(of, Object::Null(_)))
+}
+
 /// Whether nothing says what an embedded font's codes mean: it has no map, and no encoding that names its glyphs.
 fn is_guessed(font: &Dict<'_>) -> bool {
-    let has =
-        |dict: &Dict<'_>, key: &[u8]| dict.get::<Object<'_>>(key).is_some_and(|of| !matches!(of, Object::Null(_)));
     is_embedded(font) && !has(font, keys::TO_UNICODE) && !has(font, keys::ENCODING)
 }
 

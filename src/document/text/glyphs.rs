@@ -113,6 +113,14 @@ pub(super) fn mark_scripts(pieces: &mut [Piece], size: f64, baseline: f64) {
     }
 }
 
+/// Signs that stand high by themselves and mean the same on the line: `®`, `′`, `*`.
+fn is_sign(text: &Text) -> bool {
+    match text {
+        Text::One(c) => !c.is_alphanumeric() && !matches!(c, '+' | '-' | '−' | '±'),
+        Text::More(text) => !text.contains(char::is_alphanumeric),
+    }
+}
+
 fn mark_run(run: &mut [Piece], script: Script, attached: bool) {
     let mut digits = false;
     let changed: Option<Vec<char>> = run
@@ -128,7 +136,11 @@ fn mark_run(run: &mut [Piece], script: Script, attached: bool) {
         .collect();
     if let Some(changed) = changed.filter(|_| digits) {
         run.iter_mut().zip(changed).for_each(|(piece, c)| piece.text = Text::One(c));
-    } else if attached && run.len() <= MOST_LETTERS && !run[..run.len() - 1].iter().any(|piece| piece.text.is_blank()) {
+    } else if attached
+        && run.len() <= MOST_LETTERS
+        && run.iter().any(|piece| !is_sign(&piece.text))
+        && !run[..run.len() - 1].iter().any(|piece| piece.text.is_blank())
+    {
         run.iter_mut().filter(|piece| !piece.text.is_blank()).for_each(|piece| piece.style.script = Some(script));
     }
 }

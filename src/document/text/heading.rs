@@ -1,5 +1,6 @@
 //! Titles: by their size, by their weight, by their numbering.
 
+use super::block::{Block, Placed};
 use super::line::{Line, Word};
 use super::usual::Usual;
 
@@ -31,6 +32,38 @@ const CAPTIONS: [&str; 14] = [
     "рисунок",
     "таблица",
 ];
+
+/// On a page with so many words and more headings than these, that are more than this much of it, size and weight tell no
+/// headings: fact sheets, forms, posters.
+const FEWEST_WORDS: usize = 40;
+const MANY_HEADINGS: usize = 4;
+const MOST_PERCENT: usize = 35;
+
+/// Takes headings of the deepest levels for text where most of a page would be headings. The first one stays.
+pub(super) fn keep_few(blocks: &mut [Placed<'_>]) {
+    let all: usize = blocks.iter().map(|placed| placed.block.words()).sum();
+    loop {
+        let headings = blocks.iter().filter_map(|placed| match &placed.block {
+            Block::Heading(level, _) => Some((*level, placed.block.words())),
+            _ => None,
+        });
+        let (levels, words): (Vec<u8>, Vec<usize>) = headings.unzip();
+        let many = levels.len() > MANY_HEADINGS && words.iter().sum::<usize>() * 100 > all * MOST_PERCENT;
+        let Some(deepest) = levels.iter().copied().max().filter(|_| many && all >= FEWEST_WORDS) else { return };
+        let mut first = true;
+        for placed in blocks.iter_mut() {
+            if let Block::Heading(level, lines) = &mut placed.block
+                && !std::mem::take(&mut first)
+                && *level == deepest
+            {
+                placed.block = Block::Paragraph(std::mem::take(lines), Vec::new());
+            }
+        }
+        if levels[1..].iter().all(|level| *level != deepest) {
+            return;
+        }
+    }
+}
 
 pub(super) fn is_bold(line: &Line) -> bool {
     line.words.iter().all(|word| word.style.bold)

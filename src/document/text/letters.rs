@@ -60,27 +60,45 @@ pub(super) fn codes_are_unicode(font: &Dict<'_>) -> bool {
 /// say no more than the code does, so that it is one of Windows' Latin letters; or of TeX's, which are known by their
 /// ligatures.
 pub(super) fn numbered(font: &Dict<'_>) -> HashMap<u32, char> {
-    let Some(differences) = font.get::<Dict<'_>>(keys::ENCODING).and_then(|of| of.get::<Array<'_>>("Differences"))
-    else {
-        return HashMap::new();
-    };
     let mut codes: Vec<u32> = Vec::new();
+    differences(font, |code, name| {
+        if is_number(name, code) {
+            codes.push(code);
+        }
+    });
+    let is_tex = codes.iter().any(|code| (0x0b..=0x0f).contains(code));
+    let letter = |code: u32| if is_tex { tex(code) } else { None }.or_else(|| windows(code));
+    codes.into_iter().filter_map(|code| Some((code, letter(code)?))).collect()
+}
+
+/// The codes of a simple font that its encoding names as ligatures of Latin letters: `fi`, `f_i`, `T_h`.
+pub(super) fn ligatures(font: &Dict<'_>) -> HashMap<u32, String> {
+    let mut letters = HashMap::new();
+    differences(font, |code, name| {
+        let known = matches!(name, b"ff" | b"fi" | b"fl" | b"ffi" | b"ffl");
+        let parts: Vec<&[u8]> = name.split(|byte| *byte == b'_').collect();
+        let is_letter = |part: &&[u8]| matches!(part, [letter] if letter.is_ascii_alphabetic());
+        if known || parts.len() > 1 && parts.iter().all(is_letter) {
+            letters.insert(code, name.iter().filter(|byte| **byte != b'_').map(|byte| char::from(*byte)).collect());
+        }
+    });
+    letters
+}
+
+/// Does something with each code that a font's encoding names a glyph for (PDF 32000-1, table 114).
+fn differences(font: &Dict<'_>, mut each: impl FnMut(u32, &[u8])) {
+    let list = font.get::<Dict<'_>>(keys::ENCODING).and_then(|of| of.get::<Array<'_>>("Differences"));
     let mut code = 0_u32;
-    for part in differences.iter::<Object<'_>>() {
+    for part in list.iter().flat_map(Array::iter::<Object<'_>>) {
         match part {
             Object::Number(number) => code = u32::try_from(number.as_i64()).unwrap_or(u32::MAX),
             Object::Name(name) => {
-                if is_number(name.as_ref(), code) {
-                    codes.push(code);
-                }
+                each(code, name.as_ref());
                 code = code.saturating_add(1);
             }
             _ => {}
         }
     }
-    let is_tex = codes.iter().any(|code| (0x0b..=0x0f).contains(code));
-    let letter = |code: u32| if is_tex { tex(code) } else { None }.or_else(|| windows(code));
-    codes.into_iter().filter_map(|code| Some((code, letter(code)?))).collect()
 }
 
 /// The letter of a code in TeX's encoding of text (OT1), where it is not that of ASCII.

@@ -3,6 +3,9 @@
 use hayro_syntax::object::dict::keys;
 use hayro_syntax::object::{Array, Dict, Name, Object};
 
+use skrifa::attribute::Weight;
+use skrifa::{FontRef, MetadataProvider};
+
 use super::line::Style;
 
 /// Widths within this of each other are one, in thousandths of the size.
@@ -78,6 +81,14 @@ fn simple_widths(font: &Dict<'_>) -> Vec<(u32, f64)> {
 /// What a composite font is made of; `None` for a simple one.
 fn descendant<'a>(font: &Dict<'a>) -> Option<Dict<'a>> {
     font.get::<Array<'_>>(keys::DESCENDANT_FONTS)?.iter::<Dict<'_>>().next()
+}
+
+/// What a TrueType or OpenType font says of its own looks, which some programs tell nowhere else.
+pub(super) fn add_own(style: &mut Style, font: &[u8]) {
+    let Ok(font) = FontRef::from_index(font, 0) else { return };
+    let own = font.attributes();
+    style.bold |= own.weight >= Weight::SEMI_BOLD;
+    style.italic |= own.style != skrifa::attribute::Style::Normal;
 }
 
 /// The name of a font; empty when it has none.

@@ -349,8 +349,10 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
     words
 }
 
-/// So many dots or more lead somewhere.
+/// So many dots or more lead somewhere,
 const LEADER: usize = 4;
+/// to so many words at most.
+const MOST_LED_TO: usize = 4;
 
 /// Puts one sign in place of the dots that lead to a number; whether there are such.
 fn shorten_leader(words: &mut Vec<Word>) -> bool {
@@ -379,15 +381,26 @@ fn shorten_leader(words: &mut Vec<Word>) -> bool {
             words.extend_from_slice(run);
         }
     }
-    let leads_on = |pair: &[Word]| pair[0].text == "…" && pair[1].text.starts_with(char::is_alphanumeric);
-    words.windows(2).any(leads_on)
+    let to = words.iter().rposition(|word| word.text == "…").map_or(&[][..], |at| &words[at + 1..]);
+    leads_to_value(to)
+}
+
+/// Whether words behind dots are where these lead: the number of a page, a price. Dots may also leave something out.
+fn leads_to_value(words: &[Word]) -> bool {
+    let is_roman = |text: &str| text.bytes().all(|byte| b"ivxlcIVXLC".contains(&byte));
+    match words {
+        [only] => only.text.contains(|c: char| c.is_ascii_digit()) || is_roman(&only.text),
+        [first, ..] => words.len() <= MOST_LED_TO && first.text.contains(|c: char| c.is_ascii_digit()),
+        [] => false,
+    }
 }
 
 impl Word {
     /// Whether a character in `style` can be one more of this word. Signs between letters look like either of them.
     fn looks_like(&self, style: Style, c: char) -> bool {
         let same = self.style == style;
-        same || self.style.mono == style.mono && !c.is_alphanumeric() && self.text.contains(char::is_alphanumeric)
+        let near = self.style.mono == style.mono && self.style.script == style.script;
+        same || near && !c.is_alphanumeric() && self.text.contains(char::is_alphanumeric)
     }
 }
 

@@ -7,6 +7,8 @@ pub(super) enum Symbols {
     Letters,
     /// Greek letters, as in the font Symbol.
     Greek,
+    /// Signs of mathematics, as in the fonts Mathematical Pi.
+    Signs,
     /// Pictures.
     Pictures,
 }
@@ -16,7 +18,9 @@ impl Symbols {
     pub(super) fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-        if has(&["dings", "icon", "awesome", "glyphicon", "marlett", "sign"]) {
+        if has(&["mathematicalpi", "mathpi"]) {
+            Self::Signs
+        } else if has(&["dings", "icon", "awesome", "glyphicon", "marlett", "sign"]) {
             Self::Pictures
         } else if has(&["symbol"]) {
             Self::Greek
@@ -30,6 +34,23 @@ impl Symbols {
 const UPPER: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
 const LOWER: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
 
+/// The sign that a font of signs has for a code that has the place of a letter or a figure; `None` where that is not known.
+pub(super) fn sign(code: u32) -> Option<char> {
+    Some(match char::from_u32(code)? {
+        ' ' => ' ',
+        '1' => '+',
+        '2' => '−',
+        '3' => '×',
+        '4' => '÷',
+        '5' => '=',
+        '6' => '±',
+        '7' => '∓',
+        '8' => '°',
+        'V' => 'Ω',
+        _ => return None,
+    })
+}
+
 /// What a sign of private use stands for in a font; `None` when that cannot be known.
 pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
     let code = u32::from(sign).checked_sub(0xf000).filter(|code| (0x20..0x7f).contains(code))?;
@@ -42,7 +63,7 @@ pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
         Symbols::Greek if ascii.is_ascii_digit() || matches!(ascii, ' ' | '+' | '=' | '<' | '>' | '.' | ',') => {
             Some(ascii)
         }
-        Symbols::Greek | Symbols::Pictures => None,
+        Symbols::Greek | Symbols::Signs | Symbols::Pictures => None,
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct Cell<'a> {
 impl Table<'_> {
     /// The table as part of a page's content; `usual` is how most of the page looks, `targets` are its links.
     pub(super) fn to_content(&self, usual: Style, targets: &[Link]) -> content::Table {
+        // A table that is all in letters of one width says nothing by them.
+        let mono = self.rows.iter().flatten().flat_map(|cell| cell.lines.iter().flatten()).all(|word| word.style.mono);
+        let usual = Style { mono: usual.mono || mono, ..usual };
         let span = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
         let cell = |cell: &Cell<'_>| content::Cell {
             text: join_cell(&cell.lines, usual, targets),
@@ -141,7 +144,9 @@ impl Frame {
 /// Whether words of one text are parted by spaces, and not only by the place where they stand. Cells of tables are parted
 /// by their places, so there they can be told from words.
 fn has_spaces(lines: &[Line]) -> bool {
-    let words = || lines.iter().flat_map(|line| line.words.iter().skip(1)).filter(|word| !word.glued);
+    // Ideographs have none between them.
+    let is_word = |word: &&Word| !word.glued && !word.text.starts_with(content::is_ideographic);
+    let words = || lines.iter().flat_map(|line| line.words.iter().skip(1)).filter(is_word);
     let spaced = words().filter(|word| word.spaced).count();
     spaced >= FEWEST_SPACES && spaced * 3 > words().count()
 }

@@ -17,8 +17,9 @@ pub(super) struct Usual {
 const FEWEST_WORDS: usize = 8;
 /// Text in letters larger than those of most of the page is its body, and not its titles, when it is this much of it,
 const BODY_SHARE: f64 = 0.2;
-/// in lines of so many words.
+/// in lines of so many words, or in so many lines of fewer, as in narrow columns.
 const BODY_WORDS: usize = 6;
+const BODY_LINES: (usize, usize) = (12, 3);
 
 impl Usual {
     pub(super) fn of(lines: &[Line]) -> Self {
@@ -72,7 +73,9 @@ fn size(lines: &[Line]) -> f64 {
     let larger = sizes[middle..].chunk_by(|a, b| b.0 < a.0 * 1.03).filter(|group| group[0].0 > usual * 1.03);
     let is_body = |group: &&[(f64, usize, usize)]| {
         let (chars, words) = group.iter().fold((0, 0), |(chars, words), of| (chars + of.1, words + of.2));
-        chars as f64 > all as f64 * BODY_SHARE && words >= group.len() * BODY_WORDS && group.len() >= 2
+        chars as f64 > all as f64 * BODY_SHARE
+            && (words >= group.len() * BODY_WORDS && group.len() >= 2
+                || group.len() >= BODY_LINES.0 && words >= group.len() * BODY_LINES.1)
     };
     larger.rev().find(is_body).map_or(usual, |group| group[0].0)
 }

@@ -102,6 +102,7 @@ impl<'t> Writer<'t> {
             + text
                 .rfind(char::is_alphanumeric)
                 .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        let end = self.with_unit(end, to);
         let (begin, end) = self.with_brackets((from, begin), (end, to));
         let ideographs = text.chars().any(is_ideographic);
         // Single slanted letters are mathematics.
@@ -120,6 +121,15 @@ impl<'t> Writer<'t> {
         self.out.push_str(marks);
         self.star = true;
         self.plain(end, to);
+    }
+
+    /// The end of what is emphasised with the sign of a number that it ends in, where no letter comes next.
+    fn with_unit(&self, end: usize, to: usize) -> usize {
+        let is_number = self.text[..end].ends_with(|c: char| c.is_ascii_digit());
+        let unit =
+            self.text[end.min(to)..to].chars().next().filter(|c| is_number && matches!(c, '%' | '‰' | '°' | '€' | '£'));
+        let wide = end + unit.map_or(0, char::len_utf8);
+        if self.text[wide..].starts_with(char::is_alphanumeric) { end } else { wide }
     }
 
     /// Of what is emphasised, and the signs before and behind it: from where to where, with the brackets of those that it
@@ -223,6 +233,7 @@ mod tests {
             (&[("(so called)", ITALIC)], "(*so called*)"),
             (&[("Item(s):", BOLD), (" all", PLAIN)], "**Item(s)**: all"),
             (&[("(a) the gate,", ITALIC), (" or", PLAIN)], "*(a) the gate*, or"),
+            (&[("75%", BOLD), (" of all", PLAIN)], "**75%** of all"),
             (&[("gate(s)", BOLD), ("man", PLAIN)], "**gate(s**)man"),
             (&[("call ", PLAIN), ("f(*p)", CODE), (", then", PLAIN)], "call `f(*p)`, then"),
             (&[("a`b", CODE)], "``a`b``"),
