@@ -30,6 +30,7 @@ mod inspect;
 mod intake;
 mod layouts;
 mod ledger;
+mod letters;
 mod llm;
 mod metrics;
 mod mutants;

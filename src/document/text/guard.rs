@@ -111,10 +111,19 @@ fn is_out_of_turn(several: &[&Row<'_>]) -> bool {
     turns * 10 < several.len().saturating_sub(1) * 8
 }
 
+/// A table whose labels may be set in has so many columns.
+const FEWEST_LEVELLED: usize = 4;
+
+fn is_dash(text: &str) -> bool {
+    matches!(text, "-" | "–" | "—" | "−")
+}
+
 /// Where the cells of a column stand: their start, their end, their middle.
 fn places(rows: &[&Row<'_>], column: &Column) -> [Vec<f64>; 3] {
-    let cells =
-        || rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.start < column.end && cell.end > column.start);
+    // A dash for what there is not may stand anywhere.
+    let says = |row: &Row<'_>, cell: &Span| cell.words.len() > 1 || !is_dash(&row.words[cell.words.start].text);
+    let here = |cell: &Span| cell.start < column.end && cell.end > column.start;
+    let cells = || rows.iter().flat_map(|row| row.cells.iter().filter(move |cell| here(cell) && says(row, cell)));
     [
         cells().map(|cell| cell.start).collect(),
         cells().map(|cell| cell.end).collect(),
@@ -130,20 +139,32 @@ fn is_aligned(rows: &[Row<'_>], columns: &[Column]) -> bool {
     let aligned = |column: &&Column| {
         let of = places(&full, column);
         let count = of[0].len();
-        of.into_iter().any(|mut places| {
+        // Labels of a part are set in below that of the whole.
+        let levels = if columns.len() >= FEWEST_LEVELLED && column.start <= columns[0].start { 2 } else { 1 };
+        of.into_iter().enumerate().any(|(at, mut places)| {
             places.sort_by(f64::total_cmp);
-            let mut best = 0;
-            let mut from = 0;
-            for to in 0..places.len() {
-                while places[to] - places[from] > size * 0.6 {
-                    from += 1;
-                }
-                best = best.max(to + 1 - from);
+            let mut here = 0;
+            for _ in 0..if at == 0 { levels } else { 1 } {
+                here += take_nearest(&mut places, size * 0.6);
             }
-            best * 10 >= count * 7
+            here * 10 >= count * 7
         })
     };
     columns.iter().filter(aligned).count() * 10 >= columns.len() * 7
+}
+
+/// Takes the most places that lie within `width` of each other out of sorted ones; how many they are.
+fn take_nearest(places: &mut Vec<f64>, width: f64) -> usize {
+    let (mut best, mut from) = (0..0, 0);
+    for to in 0..places.len() {
+        while places[to] - places[from] > width {
+            from += 1;
+        }
+        if to + 1 - from > best.len() {
+            best = from..to + 1;
+        }
+    }
+    places.drain(best).count()
 }
 
 /// Whether the cells of each column but the first begin, end, or have their middle at one place.
