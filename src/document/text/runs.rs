@@ -39,6 +39,8 @@ const VERSE_LINES: usize = 6;
 const VERSE_WORDS: usize = 9;
 /// Stanzas are so many sizes apart.
 const STANZA_GAP: f64 = 1.8;
+/// A stanza has so many lines.
+const FEWEST_STANZA: usize = 3;
 /// It is less than so many sizes wide, and short when it is less than this much of the widest line.
 const WIDEST_VERSE: f64 = 24.0;
 const SHORT_VERSE: f64 = 0.5;
@@ -244,8 +246,21 @@ fn is_verse(run: &[&Line], page: &[&Line]) -> bool {
         right - pair[0].end > first.end - first.start + pair[0].size
     };
     let early = amid().count() >= FEWEST_ENDS && amid().filter(has_room).count() * 2 > amid().count();
+    // Stanzas of one form need not end so early: prose has no room for the next word anywhere.
+    let fits = |pair: &&[&Line]| {
+        let first = &pair[1].words[0];
+        right - pair[0].end > first.end - first.start + pair[0].size * 0.3
+    };
+    let formed = || are_stanzas(run) && amid().filter(fits).count() * 3 > amid().count();
     let short = || signs * 4 >= run.len() * 3 && right - left < widest(page, run[0]) * SHORT_VERSE;
-    right - left < run[0].size * WIDEST_VERSE && (early && run.len() >= VERSE_LINES || short())
+    right - left < run[0].size * WIDEST_VERSE && (early && run.len() >= VERSE_LINES || short() || formed())
+}
+
+/// Whether lines are stanzas of one number of lines.
+fn are_stanzas(run: &[&Line]) -> bool {
+    let close = |a: &&Line, b: &&Line| b.baseline - a.baseline < a.size * STANZA_GAP;
+    let lines: Vec<usize> = run.chunk_by(close).map(<[&Line]>::len).collect();
+    lines.len() > 1 && lines[0] >= FEWEST_STANZA && lines.iter().all(|count| *count == lines[0])
 }
 
 /// The widest line of the size of `line`.
