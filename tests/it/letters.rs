@@ -52,7 +52,22 @@ fn named(code: u8, names: &[&str]) -> Object {
 }
 
 #[test]
-fn ligatures_of_which_a_map_says_the_last_letter_only_are_read_by_their_names() {
+fn ligatures_of_which_a_map_says_one_letter_or_nothing_are_read_by_their_names() {
+    for (said, why) in [
+        ("<1c> <0066>", "the first one"),
+        ("<1c> <0000>", "a control"),
+        ("<1c> <e000>", "private use"),
+        ("<1c> <fffd>", "the sign for what is not known"),
+        ("<41> <0041>", "nothing"),
+    ] {
+        let text = read(b"Of\x1cce", |pdf| {
+            let font = dictionary! {
+                "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica", "Encoding" => named(0x1c, &["f_i"]),
+            };
+            mapped(pdf, said, font)
+        });
+        assert_eq!(text, "Office", "{why}");
+    }
     let text = read(b"\x1es \x1c\x1ds of \x1fe", |pdf| {
         let font = dictionary! {
             "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica",

@@ -222,7 +222,7 @@ impl<'a> PageFont<'a> {
         let own = if self.traits.guessed || self.map_is_void() { self.letter(&glyph) } else { None };
         let text = match said {
             _ if self.nameless && self.symbols == Symbols::Signs => symbol::sign(code).map(Text::One),
-            _ if self.ligatures.contains_key(&code) && self.is_cut(code, said.as_ref()) => {
+            _ if self.is_cut(code, said.as_ref()) => {
                 self.ligatures.get(&code).map(|letters| Text::More(letters.clone()))
             }
             _ if own.is_some() => own.map(Text::One),
@@ -239,10 +239,16 @@ impl<'a> PageFont<'a> {
         Known { text, advance: if self.horizontal { advance.x } else { advance.y } }
     }
 
-    /// Whether a map says of a ligature only its last letter.
+    /// Whether a map says of a ligature only one of its letters, or what no one can read.
     fn is_cut(&self, code: u32, said: Option<&BfString>) -> bool {
-        let letters = self.ligatures.get(&code).map_or("", String::as_str);
-        matches!(said, Some(BfString::Char(c)) if letters.chars().count() > 1 && letters.ends_with(*c))
+        let Some(letters) = self.ligatures.get(&code) else { return false };
+        let is_part = |c: char| letters.contains(c);
+        let means_nothing = |c: char| c.is_control() || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fffd}'..='\u{ffff}');
+        match said {
+            None => true,
+            Some(BfString::Char(c)) => is_part(*c) || means_nothing(*c),
+            Some(BfString::String(text)) => text.is_empty(),
+        }
     }
 
     /// Text without signs of private use, which mean something in their font only: those of symbolic fonts are as their codes,
