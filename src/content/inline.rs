@@ -39,6 +39,8 @@ pub struct RunStyle {
     pub math: bool,
     /// Raised or lowered.
     pub script: Option<Script>,
+    /// Struck through: what no longer holds.
+    pub strike: bool,
 }
 
 /// A run off its line.
@@ -118,12 +120,14 @@ struct FlatRun {
     #[serde(default)]
     script: Option<Script>,
     #[serde(default)]
+    strike: bool,
+    #[serde(default)]
     link: Option<String>,
 }
 
 impl From<FlatRun> for Run {
-    fn from(FlatRun { text, bold, italic, code, math, script, link }: FlatRun) -> Self {
-        Self { text, style: RunStyle { bold, italic, code, math, script }, link }
+    fn from(FlatRun { text, bold, italic, code, math, script, strike, link }: FlatRun) -> Self {
+        Self { text, style: RunStyle { bold, italic, code, math, script, strike }, link }
     }
 }
 
@@ -131,8 +135,8 @@ impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("text", &self.text)?;
-        let RunStyle { bold, italic, code, math, script } = self.style;
-        for (name, is_set) in [("bold", bold), ("italic", italic), ("code", code), ("math", math)] {
+        let RunStyle { bold, italic, code, math, script, strike } = self.style;
+        for (name, is_set) in [("bold", bold), ("italic", italic), ("code", code), ("math", math), ("strike", strike)] {
             if is_set {
                 map.serialize_entry(name, &true)?;
             }

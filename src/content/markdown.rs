@@ -216,17 +216,24 @@ struct InlineReader<'t> {
     read: Inline,
     bold: u32,
     italic: u32,
+    strike: u32,
     script: Option<Script>,
     link: Option<String>,
 }
 
 impl<'t> InlineReader<'t> {
     fn new(text: &'t str) -> Self {
-        Self { text, read: Inline::default(), bold: 0, italic: 0, script: None, link: None }
+        Self { text, read: Inline::default(), bold: 0, italic: 0, strike: 0, script: None, link: None }
     }
 
     fn style(&self) -> RunStyle {
-        RunStyle { bold: self.bold > 0, italic: self.italic > 0, script: self.script, ..RunStyle::default() }
+        RunStyle {
+            bold: self.bold > 0,
+            italic: self.italic > 0,
+            strike: self.strike > 0,
+            script: self.script,
+            ..RunStyle::default()
+        }
     }
 
     fn push(&mut self, text: &str, style: RunStyle) {
@@ -257,6 +264,8 @@ impl<'t> InlineReader<'t> {
             Event::End(TagEnd::Strong) => self.bold = self.bold.saturating_sub(1),
             Event::Start(Tag::Emphasis) => self.italic += 1,
             Event::End(TagEnd::Emphasis) => self.italic = self.italic.saturating_sub(1),
+            Event::Start(Tag::Strikethrough) => self.strike += 1,
+            Event::End(TagEnd::Strikethrough) => self.strike = self.strike.saturating_sub(1),
             Event::Start(Tag::Link { dest_url, .. }) => self.link = safe_link(&dest_url),
             Event::End(TagEnd::Link) => self.link = None,
             _ => {}
@@ -274,6 +283,7 @@ impl<'t> InlineReader<'t> {
             "sub" => self.script = (!ends).then_some(Script::Sub),
             "b" | "strong" => self.bold = count(self.bold),
             "i" | "em" => self.italic = count(self.italic),
+            "s" | "strike" | "del" => self.strike = count(self.strike),
             name if html_table::is_markup(name) => {}
             // `<file>` is what the page says.
             _ => self.push(tag, self.style()),

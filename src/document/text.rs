@@ -55,6 +55,7 @@ mod sight;
 mod spacing;
 mod stamp;
 mod stream;
+mod struck;
 mod symbol;
 mod table;
 mod trust;
@@ -136,6 +137,7 @@ pub(super) fn read<'a>(
     stamp::mark(&mut lines, usual);
     let line_numbers = line_numbers::take(&mut lines);
     let size = (f64::from(width), f64::from(height));
+    struck::mark(&mut lines, &rules);
     let tables = if down { Vec::new() } else { table::find(&lines, &rules, size, usual) };
     let mut content = compose::content(&lines, &tables, &targets, f64::from(height), usual);
     if let Some(numbers) = line_numbers {

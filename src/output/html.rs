@@ -118,13 +118,14 @@ fn cells(html: &mut String, name: &str, row: &[Cell]) {
 /// `emphasis` is left out where everything is heavy: in heads.
 fn inline(html: &mut String, text: &Inline, emphasis: bool) {
     for Run { text, style, link } in &text.runs {
-        let RunStyle { bold, italic, code, math, script } = style;
+        let RunStyle { bold, italic, code, math, script, strike } = style;
         let script = script.map(|script| match script {
             Script::Super => "sup",
             Script::Sub => "sub",
         });
         let shown = |is_set: &bool, tag| (*is_set && emphasis).then_some(tag);
-        let tags = [shown(bold, "strong"), shown(italic, "em"), code.then_some("code"), script];
+        let looks = [shown(bold, "strong"), shown(italic, "em"), code.then_some("code"), script];
+        let tags = [&[strike.then_some("s")], &looks[..]].concat();
         // Targets come from pages, so each is checked again where it is written.
         let link = link.as_deref().filter(|target| leads_out(target));
         if let Some(target) = link {

@@ -304,6 +304,7 @@ struct Text {
     read: Inline,
     bold: u32,
     italic: u32,
+    strike: u32,
     script: Option<Script>,
     /// Whether a blank is due before the next letter.
     blank: bool,
@@ -311,8 +312,13 @@ struct Text {
 
 impl Text {
     fn push(&mut self, said: &str) {
-        let style =
-            RunStyle { bold: self.bold > 0, italic: self.italic > 0, script: self.script, ..RunStyle::default() };
+        let style = RunStyle {
+            bold: self.bold > 0,
+            italic: self.italic > 0,
+            strike: self.strike > 0,
+            script: self.script,
+            ..RunStyle::default()
+        };
         for c in said.chars() {
             if c.is_whitespace() && c != '\u{a0}' {
                 self.blank = true;
@@ -329,6 +335,7 @@ impl Text {
         match name {
             "b" | "strong" => self.bold += 1,
             "i" | "em" => self.italic += 1,
+            "s" | "strike" | "del" => self.strike += 1,
             "sup" => self.script = Some(Script::Super),
             "sub" => self.script = Some(Script::Sub),
             "br" => {
@@ -346,6 +353,7 @@ impl Text {
         match name {
             "b" | "strong" => self.bold = self.bold.saturating_sub(1),
             "i" | "em" => self.italic = self.italic.saturating_sub(1),
+            "s" | "strike" | "del" => self.strike = self.strike.saturating_sub(1),
             "sup" | "sub" => self.script = None,
             "p" | "div" | "li" | "tr" | "td" | "th" | "table" => self.blank = true,
             _ => {}

@@ -107,6 +107,7 @@ impl<'a> Joining<'a> {
             italic: word.style.italic && !self.usual.italic,
             code: word.style.mono && !self.usual.mono,
             script: word.style.script,
+            strike: word.struck,
         }
     }
 

@@ -58,13 +58,18 @@ pub(super) struct Word {
     pub(super) glued: bool,
     /// Whether a space was drawn before it.
     pub(super) spaced: bool,
+    /// Whether a line strikes it through.
+    pub(super) struck: bool,
 }
 
 impl Line {
     /// Puts the sign of an item before it, that stands at `x`.
     pub(super) fn begin_with_bullet(&mut self, x: f64) {
         let style = Style::default();
-        let bullet = Word { text: "•".into(), start: x, end: x, link: None, style, glued: false, spaced: false };
+        let bullet =
+            Word {
+                text: "•".into(), start: x, end: x, link: None, style, glued: false, spaced: false, struck: false
+            };
         self.words.insert(0, bullet);
         (self.start, self.end) = (self.start.min(x), self.end.max(x));
     }
@@ -127,7 +132,7 @@ impl Word {
     /// A plain word at its place.
     pub(super) fn at(text: &str, start: f64, end: f64) -> Self {
         let text = text.into();
-        Self { text, start, end, link: None, style: Style::default(), glued: false, spaced: false }
+        Self { text, start, end, link: None, style: Style::default(), glued: false, spaced: false, struck: false }
     }
 }
 

@@ -323,7 +323,16 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
             let goes_on = open && words.last().is_some_and(|word| word.looks_like(style, c));
             if !goes_on {
                 let (start, end) = (piece.start, piece.end);
-                words.push(Word { text: String::new(), start, end, link: None, style, glued: open, spaced: space });
+                words.push(Word {
+                    text: String::new(),
+                    start,
+                    end,
+                    link: None,
+                    style,
+                    glued: open,
+                    spaced: space,
+                    struck: false,
+                });
                 (open, space) = (true, false);
             }
             if let Some(word) = words.last_mut() {

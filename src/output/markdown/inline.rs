@@ -16,9 +16,13 @@ pub(super) fn markdown(inline: &Inline, emphasis: Emphasis) -> String {
     let text = inline.text();
     let shown = emphasis == Emphasis::Shown;
     let mut written = Writer::new(&text);
-    let (mut from, mut open) = (0, None);
+    let (mut from, mut open, mut struck) = (0, None, false);
     for Run { text, style, link } in &inline.runs {
         let to = from + text.len();
+        if style.strike != struck {
+            written.strike();
+            struck = style.strike;
+        }
         if link.as_deref() != open {
             written.end_link(open.take());
             open = link.as_deref();
@@ -36,6 +40,9 @@ pub(super) fn markdown(inline: &Inline, emphasis: Emphasis) -> String {
         from = to;
     }
     written.end_link(open);
+    if struck {
+        written.strike();
+    }
     written.out
 }
 
@@ -155,6 +162,12 @@ impl<'t> Writer<'t> {
         )
     }
 
+    /// Where struck text begins or ends (GitHub Flavored Markdown 0.29, 6.5).
+    fn strike(&mut self) {
+        self.out.push_str("~~");
+        self.star = false;
+    }
+
     fn math(&mut self, from: usize, to: usize) {
         self.out.extend(["$", &self.text[from..to], "$"]);
         self.star = false;
@@ -215,7 +228,9 @@ pub(super) fn escape_block(mut written: String) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: RunStyle = RunStyle { bold: false, italic: false, code: false, math: false, script: None };
+    const PLAIN: RunStyle =
+        RunStyle { bold: false, italic: false, code: false, math: false, script: None, strike: false };
+    const STRUCK: RunStyle = RunStyle { strike: true, ..PLAIN };
     const BOLD: RunStyle = RunStyle { bold: true, ..PLAIN };
     const ITALIC: RunStyle = RunStyle { italic: true, ..PLAIN };
     const CODE: RunStyle = RunStyle { code: true, ..PLAIN };
@@ -233,6 +248,8 @@ mod tests {
             (&[("(so called)", ITALIC)], "(*so called*)"),
             (&[("Item(s):", BOLD), (" all", PLAIN)], "**Item(s)**: all"),
             (&[("(a) the gate,", ITALIC), (" or", PLAIN)], "*(a) the gate*, or"),
+            (&[("due in ", PLAIN), ("thirty", STRUCK), (" ", PLAIN), ("ten", BOLD)], "due in ~~thirty~~ **ten**"),
+            (&[("all", STRUCK), ("struck", RunStyle { bold: true, ..STRUCK })], "~~all**struck**~~"),
             (&[("75%", BOLD), (" of all", PLAIN)], "**75%** of all"),
             (&[("gate(s)", BOLD), ("man", PLAIN)], "**gate(s**)man"),
             (&[("call ", PLAIN), ("f(*p)", CODE), (", then", PLAIN)], "call `f(*p)`, then"),
