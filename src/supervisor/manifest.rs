@@ -9,15 +9,16 @@
 //! after the record: so a full disk is met before the task's id is answered, and a folder without a copy that counts
 //! belongs to no accepted task. Later copies are written after the record; only the owner's word that the task is final
 //! comes before it, and is waited for, so that the next owner of a task whose owner died in between, or one whose store lost
-//! its record, finds how it ended. A delete removes the
-//! copies first, so that nothing brings the task back.
+//! its record, finds how it ended. A cancel that no job hears of counts with its record; where its copy cannot be written,
+//! the older ones are removed instead, which takes no room on the disk. A delete removes the copies first, so that nothing
+//! brings the task back.
 
 use std::io;
 
 use crate::blob::{Durability, LocalBlob};
 use crate::failpoint;
 use crate::store::StoreError;
-use crate::task::{TaskId, TaskRecord, UnreadableRecord, from_json, to_json};
+use crate::task::{TaskId, TaskRecord, TaskStatus, UnreadableRecord, from_json, to_json};
 
 /// Writes the copy for the record's epoch. A folder that is gone is not made again.
 ///
@@ -51,6 +52,38 @@ pub(super) async fn keep_end(blob: LocalBlob, record: TaskRecord, durability: Du
         }
         _ => Ok(()),
     }
+}
+
+/// [`keep_copy`] of a change that no job makes. The record of a cancelled task counts already, so nothing can wait for its
+/// copy. Where that cannot be written, the copies that say that the task goes on are removed: should the store lose the
+/// record, the task is gone with it, and does not run after its caller was told that it was cancelled.
+pub(super) async fn keep_change(blob: LocalBlob, record: TaskRecord, durability: Durability) {
+    let id = record.id;
+    let kept = tokio::task::spawn_blocking(move || {
+        keep(&blob, &record, durability).inspect_err(|_| {
+            if record.status == TaskStatus::Cancelled
+                && let Err(why) = withdraw(&blob, id, record.epoch)
+            {
+                log::error!(task:% = id; "cancelled, but would run again if the store lost its record: {why}");
+            }
+        })
+    });
+    if let Ok(Err(why)) = kept.await {
+        log::warn!(task:% = id; "no copy of the record beside the source: {why}");
+    }
+}
+
+/// Removes the copies of a task up to `epoch`, unless they say how it ended: then they stay true. Those of a later epoch
+/// are those of a later owner.
+fn withdraw(blob: &LocalBlob, id: TaskId, epoch: u64) -> io::Result<()> {
+    if let Ok(Some(copy)) = read(blob, id)
+        && (copy.epoch > epoch || copy.status.is_final())
+    {
+        return Ok(());
+    }
+    blob.remove(&format!("tasks/{id}/{PREPARED}"))?;
+    let until = copies(blob, id)?.into_iter().filter(|name| epoch_of(name).is_none_or(|of| of <= epoch));
+    until.into_iter().try_for_each(|name| blob.remove(&format!("tasks/{id}/{name}")))
 }
 
 /// The name of the first copy as long as the record may not be there.
@@ -122,8 +155,11 @@ fn not_now(error: &io::Error) -> StoreError {
 
 /// The greatest epoch of a copy, going by the names of the files.
 pub(super) fn newest_epoch(blob: &LocalBlob, id: TaskId) -> io::Result<Option<u64>> {
-    let epoch = |name: String| name.strip_prefix("record-")?.strip_suffix(".json")?.parse().ok();
-    Ok(copies(blob, id)?.into_iter().filter_map(epoch).max())
+    Ok(copies(blob, id)?.iter().filter_map(|name| epoch_of(name)).max())
+}
+
+fn epoch_of(name: &str) -> Option<u64> {
+    name.strip_prefix("record-")?.strip_suffix(".json")?.parse().ok()
 }
 
 /// Removes every copy: from now on the folder is that of no task.
@@ -166,6 +202,50 @@ mod tests {
             confirm(&blob, record.id).unwrap();
             assert_eq!(blob.names(&record.work_dir).unwrap(), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn a_copy_of_another_task_says_nothing_of_this_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let (record, other) = (test_record(1), test_record(1));
+        let theirs = to_json(&other).unwrap();
+        blob.put(&format!("{}/record-2.json", record.work_dir), &theirs, Durability::Cached).unwrap();
+        assert!(matches!(read(&blob, record.id), Err(StoreError::Unreadable(_))));
+        keep(&blob, &record, Durability::Cached).unwrap();
+        assert_eq!(read(&blob, record.id).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn copies_that_say_that_a_cancelled_task_goes_on_are_withdrawn_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let (running, cancelled) = (TaskStatus::Processing, TaskStatus::Cancelled);
+        for (copies, left) in [
+            (&[(1, running), (2, running)][..], &[][..]),
+            (&[(1, running), (2, cancelled)], &["record-1.json", "record-2.json"]),
+            // It was retried in between: that is not the canceller's to undo.
+            (&[(2, cancelled), (3, running)], &["record-2.json", "record-3.json"]),
+            (&[], &[]),
+        ] {
+            let mut record = test_record(1);
+            blob.put(&record.pdf_path, b"pdf", Durability::Cached).unwrap();
+            for (epoch, status) in copies {
+                (record.epoch, record.status) = (*epoch, *status);
+                keep(&blob, &record, Durability::Cached).unwrap();
+            }
+            withdraw(&blob, record.id, 2).unwrap();
+            let mut names = blob.names(&record.work_dir).unwrap();
+            names.retain(|name| name != "source.pdf");
+            names.sort();
+            assert_eq!(names, left, "{copies:?}");
+        }
+        // A submit whose backup has not counted yet.
+        let record = test_record(1);
+        prepare(&blob, &record).unwrap();
+        withdraw(&blob, record.id, 1).unwrap();
+        confirm(&blob, record.id).unwrap();
+        assert_eq!(read(&blob, record.id).unwrap(), None);
     }
 
     #[test]

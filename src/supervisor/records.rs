@@ -225,7 +225,7 @@ fn durability(record: &TaskRecord) -> Durability {
 pub(super) async fn write_once(store: &dyn TaskStore, blob: LocalBlob, update: &Update) -> Result<(), StoreError> {
     store.update(update).await?;
     let _ = failpoint::pass("change.written");
-    manifest::keep_copy(blob, update.next.clone(), durability(&update.next)).await;
+    manifest::keep_change(blob, update.next.clone(), durability(&update.next)).await;
     Ok(())
 }
 

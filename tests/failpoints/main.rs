@@ -330,20 +330,70 @@ async fn an_id_that_was_answered_is_never_taken_back_on_redis() {
     ids_stay(&["--store", &redis.url()]).await;
 }
 
+/// The record of a task from a store that may have lost it a moment ago.
+async fn ended(server: &Server, id: &str) -> Value {
+    let ended = async {
+        loop {
+            let (status, task) = server.ask("GET", &format!("/v1/tasks/{id}?wait=20")).await;
+            assert!([200, 503].contains(&status), "{status} {task}");
+            if task["finished_at"].is_string() {
+                return task;
+            }
+        }
+    };
+    soon("the task to be final", ended).await
+}
+
+async fn lose_everything(redis: &support::redis_server::RedisServer) {
+    let () = redis::cmd("FLUSHALL").query_async(&mut redis.connection().await).await.unwrap();
+}
+
 /// The end of a task waits for its copy, so that a store that loses its record does not have it end a second time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_ends_once_though_its_copy_finds_no_room_and_redis_is_emptied() {
     let redis = support::redis_server::RedisServer::start().await;
     // The first copy is that of the submit.
     let variables = [("FAILPOINTS", "copy.write=1*off->3*return(error)"), ("RUST_LOG", "off")];
-    let server = Server::start_on(fresh_data(), &["--store", &redis.url(), "--janitor-tick", "1s"], &variables).await;
+    let arguments = ["--store", &redis.url(), "--janitor-tick", "1s", "--lease", "2s"];
+    let server = Server::start_on(fresh_data(), &arguments, &variables).await;
     let id = server.accepted(book("Once", 2), "processor=text").await;
-    let ended = server.finished(&id).await["finished_at"].clone();
-    assert!(ended.is_string());
-    let client = redis::Client::open(redis.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
-    assert_eq!(server.finished(&id).await["finished_at"], ended);
+    let first = server.finished(&id).await["finished_at"].clone();
+    lose_everything(&redis).await;
+    assert_eq!(ended(&server, &id).await["finished_at"], first, "it ended a second time");
+}
+
+/// A task is cancelled that waits for a processor, and the copy of that finds no room. When the store then loses the record,
+/// nothing must say that the task goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_task_does_not_run_again_though_its_copy_finds_no_room_and_redis_is_emptied() {
+    let redis = support::redis_server::RedisServer::start().await;
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let store = ["--store", &redis.url(), "--janitor-tick", "1s", "--lease", "1s"];
+    let with_llm = [&store[..], &["--llm-base-url", &llm.url, "--llm-model", "m"]].concat();
+    let data = fresh_data();
+    let mut server = Server::start_on(data.clone(), &with_llm, &[]).await;
+    let id = server.accepted(book("Cancelled", 1), "processor=llm").await;
+    llm.until(|books| books.held == 1).await;
+    server.kill().await;
+    llm.until(|books| books.in_flight == 0).await;
+
+    let variables = [("FAILPOINTS", "copy.write=return(error)"), ("RUST_LOG", "off")];
+    let mut server = Server::start_on(data.clone(), &store, &variables).await;
+    let (status, task) = server.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
+    assert_eq!((status, &task["status"]), (200, &"cancelled".into()), "{task}");
+    server.kill().await;
+    lose_everything(&redis).await;
+
+    let server = Server::start_on(data, &with_llm, &[]).await;
+    soon("its folder to go", async {
+        while files(server.data()).iter().any(|file| file.starts_with("tasks/")) {
+            assert_eq!(llm.books().calls.len(), 1, "it runs again");
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(server.ask("GET", &format!("/v1/tasks/{id}")).await.0, 404);
+    assert_eq!(llm.books().calls.len(), 1);
 }
 
 /// A server whose clock is behind takes a task before the store has told it the time.
