@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::draft::Draft;
 use super::expiry::set_expiry;
+use super::holds::Tenure;
 use super::janitor::Janitor;
 use super::options::SupervisorOptions;
+use super::passed_over::PassedOver;
 use super::registry::Processors;
 use super::tenants::{Accounts, Waiting};
 use crate::blob::LocalBlob;
@@ -61,16 +63,10 @@ pub struct Supervisor {
     /// Submits that are being accepted.
     pub(super) submitting: usize,
     pub(super) draining: bool,
-    /// Other processes on the same store, when it was last heard of.
-    pub(super) others: usize,
-    /// Whether there was none, and none has shown itself since.
-    pub(super) alone: bool,
-    /// When the last renewing that succeeded was asked for.
-    pub(super) renewed_at: Option<Uptime>,
-    /// Tasks that this process cannot run, with the processor that they need.
-    pub(super) homeless: HashMap<TaskId, String>,
-    /// Unfinished tasks whose records cannot be read.
-    pub(super) unreadable: HashSet<TaskId>,
+    /// How long it may count on its leases.
+    pub(super) tenure: Tenure,
+    /// Unfinished tasks that this process cannot run.
+    pub(super) passed_over: PassedOver,
     /// Whether the store did not answer since it was last heard of.
     pub(super) store_was_away: bool,
     /// Absent while it makes its round.
@@ -131,6 +127,7 @@ impl Supervisor {
     pub fn new(parts: SupervisorParts) -> Self {
         let SupervisorParts { store, blob, ledger, processors, dispatcher, readers, owner, options } = parts;
         let (clock, notify) = (TaskClock::default(), options.notify.clone());
+        let tenure = Tenure::new(store.lease());
         let janitor = Janitor {
             store: Arc::clone(&store),
             blob: blob.clone(),
@@ -165,11 +162,8 @@ impl Supervisor {
             sending: HashMap::new(),
             submitting: 0,
             draining: false,
-            others: 0,
-            alone: false,
-            renewed_at: None,
-            homeless: HashMap::new(),
-            unreadable: HashSet::new(),
+            tenure,
+            passed_over: PassedOver::default(),
             store_was_away: false,
             janitor: Some(Box::new(janitor)),
             janitor_timer: None,

@@ -7,8 +7,8 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseAct
 use uuid::Uuid;
 
 use super::actor::{Running, Slot, Supervisor};
-use super::expiry::set_expiry;
 use super::messages::{CancelTask, DrainTasks, RequestError, RetryTask};
+use super::ownership::decide::{Asked, asked, cancel};
 use super::records::write_once;
 use super::registry::Processors;
 use super::submit::time_told;
@@ -92,11 +92,8 @@ impl Supervisor {
                 // Finished in the very moment: look again.
                 let Some(mut end) = end else { return Ok(None) };
                 let is_final = |record: &Option<TaskRecord>| record.as_ref().is_some_and(|r| r.status.is_final());
-                match end.wait_for(is_final).await.ok().and_then(|record| record.clone()) {
-                    Some(record) if record.status == TaskStatus::Cancelled => Ok(Some(record)),
-                    Some(record) => Err(RequestError::AlreadyFinal(Box::new(record))),
-                    None => Ok(None),
-                }
+                let ended = end.wait_for(is_final).await.ok().and_then(|record| record.clone());
+                ended.map_or(Ok(None), end_told)
             }
             .into_actor(this)
         }))
@@ -127,6 +124,15 @@ impl Supervisor {
     }
 }
 
+/// The end of a task, as it is told to who wanted it cancelled.
+fn end_told(ended: TaskRecord) -> Try {
+    if ended.status == TaskStatus::Cancelled {
+        Ok(Some(ended))
+    } else {
+        Err(RequestError::AlreadyFinal(Box::new(ended)))
+    }
+}
+
 /// One try at cancelling a task that has no job in this process.
 async fn cancel_record(
     current: TaskRecord,
@@ -139,7 +145,7 @@ async fn cancel_record(
         return Err(RequestError::AlreadyFinal(Box::new(current)));
     }
     let expected = current.revision();
-    let update = ending(&current, clock, ttl).ok_or(RequestError::NotFinal)?;
+    let update = ending(&current, (clock, ttl)).ok_or(RequestError::NotFinal)?;
     match write_once(store.as_ref(), blob.clone(), &update).await {
         Ok(()) => return Ok(Some(update.next)),
         Err(StoreError::Conflict(_) | StoreError::Final) => return Ok(None),
@@ -160,15 +166,14 @@ async fn cancel_record(
     for look in 1_u32.. {
         tokio::time::sleep(LOOK_AGAIN).await;
         let record = store.get(id).await?;
-        match record.status {
-            TaskStatus::Cancelled => return Ok(Some(record)),
-            status if status.is_final() => return Err(RequestError::AlreadyFinal(Box::new(record))),
-            _ if record.epoch != expected.epoch => return Ok(None),
-            _ => {}
+        match asked(&record, expected.epoch) {
+            Asked::Ended => return end_told(record),
+            Asked::Moved => return Ok(None),
+            Asked::NotYet => {}
         }
         // Its owner may have died, which changes nothing in the record: when the lease has ended, it is ended from here.
         if look % LOOKS_A_TRY == 0
-            && let Some(update) = ending(&record, clock, ttl)
+            && let Some(update) = ending(&record, (clock, ttl))
         {
             match write_once(store.as_ref(), blob.clone(), &update).await {
                 Ok(()) => return Ok(Some(update.next)),
@@ -185,16 +190,9 @@ async fn cancel_record(
     Err(RequestError::StoreUnavailable(message.into()))
 }
 
-/// Ends a task that has no job in this process as cancelled, in a new epoch when it has an owner: whoever ran it is
-/// fenced off.
-fn ending(current: &TaskRecord, clock: &TaskClock, ttl: Duration) -> Option<Update> {
-    let (mut next, now) = (current.clone(), clock.now());
-    if next.owner.is_some() {
-        next.take(TaskStep::Requeue, now, ttl).ok()?;
-    }
-    next.take(TaskStep::Cancel, now, ttl).ok()?;
-    set_expiry(&mut next, clock, ttl);
-    next.version += 1;
+/// Ends a task that has no job in this process as cancelled.
+fn ending(current: &TaskRecord, clock: (&TaskClock, Duration)) -> Option<Update> {
+    let next = cancel(current, clock).ok()?;
     Some(Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease: LeaseChange::Release })
 }
 
@@ -360,5 +358,25 @@ impl Handler<DrainTasks> for Supervisor {
         Box::pin(async move {
             let _ = settled.wait_for(|unsettled| *unsettled == 0).await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::test_record;
+
+    #[test]
+    fn who_cancels_hears_when_the_task_ended_otherwise() {
+        for status in [TaskStatus::Cancelled, TaskStatus::Completed, TaskStatus::Failed] {
+            let ended = TaskRecord { status, ..test_record(1) };
+            match end_told(ended.clone()) {
+                Ok(told) => assert_eq!((status, told), (TaskStatus::Cancelled, Some(ended))),
+                Err(RequestError::AlreadyFinal(told)) => {
+                    assert!(status != TaskStatus::Cancelled && *told == ended);
+                }
+                Err(other) => panic!("{status}: {other}"),
+            }
+        }
     }
 }

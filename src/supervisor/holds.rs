@@ -9,8 +9,49 @@ use crate::store::Renewal;
 /// Tasks that are taken note of at once when there is room.
 const LOOK_AHEAD: usize = 5_000;
 
+/// How long this process may count on its leases. As long as no other process is there, nobody can take its tasks over, so
+/// they have no end.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    /// That of a lease in the store; `None` where there are none.
+    length: Option<Duration>,
+    /// Other processes on the same store, when it was last heard of.
+    others: usize,
+    /// When the last renewing that succeeded was asked for, if no other process was there then or has shown itself since.
+    alone_since: Option<Uptime>,
+}
+
+impl Tenure {
+    /// Before the store was heard of: there may be others.
+    pub(super) const fn new(length: Option<Duration>) -> Self {
+        Self { length, others: 0, alone_since: None }
+    }
+
+    pub(super) const fn others(&self) -> usize {
+        self.others
+    }
+
+    /// Takes in a renewing that was asked for at `asked` and found `others`. Returns the end of what was renewed.
+    pub(super) fn renewed(&mut self, others: usize, asked: Uptime) -> Option<Uptime> {
+        self.others = others;
+        self.alone_since = (others == 0).then_some(asked);
+        self.end(asked)
+    }
+
+    /// The end of a lease that was asked for at `asked`, `None` for none.
+    pub(super) fn end(&self, asked: Uptime) -> Option<Uptime> {
+        self.length.filter(|_| self.alone_since.is_none()).map(|length| lease_end(asked, length))
+    }
+
+    /// Another process has shown itself while the store is away. Returns the end that leases have from now on which had none.
+    pub(super) fn joined(&mut self) -> Option<Uptime> {
+        let asked = self.alone_since.take()?;
+        self.end(asked)
+    }
+}
+
 /// When a lease that was asked for at `asked` ends for its owner: a fifth of its length early.
-pub(super) fn lease_end(asked: Uptime, length: Duration) -> Uptime {
+fn lease_end(asked: Uptime, length: Duration) -> Uptime {
     asked.after(length * 4 / 5)
 }
 
@@ -65,6 +106,26 @@ mod tests {
             assert!(left >= length / 10, "{length:?}: {left:?} before it ends in the store");
             // Renewed every third of it, it does not end in between.
             assert!(lease_end(asked, length).since(asked) > length / 3 * 2, "{length:?}");
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_where_there_are_others_to_take_the_task_over() {
+        let (asked, length) = (Uptime::now(), Duration::from_secs(15));
+        let (later, end) = (asked.after(length), lease_end(asked, length));
+        let mut tenure = Tenure::new(Some(length));
+        assert_eq!((tenure.end(asked), tenure.others()), (Some(end), 0), "nothing is known yet");
+        assert_eq!(tenure.joined(), None, "there is no lease without an end");
+        assert_eq!(tenure.renewed(2, asked), Some(end));
+        assert_eq!((tenure.others(), tenure.joined()), (2, None));
+        assert_eq!(tenure.renewed(0, later), None);
+        assert_eq!((tenure.end(later), tenure.others()), (None, 0), "what begins now has no end, either");
+        // The end counts from the last renewing, not from when the other one was seen.
+        assert_eq!(tenure.joined(), Some(lease_end(later, length)));
+        assert_eq!((tenure.joined(), tenure.end(later)), (None, Some(lease_end(later, length))));
+        let mut unshared = Tenure::new(None);
+        for others in [0, 1] {
+            assert_eq!((unshared.renewed(others, asked), unshared.joined(), unshared.end(asked)), (None, None, None));
         }
     }
 

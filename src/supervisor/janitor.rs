@@ -24,7 +24,7 @@ use super::actor::Supervisor;
 use super::expiry::{has_expired, set_all_expiries, set_expiry};
 use super::leases::{FLIGHTS, flights_key};
 use super::manifest;
-use super::rebuild::as_waiting;
+use super::ownership::decide::{Orphan, orphan, replacement};
 use super::records::restore;
 use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::{CautiousClock, TaskClock, Timestamp, Uptime};
@@ -228,41 +228,30 @@ impl Janitor {
             }
             copy => copy?,
         };
-        match copy {
-            Some(copy) if has_expired(&copy, &self.clock, self.ttl) => {
-                swept.removed += usize::from(self.remove_folder(id).await);
+        if copy.is_none() {
+            let blob = self.blob.clone();
+            let asked = tokio::task::spawn_blocking(move || is_leftover(&blob, id)).await;
+            if !asked.is_ok_and(|asked| asked.unwrap_or(false)) {
+                return Ok(());
             }
-            Some(copy) if copy.status.is_final() => swept.restored += usize::from(self.bring_back(&copy).await?),
-            Some(copy) => {
-                // Its owner makes it again by itself within one lease, and knows the task's progress better.
-                let patience = self.store.lease().unwrap_or_default();
-                let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
-                let waited = Uptime::now().since(first);
-                if waited >= patience {
-                    swept.restored += usize::from(self.bring_back(&as_waiting(copy)).await?);
-                } else {
-                    still_missing.insert(id, first);
-                    swept.look_again(patience.saturating_sub(waited));
-                }
+        }
+        // How long it is seen counts: by its time, a folder of this moment is old when the clock has just been set.
+        let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
+        let was_accepted = copy.is_some();
+        let patience = (self.store.lease().unwrap_or_default(), self.tick);
+        match orphan(copy, Uptime::now().since(first), patience, (&self.clock, self.ttl)) {
+            Orphan::Restore(record) => swept.restored += usize::from(self.bring_back(&record).await?),
+            Orphan::Wait(left) => {
+                still_missing.insert(id, first);
+                swept.look_again(left);
             }
-            None => {
-                let blob = self.blob.clone();
-                let asked = tokio::task::spawn_blocking(move || is_leftover(&blob, id)).await;
-                if !asked.is_ok_and(|asked| asked.unwrap_or(false)) {
-                    return Ok(());
-                }
-                // It may be that of a submit under way. How long it is seen counts: by its time, a folder of this moment
-                // is old when the clock has just been set.
-                let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
-                let waited = Uptime::now().since(first);
-                if waited < self.tick {
-                    still_missing.insert(id, first);
-                    swept.look_again(self.tick.saturating_sub(waited));
-                } else if self.remove_folder(id).await {
+            Orphan::Remove if self.remove_folder(id).await => {
+                if !was_accepted {
                     log::warn!(task:% = id; "removed a folder that belongs to no task: a submit that was never answered");
-                    swept.removed += 1;
                 }
+                swept.removed += 1;
             }
+            Orphan::Remove => {}
         }
         Ok(())
     }
@@ -276,10 +265,7 @@ impl Janitor {
         }
         let (found, copy) = (self.store.get(id).await, manifest::read_if_possible(self.blob.clone(), id).await?);
         let (Ok(record), Some(copy)) = (found, copy) else { return Ok(()) };
-        if copy.epoch <= record.epoch {
-            return Ok(());
-        }
-        let next = as_waiting(TaskRecord { version: record.version.max(copy.version) + 1, ..copy });
+        let Some(next) = replacement(&record, copy) else { return Ok(()) };
         let (expected, operation) = (record.revision(), Uuid::now_v7());
         let update = Update { expected, next, operation, lease: LeaseChange::Release };
         match self.store.update(&update).await {

@@ -8,7 +8,7 @@
 //! known to the store, nor lives on the same blob store, no other can take the tasks over, so they go on while the
 //! store is away. A process that comes up during such an outage is noticed by its name's lock within one round.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use uuid::Uuid;
 
 use super::actor::{Slot, Supervisor};
-use super::expiry::set_expiry;
-use super::holds::{Hold, attributable, hold, lease_end, look_ahead};
+use super::holds::{Hold, attributable, hold, look_ahead};
 use super::manifest;
+use super::ownership::decide::{self, Claim, as_waiting};
 use super::records::{restore, write_once};
 use super::registry::Processors;
 use crate::blob::LocalBlob;
@@ -28,7 +28,7 @@ use crate::metrics;
 use crate::pool::{Lease, read_flights};
 use crate::processor::Processor;
 use crate::store::{LeaseChange, Renewed, StoreError, TaskStore, Update, node_of};
-use crate::task::{TaskId, TaskRecord, TaskStatus, TaskStep};
+use crate::task::{TaskId, TaskRecord};
 
 /// How often a store that is not shared is looked through for tasks that nobody runs.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -40,10 +40,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 impl Supervisor {
     /// The hold on a task that is being taken up now.
     pub(super) fn new_lease(&self, asked: Uptime) -> Lease {
-        match self.store.lease() {
-            Some(length) if !self.alone => Lease::until(lease_end(asked, length)),
-            _ => Lease::without_end(),
-        }
+        self.tenure.end(asked).map_or_else(Lease::without_end, Lease::until)
     }
 
     /// How often the process died while it read a page, by page, as far as the page can have been the cause: of what was
@@ -106,13 +103,10 @@ impl Supervisor {
 
     /// Leases that had no end while nobody else was there get the one that they have in the store.
     fn no_longer_alone(&mut self) {
-        if !std::mem::take(&mut self.alone) {
-            return;
-        }
-        let end = self.store.lease().zip(self.renewed_at).map(|(length, asked)| lease_end(asked, length));
+        let Some(end) = self.tenure.joined() else { return };
         for slot in self.active.values() {
             if let Slot::Running(running) = slot {
-                running.lease.set(end);
+                running.lease.set(Some(end));
             }
         }
     }
@@ -122,8 +116,8 @@ impl Supervisor {
         if self.draining {
             return;
         }
-        let passed_over = self.unreadable.len() + self.homeless.len();
-        let most = look_ahead(!self.waiting.is_empty(), self.options.max_active, self.active.len(), passed_over);
+        let (running, passed_over) = (self.active.len(), self.passed_over.len());
+        let most = look_ahead(!self.waiting.is_empty(), self.options.max_active, running, passed_over);
         let (store, owner) = (Arc::clone(&self.store), self.owner.clone());
         let found = async move { store.unclaimed(&owner, most).await };
         ctx.spawn(found.into_actor(self).map(move |found, this, ctx| match found {
@@ -134,10 +128,7 @@ impl Supervisor {
 
     fn renewed(&mut self, held: &[(TaskId, u64)], renewed: &Renewed, asked: Uptime, ctx: &mut Context<Self>) {
         let was_away = std::mem::take(&mut self.store_was_away);
-        self.others = renewed.others;
-        self.alone = renewed.others == 0;
-        self.renewed_at = Some(asked);
-        let end = self.store.lease().filter(|_| !self.alone).map(|length| lease_end(asked, length));
+        let end = self.tenure.renewed(renewed.others, asked);
         let mut lost = false;
         for ((id, epoch), renewal) in held.iter().zip(&renewed.tasks) {
             let Some(running) = self.running_mut(*id).filter(|running| running.draft.record().epoch == *epoch) else {
@@ -170,17 +161,11 @@ impl Supervisor {
 
     /// Puts tasks that nobody runs before those that wait: they are the oldest.
     fn take_note(&mut self, found: Vec<TaskId>, ctx: &mut Context<Self>) {
-        let listed: HashSet<TaskId> = found.iter().copied().collect();
-        self.homeless.retain(|id, _| listed.contains(id));
-        self.unreadable.retain(|id| listed.contains(id));
-        let new = |id: &TaskId| {
-            let known = self.waiting.contains(*id) || self.active.contains_key(id);
-            !known && !self.homeless.contains_key(id) && !self.unreadable.contains(id)
-        };
-        let found: Vec<TaskId> = found.into_iter().filter(new).collect();
-        if !found.is_empty() {
-            log::info!(tasks = found.len(); "taking up unfinished tasks");
-            self.waiting.add_found(found.into_iter());
+        let (waiting, active) = (&self.waiting, &self.active);
+        let new = self.passed_over.sift(found, |id| waiting.contains(id) || active.contains_key(&id));
+        if !new.is_empty() {
+            log::info!(tasks = new.len(); "taking up unfinished tasks");
+            self.waiting.add_found(new.into_iter());
             self.fill_places(ctx);
         }
     }
@@ -215,11 +200,11 @@ impl Supervisor {
     fn claimed(&mut self, id: TaskId, claimed: Result<Claimed, StoreError>, asked: Uptime, ctx: &mut Context<Self>) {
         self.active.remove(&id);
         match claimed {
-            Ok(Claimed::Taken(record)) if record.status.is_final() => return self.finish(*record, ctx),
+            Ok(Claimed::Ended(record)) => return self.finish(*record, ctx),
             Ok(Claimed::Taken(record)) => self.start_job(*record, asked, ctx),
             Ok(Claimed::NoProcessor(name)) => {
                 log::warn!(task:% = id; "task waits for a server with the processor {name:?}, which this one has not");
-                self.homeless.insert(id, name);
+                self.passed_over.add_missing_processor(id, name);
                 // It is nobody's burden here.
                 self.accounts.remove(id);
             }
@@ -231,7 +216,7 @@ impl Supervisor {
             }
             Err(StoreError::Unreadable(why)) => {
                 log::error!(task:% = id; "task stays as it is, its record cannot be read: {why}");
-                self.unreadable.insert(id);
+                self.passed_over.add_unreadable(id);
                 self.accounts.remove(id);
             }
             // Cancelled, deleted or taken up by someone else meanwhile.
@@ -299,45 +284,27 @@ async fn claim(
     let current = match (found, &copy) {
         (Err(StoreError::NotFound), Some(copy)) if !copy.status.is_final() => {
             log::warn!(task:% = id; "the store had lost the record of a waiting task: it was made again");
-            let unowned = TaskRecord { owner: None, status: TaskStatus::Pending, ..copy.clone() };
+            let unowned = as_waiting(copy.clone());
             restore(store.as_ref(), &unowned).await?;
             unowned
         }
         (found, _) => found?,
     };
-    if current.status.is_final() {
-        return Err(StoreError::Final);
-    }
-    let mut next = current.clone();
     // A store that was restored to older data may be behind the copies.
-    let newest = newest_epoch(blob.clone(), id).await.max(copy.as_ref().map_or(0, |copy| copy.epoch));
-    let ended = copy.filter(|copy| copy.status.is_final() && copy.epoch >= current.epoch);
-    if ended.is_none() && !current.cancel_requested && processors.get(&current.processor).is_none() {
-        return Ok(Claimed::NoProcessor(current.processor));
-    }
-    let illegal = |_| StoreError::Final;
-    let now = clock.now();
-    let mut lease = LeaseChange::Release;
-    match ended {
-        Some(ended) => next = ended,
-        None if current.cancel_requested => {
-            next.take(TaskStep::Requeue, now, ttl).map_err(illegal)?;
-            next.take(TaskStep::Cancel, now, ttl).map_err(illegal)?;
-            set_expiry(&mut next, &clock, ttl);
-        }
-        None => {
-            next.take(TaskStep::Requeue, now, ttl).map_err(illegal)?;
-            next.owner = Some(owner);
-            lease = LeaseChange::Hold;
+    let newest = newest_epoch(blob.clone(), id).await;
+    let has_processor = processors.get(&current.processor).is_some();
+    let claimed = decide::claim(&current, copy.as_ref(), newest, &owner, has_processor, (&clock, ttl));
+    let (next, lease) = match claimed.map_err(|_| StoreError::Final)? {
+        Claim::Over => return Err(StoreError::Final),
+        Claim::NoProcessor => return Ok(Claimed::NoProcessor(current.processor)),
+        Claim::End(next) => (next, LeaseChange::Release),
+        Claim::Run(mut next) => {
             for (page, deaths) in deaths(blob.clone(), &current).await {
                 *next.crashes.entry(page).or_default() += deaths;
             }
+            (next, LeaseChange::Hold)
         }
-    }
-    if !next.status.is_final() || next.epoch != newest {
-        next.epoch = next.epoch.max(newest + 1);
-    }
-    next.version = current.version.max(next.version) + 1;
+    };
     let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
     let broken = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     failpoint::pass("claim.begin").map_err(broken)?;
@@ -348,7 +315,8 @@ async fn claim(
         (None, _) => "nobody",
     });
     failpoint::pass("claim.written").map_err(broken)?;
-    Ok(Claimed::Taken(Box::new(update.next)))
+    let next = Box::new(update.next);
+    Ok(if next.status.is_final() { Claimed::Ended(next) } else { Claimed::Taken(next) })
 }
 
 /// The greatest epoch that ever had a copy, also one that cannot be read.
@@ -359,8 +327,10 @@ async fn newest_epoch(blob: LocalBlob, id: TaskId) -> u64 {
 
 /// What trying to take a task over came to.
 enum Claimed {
-    /// It is ours; or it ended just now.
+    /// It is ours.
     Taken(Box<TaskRecord>),
+    /// It ended just now.
+    Ended(Box<TaskRecord>),
     /// This process has no processor of that name; another one may.
     NoProcessor(String),
 }
@@ -393,7 +363,7 @@ mod tests {
     use crate::blob::Durability;
     use crate::clock::Timestamp;
     use crate::store::EmbeddedStore;
-    use crate::task::test_record;
+    use crate::task::{TaskStatus, TaskStep, test_record};
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -409,6 +379,22 @@ mod tests {
         let clock = (TaskClock::default(), DAY);
         let claimed = claim(Arc::clone(&store), blob, copy.id, "new#1".into(), clock, Processors::default()).await;
         (claimed, store.get(copy.id).await)
+    }
+
+    #[tokio::test]
+    async fn a_claim_begins_an_epoch_above_every_copy_also_one_that_cannot_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let store: Arc<dyn TaskStore> = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let mut record = TaskRecord { cancel_requested: true, ..test_record(1) };
+        restore(store.as_ref(), &record).await.unwrap();
+        blob.put(&format!("{}/record-9.json", record.work_dir), b"{torn", Durability::Cached).unwrap();
+        let clock = (TaskClock::default(), DAY);
+        let claimed = claim(Arc::clone(&store), blob.clone(), record.id, "new#1".into(), clock, Processors::default());
+        assert!(matches!(claimed.await, Ok(Claimed::Ended(_))));
+        record = store.get(record.id).await.unwrap();
+        assert_eq!((record.status, record.epoch), (TaskStatus::Cancelled, 10));
+        assert_eq!(manifest::read(&blob, record.id).unwrap(), Some(record));
     }
 
     #[tokio::test]

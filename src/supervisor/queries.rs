@@ -187,13 +187,11 @@ impl Handler<GetCondition> for Supervisor {
     fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
         let (endpoints, queues) = (self.dispatcher.send(GetEndpoints), self.dispatcher.send(GetQueues));
-        let (others, running, waiting) = (self.others, self.active.len(), self.waiting.len());
-        let unreadable = self.unreadable.len();
-        let mut homeless = std::collections::BTreeMap::<String, usize>::new();
-        self.homeless.values().for_each(|name| *homeless.entry(name.clone()).or_default() += 1);
+        let (others, running, waiting) = (self.tenure.others(), self.active.len(), self.waiting.len());
+        let (unreadable, missing_processor) = (self.passed_over.unreadable(), self.passed_over.by_processor());
         Box::pin(async move {
             let mut warnings = store.warnings().await?;
-            warnings.extend(homeless.iter().map(|(name, tasks)| {
+            warnings.extend(missing_processor.iter().map(|(name, tasks)| {
                 format!(
                     "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"
                 )

@@ -1,10 +1,11 @@
 //! Making the records of a store again from what the tasks' folders keep of them.
 
 use super::manifest;
+use super::ownership::decide::as_waiting;
 use super::records::restore;
 use crate::blob::{LocalBlob, names};
 use crate::store::{StoreError, TaskStore};
-use crate::task::{TaskId, TaskRecord, TaskStatus};
+use crate::task::TaskId;
 
 /// What became of the tasks' folders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,18 +51,13 @@ pub async fn rebuild(store: &dyn TaskStore, blob: &LocalBlob) -> Result<Rebuilt,
     Ok(rebuilt)
 }
 
-/// The record as it can be taken up by any process, unless it is final.
-pub(super) fn as_waiting(copy: TaskRecord) -> TaskRecord {
-    if copy.status.is_final() { copy } else { TaskRecord { owner: None, status: TaskStatus::Pending, ..copy } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::blob::Durability;
     use crate::clock::Timestamp;
     use crate::store::{Create, Created, EmbeddedStore};
-    use crate::task::{TaskStep, test_record};
+    use crate::task::{TaskRecord, TaskStatus, TaskStep, test_record};
 
     #[tokio::test]
     async fn records_come_back_as_they_were_with_their_keys_and_what_has_expired_does_not() {
