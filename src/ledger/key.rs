@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn every_part_of_a_key_counts() {
-        let scopes = [None, Some("a"), Some("b"), Some("acontent")].map(|t| LedgerScope::of(LedgerSharing::Tenant, t));
+        let scopes =
+            [None, Some(""), Some("a"), Some("b"), Some("acontent")].map(|t| LedgerScope::of(LedgerSharing::Tenant, t));
         let recipes = ["text", "llm"].map(|recipe| RecipeHash::of(&recipe));
         let mut keys = std::collections::BTreeSet::new();
         let mut made = 0;
@@ -258,6 +259,29 @@ mod tests {
             }
         }
         assert_eq!(keys.len(), made + made / scopes.len(), "all differ");
+    }
+
+    /// The name of a tenant and the hash of a file are what a caller says.
+    #[test]
+    fn no_tenant_is_named_so_that_it_has_anothers_pages() {
+        let scope = |tenant| LedgerScope::of(LedgerSharing::Tenant, Some(tenant));
+        let letters = *b"0123456789abcdef0123456789ab\0\0\0\x01";
+        let text = str::from_utf8(&letters[..28]).unwrap();
+        let by_content = PageId::of_content(&scope("a"), &letters);
+        assert!(by_content != PageId::of_place(&scope("a"), text, 1), "the kind counts");
+        let by_content = PageId::of_content(&scope("aplaceQ"), &letters);
+        let by_place = PageId::of_place(&scope("a"), &format!("Qcontent{text}"), 1);
+        assert!(by_content != by_place, "where the name ends counts");
+    }
+
+    #[test]
+    fn a_recipe_that_a_number_goes_into_is_another_one_for_each_page() {
+        let recipe = RecipeHash::of(&"{page}");
+        assert!(recipe.for_page(1) == recipe && recipe.with_number(false) == recipe);
+        let numbered = recipe.with_number(true);
+        assert!(numbered.for_page(1) != numbered.for_page(2) && numbered.for_page(1) != recipe);
+        assert!(numbered.for_page(1).for_page(2) == numbered.for_page(1), "that of a page is nobody else's");
+        assert!(numbered.faithful_only().for_page(1) == numbered.for_page(1).faithful_only());
     }
 
     /// What was paid before there were scopes is found under the name that it has.

@@ -222,5 +222,12 @@ mod tests {
         list.add(&LedgerScope::SHARED, PageHash::Content([1; 32]), ("aa", 1), &[recipe]);
         ledger.purge(&list).unwrap();
         assert!(!ledger.has(key));
+        // One by one, too; and what an earlier list wanted that was not finished.
+        blob.put(&key.older_blob_key().unwrap(), &json, Durability::Cached).unwrap();
+        ledger.remove(key).unwrap();
+        assert!(!ledger.has(key));
+        let task = TaskId::generate();
+        list.clone().begin(&blob, task).unwrap();
+        assert_eq!(PurgeList::default().begin(&blob, task).unwrap(), list);
     }
 }

@@ -342,6 +342,31 @@ fn refusals_move_the_window_by_the_whole_table() {
 }
 
 #[test]
+fn who_comes_back_is_not_overrun() {
+    let mut limiter = Limiter { away_in_a_row: AWAY, growth: 8.0, credit: 5.0, ..at_work(20.0, 20.0, 0) };
+    limiter.answered(ticket(1, 1), Duration::from_secs(1));
+    // One call, and after its answer two; the next step is one again, since nothing is known of a ceiling.
+    assert_eq!((limiter.window, limiter.growth, limiter.credit, limiter.ceiling), (2.0, 1.0, 0.0, 1.0));
+}
+
+#[test]
+fn what_was_sent_before_the_window_shrank_says_nothing_of_it() {
+    for (number, counts) in [(4, false), (5, false), (6, true)] {
+        let before = || Limiter { shrunk_at: 5, refused_in_a_row: 1, ..at_work(10.0, 10.0, 9) };
+        let mut limiter = before();
+        limiter.answered(ticket(number, 1), Duration::from_secs(1));
+        assert_eq!((limiter.refused_in_a_row == 0, limiter.credit > 0.0), (counts, counts), "{number} is answered");
+        let mut limiter = before();
+        limiter.refused(ticket(number, 7), None, Instant::now());
+        assert_eq!((limiter.refused.len(), limiter.lowest.is_finite()), (counts.into(), counts), "{number} is refused");
+    }
+    let mut limiter = Limiter { refused: vec![1, 2], sent: 9, credit: 3.0, ..at_work(20.0, 20.0, 19) };
+    limiter.refused(ticket(3, 12), None, Instant::now());
+    assert_eq!((limiter.shrunk_at, limiter.credit, limiter.refused.len(), limiter.strained), (9, 0.0, 0, 0));
+    assert!(limiter.lowest.is_infinite(), "the next refusal is the first one");
+}
+
+#[test]
 fn refusals_now_and_then_are_chance() {
     let spread = |span: u64| -> Vec<u64> { (0..7).map(|n| n * 4).chain([span]).collect() };
     let cases = [

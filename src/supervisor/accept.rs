@@ -240,12 +240,25 @@ mod tests {
             let (_dir, to) = acceptance(lost_answers);
             let record = equal_record();
             let first = submit(&to, &record).await;
+            assert_eq!(manifest::read(&to.blob, record.id).unwrap().as_ref(), Some(&record), "{lost_answers}");
             let second = submit(&to, &equal_record()).await.unwrap();
             assert_eq!((second.reused, second.record.id), (true, record.id), "{first:?}");
             assert_eq!(first.unwrap().record.id, record.id, "{lost_answers}: it has landed, so it is accepted");
             assert_eq!(to.blob.names("tasks").unwrap(), [record.id.to_string()], "one task, one folder");
             assert_eq!(manifest::read(&to.blob, record.id).unwrap(), Some(record), "before its id is told");
         }
+    }
+
+    /// Whoever wrote the record may have died since, or not have got any further.
+    #[tokio::test]
+    async fn an_equal_submit_makes_the_backup_count_before_it_tells_the_id() {
+        let (_dir, to) = acceptance(0);
+        let record = equal_record();
+        manifest::prepare(&to.blob, &record).unwrap();
+        to.create(&record).await.unwrap();
+        assert_eq!(manifest::read(&to.blob, record.id).unwrap(), None);
+        assert_eq!(submit(&to, &equal_record()).await.unwrap().record.id, record.id);
+        assert_eq!(manifest::read(&to.blob, record.id).unwrap(), Some(record));
     }
 
     #[tokio::test]

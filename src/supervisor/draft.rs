@@ -98,6 +98,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_refused_is_written_anew() {
+        let mut draft = Draft::stored(test_record(1));
+        draft.change().counts.done = 1;
+        let first = draft.begin_write().unwrap();
+        draft.refused();
+        assert!(draft.writing().is_none());
+        let again = draft.begin_write().unwrap();
+        assert_ne!(again.operation, first.operation, "the store has judged that one");
+        assert_eq!((again.expected, again.next.counts.done), (first.expected, 1));
+    }
+
+    #[test]
     fn after_a_store_went_back_in_time_versions_still_grow() {
         let mut draft = Draft::stored(test_record(1));
         for done in 1..=5 {

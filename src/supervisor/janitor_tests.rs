@@ -83,8 +83,19 @@ async fn pages_that_a_running_task_counts_on_stay_and_others_go() {
             janitor.store.update(&update).await.unwrap();
         }
     }
-    janitor.store.delete(record.id, None).await.unwrap();
+    // However many were accepted since.
+    for _ in 0..=BATCH {
+        create(&janitor, &test_record(now.as_millis())).await;
+    }
     janitor.measured = None;
+    janitor.sweep().await.unwrap();
+    assert!(janitor.ledger.has(key(1)));
+    janitor.store.delete(record.id, None).await.unwrap();
+    janitor.sweep().await.unwrap();
+    assert!(janitor.ledger.has(key(1)), "it was looked at a moment ago");
+    janitor.measured = None;
+    // There was a record that could not be read; it is gone since.
+    janitor.unreadable_since = Some(now.before(HOUR * 9));
     janitor.sweep().await.unwrap();
     assert!(!janitor.ledger.has(key(1)), "nothing counts on it any more");
 }
@@ -113,6 +124,25 @@ async fn what_has_expired_does_not_come_back_and_what_has_not_does() {
     let again = TaskRecord { id: TaskId::generate(), ..waiting.clone() };
     let again = Create { record: again, operation: Uuid::now_v7(), reuse: false };
     assert_eq!(janitor.store.create(&again).await.unwrap(), Created::Existing(waiting.id));
+}
+
+#[tokio::test]
+async fn expiries_are_put_right_once_the_clock_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut janitor = janitor(dir.path(), LedgerLimits { bytes: None, age: None });
+    let (now, days) = (Timestamp::now(), HOUR * 240);
+    let (clock, uptime) = (TaskClock::default(), Uptime::now());
+    for (said, uptime) in [(now.after(days), uptime), (now.after(HOUR), uptime.after(HOUR))] {
+        clock.set(ClockReading { said, ahead: Duration::ZERO, asked: uptime, answered: uptime });
+    }
+    janitor.clock = clock;
+    // It ended a minute after the start, by a clock that was ten days ahead for an hour.
+    let record = ended(now.after(days).after(Duration::from_secs(60)));
+    create(&janitor, &record).await;
+    folder(&janitor, &record);
+    janitor.sweep().await.unwrap();
+    let right = janitor.store.get(record.id).await.unwrap();
+    assert_eq!(right.expires_at, record.expires_at.map(|at| at.before(days)));
 }
 
 #[tokio::test]

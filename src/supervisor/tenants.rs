@@ -302,6 +302,8 @@ mod tests {
         assert_eq!(accounts.tenant_of(second.id), "ann");
         accounts.remove(second.id);
         assert_eq!(accounts.sums["ann"], Amount { tasks: 2, pages: 21, bytes: 8 });
+        accounts.held.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| accounts.remove(id));
+        assert!(accounts.sums.is_empty(), "a tenant without tasks takes no room");
     }
 
     #[test]
@@ -350,6 +352,9 @@ mod tests {
         let order = [6, 7, 0, 4, 5, 2, 3].map(|at| Some(ids[at]));
         assert_eq!(order.map(|_| next()), order);
         assert!(next().is_none() && waiting.is_empty());
+        waiting.add_found([ids[0], ids[1]].into_iter());
+        waiting.remove(ids[0]);
+        assert_eq!((waiting.pop(|_| true), waiting.pop(|_| true)), (Some(ids[1]), None));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bindery::blob::LocalBlob;
 use bindery::pool::PoolOptions;
-use bindery::processor::{Gate, ScriptedProcessor, Step, WorkKind};
+use bindery::processor::{Gate, ScriptedProcessor, Step, TextProcessor, WorkKind};
 use bindery::store::{EmbeddedStore, ListQuery};
-use bindery::supervisor::{PageWindow, RequestError, SupervisorOptions};
-use bindery::task::{PageStatus, TaskStatus};
+use bindery::supervisor::{PageWindow, RequestError, SupervisorOptions, TenantLimits};
+use bindery::task::{Cost, PageStatus, TaskStatus};
 use bindery::{Bindery, NewTask};
 use tempfile::TempDir;
 
@@ -194,6 +194,52 @@ async fn tasks_beyond_the_active_ones_wait_and_can_be_cancelled() {
         assert_eq!(soon("a task", test.bindery.wait(id)).await.unwrap().status, TaskStatus::Completed);
     }
     test.end().await;
+}
+
+/// What is cancelled before it began takes no more room, and what cannot be retried loses none.
+#[actix::test]
+async fn a_waiting_task_that_is_cancelled_makes_room() {
+    let quota = |tasks| TenantLimits { tasks, ..TenantLimits::default() };
+    for (max_queued, tenant) in [(2, quota(9)), (9, quota(2))] {
+        let gate = Gate::default();
+        let processor = ScriptedProcessor::new(WorkKind::Call).page(1, [Step::Slow(gate.clone())]);
+        let test = start(processor, 2, SupervisorOptions { max_active: 1, max_queued, tenant, ..quick() });
+        let submit = async |title: &str| test.bindery.submit(paper(title, 1).tenant("ann")).await;
+        let running = submit("Running").await.unwrap().id;
+        for title in ["First", "Second"] {
+            let waiting = submit(title).await.unwrap().id;
+            assert!(matches!(test.bindery.retry(running).await, Err(RequestError::NotFinal)));
+            let refused = submit("Too much").await;
+            assert!(matches!(refused, Err(RequestError::QueueFull | RequestError::OverQuota(_))), "{refused:?}");
+            test.bindery.cancel(waiting).await.unwrap();
+        }
+        gate.open();
+        soon("the task", test.bindery.wait(running)).await.unwrap();
+        test.end().await;
+    }
+}
+
+#[actix::test]
+async fn a_retry_that_is_refused_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = TenantLimits { tasks: 1, ..TenantLimits::default() };
+    let bindery = Bindery::builder()
+        .store(EmbeddedStore::in_memory().unwrap())
+        .blob(LocalBlob::open(dir.path()).unwrap())
+        .processor(TextProcessor)
+        .options(SupervisorOptions { max_active: 1, tenant, ..quick() })
+        .start();
+    let id = bindery.submit(paper("Again", 1).tenant("ann")).await.unwrap().id;
+    let done = soon("the task", bindery.wait(id)).await.unwrap();
+    for _ in 0..2 {
+        let refused = bindery.retry_for(id, Cost::of(1.0)).await;
+        assert!(matches!(refused, Err(RequestError::Rejected(_))), "text costs nothing: {refused:?}");
+        assert_eq!(bindery.get(id).await.unwrap(), done);
+    }
+    assert_eq!(bindery.retry(id).await.unwrap().epoch, done.epoch + 1, "it has its place and its quota");
+    assert_eq!(soon("the task", bindery.wait(id)).await.unwrap().status, TaskStatus::Completed);
+    bindery.submit(paper("Next", 1).tenant("ann")).await.unwrap();
+    soon("the stop", bindery.stop(Duration::ZERO)).await;
 }
 
 #[actix::test]
