@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
@@ -15,17 +16,24 @@ const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_schema_conformance,response_headers_conformance";
 
-/// The program, which is installed from PyPI when it is missing.
-async fn schemathesis() -> PathBuf {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
-    let program = place.join("bin/schemathesis");
-    if !program.exists() {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&place).status();
-        assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
-        let installed = Command::new(place.join("bin/pip")).args(["install", "-q", SCHEMATHESIS]).status();
-        assert!(installed.await.unwrap().success(), "pip install {SCHEMATHESIS}");
-    }
-    program
+/// Whether the program is there: the tests of one run install it once, also when they begin together.
+static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// The program, which is installed from PyPI when it is missing. An installation that was cut off is begun anew.
+async fn schemathesis() -> &'static Path {
+    let install = || async {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
+        let complete = place.join("complete");
+        if std::fs::read_to_string(&complete).ok().as_deref() != Some(SCHEMATHESIS) {
+            let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
+            assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
+            let installed = Command::new(place.join("bin/pip")).args(["install", "-q", SCHEMATHESIS]).status();
+            assert!(installed.await.unwrap().success(), "pip install {SCHEMATHESIS}");
+            std::fs::write(complete, SCHEMATHESIS).unwrap();
+        }
+        place.join("bin/schemathesis")
+    };
+    INSTALLED.get_or_init(install).await
 }
 
 /// Makes requests up; the number of cases.
