@@ -66,6 +66,16 @@ pub(super) enum Hold {
     Missing,
 }
 
+impl Hold {
+    /// Whether the stored record is to be looked at now. A write that is under way finds out by itself whose the task is.
+    pub(super) const fn must_look(self, is_writing: bool) -> bool {
+        match self {
+            Self::Renewed { cancel } => cancel,
+            Self::Lost | Self::Missing => !is_writing,
+        }
+    }
+}
+
 /// Judges what a renewing says of one task; `cancel_requested` is whether its cancel is known here.
 pub(super) const fn hold(renewal: Renewal, cancel_requested: bool) -> Hold {
     match renewal {
@@ -141,6 +151,18 @@ mod tests {
             (Renewal::Missing, false, Hold::Missing),
         ] {
             assert_eq!(hold(renewal, is_known), expected, "{renewal:?} {is_known}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_looked_at_where_no_write_does() {
+        for (hold, while_writing, otherwise) in [
+            (Hold::Renewed { cancel: false }, false, false),
+            (Hold::Renewed { cancel: true }, true, true),
+            (Hold::Lost, false, true),
+            (Hold::Missing, false, true),
+        ] {
+            assert_eq!((hold.must_look(true), hold.must_look(false)), (while_writing, otherwise), "{hold:?}");
         }
     }
 

@@ -134,22 +134,15 @@ impl Supervisor {
             let Some(running) = self.running_mut(*id).filter(|running| running.draft.record().epoch == *epoch) else {
                 continue;
             };
-            // A write under way will find out.
-            let writing = running.draft.writing().is_some();
+            let is_writing = running.draft.writing().is_some();
             let found = hold(*renewal, running.draft.record().cancel_requested);
-            let reconcile = match found {
-                Hold::Renewed { cancel } => {
-                    running.lease.set(end);
-                    cancel
-                }
-                Hold::Lost => {
-                    running.lease.set(Some(asked));
-                    !writing
-                }
-                Hold::Missing => !writing,
-            };
+            match found {
+                Hold::Renewed { .. } => running.lease.set(end),
+                Hold::Lost => running.lease.set(Some(asked)),
+                Hold::Missing => {}
+            }
             lost |= found == Hold::Missing;
-            if reconcile {
+            if found.must_look(is_writing) {
                 self.reconcile(*id, ctx);
             }
         }
@@ -395,6 +388,28 @@ mod tests {
         record = store.get(record.id).await.unwrap();
         assert_eq!((record.status, record.epoch), (TaskStatus::Cancelled, 10));
         assert_eq!(manifest::read(&blob, record.id).unwrap(), Some(record));
+    }
+
+    #[tokio::test]
+    async fn each_death_counts_once_for_the_pages_that_were_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let store: Arc<dyn TaskStore> = Arc::new(EmbeddedStore::in_memory().unwrap());
+        let mut record = TaskRecord { owner: Some("dead#1".into()), epoch: 3, ..test_record(1) };
+        record.crashes = BTreeMap::from([(2, 1), (9, 2)]);
+        restore(store.as_ref(), &record).await.unwrap();
+        // Of this task in this epoch, of it in an earlier one, of another task.
+        let flights = [(record.id, 3_u64, 2_u32, 3_u32), (record.id, 2, 4, 4), (TaskId::generate(), 3, 5, 5)];
+        let slots = flights.map(|(task, epoch, first, last)| {
+            [task.as_bytes(), &epoch.to_le_bytes()[..], &first.to_le_bytes(), &last.to_le_bytes()].concat()
+        });
+        blob.put(&flights_key("dead#1"), &slots.concat(), Durability::Cached).unwrap();
+        let mut processors = Processors::default();
+        processors.add(Arc::new(crate::processor::TextProcessor));
+        let claimed = claim(store, blob, record.id, "new#1".into(), (TaskClock::default(), DAY), processors).await;
+        let Ok(Claimed::Taken(taken)) = claimed else { panic!("it is free") };
+        assert_eq!((taken.epoch, taken.owner.as_deref()), (4, Some("new#1")));
+        assert_eq!(taken.crashes, BTreeMap::from([(2, 2), (3, 1), (9, 2)]));
     }
 
     #[tokio::test]

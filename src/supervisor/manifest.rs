@@ -204,6 +204,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_end_waits_for_its_copy_but_not_for_that_of_a_deleted_task() {
+        let dir = tempfile::tempdir().unwrap();
+        let blob = LocalBlob::open(dir.path()).unwrap();
+        let record = test_record(1);
+        let kept = async || keep_end(blob.clone(), record.clone(), Durability::Cached).await;
+        assert!(kept().await.is_ok(), "its folder is gone, and its record will be refused");
+        let copy = format!("{}/record-1.json", record.work_dir);
+        blob.put(&format!("{copy}/in-its-way"), b"", Durability::Cached).unwrap();
+        assert!(matches!(kept().await, Err(StoreError::Unavailable(_))));
+        std::fs::remove_dir_all(blob.path(&copy).unwrap()).unwrap();
+        assert!(kept().await.is_ok());
+        assert_eq!(read(&blob, record.id).unwrap(), Some(record));
+    }
+
     #[test]
     fn a_copy_of_another_task_says_nothing_of_this_one() {
         let dir = tempfile::tempdir().unwrap();

@@ -259,3 +259,56 @@ impl Handler<SendDue> for Supervisor {
         self.send_due(ctx);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::NotifyOptions;
+    use crate::store::EmbeddedStore;
+    use crate::supervisor::records::restore;
+    use crate::task::{TaskStep, test_record};
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// While a message was on its way, its task was left alone, retried, or the message asked for again.
+    #[tokio::test]
+    async fn what_became_of_a_message_is_kept_whatever_became_of_its_task() {
+        for (step, is_asked_again, left) in
+            [(None, false, None), (Some(TaskStep::Retry), false, None), (None, true, Some(0))]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let outbox = Outbox {
+                store: Arc::new(EmbeddedStore::in_memory().unwrap()),
+                blob: LocalBlob::open(dir.path()).unwrap(),
+                clock: TaskClock::default(),
+                notifier: Notifier::new(NotifyOptions::default()),
+            };
+            let now = Timestamp::now();
+            let mut record = test_record(now.as_millis());
+            record.options.webhook_url = Some("https://example.org/".into());
+            record.take(TaskStep::Complete, now, HOUR).unwrap();
+            let mut webhook = record.webhook.clone().unwrap();
+            webhook.begin(now.after(UNHEARD));
+            record.webhook = Some(webhook.clone());
+            restore(outbox.store.as_ref(), &record).await.unwrap();
+
+            let mut next = TaskRecord { version: record.version + 1, ..record.clone() };
+            if let Some(step) = step {
+                next.take(step, now, HOUR).unwrap();
+            } else if is_asked_again {
+                next.webhook.as_mut().unwrap().again(now);
+            }
+            let (expected, operation) = (record.revision(), Uuid::now_v7());
+            let update = Update { expected, next, operation, lease: LeaseChange::Keep };
+            outbox.store.update(&update).await.unwrap();
+            webhook.delivered(now);
+            outbox.keep_outcome(record.clone(), webhook.clone()).await.unwrap();
+
+            let stored = outbox.store.get(record.id).await.unwrap();
+            let due = stored.message(&webhook.id).and_then(Webhook::due_at);
+            assert_eq!(due.is_some(), left.is_some(), "{step:?} {is_asked_again}: {stored:?}");
+            let attempts = stored.message(&webhook.id).map(|webhook| webhook.attempts);
+            assert_eq!(attempts, if step.is_some() { None } else { left.or(Some(1)) });
+        }
+    }
+}

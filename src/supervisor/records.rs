@@ -232,7 +232,27 @@ pub(super) async fn write_once(store: &dyn TaskStore, blob: LocalBlob, update: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::EmbeddedStore;
     use crate::task::test_record;
+
+    /// Its key was used again while its record was lost, for the same or for something else: the later task has it.
+    #[tokio::test]
+    async fn a_record_comes_back_without_a_key_that_leads_to_a_later_task() {
+        let keyed = |fingerprint: &str| TaskRecord {
+            fingerprint: Some(fingerprint.into()),
+            idempotency: Some("key".into()),
+            ..test_record(1)
+        };
+        for later in ["same", "other"] {
+            let store = EmbeddedStore::in_memory().unwrap();
+            let (lost, later) = (keyed("same"), keyed(later));
+            restore(&store, &later).await.unwrap();
+            restore(&store, &lost).await.unwrap();
+            assert_eq!(store.get(lost.id).await.unwrap(), TaskRecord { idempotency: None, ..lost.clone() });
+            assert_eq!(store.get(later.id).await.unwrap(), later);
+            assert!(matches!(restore(&store, &lost).await, Err(StoreError::Exists)));
+        }
+    }
 
     #[test]
     fn whose_a_task_is() {
