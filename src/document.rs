@@ -13,10 +13,12 @@
 //! | `facts`, `outline`, `info` | what is known of a page, and what the document says of it and of itself |
 //! | `shell` | documents whose pages only stand for something else |
 //! | `text` | glyphs → lines, tables → Markdown |
+//! | `attached` | files that are attached to it, by name |
 //! | `image`, `raster` | a page as a picture, and as one that is looked at here |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
 
 mod content;
+mod attached;
 mod facts;
 mod image;
 mod info;
@@ -34,6 +36,7 @@ mod text;
 
 pub use content::ContentHash;
 pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
+pub(crate) use attached::MOST_FILES as MOST_ATTACHED;
 pub use image::{ImageOptions, PageImage};
 pub use pdf::{DocumentLimits, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};

@@ -74,6 +74,7 @@ pub(super) fn content_hash(
     page: &Page<'_>,
     xref: &XRef,
     shell: Option<Shell>,
+    attached: &[String],
     shared: &mut SharedHashes,
 ) -> Result<ContentHash, Tangled> {
     let mut walk = Walk { xref, shared, path: Vec::new(), budget: MAX_OBJECTS };
@@ -90,6 +91,9 @@ pub(super) fn content_hash(
     if let Some(shell) = shell {
         // What the first page says of the document.
         hash.update([b'd', shell as u8]);
+    }
+    for name in attached {
+        bytes(&mut hash, b'f', name.as_bytes());
     }
     let content = page.page_stream().unwrap_or_default();
     bytes(&mut hash, b'c', content);

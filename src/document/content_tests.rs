@@ -44,7 +44,7 @@ fn stream(entries: &str, data: &str) -> String {
 fn hashes(file: Vec<u8>, order: &[usize]) -> Vec<ContentHash> {
     let pdf = Pdf::new(file).unwrap();
     let mut shared = SharedHashes::default();
-    order.iter().map(|at| content_hash(&pdf.pages()[*at], pdf.xref(), None, &mut shared).unwrap()).collect()
+    order.iter().map(|at| content_hash(&pdf.pages()[*at], pdf.xref(), None, &[], &mut shared).unwrap()).collect()
 }
 
 fn hash(page: &str, objects: &[&str]) -> ContentHash {
@@ -201,7 +201,7 @@ fn what_is_too_deep_is_refused() {
         let state = format!("{}0{}", "[".repeat(depth), "]".repeat(depth));
         let page = format!("/Contents 11 0 R/Resources<</ExtGState<</G {state}>>>>");
         let pdf = Pdf::new(file(&[&page], &[&content])).unwrap();
-        content_hash(&pdf.pages()[0], pdf.xref(), None, &mut SharedHashes::default())
+        content_hash(&pdf.pages()[0], pdf.xref(), None, &[], &mut SharedHashes::default())
     };
     assert!(nested(20).is_ok());
     assert_eq!(nested(MAX_DEPTH + 1), Err(Tangled));

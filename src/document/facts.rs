@@ -20,6 +20,9 @@ pub struct PageFacts {
     /// What it shows.
     #[serde(flatten)]
     pub shown: Shown,
+    /// The names of files that are attached to it, and on the first page of those that are attached to the document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<String>,
     /// What it shows, as a hash, in hexadecimal; absent when its parts are too tangled for one.
     pub content_hash: Option<String>,
 }
@@ -43,6 +46,13 @@ pub struct Shown {
     /// How many of them cannot be seen: they have no colour, or that of what they stand on, are covered, cut off, too small,
     /// or outside of the page.
     pub hidden_glyphs: u32,
+    /// How many of these do not stand on the page at all.
+    #[serde(default)]
+    pub outside_glyphs: u32,
+    /// How many glyphs were drawn again at their place, to look bold or to cast a shadow, and are read once; they do not
+    /// count as glyphs.
+    #[serde(default)]
+    pub repeated_glyphs: u32,
     /// How many of them have no known meaning.
     pub unmapped_glyphs: u32,
     /// How much of the page is covered by images, 0 to 1.

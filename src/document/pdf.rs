@@ -14,6 +14,7 @@ use hayro_syntax::object::dict::keys;
 use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
+use super::attached;
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::{PageFacts, Shell, Shown};
 use super::image::{self, ImageOptions, PageImage};
@@ -154,7 +155,7 @@ impl<'a> PdfReader<'a> {
         // Objects of the mended file may be others than those of the same number.
         let mut own = SharedHashes::default();
         let shared = if std::ptr::eq(pdf, &raw const self.open.pdf) { shared } else { &mut own };
-        content_hash(found, pdf.xref(), self.shell(page), shared).map_err(|Tangled| {
+        content_hash(found, pdf.xref(), self.shell(page), &self.attached(page, found), shared).map_err(|Tangled| {
             Failure::permanent(code::PAGE_DAMAGED, format!("the parts of page {page} are too many or too deep"))
         })
     }
@@ -180,6 +181,7 @@ impl<'a> PdfReader<'a> {
     fn shell(&self, page: u32) -> Option<Shell> {
         if page == 1 { self.open.shell() } else { None }
     }
+        layer.attached = self.attached(page, found);
 
     /// What is known of `page` (from 1). `shared` is that of this file.
     ///
@@ -193,6 +195,17 @@ impl<'a> PdfReader<'a> {
         let (width, height) = page.render_dimensions();
         Ok(PageFacts {
             page: number,
+    /// The names of the files that are attached to a page; the first one has those of the document.
+    fn attached(&self, number: u32, page: &Page<'_>) -> Vec<String> {
+        let mut names = if number == 1 { attached::to_document(&self.open.pdf) } else { Vec::new() };
+        for name in attached::to_page(page) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
             label: outline.label(number),
             titles: outline.titles(number),
             width,
@@ -216,6 +229,7 @@ impl<'a> PdfReader<'a> {
         let page = self.page(number)?;
         let shapes = self.shapes.get_or_init(RenderCache::new);
         image::image(page, shapes, &self.open.settings, options)
+            attached: self.attached(number, page),
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
     }
 

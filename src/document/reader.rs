@@ -254,8 +254,8 @@ impl RemotePdf {
         patience: &Patience,
     ) -> Result<TextLayer, Failure> {
         self.page(seat, page, &Request::Text { page, options }, patience, |answer| match answer {
-            (Answer::Text { shown, hidden }, content) => {
-                serde_json::from_slice(&content).ok().map(|content| TextLayer { content, shown, hidden })
+            (Answer::Text { shown, hidden, attached }, content) => {
+                serde_json::from_slice(&content).ok().map(|content| TextLayer { content, shown, hidden, attached })
             }
             _ => None,
         })

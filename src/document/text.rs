@@ -87,6 +87,8 @@ pub struct TextLayer {
     pub shown: Shown,
     /// What became of text that cannot be seen.
     pub hidden: Hidden,
+    /// The names of files that are attached to it; see [`PageFacts::attached`](super::PageFacts::attached).
+    pub attached: Vec<String>,
 }
 
 /// What became of the text of a page that cannot be seen.
@@ -145,7 +147,7 @@ pub(super) fn read<'a>(
         content.blocks.push(Block::new(margin, None));
     }
     content.size = Some([width, height]);
-    Ok(TextLayer { content, shown, hidden })
+    Ok(TextLayer { content, shown, hidden, attached: Vec::new() })
 }
 
 /// What one page shows, counted.

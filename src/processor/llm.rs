@@ -149,6 +149,8 @@ fn sent_tokens(sent: &Sent, calls: u32) -> u64 {
 /// A page of a shard on its way.
 struct Page {
     input: PageInput,
+    /// What is known of it whatever the model says.
+    about: Vec<Finding>,
     /// Its text layer, where that can be trusted.
     text: Option<String>,
 }
@@ -261,23 +263,24 @@ impl LlmProcessor {
                 let unread = kind == PageInputKind::Text
                     && text.is_empty()
                     && unread::shows_something(&mut reader, page, facts.shown.image_coverage)?;
-                Ok::<_, Failure>((sound, empty, text, image, unread))
+                let about = unread::of_document(&facts.shown, &facts.attached);
+                Ok::<_, Failure>((sound, empty, text, image, unread, about))
             };
             match look() {
-                Ok((sound, empty, text, image, unread)) => {
+                Ok((sound, empty, text, image, unread, about)) => {
                     let unseen = image.as_ref().is_none_or(|image| image.blank);
                     // Nothing to transcribe: no call, and no invented text. But a picture that is white although
                     // something should be on it proves nothing.
                     let nothing = if kind == PageInputKind::Text { text.is_empty() } else { unseen && empty };
                     if nothing {
-                        let findings = if unread { vec![Finding::no_text_layer()] } else { Vec::new() };
+                        let findings = about.into_iter().chain(unread.then(Finding::no_text_layer)).collect();
                         let output = PageOutput { findings, ..self.output(input, PageContent::default()) };
                         read.push(PageRead { page, result: Ok(output) });
                         continue;
                     }
                     let given = ((kind != PageInputKind::Image || unseen) && !text.is_empty()).then(|| text.clone());
                     let text = Some(text).filter(|_| sound);
-                    pages.push(Page { input: PageInput { page, text: given, image }, text });
+                    pages.push(Page { input: PageInput { page, text: given, image }, about, text });
                 }
                 Err(why) if why.retryable => return Err(why),
                 // No model will see it, but its text may be read all the same.
@@ -316,6 +319,8 @@ impl LlmProcessor {
         let numbers: Vec<u32> = inputs.iter().map(|page| page.page).collect();
         let is_plain = |page: &&PageInput| page.image.as_ref().is_some_and(|image| image.plain);
         let plain: Vec<u32> = inputs.iter().filter(is_plain).map(|page| page.page).collect();
+        let shows = |page: &&PageInput| page.image.as_ref().is_some_and(|image| !image.plain);
+        let shown: Vec<u32> = inputs.iter().filter(shows).map(|page| page.page).collect();
         // The request has its own copy of the pictures.
         drop(inputs);
         let (begun, calls_begun) = (Instant::now(), Cell::new(0));
@@ -369,7 +374,7 @@ impl LlmProcessor {
                             input,
                             turn,
                             markdown,
-                            &texts,
+                            (&texts, &shown),
                             PageOutput {
                                 model: Some(model.to_owned()),
                                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -465,7 +470,7 @@ impl LlmProcessor {
         input: &ShardInput<'_>,
         turn: Turn,
         markdown: Vec<(u32, String)>,
-        texts: &[Option<String>],
+        (texts, shown): (&[Option<String>], &[u32]),
         first: PageOutput,
     ) -> ShardOutcome {
         let faithful = self.prompt(input.options) == prompt::DEFAULT;
@@ -488,7 +493,9 @@ impl LlmProcessor {
                 unfaithful: strays,
                 route: None,
             });
-            let findings = if strays { vec![Finding::unfaithful()] } else { Vec::new() };
+            let denied = markdown.is_empty() && shown.contains(&page);
+            let findings =
+                strays.then(Finding::unfaithful).into_iter().chain(denied.then(Finding::said_empty)).collect();
             // Whoever has other fallbacks shall not be served with a page that strays.
             let recipe = if strays { BY_FALLBACK } else { output.recipe };
             let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
@@ -677,15 +684,22 @@ impl Processor for LlmProcessor {
         if *model == TEXT {
             return self.text_layer(input);
         }
-        let (pages, mut read) = match self.look(input) {
+        let (mut pages, mut read) = match self.look(input) {
             Ok(looked) => looked,
             Err(why) => return ShardOutcome::Failed(why),
         };
         if pages.is_empty() {
             return ShardOutcome::Done(read);
         }
+        let mut about: BTreeMap<u32, Vec<Finding>> =
+            pages.iter_mut().map(|page| (page.input.page, std::mem::take(&mut page.about))).collect();
         let mut outcome = self.call(input, model, turn, pages);
         if let ShardOutcome::Done(done) | ShardOutcome::Divided { done, .. } = &mut outcome {
+            for PageRead { page, result } in done.iter_mut() {
+                if let (Ok(output), Some(about)) = (result, about.remove(page)) {
+                    output.findings.extend(about);
+                }
+            }
             done.append(&mut read);
         }
         outcome

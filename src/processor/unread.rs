@@ -1,7 +1,7 @@
 //! What the text layer does not tell of a page.
 
 use crate::content::{Block, PageContent};
-use crate::document::{ImageOptions, PageReader, Shell, Shown, TextLayer};
+use crate::document::{ImageOptions, MOST_ATTACHED, PageReader, Shell, Shown, TextLayer};
 use crate::task::{Failure, Finding, FindingCode, OcrLayer};
 
 /// Why a page needs to be looked at.
@@ -85,7 +85,7 @@ pub(super) fn findings(
     layer: &TextLayer,
     ocr_layer: OcrLayer,
 ) -> Result<Vec<Finding>, Failure> {
-    let mut findings: Vec<Finding> = shell(&layer.shown).into_iter().collect();
+    let mut findings = of_document(&layer.shown, &layer.attached);
     if layer.content.is_empty() {
         let is_unread = shows_something(reader, page, layer.shown.image_coverage)?;
         findings.extend(is_unread.then(Finding::no_text_layer));
@@ -94,6 +94,27 @@ pub(super) fn findings(
     }
     findings.extend(hidden(layer, ocr_layer));
     Ok(findings)
+}
+
+/// What is known of a page because of its document, whoever reads it: what is attached, and what its pages stand for.
+pub(super) fn of_document(shown: &Shown, attached: &[String]) -> Vec<Finding> {
+    let files = || (shown.shell != Some(Shell::Portfolio)).then(|| files(attached)).flatten();
+    shell(shown).into_iter().chain(files()).collect()
+}
+
+/// So many files are named.
+const NAMED: usize = 5;
+
+fn files(attached: &[String]) -> Option<Finding> {
+    let named = attached.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if attached.len() > NAMED { ", …" } else { "" };
+    let detail = match attached.len() {
+        0 => return None,
+        1 => format!("1 file is attached and was not read: {named}"),
+        MOST_ATTACHED.. => format!("{MOST_ATTACHED} files or more are attached and were not read: {named}{more}"),
+        count => format!("{count} files are attached and were not read: {named}{more}"),
+    };
+    Some(Finding::fact(FindingCode::Attachments, detail))
 }
 
 fn shell(shown: &Shown) -> Option<Finding> {

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingCode {
-    /// The page shows something and has no text of its own, and nothing else was there to read it.
+    /// The page shows something and was not read: it has no text of its own, and nothing else was there to read it, or what
+    /// was there says that it is empty.
     NoTextLayer,
     /// Too many of its letters have no known meaning.
     UnreadableText,
@@ -21,7 +22,8 @@ pub enum FindingCode {
     TextUnsure,
     /// It has text that cannot be seen.
     HiddenText,
-    /// It is the cover of a portfolio: the documents are attached to the PDF, and were not read.
+    /// Files are attached to it or to the PDF, and were not read. A fact, but on the cover of a portfolio, whose documents
+    /// are these files.
     Attachments,
     /// It stands in for a form that viewers generate themselves (XFA), and was not read.
     XfaShell,
@@ -71,19 +73,34 @@ pub struct Finding {
     pub code: FindingCode,
     /// A sentence for people.
     pub detail: String,
+    /// Whether it is a fact alone, and makes no page doubtful although others of its code do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fact: bool,
 }
 
 impl Finding {
     /// A finding.
     #[must_use]
     pub fn new(code: FindingCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), fact: false }
+    }
+
+    /// A fact about a page.
+    #[must_use]
+    pub fn fact(code: FindingCode, detail: impl Into<String>) -> Self {
+        Self { fact: true, ..Self::new(code, detail) }
     }
 
     /// A page that was not read for want of something that can see it.
     #[must_use]
     pub fn no_text_layer() -> Self {
         Self::new(FindingCode::NoTextLayer, "no text layer; needs OCR or a model")
+    }
+
+    /// A page that shows something, of which a model says that it is empty.
+    #[must_use]
+    pub fn said_empty() -> Self {
+        Self::new(FindingCode::NoTextLayer, "the model says that it is empty, but it shows something")
     }
 
     /// An answer that was taken although it differs from its page.
@@ -99,10 +116,10 @@ impl Finding {
 pub struct FindingSet(u16);
 
 impl FindingSet {
-    /// Those of a page.
+    /// Those of a page, but for what is said as a fact alone.
     #[must_use]
     pub fn of(findings: &[Finding]) -> Self {
-        findings.iter().map(|finding| finding.code).collect()
+        findings.iter().filter(|finding| !finding.fact).map(|finding| finding.code).collect()
     }
 
     /// Whether it has this one.

@@ -284,8 +284,9 @@ impl PageView {
     pub fn absence(&self) -> Option<String> {
         match self.status {
             PageStatus::Done => {
-                let is_unread = self.findings.iter().any(|finding| finding.code == FindingCode::NoTextLayer);
-                is_unread.then(|| "not read: no text layer; needs OCR or a model".to_owned())
+                let unread = self.findings.iter().find(|finding| finding.code == FindingCode::NoTextLayer);
+                // What someone's own processor says must not be able to end a comment.
+                unread.map(|finding| format!("not read: {}", finding.detail.replace("--", "").replace('>', "")))
             }
             PageStatus::Failed => {
                 let code = self.error.as_ref().map_or("unknown", |failure| &failure.code);

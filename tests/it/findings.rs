@@ -170,3 +170,17 @@ async fn a_server_counts_doubtful_pages_and_finds_their_tasks() {
     let (code, _, err) = ask(&["submit", &pdf, "--processor", "text", "--pages", "7", "--wait", "--strict"]).await;
     assert!(code == 3 && err.contains("1 page doubtful (1 unread_picture); the result marks them"), "{err}");
 }
+
+#[tokio::test]
+async fn a_page_with_something_on_it_that_a_model_calls_empty_is_not_a_blank_one() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Text("[empty page]", "stop")));
+    let dir = tempfile::tempdir().unwrap();
+    let pdf = file(dir.path(), "mixed.pdf", pdf::unread("Denied"));
+    let models = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-input", "image"];
+    // Page 5 is white, page 7 has print on it.
+    let arguments = [&["convert", &pdf, "--processor", "llm", "--pages", "5,7"][..], &models].concat();
+    let (code, text, err) = said(run(dir.path(), &arguments).await);
+    let expected = "<!-- page 5 -->\n\n<!-- page 7 -->\n\n<!-- page 7: not read: the model says that it is empty, but it shows something -->\n";
+    assert_eq!((code, text.as_str()), (3, expected), "{err}");
+    assert!(err.contains("1 no_text_layer"), "{err}");
+}

@@ -114,7 +114,7 @@ fn text_that_cannot_be_seen_is_left_out_however_it_is_hidden() {
         assert_eq!(text, "Plain words that are seen by all", "{how}");
         assert_eq!(facts.shown.hidden_glyphs, 12, "{how}");
         let outside = how == "outside of the page";
-        assert_eq!((layer.hidden.dropped, layer.hidden.kept), (if outside { 0 } else { 11 }, 0), "{how}");
+        assert_eq!((layer.hidden.dropped, layer.hidden.kept), (11, 0), "{how}");
         let keep = TextOptions { hidden_text: HiddenText::Keep, ..TextOptions::default() };
         let (text, layer, _) = read(&pdf, keep);
         assert_eq!((text.contains("Hidden words"), layer.hidden.kept == 11), (!outside, !outside), "{how}");
@@ -279,4 +279,61 @@ async fn pages_are_paid_for_only_where_their_text_does_not_do() {
     assert_eq!((calls, &pages[0]["checks"]["route"]), (1, &Value::from("a scan with recognised text")));
     let (pages, calls) = auto(dir.path(), &scan(RECOGNISED, 1), &["--ocr-layer", "trust"]).await;
     assert_eq!((calls, pages[0]["findings"].as_array().unwrap().len()), (0, 0), "{pages}");
+}
+
+/// A page with a file pinned to it, in a document with one of its own.
+fn with_files(pdf: &mut lopdf::Document) {
+    let mut file = |name: &str| {
+        let stream = pdf.add_object(Stream::new(dictionary! { "Type" => "EmbeddedFile" }, b"<x/>".to_vec()));
+        let name = Object::string_literal(name);
+        pdf.add_object(dictionary! { "Type" => "Filespec", "F" => name, "EF" => dictionary! { "F" => stream } })
+    };
+    let (invoice, notes) = (file("factur-x.xml"), file("notes.txt"));
+    let elsewhere =
+        pdf.add_object(dictionary! { "Type" => "Filespec", "F" => Object::string_literal("elsewhere.pdf") });
+    let tree = dictionary! { "Names" => vec![Object::string_literal("a"), invoice.into()] };
+    let names = dictionary! { "EmbeddedFiles" => dictionary! { "Kids" => vec![Object::Dictionary(tree)] } };
+    pdf.catalog_mut().unwrap().set("Names", names);
+    pdf.catalog_mut().unwrap().set("AF", vec![invoice.into(), elsewhere.into()]);
+    let pin = dictionary! {
+        "Type" => "Annot", "Subtype" => "FileAttachment", "FS" => notes,
+        "Rect" => vec![9.into(), 9.into(), 20.into(), 20.into()],
+    };
+    let page = pdf.get_pages()[&1];
+    pdf.get_dictionary_mut(page).unwrap().set("Annots", vec![Object::Dictionary(pin)]);
+}
+
+#[tokio::test]
+async fn files_that_are_attached_are_a_fact_of_the_page_and_no_doubt() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("invoice.pdf");
+    std::fs::write(&path, document(SEEN, with_files)).unwrap();
+    let llm = FakeLlm::start(Script::default());
+    let model = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+    for processor in ["text", "llm"] {
+        let arguments = ["convert", "--processor", processor, "--strict", "--json", path.to_str().unwrap()];
+        let done = run(dir.path(), [&arguments[..], &model].concat()).await;
+        let pages: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let finding = pages[0]["findings"].as_array().unwrap().iter().find(|of| of["code"] == "attachments").unwrap();
+        assert_eq!(finding["detail"], "2 files are attached and were not read: factur-x.xml, notes.txt");
+        assert_eq!(finding["fact"], true);
+        assert!(processor == "llm" || done.status.success(), "{done:?}");
+    }
+    let facts = |pdf: &[u8]| read(pdf, TextOptions::default()).2;
+    let (with, without) = (facts(&document(SEEN, with_files)), facts(&page(SEEN)));
+    assert_eq!((with.attached, without.attached.len()), (vec!["factur-x.xml".into(), "notes.txt".into()], 0));
+    assert_ne!(with.content_hash, without.content_hash, "what is said of a page is in its key");
+}
+
+#[test]
+fn what_is_drawn_again_and_what_stands_off_the_page_is_counted() {
+    let bold = "BT /F1 12 Tf 72 700 Td (Bold words) Tj ET BT /F1 12 Tf 72.3 700 Td (Bold words) Tj ET";
+    let (text, _, facts) = read(&page(bold), TextOptions::default());
+    assert_eq!((text.as_str(), facts.shown.repeated_glyphs), ("Bold words", 9));
+    let slug = format!("{SEEN} BT /F1 8 Tf 72 900 Td (Printer 4711) Tj ET");
+    for hidden_text in [HiddenText::Drop, HiddenText::Keep] {
+        let (text, layer, facts) = read(&page(&slug), TextOptions { hidden_text, ..TextOptions::default() });
+        assert!(!text.contains("4711"), "{text}");
+        assert_eq!((layer.hidden.dropped, facts.shown.outside_glyphs), (11, 11));
+    }
 }

@@ -94,8 +94,8 @@ fn serve_pages(
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
                     Request::Text { page, options } => match reader.text(page, options) {
-                        Ok(TextLayer { content, shown, hidden }) => {
-                            (Answer::Text { shown, hidden }, serde_json::to_vec(&content)?)
+                        Ok(TextLayer { content, shown, hidden, attached }) => {
+                            (Answer::Text { shown, hidden, attached }, serde_json::to_vec(&content)?)
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },

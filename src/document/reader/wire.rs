@@ -59,7 +59,7 @@ pub(super) enum Answer {
     /// To [`Request::Image`]; the file is in the frame's bytes.
     Image { media_type: String, width: u32, height: u32, blank: bool, plain: bool },
     /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
-    Text { shown: Shown, hidden: Hidden },
+    Text { shown: Shown, hidden: Hidden, attached: Vec<String> },
     /// Instead of any other.
     Failed(Failure),
 }

@@ -86,6 +86,10 @@ pub(in super::super) struct Counts {
     pub(in super::super) glyphs: u32,
     pub(in super::super) unmapped: u32,
     pub(in super::super) hidden: u32,
+    /// Of the hidden ones, those that are letters and stand off the page.
+    pub(in super::super) outside: u32,
+    /// Drawn again at their place.
+    pub(in super::super) repeated: u32,
     /// The area of its images, square points; what lies over another counts twice.
     pub(in super::super) images: f64,
 }
@@ -98,6 +102,8 @@ impl Counts {
         Shown {
             glyphs: self.glyphs,
             hidden_glyphs: self.hidden,
+            outside_glyphs: self.outside,
+            repeated_glyphs: self.repeated,
             unmapped_glyphs: self.unmapped,
             image_coverage: coverage.min(1.0) as f32,
             ..Shown::default()
@@ -128,7 +134,7 @@ pub(super) struct Look {
 impl Collector {
     /// A collector of what is shown in `view`.
     pub(super) fn new(view: Rect) -> Self {
-        let counts = Counts { glyphs: 0, unmapped: 0, hidden: 0, images: 0.0 };
+        let counts = Counts::default();
         Self {
             view,
             lines: Vec::new(),
@@ -194,6 +200,9 @@ impl Collector {
             Some(actual) => Text::More(actual.text.take().unwrap_or_default()),
             None => text.cloned().unwrap_or(Text::One(REPLACEMENT)),
         };
+        if look.sight == Sight::Outside && !text.is_blank() {
+            self.counts.outside = self.counts.outside.saturating_add(1);
+        }
         if self.actual.is_none() && text.is_empty() || look.sight == Sight::Outside {
             return;
         }
@@ -209,6 +218,7 @@ impl Collector {
         let lines = if hidden { &mut self.hidden } else { &mut self.lines };
         let follows = lines.last().is_some_and(|line| line.is_followed_by(&piece));
         if !follows && self.actual.is_none() && is_drawn(lines, &piece, run.direction) {
+            self.counts.repeated = self.counts.repeated.saturating_add(u32::from(!piece.text.is_blank()));
             return;
         }
         match lines.last_mut() {

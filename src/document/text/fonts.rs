@@ -79,6 +79,8 @@ impl<'a> Fonts<'a> {
 /// So many of a font's first codes are looked at, and so many lead to nothing in a map that was made up.
 const FIRST_CODES: u32 = 64;
 const FEWEST_VOID: usize = 4;
+/// So many codes of a composite font are looked at for one with ink.
+const MOST_CODES: u32 = 4_096;
 
 /// 256 things that are learnt one by one.
 type Lazy<T> = Box<[OnceCell<T>]>;
@@ -114,6 +116,8 @@ pub(super) struct PageFont<'a> {
     /// The letters of its glyphs, once one has been asked for.
     letters: OnceCell<GlyphLetters>,
     void: OnceCell<bool>,
+    /// Whether its glyphs can be drawn: one of them has ink.
+    inked: OnceCell<bool>,
     /// Code → CID, CID → text, when a composite font has no `ToUnicode`.
     collection: Option<(Option<CMap>, CMap)>,
     /// What is known of codes of at most two bytes, which nearly all are, by their first byte and their second.
@@ -146,6 +150,7 @@ impl<'a> PageFont<'a> {
             numbered: if composite { HashMap::new() } else { letters::numbered(dict) },
             letters: OnceCell::new(),
             void: OnceCell::new(),
+            inked: OnceCell::new(),
             collection: if mute { collection(dict, settings) } else { None },
             known: empty(),
         };
@@ -203,6 +208,17 @@ impl<'a> PageFont<'a> {
         self.composite && self.embedded && *self.void.get_or_init(is_void)
     }
 
+    /// Whether a glyph of an embedded font has no ink; not when none of its glyphs has, as then it is the font that cannot be
+    /// read.
+    fn is_blank(&self, glyph: &FontGlyph<'_>) -> bool {
+        let has_ink = |glyph: &FontGlyph<'_>| matches!(glyph, FontGlyph::Outline(of) if !of.outline().is_empty());
+        let is_inked = || {
+            let codes = if self.composite { MOST_CODES } else { 256 };
+            (0..codes).any(|code| has_ink(&self.font.glyph(self.font.map_code(code), code)))
+        };
+        self.embedded && !self.drawn && !has_ink(glyph) && *self.inked.get_or_init(is_inked)
+    }
+
     /// Does something with what is known of a code.
     pub(super) fn glyph<T>(&self, code: u32, with: impl FnOnce(&Known) -> T) -> T {
         let (first, second) = ((code >> 8) as usize, (code & 0xff) as usize);
@@ -235,6 +251,8 @@ impl<'a> PageFont<'a> {
                 known => known.map(Text::One),
             },
         };
+        // What no map knows and nobody can see, such as the blank of a font that names its glyphs as it likes.
+        let text = text.or_else(|| self.is_blank(&glyph).then_some(Text::One(' ')));
         let advance = self.font.code_advance(code);
         Known { text, advance: if self.horizontal { advance.x } else { advance.y } }
     }

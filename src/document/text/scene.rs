@@ -109,13 +109,15 @@ impl<'l> Scene<'l> {
             (HiddenText::Drop, OcrLayer::Reread) => false,
         };
         let letters = self.collector.drop_drawn_again();
+        // What stands off the page is never taken in.
+        let outside = self.collector.counts.outside;
         if takes {
             let hidden = std::mem::take(&mut self.collector.hidden);
             self.collector.lines.extend(hidden);
-            Hidden { dropped: 0, kept: letters, recognised: scan }
+            Hidden { dropped: outside, kept: letters, recognised: scan }
         } else {
             self.collector.hidden.clear();
-            Hidden { dropped: letters, kept: 0, recognised: scan }
+            Hidden { dropped: letters.saturating_add(outside), kept: 0, recognised: scan }
         }
     }
 }
