@@ -1,4 +1,4 @@
-//! The PDF as input: opening it, what its pages show, say and look like, and parts of it as PDFs.
+//! The PDF or picture as input: opening it, what its pages show, say and look like, and parts of it as PDFs.
 //!
 //! One parser (hayro) owns page numbers, counts, text and pictures. lopdf writes page-range PDFs, and opens what is locked
 //! in a way that the other one does not know. Nothing outside this module touches either.
@@ -8,23 +8,25 @@
 //! | `source` | [`Document`] and [`PageReader`], wherever a PDF is read |
 //! | `reader` | the processes in which it is read, and the limits that they have |
 //! | `pdf` | a PDF opened in this process |
+//! | `picture` | pictures as documents: each frame as a PDF of one page |
 //! | `lost`, `repair` | pages that should be there; what is mended in a damaged file |
 //! | `content` | what a page shows, as a hash |
 //! | `facts`, `outline`, `info` | what is known of a page, and what the document says of it and of itself |
 //! | `shell` | documents whose pages only stand for something else |
-//! | `text` | glyphs → lines, tables → Markdown |
 //! | `attached` | files that are attached to it, by name |
+//! | `text` | glyphs → lines, tables → Markdown |
 //! | `image`, `raster` | a page as a picture, and as one that is looked at here |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
 
-mod content;
 mod attached;
+mod content;
 mod facts;
 mod image;
 mod info;
 mod lost;
 mod outline;
 mod pdf;
+mod picture;
 mod plan;
 mod raster;
 mod reader;
@@ -34,12 +36,13 @@ mod source;
 mod split;
 mod text;
 
+pub(crate) use attached::MOST_FILES as MOST_ATTACHED;
 pub use content::ContentHash;
 pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
-pub(crate) use attached::MOST_FILES as MOST_ATTACHED;
 pub use image::{ImageOptions, PageImage};
-pub use pdf::{DocumentLimits, looks_like_pdf};
+pub use pdf::{DocumentLimits, is_document_ending, looks_like_document, looks_like_pdf};
 pub(crate) use pdf::{not_a_pdf, too_large};
+pub use picture::MOST_PIXELS;
 pub use plan::{Shard, plan};
 pub use reader::{ReaderLimits, Readers, read_for_owner};
 pub use source::{Document, PageReader};

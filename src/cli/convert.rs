@@ -27,16 +27,16 @@ use super::{advice, exit};
 
 #[derive(Args)]
 pub struct Convert {
-    /// The PDFs, or folders with PDFs
+    /// PDFs or pictures (PNG, JPEG, TIFF, WebP), or folders with such files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write the result here instead of to stdout
     #[arg(short, long, value_name = "OUT", conflicts_with = "out_dir")]
     output: Option<PathBuf>,
-    /// Write one result for each PDF into this folder, under the PDF's name; of those in a folder, under their names there
+    /// Write one result for each file into this folder, under the file's name; of those in a folder, under their names there
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
-    /// Also convert PDFs of a folder whose results are there and newer
+    /// Also convert files of a folder whose results are there and newer
     #[arg(long)]
     again: bool,
     /// End with exit code 3 also when pages are there and doubtful
@@ -80,7 +80,7 @@ fn plan(command: &Convert, config: &Config) -> anyhow::Result<(Vec<Input>, Outpu
     let mut files = inputs(&command.files, config.supervisor.limits.max_bytes)?;
     let target = match Target::named(command.output.as_deref(), command.out_dir.as_deref(), &mut files)? {
         Some(target) => target,
-        None if files.iter().any(|file| file.found) => bail!("a folder of PDFs needs --out-dir DIR"),
+        None if files.iter().any(|file| file.found) => bail!("a folder needs --out-dir DIR"),
         None => Target::Stdout,
     };
     let form = Form::of(&command.format, command.output.as_deref());

@@ -19,7 +19,7 @@ use super::{advice, exit, line};
 
 #[derive(Args)]
 pub struct EstimateFiles {
-    /// The PDFs
+    /// PDFs or pictures (PNG, JPEG, TIFF, WebP)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// One JSON object a file and line

@@ -1,4 +1,4 @@
-//! The PDFs of a command: files as they are named, those below folders, and standard input.
+//! The PDFs and pictures of a command: files as they are named, those below folders, and standard input.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use bindery::document::is_document_ending;
 use tempfile::TempDir;
 
 /// A PDF, and where its result goes below the folder for results.
@@ -49,10 +50,10 @@ impl Input {
     }
 }
 
-/// Files as they are named, and of folders all PDFs below them, sorted; the names of folders are kept for the results.
+/// Files as they are named, and of folders all PDFs and pictures below them, sorted; the names of folders are kept for the results.
 ///
 /// # Errors
-/// When a folder or standard input cannot be read, or a folder holds no PDF.
+/// When a folder or standard input cannot be read, or a folder holds neither.
 pub fn inputs(named: &[PathBuf], limit: u64) -> anyhow::Result<Vec<Input>> {
     if named.iter().filter(|path| *path == Path::new("-")).count() > 1 {
         bail!("standard input can be read only once");
@@ -63,7 +64,7 @@ pub fn inputs(named: &[PathBuf], limit: u64) -> anyhow::Result<Vec<Input>> {
             let before = inputs.len();
             below(path, path, &mut inputs)?;
             if inputs.len() == before {
-                bail!("{}: there is no PDF in this folder", path.display());
+                bail!("{}: there is no PDF and no picture in this folder", path.display());
             }
         } else {
             inputs.push(Input::named(path, limit)?);
@@ -100,16 +101,32 @@ fn below(root: &Path, folder: &Path, inputs: &mut Vec<Input>) -> anyhow::Result<
     let mut paths: Vec<PathBuf> =
         entries.with_context(|| format!("{}", folder.display()))?.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
+    let mut same: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    paths
+        .iter()
+        .filter(|path| has_ending(path))
+        .for_each(|path| *same.entry(path.with_extension("")).or_default() += 1);
     for path in paths {
         // A link to a folder may lead in circles.
         if path.is_dir() && !path.is_symlink() {
             below(root, &path, inputs)?;
-        } else if path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf")) {
+        } else if path.is_file() && has_ending(&path) {
             let place = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            // Beside a document of the same name a picture keeps its ending: it may be a preview of that.
+            let is_alone = is_pdf(&path) || same.get(&path.with_extension("")).is_none_or(|count| *count == 1);
+            let place = if is_alone { place } else { path.strip_prefix(root).unwrap_or(&path).into() };
             inputs.push(Input { path, place, found: true, spooled: None });
         }
     }
     Ok(())
+}
+
+fn is_pdf(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("pdf"))
+}
+
+fn has_ending(path: &Path) -> bool {
+    path.extension().and_then(|ending| ending.to_str()).is_some_and(is_document_ending)
 }
 
 /// Files that may be equal: those of one size. Equal files are one task, which is needed until the last of them has its

@@ -17,7 +17,7 @@ use super::secret;
 
 #[derive(Args)]
 pub struct Inspect {
-    /// The PDF
+    /// The PDF or picture
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]

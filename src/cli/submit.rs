@@ -25,7 +25,7 @@ const AT_ONCE: usize = 4;
 
 #[derive(Args)]
 pub struct Submit {
-    /// The PDFs, or folders with PDFs
+    /// PDFs or pictures (PNG, JPEG, TIFF, WebP), or folders with such files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Wait until they are done, and write the results to stdout, or where -o or --out-dir say

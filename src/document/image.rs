@@ -8,7 +8,7 @@ use hayro_syntax::page::Page;
 use jpeg_encoder::{ColorType as JpegColor, Encoder as JpegEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::raster::Raster;
+use super::raster::{Raster, WHITISH};
 
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,6 @@ pub struct PageImage {
 const JPEG_QUALITY: u8 = 85;
 /// Channels this near to each other are gray: rounding makes such differences.
 const GRAY: u8 = 4;
-/// Not to be told from white.
-const WHITISH: u8 = 250;
 /// Of the bytes of a pixel, the channel that the eye goes by.
 const GREEN: usize = 1;
 /// A page on which so many of 100 pixels are neither nearly white nor nearly black, in so many colours, has a photograph:

@@ -21,6 +21,7 @@ use super::image::{self, ImageOptions, PageImage};
 use super::info;
 use super::lost::PageList;
 use super::outline::Outline;
+use super::picture::{Picture, PictureKind};
 use super::raster::Raster;
 use super::text::{self, Fonts, Layers, TextLayer, TextOptions, TooMuch};
 use super::{repair, shell};
@@ -53,7 +54,7 @@ impl DocumentLimits {
         }
         let mut head = Vec::with_capacity(HEADER_WINDOW);
         (&file).take(HEADER_WINDOW as u64).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
-        if looks_like_pdf(&head) { Ok(file) } else { Err(not_a_pdf()) }
+        if looks_like_document(&head) { Ok(file) } else { Err(not_a_pdf()) }
     }
 
     /// # Errors
@@ -71,9 +72,11 @@ impl DocumentLimits {
     }
 }
 
-/// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
+/// A PDF, or a file of pictures, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
 pub(super) struct OpenPdf {
     pdf: Pdf,
+    /// Where its pages come from, when the file is no PDF.
+    picture: Option<Picture>,
     pages: PageList,
     settings: InterpreterSettings,
     /// What of it can be mended, made when a page cannot be read.
@@ -88,13 +91,18 @@ impl OpenPdf {
     /// Opens `file`, which must not be changed while this lives.
     ///
     /// # Errors
-    /// `pdf_encrypted`, `pdf_damaged`; `storage_failed` when the file cannot be mapped.
+    /// `pdf_encrypted`, `pdf_damaged`, `pdf_too_large`; `storage_failed` when the file cannot be mapped.
     pub(super) fn open(file: &File, password: Option<&str>) -> Result<Self, Failure> {
         // SAFETY: a mapping is undefined behaviour when the file is truncated or changed under it. Sources are private
         // copies in the blob store, written once and only ever unlinked, which leaves a mapping valid.
         #[allow(unsafe_code, reason = "mapping keeps a 400 MB scan out of memory")]
         let map = unsafe { memmap2::Mmap::map(file) }.map_err(|error| unreadable(&error))?;
         let map = Arc::new(map);
+        if let Some(kind) = PictureKind::of(&map) {
+            let picture = Picture::open(kind, map)?;
+            let pdf = Pdf::new(picture.skeleton()).map_err(|error| refusal(error, false))?;
+            return Ok(Self::of(pdf, Some(picture)));
+        }
         let opened = Pdf::new_with_password(Arc::clone(&map), password.unwrap_or_default());
         let pdf = match (opened, password) {
             (Ok(pdf), _) => pdf,
@@ -104,9 +112,13 @@ impl OpenPdf {
             }
             (Err(error), _) => return Err(refusal(error, false)),
         };
+        Ok(Self::of(pdf, None))
+    }
+
+    fn of(pdf: Pdf, picture: Option<Picture>) -> Self {
         let (pages, settings) = (PageList::of(&pdf), InterpreterSettings::default());
         let (mended, outline, layers, shell) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Self { pdf, pages, settings, mended, outline, layers, shell })
+        Self { pdf, picture, pages, settings, mended, outline, layers, shell }
     }
 
     /// How many pages it has, those included that are lost.
@@ -169,6 +181,7 @@ impl<'a> PdfReader<'a> {
         let read = text::read(found, &self.fonts, &self.layers(pdf), options, &self.look(found));
         let mut layer = read.map_err(|TooMuch| endless(page))?;
         layer.shown.shell = self.shell(page);
+        layer.attached = self.attached(page, found);
         Ok(layer)
     }
 
@@ -181,7 +194,17 @@ impl<'a> PdfReader<'a> {
     fn shell(&self, page: u32) -> Option<Shell> {
         if page == 1 { self.open.shell() } else { None }
     }
-        layer.attached = self.attached(page, found);
+
+    /// The names of the files that are attached to a page; the first one has those of the document.
+    fn attached(&self, number: u32, page: &Page<'_>) -> Vec<String> {
+        let mut names = if number == 1 { attached::to_document(&self.open.pdf) } else { Vec::new() };
+        for name in attached::to_page(page) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
 
     /// What is known of `page` (from 1). `shared` is that of this file.
     ///
@@ -195,17 +218,6 @@ impl<'a> PdfReader<'a> {
         let (width, height) = page.render_dimensions();
         Ok(PageFacts {
             page: number,
-    /// The names of the files that are attached to a page; the first one has those of the document.
-    fn attached(&self, number: u32, page: &Page<'_>) -> Vec<String> {
-        let mut names = if number == 1 { attached::to_document(&self.open.pdf) } else { Vec::new() };
-        for name in attached::to_page(page) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-
             label: outline.label(number),
             titles: outline.titles(number),
             width,
@@ -217,6 +229,7 @@ impl<'a> PdfReader<'a> {
                 Rotation::FlippedHorizontal => 270,
             },
             shown,
+            attached: self.attached(number, page),
             content_hash: self.content_hash(number, shared).ok().map(|hash| hex(&hash)),
         })
     }
@@ -227,9 +240,30 @@ impl<'a> PdfReader<'a> {
     /// `page_damaged` when there is no such page, or it has no area.
     pub(super) fn image(&self, number: u32, options: &ImageOptions) -> Result<PageImage, Failure> {
         let page = self.page(number)?;
+        if let Some(picture) = &self.open.picture {
+            return self.picture(picture, number, page, options);
+        }
         let shapes = self.shapes.get_or_init(RenderCache::new);
         image::image(page, shapes, &self.open.settings, options)
-            attached: self.attached(number, page),
+            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
+    }
+
+    /// A page of a file of pictures: the file itself where that will do, and never coarser than it is where there is room.
+    fn picture(
+        &self,
+        picture: &Picture,
+        number: u32,
+        page: &'a Page<'a>,
+        options: &ImageOptions,
+    ) -> Result<PageImage, Failure> {
+        let shapes = self.shapes.get_or_init(RenderCache::new);
+        if let Some(as_it_is) = picture.as_it_is(number, options) {
+            let raster = image::raster(page, shapes, &self.open.settings);
+            let (blank, plain) = raster.map_or((false, false), |raster| (raster.is_white(), raster.is_plain()));
+            return Ok(PageImage { blank, plain: plain || blank, ..as_it_is });
+        }
+        let options = ImageOptions { dpi: options.dpi.max(picture.dpi(number)), ..*options };
+        image::image(page, shapes, &self.open.settings, &options)
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
     }
 
@@ -257,6 +291,9 @@ impl<'a> PdfReader<'a> {
     }
 
     fn found(&self, number: u32) -> Result<(&'a Page<'a>, &'a Pdf), Failure> {
+        if let Some(picture) = &self.open.picture {
+            return picture.page(number);
+        }
         self.open.page(number).ok_or_else(|| {
             let message = match (number as usize).checked_sub(1) {
                 Some(at) if at < self.open.page_count() => {
@@ -317,8 +354,22 @@ pub fn looks_like_pdf(head: &[u8]) -> bool {
         || window.windows(4).enumerate().any(|(at, bytes)| bytes == b" obj" && begins_object(at))
 }
 
+/// Whether a file that begins with `head` (its first 1,024 bytes, or all of it) can be a document: a PDF, or a picture in
+/// PNG, JPEG, TIFF or WebP.
+#[must_use]
+pub fn looks_like_document(head: &[u8]) -> bool {
+    PictureKind::of(head).is_some() || looks_like_pdf(head)
+}
+
+/// Whether the names of documents end so, after the last point.
+#[must_use]
+pub fn is_document_ending(ending: &str) -> bool {
+    ["pdf", "png", "jpg", "jpeg", "tif", "tiff", "webp"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
 pub(crate) fn not_a_pdf() -> Failure {
-    Failure::permanent(code::NOT_A_PDF, "the file is not a PDF: it does not begin like one")
+    let message = "the file is not a PDF, nor a picture in PNG, JPEG, TIFF or WebP: it does not begin like one";
+    Failure::permanent(code::NOT_A_PDF, message)
 }
 
 pub(crate) fn too_large(limit: u64) -> Failure {

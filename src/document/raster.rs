@@ -30,6 +30,8 @@ const DETAIL: u8 = 40;
 const LETTERED: usize = 5;
 /// A page is plain when not more than one of so many tiles shows something, and one of so many shows ink: specks do.
 const PLAIN: (usize, usize) = (100, 400);
+/// Not to be told from white.
+pub(super) const WHITISH: u8 = 250;
 /// Ink differs at least so much from paper.
 const INKED: u8 = 100;
 
@@ -115,6 +117,11 @@ impl Raster {
         let (width, height) = (self.width as f64 / self.scale, self.height as f64 / self.scale);
         let detail = self.detail(&[Rect::new(0.0, 0.0, width, height)], &[]);
         detail.anything * PLAIN.0 <= detail.tiles && detail.inked * PLAIN.1 <= detail.tiles
+    }
+
+    /// Whether there is nothing to see.
+    pub(super) fn is_white(&self) -> bool {
+        self.luma.iter().all(|luma| *luma >= WHITISH)
     }
 
     /// The brightness of most of an area, 0 to 1; `None` of one without a pixel.

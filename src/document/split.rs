@@ -9,6 +9,7 @@ use std::path::Path;
 
 use lopdf::{Dictionary, LoadOptions, Object, ObjectId, StringFormat};
 
+use super::picture::PictureKind;
 use super::{Document, repair};
 use crate::task::{Failure, code};
 
@@ -22,7 +23,7 @@ impl Splitter {
     /// Parses the file at `path`. `document` is the same file as the reading parser sees it; it owns the page numbers.
     ///
     /// # Errors
-    /// `pdf_encrypted` or `pdf_damaged` when the file cannot be parsed for writing, or when the two parsers disagree
+    /// `not_a_pdf` for a picture; `pdf_encrypted` or `pdf_damaged` when the file cannot be parsed for writing, or when the two parsers disagree
     /// about how many pages there are, so that page N could be another page.
     pub fn open(path: &Path, password: Option<&str>, document: &Document) -> Result<Self, Failure> {
         let damaged =
@@ -31,6 +32,10 @@ impl Splitter {
         let file = std::fs::read(path).map_err(|error| {
             Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
         })?;
+        if PictureKind::of(&file).is_some() {
+            let message = "a picture has no parts that would be PDFs: convert it as it is";
+            return Err(Failure::permanent(code::NOT_A_PDF, message));
+        }
         let file = repair::mended(&file).unwrap_or(file);
         let source = lopdf::Document::load_mem_with_options(&file, options).map_err(|_| damaged())?;
         if source.is_encrypted() {

@@ -71,12 +71,12 @@ pub(super) struct SubmitOptions {
     file_name: Option<String>,
 }
 
-/// A form with a PDF.
+/// A form with a document.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, not read")]
 pub(super) struct SubmitForm {
-    /// The PDF.
-    #[schema(value_type = String, format = Binary, content_media_type = "application/pdf")]
+    /// A PDF, or a picture in PNG, JPEG, TIFF or WebP.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
     #[schema(inline)]
     #[serde(flatten)]

@@ -19,6 +19,7 @@ use super::caller::OwnTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
+use crate::document::is_document_ending;
 use crate::output::PagesWriter;
 use crate::supervisor::{Handle, PageWindow, RequestError, ResultFile, not_readable};
 use crate::task::{PageView, ResultFormat, TaskId, TaskRecord, code};
@@ -295,7 +296,7 @@ fn page_counts(record: &TaskRecord) -> HeaderValue {
 /// whoever knows that, and before it with `_` in place of what does not fit, because headers are ASCII.
 fn disposition(record: &TaskRecord, format: ResultFormat) -> ContentDisposition {
     let name = record.file_name.as_deref().unwrap_or("result.pdf");
-    let stem = name.strip_suffix(".pdf").or_else(|| name.strip_suffix(".PDF")).unwrap_or(name);
+    let stem = without_ending(name);
     let name = format!("{stem}.{}", format.ending());
     let plain: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
     let is_whole = plain == name;
@@ -311,3 +312,11 @@ fn disposition(record: &TaskRecord, format: ResultFormat) -> ContentDisposition 
 fn unreadable(id: TaskId, error: &std::io::Error) -> ApiError {
     ApiError::from(not_readable(error)).of_task(id)
 }
+/// The name of a document without the ending of its kind.
+fn without_ending(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if is_document_ending(ending) => stem,
+        _ => name,
+    }
+}
+

@@ -1,4 +1,4 @@
-//! `POST /v1/tasks`: a PDF as it comes over the wire goes to disk, never into memory.
+//! `POST /v1/tasks`: a PDF or picture as it comes over the wire goes to disk, never into memory.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,11 +18,13 @@ use super::openapi::{SubmitForm, SubmitOptions};
 use super::pace::unstalled;
 use super::view::TaskView;
 use crate::blob::{Staged, Staging};
-use crate::document::{looks_like_pdf, not_a_pdf, too_large};
+use crate::document::{looks_like_document, not_a_pdf, too_large};
 use crate::pool::Estimate;
 use crate::supervisor::{Handle, RequestError, SubmitTask, UploadSlot};
 use crate::task::TaskOptions;
 
+/// The media types of documents.
+const DOCUMENT_TYPES: [&str; 5] = ["application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"];
 /// Bytes collected before they are written: a thread is asked once for so many.
 const WRITE_SIZE: usize = 512 * 1024;
 /// The longest file name that is kept.
@@ -30,24 +32,26 @@ const MAX_FILE_NAME: usize = 255;
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
 
-/// Submits a PDF
+/// Submits a PDF or a picture
 ///
-/// As a form with the file and options, or as the bytes of a PDF with options in the query. The same PDF with the same
+/// As a form with the file and options, or as the bytes of a file with options in the query: a PDF, or a picture in PNG, JPEG,
+/// TIFF (a page for each of its frames) or WebP. The same file with the same
 /// options that is being worked on or was completed is the same task, unless `reuse` is `false`.
 #[utoipa::path(
     post,
     path = "/v1/tasks",
     tag = "tasks",
     params(SubmitOptions, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
-    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"))),
+    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
     responses(
         (status = 200, description = "An equal task was there", body = TaskView),
         (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
         (status = 400, description = "The upload broke off or cannot be read"),
         (status = 408, description = "The upload stood still for too long, or was too slow"),
         (status = 409, description = "The idempotency key was used for something else"),
-        (status = 413, description = "The PDF is too large"),
-        (status = 415, description = "Neither a form nor a PDF"),
+        (status = 413, description = "The file is too large"),
+        (status = 415, description = "Neither a form nor a document"),
         (status = 429, description = "The caller has as much as it may have"),
     )
 )]
@@ -77,13 +81,14 @@ pub(super) async fn submit(
     path = "/v1/estimate",
     tag = "tasks",
     params(SubmitOptions),
-    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"))),
+    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
+        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
     responses(
         (status = 200, description = "Pages, calls, tokens and money, in all and by route", body = Estimate),
         (status = 400, description = "The upload broke off or cannot be read"),
         (status = 408, description = "The upload stood still for too long, or was too slow"),
-        (status = 413, description = "The PDF is too large"),
-        (status = 415, description = "Neither a form nor a PDF"),
+        (status = 413, description = "The file is too large"),
+        (status = 415, description = "Neither a form nor a document"),
         (status = 429, description = "The caller has as much as it may have"),
     )
 )]
@@ -139,10 +144,12 @@ async fn take_in(
     let content_type = content_type(request);
     let source = match content_type.as_str() {
         "multipart/form-data" => read_form(intake, Multipart::new(request.headers(), body), &mut form).await?,
-        "application/pdf" | "application/octet-stream" | "" => receive(intake, body).await?,
+        "application/octet-stream" | "" => receive(intake, body).await?,
+        known if DOCUMENT_TYPES.contains(&known) => receive(intake, body).await?,
         other => {
+            let known = DOCUMENT_TYPES.join(", ");
             let detail =
-                format!("cannot take {other:?}: send multipart/form-data with a field file, or application/pdf");
+                format!("cannot take {other:?}: send multipart/form-data with a field file, or one of {known}");
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
     };
@@ -213,7 +220,7 @@ async fn read_form(intake: Intake<'_>, mut multipart: Multipart, form: &mut Form
         form.file_name = form.file_name.take().or(file_name);
         source = Some(receive(intake, field).await?);
     }
-    source.ok_or_else(|| bad_form("the form has no field file with the PDF"))
+    source.ok_or_else(|| bad_form("the form has no field file with the document"))
 }
 
 async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
@@ -246,8 +253,8 @@ async fn receive<E: std::fmt::Display>(
         }
         handle.grow_upload(slot, total).await?;
         buffer.extend_from_slice(&chunk);
-        if begins && total >= 1024 && !looks_like_pdf(&buffer) {
-            // No need to take in the rest of what is no PDF.
+        if begins && total >= 1024 && !looks_like_document(&buffer) {
+            // No need to take in the rest of what is no document.
             return Err(ApiError::rejected(&not_a_pdf()));
         }
         if buffer.len() >= WRITE_SIZE {

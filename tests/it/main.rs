@@ -38,6 +38,7 @@ mod nodes;
 mod output;
 mod page;
 mod page_inputs;
+mod pictures;
 mod purge;
 mod recovery;
 mod redis;

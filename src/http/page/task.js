@@ -274,7 +274,7 @@ export class Task {
     const response = await ask("GET", `/v1/tasks/${this.id}/result?partial=true`, { headers: { accept } });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await response.blob());
-    link.download = `${name.replace(/\.pdf$/i, "")}.${kind === "json" ? "json" : "md"}`;
+    link.download = `${name.replace(/\.(pdf|png|jpe?g|tiff?|webp)$/i, "")}.${kind === "json" ? "json" : "md"}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
