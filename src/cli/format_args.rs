@@ -26,11 +26,16 @@ pub struct FormatArgs {
 impl FormatArgs {
     /// The format of a result that goes to `file`, if it goes to one.
     pub fn of(&self, file: Option<&Path>) -> ResultFormat {
+        self.said(file).unwrap_or_default()
+    }
+
+    /// The same, where the command says one.
+    pub fn said(&self, file: Option<&Path>) -> Option<ResultFormat> {
         let by_ending = || ResultFormat::of_ending(file?.extension()?.to_str()?);
         match self.format {
-            _ if self.json => ResultFormat::Json,
-            Some(format) => format,
-            None => by_ending().or(self.usual_format).unwrap_or_default(),
+            _ if self.json => Some(ResultFormat::Json),
+            Some(format) => Some(format),
+            None => by_ending().or(self.usual_format),
         }
     }
 }

@@ -144,6 +144,9 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
         ("reuse", &command.reuse),
     ];
     let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    // What asks for the result later has it in the same form. Without --wait, --json is how the task itself is shown.
+    let format = command.format.said(command.output.as_deref()).filter(|_| progress.is_some() || !command.format.json);
+    let own = own.chain(format.map(|format| ("format", format.as_str())));
     let options: Vec<_> = command.task.given().chain(own).collect();
     let task = client.upload_when_there_is_room("/v1/tasks", &file.path, &options).await?;
     let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bindery::task::ResultFormat;
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
@@ -240,8 +241,9 @@ fn row(task: &Value, first: bool) -> io::Result<()> {
 pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
     block(async {
         let client = Client::new(&command.server)?;
-        let (format, tokens) = (command.format.of(command.output.as_deref()), command.format.chunk_tokens);
-        let query = format!("partial={}&format={}&chunk_tokens={tokens}", command.partial, format.as_str());
+        // Where nothing is said, the task's own format.
+        let format = command.format.said(command.output.as_deref()).map_or("", ResultFormat::as_str);
+        let query = format!("partial={}&format={format}&chunk_tokens={}", command.partial, command.format.chunk_tokens);
         let answer = client.get(&format!("{}/result?{query}", path(&command.id)?), "*/*").await?;
         match &command.output {
             Some(file) if file != Path::new("-") => {

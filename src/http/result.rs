@@ -38,7 +38,8 @@ pub(super) struct ResultQuery {
     /// Also when it is not complete: what is there so far.
     #[serde(default)]
     partial: bool,
-    /// `markdown`, `json`, `html`, `text` or `chunks`; what `Accept` says when absent.
+    /// `markdown`, `json`, `html`, `text` or `chunks`; what `Accept` says when absent, else the task's own `format`, else
+    /// Markdown.
     format: Option<String>,
     /// About how many tokens a chunk has at most.
     #[param(minimum = 32, maximum = 32_768)]
@@ -98,7 +99,12 @@ pub(super) async fn result(
     query: web::Query<ResultQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
-    let format = query.format(&request)?;
+    let format = match query.format(&request)? {
+        Some(format) => format,
+        None => {
+            handle.get(id).await.map_err(|error| ApiError::from(error).of_task(id))?.options.format.unwrap_or_default()
+        }
+    };
     let which = if format == ResultFormat::Markdown { ResultFile::Markdown } else { ResultFile::Json };
     match handle.stored_result(id, which, query.partial).await {
         Ok((record, path)) if format == ResultFormat::Markdown => {
@@ -159,15 +165,15 @@ pub(super) async fn pages(
 const PAGES_HEADER: header::HeaderName = header::HeaderName::from_static("bindery-pages");
 
 impl ResultQuery {
-    /// The format that is asked for.
-    fn format(&self, request: &HttpRequest) -> Result<ResultFormat, ApiError> {
+    /// The format that is asked for; `None` where any will do.
+    fn format(&self, request: &HttpRequest) -> Result<Option<ResultFormat>, ApiError> {
         let bad = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, detail);
         let sizes = ResultFormat::CHUNK_SIZES;
         if self.chunk_tokens.is_some_and(|tokens| !sizes.contains(&tokens)) {
             return Err(bad(format!("chunk_tokens must be a number from {} to {}", sizes.start(), sizes.end())));
         }
         match self.format.as_deref().filter(|name| !name.is_empty()) {
-            Some(name) => name.parse().map_err(|why| bad(format!("format: {why}"))),
+            Some(name) => name.parse().map(Some).map_err(|why| bad(format!("format: {why}"))),
             None => Ok(accepted(request)),
         }
     }
@@ -281,10 +287,10 @@ fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView
 }
 
 /// The first format that the caller accepts and that is known.
-fn accepted(request: &HttpRequest) -> ResultFormat {
+fn accepted(request: &HttpRequest) -> Option<ResultFormat> {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default());
-    types.find_map(ResultFormat::of_media_type).unwrap_or_default()
+    types.find_map(ResultFormat::of_media_type)
 }
 
 fn page_counts(record: &TaskRecord) -> HeaderValue {
@@ -308,10 +314,6 @@ fn disposition(record: &TaskRecord, format: ResultFormat) -> ContentDisposition 
     ContentDisposition { disposition: DispositionType::Inline, parameters }
 }
 
-/// It was whole a moment ago.
-fn unreadable(id: TaskId, error: &std::io::Error) -> ApiError {
-    ApiError::from(not_readable(error)).of_task(id)
-}
 /// The name of a document without the ending of its kind.
 fn without_ending(name: &str) -> &str {
     match name.rsplit_once('.') {
@@ -320,3 +322,7 @@ fn without_ending(name: &str) -> &str {
     }
 }
 
+/// It was whole a moment ago.
+fn unreadable(id: TaskId, error: &std::io::Error) -> ApiError {
+    ApiError::from(not_readable(error)).of_task(id)
+}

@@ -213,6 +213,7 @@ fn body(record: &TaskRecord, notice: &EndNotice, public_url: Option<&str>) -> St
             "error": notice.error,
             "cost": notice.cost.map(Cost::amount),
             "metadata": record.options.metadata,
+            "format": record.options.format.unwrap_or_default(),
             "links": { "self": this, "result": format!("{this}/result") },
         },
     })

@@ -338,6 +338,7 @@ mod tests {
             ("tables", "html"),
             ("seams", "1"),
             ("front_matter", "1"),
+            ("format", "json"),
             ("ttl", "60"),
         ] {
             assert_ne!(with(&[other]), plain, "{other:?}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cost, HiddenText, OcrLayer, PageInputKind, PageSelection, TableForm};
+use super::{Cost, HiddenText, OcrLayer, PageInputKind, PageSelection, ResultFormat, TableForm};
 
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub struct TaskOptions {
     pub hidden_text: Option<HiddenText>,
     /// What becomes of text that another program has recognised on a scan; see [`OcrLayer::Auto`] when absent.
     pub ocr_layer: Option<OcrLayer>,
+    /// The form in which the result is had where whoever asks for it names none; Markdown when absent.
+    pub format: Option<ResultFormat>,
     /// Who is told when the task has ended, by a POST.
     pub webhook_url: Option<String>,
     /// What that message is signed with; the server's secret when absent. Kept with the record, never shown.
@@ -103,7 +105,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "pages",
         "password",
         "processor",
@@ -124,6 +126,7 @@ impl TaskOptions {
         "front_matter",
         "hidden_text",
         "ocr_layer",
+        "format",
         "webhook_url",
         "webhook_secret",
         "metadata",
@@ -180,6 +183,7 @@ impl TaskOptions {
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
             "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(refuse)?),
             "ocr_layer" => self.ocr_layer = Some(value.trim().parse().map_err(refuse)?),
+            "format" => self.format = Some(value.trim().parse().map_err(refuse)?),
             "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
@@ -238,6 +242,7 @@ impl fmt::Debug for TaskOptions {
             .field("front_matter", &self.front_matter)
             .field("hidden_text", &self.hidden_text)
             .field("ocr_layer", &self.ocr_layer)
+            .field("format", &self.format)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
             .field("has_webhook", &self.webhook_url.is_some())
@@ -368,6 +373,7 @@ mod tests {
             ("front_matter", "true"),
             ("hidden_text", "keep"),
             ("ocr_layer", "reread"),
+            ("format", "html"),
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
             ("metadata", "{\"a\":1}"),
@@ -420,6 +426,7 @@ mod tests {
             ("front_matter", "toml"),
             ("hidden_text", "yes"),
             ("ocr_layer", "true"),
+            ("format", "docx"),
             ("page_separator", "a\nb"),
         ] {
             let error = TaskOptions::default().set(name, value).unwrap_err();

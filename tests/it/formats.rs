@@ -171,3 +171,31 @@ async fn the_command_writes_what_the_ending_or_the_option_asks_for() {
     assert!(done.status.success(), "{done:?}");
     assert_eq!(read("b.out"), read("a.jsonl"));
 }
+
+#[tokio::test]
+async fn the_format_of_a_submit_is_that_of_its_result_where_none_is_asked_for() {
+    let server = Server::start(&[]).await;
+    let id = server.accepted(book("Chosen", 1), "processor=text&format=html").await;
+    server.finished(&id).await;
+    for (query, accept, expected) in [
+        ("", "*/*", "text/html; charset=utf-8"),
+        ("", "application/json", "application/json"),
+        ("?format=markdown", "*/*", "text/markdown; charset=utf-8"),
+        ("?format=", "*/*", "text/html; charset=utf-8"),
+    ] {
+        assert_eq!(result(&server, &id, query, accept).await.1, expected, "{query} {accept}");
+    }
+    let refused = server.submit(book("Chosen", 1), "format=docx").await;
+    assert_eq!((refused.0, &refused.1["code"]), (422, &"bad_option".into()), "{}", refused.1);
+
+    let dir = tempfile::tempdir().unwrap();
+    let pdf = dir.path().join("in.pdf");
+    std::fs::write(&pdf, book("Chosen by the command", 1)).unwrap();
+    let url = server.request("GET", "").build().unwrap().url().to_string();
+    let arguments = ["submit", pdf.to_str().unwrap(), "--server", &url, "--format", "text"];
+    let done = run(dir.path(), arguments).await;
+    let id = String::from_utf8(done.stdout).unwrap().trim().to_owned();
+    server.finished(&id).await;
+    let shown = run(dir.path(), ["result", &id, "--server", &url]).await;
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "Chosen by the command page 1\n", "{shown:?}");
+}
