@@ -9,6 +9,8 @@ pub(super) enum Symbols {
     Greek,
     /// Signs of mathematics, as in the fonts Mathematical Pi.
     Signs,
+    /// The pictures of Wingdings, with which word processors write boxes, arrows and signs of lists.
+    Wingdings,
     /// Pictures.
     Pictures,
 }
@@ -20,6 +22,8 @@ impl Symbols {
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         if has(&["mathematicalpi", "mathpi"]) {
             Self::Signs
+        } else if has(&["wingdings"]) && !name.contains(['2', '3']) {
+            Self::Wingdings
         } else if has(&["dings", "icon", "awesome", "glyphicon", "marlett", "sign"]) {
             Self::Pictures
         } else if has(&["symbol"]) {
@@ -51,8 +55,30 @@ pub(super) fn sign(code: u32) -> Option<char> {
     })
 }
 
+/// The signs of Wingdings in rows, each with the code of its first one (Unicode L2/12-368).
+const WINGDINGS: [(u32, &str); 13] = [
+    (0x28, "☎✆✉"),
+    (0x45, "☜☞☝☟"),
+    (0x4a, "☺😐☹"),
+    (0x6c, "●❍■□"),
+    (0x71, "❑❒⬧⧫◆❖⬥"),
+    (0x80, "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿"),
+    (0x9e, "·•▪○"),
+    (0xa7, "▪☐"),
+    (0xaa, "✦★✶✴✹✵"),
+    (0xd8, "➢"),
+    (0xdf, "←→↑↓↖↗↙↘"),
+    (0xe8, "➔"),
+    (0xfb, "✗✓☒☑"),
+];
+
 /// What a sign of private use stands for in a font; `None` when that cannot be known.
 pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
+    if symbols == Symbols::Wingdings {
+        let code = u32::from(sign).checked_sub(0xf000)?;
+        let row = WINGDINGS.iter().rev().find(|(first, _)| *first <= code)?;
+        return row.1.chars().nth((code - row.0) as usize);
+    }
     let code = u32::from(sign).checked_sub(0xf000).filter(|code| (0x20..0x7f).contains(code))?;
     let ascii = char::from_u32(code)?;
     let of = |letters: &str, first: char| letters.chars().nth((code - u32::from(first)) as usize);
@@ -63,7 +89,7 @@ pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
         Symbols::Greek if ascii.is_ascii_digit() || matches!(ascii, ' ' | '+' | '=' | '<' | '>' | '.' | ',') => {
             Some(ascii)
         }
-        Symbols::Greek | Symbols::Signs | Symbols::Pictures => None,
+        Symbols::Greek | Symbols::Signs | Symbols::Wingdings | Symbols::Pictures => None,
     }
 }
 
@@ -80,6 +106,12 @@ mod tests {
             ('\u{f032}', "Symbol", Some('2')),
             ('\u{f040}', "Symbol", None),
             ('\u{f041}', "Wingdings", None),
+            ('\u{f0a8}', "ABCDEF+Wingdings-Regular", Some('☐')),
+            ('\u{f0fe}', "Wingdings", Some('☑')),
+            ('\u{f08b}', "Wingdings", Some('⓿')),
+            ('\u{f0e3}', "Wingdings", Some('↖')),
+            ('\u{f0ff}', "Wingdings", None),
+            ('\u{f0a8}', "Wingdings2", None),
             ('\u{f0b7}', "Calibri", None),
             ('\u{e041}', "Calibri", None),
         ] {
