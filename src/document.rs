@@ -15,18 +15,20 @@
 //! | `shell` | documents whose pages only stand for something else |
 //! | `attached` | files that are attached to it, by name |
 //! | `text` | glyphs → lines, tables → Markdown |
-//! | `image`, `raster` | a page as a picture, and as one that is looked at here |
+//! | `image`, `glance`, `raster` | a page as a picture; its pictures small and in grays; what these show |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
 
 mod attached;
 mod content;
 mod facts;
+mod glance;
 mod image;
 mod info;
 mod lost;
 mod outline;
 mod pdf;
 mod picture;
+
 mod plan;
 mod raster;
 mod reader;

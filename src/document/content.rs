@@ -374,11 +374,14 @@ fn number(hash: &mut Sha256, value: f64) {
 fn names_in(content: &[u8]) -> HashSet<Vec<u8>> {
     let mut names = HashSet::new();
     let mut rest = content;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'/') {
+    while let Some(at) = memchr::memchr(b'/', rest) {
         rest = &rest[at + 1..];
         let end = rest.iter().position(|byte| is_delimiter(*byte)).unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);
-        names.insert(unescaped(name));
+        // Most come again and again.
+        if name.contains(&b'#') || !names.contains(name) {
+            names.insert(unescaped(name));
+        }
         rest = after;
     }
     names

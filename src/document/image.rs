@@ -1,14 +1,17 @@
 //! Pages as pictures, for models that look at them.
 
+use std::cell::OnceCell;
+
 use hayro::vello_cpu::Pixmap;
 use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
-use hayro_interpret::InterpreterSettings;
+use hayro_interpret::{InterpreterCache, InterpreterSettings};
 use hayro_syntax::page::Page;
 use jpeg_encoder::{ColorType as JpegColor, Encoder as JpegEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::raster::{Raster, WHITISH};
+use super::glance;
+use super::raster::{Raster, WHITISH, gray};
 
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,31 +107,58 @@ pub(super) fn image<'a>(
 /// How many pixels an inch, and how many at most along the longer side, a picture has that is looked at here.
 const LOOK: (f32, f32) = (96.0, 1_600.0);
 
-/// The page in grays. `None` when it has no area.
-pub(super) fn raster<'a>(
-    page: &'a Page<'a>,
-    cache: &RenderCache<'a>,
-    settings: &InterpreterSettings,
-) -> Option<Raster> {
-    let (width, height) = page.render_dimensions();
-    let longer = width.max(height);
-    if !(longer.is_finite() && width > 0.0 && height > 0.0) {
-        return None;
+/// What of a page is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// All of it.
+    Whole,
+    /// Its pictures, and the areas that cover them: that takes much less time.
+    Pictures,
+}
+
+/// What draws pages that are looked at here.
+#[derive(Default)]
+pub(super) struct Eye<'a> {
+    whole: OnceCell<RenderCache<'a>>,
+    pictures: OnceCell<InterpreterCache<'a>>,
+}
+
+impl<'a> Eye<'a> {
+    /// What pictures for others are made with.
+    pub(super) fn renderer(&self) -> &RenderCache<'a> {
+        self.whole.get_or_init(RenderCache::new)
     }
-    let scale = (LOOK.0 / 72.0).min(LOOK.1 / longer);
-    let (x_scale, y_scale) = (scale.max(1.01 / width), scale.max(1.01 / height));
-    let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
-    let pixmap = render(page, cache, settings, &RenderSettings::default(), &pixels);
-    Some(Raster::new(pixmap.width().into(), f64::from(scale), luma(&pixmap)))
+
+    /// The page in grays. `None` when it has no area.
+    pub(super) fn look(&self, page: &'a Page<'a>, settings: &InterpreterSettings, look: Look) -> Option<Raster> {
+        let (width, height) = page.render_dimensions();
+        let longer = width.max(height);
+        if !(longer.is_finite() && width > 0.0 && height > 0.0) {
+            return None;
+        }
+        let scale = (LOOK.0 / 72.0).min(LOOK.1 / longer);
+        let (x_scale, y_scale) = (scale.max(1.01 / width), scale.max(1.01 / height));
+        if look == Look::Pictures {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limited by LOOK")]
+            let size = ((width * x_scale) as u16, (height * y_scale) as u16);
+            let cache = self.pictures.get_or_init(InterpreterCache::new);
+            return Some(glance::raster(page, cache, settings, size, scale.into()));
+        }
+        let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
+        let pixmap = render(page, self.renderer(), settings, &RenderSettings::default(), &pixels);
+        Some(Raster::new(pixmap.width().into(), f64::from(scale), luma(&pixmap)))
+    }
 }
 
 /// How bright each pixel is.
 fn luma(pixmap: &Pixmap) -> Vec<u8> {
-    let luma = |pixel: &[u8]| {
-        let [red, green, blue] = [0, 1, 2].map(|at| u32::from(pixel[at]));
-        u8::try_from((red * 77 + green * 151 + blue * 28) >> 8).unwrap_or(u8::MAX)
-    };
-    pixmap.data_as_u8_slice().chunks_exact(4).map(luma).collect()
+    pixmap
+        .data_as_u8_slice()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|[red, green, blue, _]| gray([*red, *green, *blue]))
+        .collect()
 }
 
 /// The smallest of the usual encodings that keeps what one can see: PNG for drawings and text, JPEG for photographs and
@@ -151,7 +181,7 @@ fn encode(pixmap: &Pixmap) -> Option<PageImage> {
 fn png(rgba: &[u8], width: u16, height: u16) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut png = png::Encoder::new(&mut bytes, width.into(), height.into());
-    let pixels = if let Some(levels) = gray(rgba, width.into()) {
+    let pixels = if let Some(levels) = levels(rgba, width.into()) {
         png.set_color(png::ColorType::Grayscale);
         png.set_depth(png::BitDepth::Four);
         levels
@@ -197,7 +227,7 @@ fn level(value: u8) -> u8 {
 }
 
 /// The levels of a page without colour, two a byte; each row begins with a byte of its own. `None` when it has colour.
-fn gray(rgba: &[u8], width: usize) -> Option<Vec<u8>> {
+fn levels(rgba: &[u8], width: usize) -> Option<Vec<u8>> {
     let row_bytes = width.div_ceil(2);
     let mut packed = vec![u8::MAX; rgba.len() / 4 / width * row_bytes];
     for (row, packed) in rgba.chunks_exact(width * 4).zip(packed.chunks_exact_mut(row_bytes)) {
@@ -268,8 +298,8 @@ mod tests {
     fn gray_rows_begin_with_a_byte_of_their_own() {
         let row = |values: &[u8]| values.iter().flat_map(|value| [*value, *value, *value, 255]).collect::<Vec<u8>>();
         let rows = [row(&[0, 255, 17]), row(&[255; 3]), row(&[34, 0, 255])].concat();
-        assert_eq!(gray(&rows, 3).unwrap(), [0x0f, 0x10, 0xff, 0xff, 0x20, 0xf0]);
-        assert_eq!(gray(&[row(&[0; 20]), vec![9, 0, 0, 255]].concat(), 21), None);
+        assert_eq!(levels(&rows, 3).unwrap(), [0x0f, 0x10, 0xff, 0xff, 0x20, 0xf0]);
+        assert_eq!(levels(&[row(&[0; 20]), vec![9, 0, 0, 255]].concat(), 21), None);
     }
 
     #[test]

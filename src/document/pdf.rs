@@ -1,14 +1,12 @@
 //! A PDF opened in this process: the only place that calls hayro.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use hayro::RenderCache;
 use hayro_interpret::InterpreterSettings;
 use hayro_syntax::object::dict::keys;
 use hayro_syntax::page::{Page, Rotation};
@@ -17,7 +15,7 @@ use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use super::attached;
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::{PageFacts, Shell, Shown};
-use super::image::{self, ImageOptions, PageImage};
+use super::image::{self, Eye, ImageOptions, Look, PageImage};
 use super::info;
 use super::lost::PageList;
 use super::outline::Outline;
@@ -146,7 +144,7 @@ impl OpenPdf {
 
     /// A reader for some of its pages: what they share, such as fonts, is parsed once a reader.
     pub(super) fn reader(&self) -> PdfReader<'_> {
-        PdfReader { open: self, fonts: Fonts::new(&self.settings), shapes: OnceCell::new() }
+        PdfReader { open: self, fonts: Fonts::new(&self.settings), eye: Eye::default() }
     }
 }
 
@@ -154,7 +152,7 @@ impl OpenPdf {
 pub(super) struct PdfReader<'a> {
     open: &'a OpenPdf,
     fonts: Fonts<'a>,
-    shapes: OnceCell<RenderCache<'a>>,
+    eye: Eye<'a>,
 }
 
 impl<'a> PdfReader<'a> {
@@ -186,8 +184,8 @@ impl<'a> PdfReader<'a> {
     }
 
     /// Makes a small picture of a page, where one is needed.
-    fn look(&self, page: &'a Page<'a>) -> impl Fn() -> Option<Raster> {
-        move || image::raster(page, self.shapes.get_or_init(RenderCache::new), &self.open.settings)
+    fn look(&self, page: &'a Page<'a>) -> impl Fn(Look) -> Option<Raster> {
+        move |look| self.eye.look(page, &self.open.settings, look)
     }
 
     /// What the document is besides its pages; the first one says it.
@@ -243,8 +241,7 @@ impl<'a> PdfReader<'a> {
         if let Some(picture) = &self.open.picture {
             return self.picture(picture, number, page, options);
         }
-        let shapes = self.shapes.get_or_init(RenderCache::new);
-        image::image(page, shapes, &self.open.settings, options)
+        image::image(page, self.eye.renderer(), &self.open.settings, options)
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
     }
 
@@ -256,14 +253,13 @@ impl<'a> PdfReader<'a> {
         page: &'a Page<'a>,
         options: &ImageOptions,
     ) -> Result<PageImage, Failure> {
-        let shapes = self.shapes.get_or_init(RenderCache::new);
         if let Some(as_it_is) = picture.as_it_is(number, options) {
-            let raster = image::raster(page, shapes, &self.open.settings);
+            let raster = self.eye.look(page, &self.open.settings, Look::Pictures);
             let (blank, plain) = raster.map_or((false, false), |raster| (raster.is_white(), raster.is_plain()));
             return Ok(PageImage { blank, plain: plain || blank, ..as_it_is });
         }
         let options = ImageOptions { dpi: options.dpi.max(picture.dpi(number)), ..*options };
-        image::image(page, shapes, &self.open.settings, &options)
+        image::image(page, self.eye.renderer(), &self.open.settings, &options)
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
     }
 

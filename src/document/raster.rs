@@ -13,6 +13,12 @@ pub(super) struct Raster {
     luma: Vec<u8>,
 }
 
+/// How bright a colour is.
+pub(super) fn gray([red, green, blue]: [u8; 3]) -> u8 {
+    let bright = u32::from(red) * 77 + u32::from(green) * 151 + u32::from(blue) * 28;
+    u8::try_from(bright >> 8).unwrap_or(u8::MAX)
+}
+
 /// A tile is looked at as a whole, pixels.
 const TILE: usize = 12;
 /// How much lighter the ground of letters is than these, or darker.

@@ -74,6 +74,7 @@ pub(super) use self::layers::Layers;
 use self::scene::Scene;
 use self::usual::Usual;
 use super::facts::Shown;
+use super::image::Look;
 use super::raster::Raster;
 use crate::content::{Block, BlockKind, Edge, Inline, PageContent};
 use crate::task::{HiddenText, OcrLayer, TaskOptions};
@@ -118,16 +119,16 @@ impl From<&TaskOptions> for TextOptions {
 }
 
 /// Makes a small picture of the page at hand.
-type Look<'l> = &'l dyn Fn() -> Option<Raster>;
+type Eye<'l> = &'l dyn Fn(Look) -> Option<Raster>;
 
 pub(super) fn read<'a>(
     page: &Page<'a>,
     fonts: &Fonts<'a>,
     layers: &Layers,
     options: TextOptions,
-    look: Look<'_>,
+    eye: Eye<'_>,
 ) -> Result<TextLayer, TooMuch> {
-    let mut scene = Scene::of(page, fonts, layers, look)?;
+    let mut scene = Scene::of(page, fonts, layers, eye)?;
     let shown = scene.shown();
     let hidden = scene.choose(&shown, options);
     let (mut lines, rules) = scene.collector.finish();
@@ -151,8 +152,8 @@ pub(super) fn read<'a>(
 }
 
 /// What one page shows, counted.
-pub(super) fn shown<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, look: Look<'_>) -> Result<Shown, TooMuch> {
-    let scene = Scene::of(page, fonts, layers, look)?;
+pub(super) fn shown<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, eye: Eye<'_>) -> Result<Shown, TooMuch> {
+    let scene = Scene::of(page, fonts, layers, eye)?;
     let mut shown = scene.shown();
     shown.recognised_is_sound = shown.is_recognised() && scene.recognised_is_sound();
     Ok(shown)

@@ -1,7 +1,8 @@
 //! One reader process, seen by its owner: started, asked, and killed when it does not answer.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -19,6 +20,8 @@ pub(super) struct Reader {
     process: Child,
     stream: UnixStream,
     last_words: Option<ChildStderr>,
+    /// How long a read of the socket waits.
+    glance: Cell<Duration>,
     /// The document that it has open.
     pub(super) open: Option<u64>,
 }
@@ -61,6 +64,8 @@ pub(super) enum Death {
 
 /// How soon it is noticed that nobody wants an answer any more.
 pub(super) const GLANCE: Duration = Duration::from_millis(100);
+/// How much of an answer is read at once, bytes: all of most.
+const AHEAD: usize = 16 << 10;
 /// How long a process that has hung up may take to end.
 const DYING_TIME: Duration = Duration::from_secs(2);
 /// How long a process may take to start.
@@ -83,7 +88,7 @@ impl Reader {
             .stderr(Stdio::piped())
             .spawn()?;
         let last_words = process.stderr.take();
-        let reader = Self { process, stream, last_words, open: None };
+        let reader = Self { process, stream, last_words, glance: Cell::default(), open: None };
         match reader.receive(Instant::now() + START_TIME, &Patience::default()) {
             Ok((Answer::Ready { unconfined }, _)) => Ok((reader, unconfined)),
             Ok(_) => Err(io::Error::other("the program is not a reader of this version")),
@@ -116,23 +121,10 @@ impl Reader {
 
     fn receive(&self, until: Instant, patience: &Patience) -> io::Result<Frame> {
         let until = patience.deadline.map_or(until, |deadline| until.min(deadline));
-        wire::receive(|mut buffer| {
-            while !buffer.is_empty() {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() || patience.is_over() {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                self.stream.set_read_timeout(Some(left.min(GLANCE)))?;
-                match (&self.stream).read(buffer) {
-                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Ok(got) => buffer = &mut buffer[got..],
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(())
-        })
+        let mut answer = BufReader::with_capacity(AHEAD, Waited { reader: self, until, patience });
+        let frame = wire::receive(|buffer| answer.read_exact(buffer))?;
+        // One question has one answer.
+        if answer.buffer().is_empty() { Ok(frame) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
     /// Makes sure that the process is dead, and says what of.
@@ -169,6 +161,34 @@ impl Reader {
         let signal = status.as_ref().and_then(ExitStatusExt::signal).filter(|_| by_itself);
         let outside = FROM_OUTSIDE.iter().find(|(number, _)| Some(*number) == signal);
         outside.map_or(Death::Crash, |(_, name)| Death::Killed(name))
+    }
+}
+
+/// What a process says, waited for.
+struct Waited<'a> {
+    reader: &'a Reader,
+    until: Instant,
+    patience: &'a Patience,
+}
+
+impl Read for Waited<'_> {
+    /// # Errors
+    /// `TimedOut` when the time is over or nobody wants the answer.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.patience.is_over() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let glance = left.min(GLANCE);
+            if self.reader.glance.replace(glance) != glance {
+                self.reader.stream.set_read_timeout(Some(glance))?;
+            }
+            match (&self.reader.stream).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use super::line::{Line, Word};
 
 /// A gap of more than this much of the size parts cells; where letters are as wide as each other, spaces are wide, too.
 const CELL_GAP: [f64; 2] = [0.5, 0.9];
+/// A value has no more letters, as those of a unit.
+const MOST_LETTERS: usize = 3;
 /// Where words are parted by spaces, and cells are not.
 pub(super) const UNSPACED_GAP: f64 = 0.2;
 
@@ -36,6 +38,14 @@ impl Row<'_> {
     /// What a cell says.
     pub(super) fn text(&self, cell: &Span) -> String {
         text_of(&self.words[cell.words.clone()])
+    }
+
+    /// Whether a cell is a value.
+    pub(super) fn has_value(&self, cell: &Span) -> bool {
+        // As most cells of words, which need not be put together for that.
+        let letters = |word: &&Word| word.text.bytes().filter(u8::is_ascii_alphabetic).count();
+        let is_word = self.words[cell.words.clone()].iter().any(|word| letters(word) > MOST_LETTERS);
+        !is_word && is_value(&self.text(cell))
     }
 
     pub(super) fn start(&self) -> f64 {
@@ -135,7 +145,7 @@ pub(super) fn is_value(text: &str) -> bool {
     let rest = bare
         .chars()
         .all(|c| c.is_ascii_digit() || c.is_alphabetic() || " .,:;/%‰$€£¥()[]+-–—−±<>≤≥=×·'’\u{a0}°#".contains(c));
-    digits > 0 && rest && letters <= 3 && letters <= digits.max(1) && bare.split(' ').count() <= 4
+    digits > 0 && rest && letters <= MOST_LETTERS && letters <= digits.max(1) && bare.split(' ').count() <= 4
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use super::fonts::Fonts;
 use super::interpret::{self, TooMuch};
 use super::layers::Layers;
 use super::open_line::OpenLine;
-use super::{Hidden, Look, TextOptions, recognised, trust};
+use super::{Eye, Hidden, TextOptions, recognised, trust};
 use crate::document::facts::Shown;
+use crate::document::image::Look;
 use crate::document::raster::Raster;
 use crate::task::{HiddenText, OcrLayer};
 
@@ -29,25 +30,33 @@ const BELOW_WORDS: usize = 7;
 pub(super) struct Scene<'l> {
     pub(super) collector: Collector,
     size: (f32, f32),
-    look: Look<'l>,
-    /// The picture, once it was made; it may not be there.
-    raster: OnceCell<Option<Raster>>,
+    eye: Eye<'l>,
+    /// The page as it looks, once that was made; it may not be there.
+    whole: OnceCell<Option<Raster>>,
+    /// The same of its pictures.
+    pictures: OnceCell<Option<Raster>>,
 }
 
 impl<'l> Scene<'l> {
-    pub(super) fn of<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, look: Look<'l>) -> Result<Self, TooMuch> {
+    pub(super) fn of<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, eye: Eye<'l>) -> Result<Self, TooMuch> {
         let size = page.render_dimensions();
         let mut collector = Collector::new(Rect::new(0.0, 0.0, f64::from(size.0), f64::from(size.1)));
         let upright = page.initial_transform(true).to_kurbo();
         interpret::collect(page, upright, fonts, layers, &mut collector)?;
         collector.set_hidden_apart();
-        let mut scene = Self { collector, size, look, raster: OnceCell::new() };
+        let mut scene = Self { collector, size, eye, whole: OnceCell::new(), pictures: OnceCell::new() };
         scene.set_pale_apart();
         Ok(scene)
     }
 
-    fn raster(&self) -> Option<&Raster> {
-        self.raster.get_or_init(self.look).as_ref()
+    fn whole(&self) -> Option<&Raster> {
+        self.whole.get_or_init(|| (self.eye)(Look::Whole)).as_ref()
+    }
+
+    /// What its pictures show; the whole page where that was made before.
+    fn pictures(&self) -> Option<&Raster> {
+        let whole = self.whole.get().and_then(Option::as_ref);
+        whole.or_else(|| self.pictures.get_or_init(|| (self.eye)(Look::Pictures)).as_ref())
     }
 
     /// Light letters on a picture are hidden where that is light, too.
@@ -56,7 +65,7 @@ impl<'l> Scene<'l> {
         if pale.is_empty() {
             return;
         }
-        let Some(raster) = self.raster() else { return };
+        let Some(raster) = self.whole() else { return };
         let on_light = |area: Rect| raster.ground(area).is_some_and(|ground| ground > LIGHT);
         let light = pale.iter().filter(|(_, area)| on_light(*area)).count();
         if light * 10 >= pale.len() * MOST_PALE {
@@ -76,7 +85,7 @@ impl<'l> Scene<'l> {
         };
         if shown.may_be_pictured() && !shown.is_recognised() {
             let text: Vec<Rect> = collector.lines.iter().map(OpenLine::area).collect();
-            if let Some(raster) = self.raster() {
+            if let Some(raster) = self.pictures() {
                 let detail = raster.detail(&collector.pictures, &text);
                 shown.pictured_letters = Some(detail.letter_count(raster));
                 shown.picture_detail = Some(detail.share());
@@ -92,7 +101,7 @@ impl<'l> Scene<'l> {
             return false;
         }
         let pictures = &self.collector.pictures;
-        let Some(raster) = self.raster() else { return false };
+        let Some(raster) = self.pictures() else { return false };
         let areas: Vec<Rect> = words.iter().map(|word| word.area).collect();
         let on_ink = areas.iter().filter(|area| raster.has_ink(**area)).count();
         let all = raster.detail(pictures, &[]);

@@ -4,7 +4,7 @@ use super::assemble::{Placed, TableLine, assemble};
 use super::collect::Rule;
 use super::columns::{self, Column};
 use super::guard;
-use super::rows::{Row, Span, is_value};
+use super::rows::{Row, Span};
 use super::table::{Table, sensible};
 
 /// What else than its columns speaks for a table.
@@ -167,7 +167,7 @@ impl Seen {
 
 /// How many of a row's cells are values.
 fn values(row: &Row<'_>) -> usize {
-    row.cells.iter().filter(|cell| is_value(&row.text(cell))).count()
+    row.cells.iter().filter(|cell| row.has_value(cell)).count()
 }
 
 /// Whether the last, single cell of some rows goes on with a cell above it.
@@ -177,7 +177,7 @@ fn is_rest(rows: &[Row<'_>], at: usize) -> bool {
     let cell = &row.cells[0];
     let drop = row.baseline - above.baseline;
     let usual = usual_drop(&rows[..at]);
-    let values = is_value(&row.text(cell)) && usual.is_some_and(|usual| drop > usual * 1.2);
+    let values = row.has_value(cell) && usual.is_some_and(|usual| drop > usual * 1.2);
     let inside = |column: &Column| cell.start > column.start - row.size && cell.end < column.end + row.size * 2.0;
     let later = columns.iter().skip(1).any(inside);
     // The rest of a label stands further in, or begins low, and near.

@@ -167,27 +167,31 @@ fn is_mark(c: char) -> bool {
 
 /// The words of a text that have so many characters; those of formulas are shorter. Addresses of mail and of the web are
 /// none.
-fn words(text: &str, fewest: usize) -> String {
+fn words(text: &str, fewest: usize) -> impl Iterator<Item = &str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@.,:/-_%?&=#~+".contains(c);
-    let is_address = |word: &str| {
+    let is_address = move |word: &str| {
         (word.contains('@') || word.contains("://") || word.starts_with("www.")) && word.chars().all(is_plain)
     };
-    let words = text.split(' ').filter(|word| word.chars().count() >= fewest && !is_address(word));
-    words.collect::<Vec<_>>().join(" ")
+    text.split(' ').filter(move |word| word.chars().count() >= fewest && !is_address(word))
 }
 
 /// Whether there are more marks in it than letters could need.
 fn is_of_marks(text: &str) -> bool {
-    let text = &words(text, MARKED_WORD);
-    let all = text.chars().filter(|c| *c != ' ').count();
-    let marks: Vec<char> = text.chars().filter(|c| is_mark(*c)).collect();
-    let different: HashSet<char> = marks.iter().copied().collect();
-    all >= FEWEST_MARKS.0 && different.len() >= FEWEST_MARKS.1 && marks.len() * 100 >= all * MARKS
+    let (mut all, mut marks, mut different) = (0, 0, Vec::new());
+    for c in words(text, MARKED_WORD).flat_map(str::chars) {
+        all += 1;
+        if is_mark(c) {
+            marks += 1;
+            if different.len() < FEWEST_MARKS.1 && !different.contains(&c) {
+                different.push(c);
+            }
+        }
+    }
+    all >= FEWEST_MARKS.0 && different.len() >= FEWEST_MARKS.1 && marks * 100 >= all * MARKS
 }
 
 /// Whether letters, numbers and marks follow each other as they never do in text.
 fn is_of_codes(text: &str) -> bool {
-    let text = &words(text, CODED_WORD);
     let class = |c: char| match c {
         c if c.is_lowercase() => 0,
         c if c.is_uppercase() => 1,
@@ -195,7 +199,7 @@ fn is_of_codes(text: &str) -> bool {
         _ => 3,
     };
     let (mut pairs, mut changes) = (0, 0);
-    for (a, b) in text.chars().zip(text.chars().skip(1)).filter(|(a, b)| *a != ' ' && *b != ' ') {
+    for (a, b) in words(text, CODED_WORD).flat_map(|word| word.chars().zip(word.chars().skip(1))) {
         pairs += 1;
         // A capital begins a word.
         changes += usize::from(class(a) != class(b) && (class(a), class(b)) != (1, 0));
@@ -205,6 +209,9 @@ fn is_of_codes(text: &str) -> bool {
 
 /// Whether most of its letters are the accented ones of Latin-1: codes of Arabic, Cyrillic or Chinese letters.
 fn is_of_another_page(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
     let all = text.chars().filter(|c| *c != ' ').count();
     let is_upper = |c: &char| matches!(c, '\u{a1}'..='\u{ff}') && !matches!(c, '\u{ad}' | '·' | '°' | '«' | '»');
     let upper: Vec<char> = text.chars().filter(is_upper).collect();
@@ -215,10 +222,8 @@ fn is_of_another_page(text: &str) -> bool {
 /// Whether it is text with every letter so many places on in the alphabet, or whatever other letter.
 fn is_shifted(text: &str, guessed: bool, of_marks: bool) -> bool {
     // Names of a program that come again and again prove nothing more.
-    let mut known = HashSet::new();
-    let different: Vec<&str> = text.split(' ').filter(|word| known.insert(*word)).collect();
-    let is_repetitive = different.len() * 2 < text.split(' ').count();
-    let text = if is_repetitive { &different.join(" ") } else { text };
+    let words: Vec<&str> = text.split(' ').collect();
+    let text = if is_repetitive(&words) { &different(&words).join(" ") } else { text };
     let (own, all) = (Pairs::of(text.chars()), text.chars().filter(|c| *c != ' ').count());
     // Numbers and dots are shifted by nothing.
     let letters = text.chars().filter(char::is_ascii_alphabetic).count();
@@ -236,6 +241,20 @@ fn is_shifted(text: &str, guessed: bool, of_marks: bool) -> bool {
         pairs.all * 2 >= all && pairs.share() >= least && pairs.share() >= own.share() * 2
     };
     own.is_garbage(guessed) || SHIFTS.filter(|by| *by != 0).map(shifted).any(|pairs| reads(&pairs))
+}
+
+/// Whether there are twice as many words as different ones.
+fn is_repetitive(words: &[&str]) -> bool {
+    let mut sorted = words.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted.len() * 2 < words.len()
+}
+
+/// Each word where it comes first.
+fn different<'t>(words: &[&'t str]) -> Vec<&'t str> {
+    let mut known = HashSet::new();
+    words.iter().copied().filter(|word| known.insert(*word)).collect()
 }
 
 /// Pairs of letters side by side.
