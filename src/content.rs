@@ -14,7 +14,7 @@ mod inline;
 mod kept;
 mod markdown;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use self::block::{Block, BlockKind, BoundingBox, Cell, Edge, ListItem, Table};
 pub use self::inline::{Inline, Run, RunStyle, Script, is_ideographic};
@@ -27,8 +27,8 @@ pub const CONTENT_VERSION: u8 = 1;
 ///
 /// As JSON, a page that was written as Markdown is its Markdown, and the blocks are parsed when it is read: so pages that
 /// are kept for long, and were paid, are read by the parser of the day.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "kept::Kept", into = "kept::Kept")]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "kept::Kept")]
 pub struct PageContent {
     /// The version of this form, [`CONTENT_VERSION`] when it was made by this program.
     pub version: u8,

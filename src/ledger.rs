@@ -57,9 +57,11 @@ impl Ledger {
     /// When the entry is there and cannot be read.
     pub fn get(&self, key: PageKey) -> io::Result<Option<PageOutput>> {
         let Some(mut file) = self.open(key)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        metrics::blob("read", || file.read_to_end(&mut bytes))?;
-        let used = file.metadata()?.modified().map(Timestamp::from)?;
+        let metadata = file.metadata()?;
+        // An entry is written before it has its name, and never changed.
+        let mut bytes = vec![0; usize::try_from(metadata.len()).map_err(io::Error::other)?];
+        metrics::blob("read", || file.read_exact(&mut bytes))?;
+        let used = metadata.modified().map(Timestamp::from)?;
         let now = Timestamp::now();
         if now.since(used) >= USE_GRAIN {
             // Setting times needs no right to write but to own; where that fails the page only looks older.

@@ -72,8 +72,10 @@ impl Scratch {
     fn new_file(&self) -> io::Result<NamedTempFile> {
         let private = Permissions::from_mode(private_fs::FILE);
         let file = tempfile::Builder::new().prefix("blob-").permissions(private.clone()).tempfile_in(self.path())?;
-        // The umask may have taken from it.
-        file.as_file().set_permissions(private)?;
+        // The umask may have taken from it. To look is cheaper than to set what is set already.
+        if file.as_file().metadata()?.permissions().mode() & 0o777 != private_fs::FILE {
+            file.as_file().set_permissions(private)?;
+        }
         Ok(file)
     }
 

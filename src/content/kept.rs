@@ -1,26 +1,38 @@
 //! The JSON of a page's content.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Block, CONTENT_VERSION, PageContent, from_markdown};
 
-/// [`PageContent`] as it is kept.
-#[derive(Serialize, Deserialize)]
+/// [`PageContent`] as it was kept.
+#[derive(Deserialize)]
 pub(super) struct Kept {
     version: u8,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     blocks: Vec<Block>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     markdown: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     size: Option<[f32; 2]>,
 }
 
-impl From<PageContent> for Kept {
-    fn from(content: PageContent) -> Self {
-        let PageContent { version, blocks, markdown, size } = content;
-        let blocks = if markdown.is_some() { Vec::new() } else { blocks };
-        Self { version, blocks, markdown, size }
+/// The same while it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u8,
+    #[serde(skip_serializing_if = "<[Block]>::is_empty")]
+    blocks: &'a [Block],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    markdown: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<[f32; 2]>,
+}
+
+impl Serialize for PageContent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { version, blocks, markdown, size } = self;
+        let blocks: &[Block] = if markdown.is_some() { &[] } else { blocks };
+        Written { version: *version, blocks, markdown: markdown.as_deref(), size: *size }.serialize(serializer)
     }
 }
 

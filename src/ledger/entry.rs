@@ -7,6 +7,8 @@ use crate::task::PageOutput;
 /// The format that this version writes. A later version that changes what fields mean counts up. The second one has a page's
 /// content as blocks where the first had Markdown.
 const FORMAT: u32 = 2;
+/// What its entries begin with.
+const BEGINNING: &[u8] = b"{\"format\":2,";
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -29,8 +31,10 @@ pub(super) fn encode(page: &PageOutput) -> serde_json::Result<Vec<u8>> {
 
 /// The page of an entry; `None` when it is torn or of a format that this version does not know: it is read again.
 pub(super) fn decode(entry: &[u8]) -> Option<PageOutput> {
-    let Format { format } = serde_json::from_slice(entry).ok()?;
-    (format <= FORMAT).then(|| serde_json::from_slice(entry).ok()).flatten()
+    // Nearly all are of today's format and begin with it, so that it need not be looked for.
+    let is_known =
+        entry.starts_with(BEGINNING) || serde_json::from_slice(entry).is_ok_and(|Format { format }| format <= FORMAT);
+    is_known.then(|| serde_json::from_slice(entry).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -44,7 +48,8 @@ mod tests {
         let entry = encode(&page).unwrap();
         assert_eq!(decode(&entry), Some(page.clone()));
         let text = String::from_utf8(entry).unwrap();
-        assert!(text.starts_with("{\"format\":2,"), "{text}");
+        assert!(text.as_bytes().starts_with(BEGINNING), "{text}");
+        assert!(text.starts_with(&format!("{{\"format\":{FORMAT},")), "{text}");
         assert_eq!(decode(text.replacen("\"format\":2", "\"format\":3", 1).as_bytes()), None);
         for earlier in [
             r##"{"markdown":"# ü","processor":"","attempts":1}"##,

@@ -2,6 +2,7 @@
 //!
 //! **Write order.** The JSON result is in place before the Markdown, whose presence means "complete".
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::time::Instant;
 
@@ -11,18 +12,34 @@ use super::perform::{Workshop, storage_failed};
 use super::work::{Bind, BindOutcome, JobSpec};
 use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins, join_seam, page_view};
 use crate::blob::{LocalBlob, Staging};
+use crate::content::{Block, BlockKind, PageContent};
 use crate::failpoint;
 use crate::task::{DocumentInfo, Failure, Finding, FindingCode, PageOutput, PageStatus, PageView, ResultDigests};
+
+/// So many parts of pages are held at once, of some hundred bytes each: memory must not grow with a document's pages.
+const MOST_PARTS: usize = 20_000;
+
+/// How many parts a page has that take memory.
+fn parts(content: &PageContent) -> usize {
+    let of_block = |block: &Block| match &block.kind {
+        BlockKind::Table(table) => table.rows.iter().map(Vec::len).sum(),
+        BlockKind::List { items } => items.len(),
+        _ => 0,
+    };
+    // A model's Markdown is held twice.
+    let markdown = content.markdown.as_ref().map_or(0, |markdown| markdown.len() / 100);
+    markdown + content.blocks.iter().map(|block| 1 + of_block(block)).sum::<usize>()
+}
 
 impl Workshop {
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
     pub(super) fn bind(&self, spec: &JobSpec, bind: &Bind) -> Result<BindOutcome, Failure> {
-        let repeated = self.repeated(spec, bind).map_err(|e| storage_failed(&e))?;
+        let (repeated, read) = self.repeated(spec, bind).map_err(|e| storage_failed(&e))?;
         let (headings, document) = self.document(spec)?;
         let front_matter = (spec.options.front_matter == Some(true)).then(|| {
             document.front_matter(spec.file_name.as_deref(), u32::try_from(bind.pages.len()).unwrap_or(u32::MAX))
         });
-        let bound = self.try_bind(spec, bind, &repeated, &headings, front_matter.as_deref());
+        let bound = self.try_bind(spec, bind, (&repeated, read), &headings, front_matter.as_deref());
         let [markdown, json] = match bound.map_err(|e| storage_failed(&e))? {
             Bound::Missing(pages) => return Ok(BindOutcome::Missing(pages)),
             Bound::Staged(files) => *files,
@@ -53,22 +70,26 @@ impl Workshop {
         }
     }
 
-    /// What the margins of the pages have in common.
-    fn repeated(&self, spec: &JobSpec, bind: &Bind) -> io::Result<RepeatedMargins> {
-        let mut seen = SeenMargins::default();
+    /// What the margins of the pages have in common; and some of these pages, which need not be read again.
+    fn repeated(&self, spec: &JobSpec, bind: &Bind) -> io::Result<(RepeatedMargins, HashMap<u32, PageOutput>)> {
+        let (mut seen, mut read, mut room) = (SeenMargins::default(), HashMap::new(), MOST_PARTS);
         for &page in bind.pages.iter().filter(|page| !bind.failed.contains_key(page)) {
             if let Some(output) = self.known(spec, page)? {
                 seen.look_at(page, &output.content);
+                if let Some(left) = room.checked_sub(parts(&output.content)) {
+                    room = left;
+                    read.insert(page, output);
+                }
             }
         }
-        Ok(seen.repeated())
+        Ok((seen.repeated(), read))
     }
 
     fn try_bind(
         &self,
         spec: &JobSpec,
         bind: &Bind,
-        repeated: &RepeatedMargins,
+        (repeated, mut read): (&RepeatedMargins, HashMap<u32, PageOutput>),
         headings: &Headings,
         front_matter: Option<&str>,
     ) -> io::Result<Bound> {
@@ -82,7 +103,11 @@ impl Workshop {
         for &page in bind.pages.iter() {
             let output = match bind.failed.get(&page) {
                 Some(_) => None,
-                None => self.known(spec, page)?.map(|output| set_in_document(page, output, repeated, headings)),
+                None => {
+                    let output =
+                        read.remove(&page).map_or_else(|| self.known(spec, page), |output| Ok(Some(output)))?;
+                    output.map(|output| set_in_document(page, output, repeated, headings))
+                }
             };
             match (bind.failed.get(&page), &output) {
                 (None, None) => missing.push(page),
