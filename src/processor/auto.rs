@@ -16,7 +16,7 @@ pub struct AutoProcessor {
 }
 
 /// Part of the ledger's key: raise it whenever a page would be sent another way.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 impl AutoProcessor {
     /// A processor that has `llm` look at what needs it.
