@@ -6,22 +6,24 @@
     tests/compare.py text --worst 15 --only octave --bindery target/debug/bindery
     tests/compare.py icdar --icdar DIR        tables of the ICDAR 2013 competition
     tests/compare.py paragraphs --extra DIR   with PDFs of one's own
+    tests/compare.py auto --extra DIR         decisions of auto on pages that were judged by eye
 
 Documents: the corpus (the folder BINDERY_CORPUS, default ../shared/corpus, with its MANIFEST.csv, without the hostile
 files), manuals and samples out of Debian packages, and each *.pdf below --extra DIR. Needs Debian and Python 3.11;
 installs poppler-utils, qpdf and its Python peers. These, packages and the peers' answers are kept in a folder
 bindery-peers below the temporary one; delete it to start afresh.
 
-Parts: text, headings, tables, icdar, paragraphs, pictures, speed, split. What each measures stands at the top of its file
-in tests/compare/. Text looks at 30 pages of each manual and sample at most, evenly spread, headings also at 30 with
-bookmarks, paragraphs at five of each document. A tool that takes more than --timeout seconds for a file, dies or refuses
-the file is counted under "trouble".
+Parts: text, headings, tables, icdar, paragraphs, pictures, auto, speed, split. What each measures stands at the top of its
+file in tests/compare/. Text looks at 30 pages of each manual and sample at most, evenly spread, headings also at 30 with
+bookmarks, paragraphs at five of each document, auto at the pages that tests/compare/auto.csv names. A tool that takes more
+than --timeout seconds for a file, dies or refuses the file is counted under "trouble".
 """
 
 import argparse, os, sys
 from pathlib import Path
 
 def main():
+    from compare.auto import auto
     from compare.common import ROOT, install, options
     from compare.headings import headings
     from compare.icdar import icdar
@@ -30,7 +32,7 @@ def main():
     from compare.speed import speed, split
     from compare.tables import tables
     from compare.text import text
-    parts = {part.__name__: part for part in (text, headings, tables, icdar, paragraphs, pictures, speed, split)}
+    parts = {part.__name__: part for part in (text, headings, tables, icdar, paragraphs, pictures, auto, speed, split)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts) + "; without one, all")
     parser.add_argument("--bindery", type=os.path.abspath, default=ROOT / "target/release/bindery", metavar="PATH")
