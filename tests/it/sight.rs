@@ -37,6 +37,7 @@ fn document(content: &str, change: impl FnOnce(&mut lopdf::Document)) -> Vec<u8>
     let font = pdf.add_object(dictionary! {
         "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica", "Encoding" => "WinAnsiEncoding",
     });
+    let profile = pdf.add_object(Stream::new(dictionary! { "N" => 3 }, lab_profile()));
     let content = pdf.add_object(Stream::new(dictionary! {}, content.as_bytes().to_vec()));
     let pages = pdf.new_object_id();
     let page = pdf.add_object(dictionary! {
@@ -51,6 +52,7 @@ fn document(content: &str, change: impl FnOnce(&mut lopdf::Document)) -> Vec<u8>
                 "Half" => dictionary! { "ca" => Object::Real(0.5) },
             },
             "ColorSpace" => dictionary! {
+                "Lab" => vec!["ICCBased".into(), profile.into()],
                 "Spot" => vec![
                     "Separation".into(), "Blue".into(), "DeviceRGB".into(),
                     dictionary! {
@@ -68,6 +70,15 @@ fn document(content: &str, change: impl FnOnce(&mut lopdf::Document)) -> Vec<u8>
     let mut bytes = Vec::new();
     pdf.save_to(&mut bytes).unwrap();
     bytes
+}
+
+/// The head of an ICC profile of Lab colours (ICC.1:2010, 7.2).
+fn lab_profile() -> Vec<u8> {
+    let mut profile = vec![0; 132];
+    for (at, bytes) in [(3, &b"\x84"[..]), (8, b"\x02"), (12, b"abstLab Lab "), (36, b"acsp")] {
+        profile[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    profile
 }
 
 /// Reads the page, as text and by its facts.
@@ -91,6 +102,9 @@ fn text_that_cannot_be_seen_is_left_out_however_it_is_hidden() {
     for (how, content) in [
         ("no paint", format!("{at} 3 Tr {words} 0 Tr")),
         ("a clip alone", format!("q {at} 7 Tr {words} Q")),
+        ("a clip that is painted white", format!("q {at} 7 Tr {words} 1 g {bar} Q")),
+        ("a clip that is painted elsewhere", format!("q {at} 7 Tr {words} 60 100 300 30 re f Q")),
+        ("a clip that is painted after its end", format!("q {at} 7 Tr {words} Q 60 100 300 30 re f")),
         ("white", format!("1 g {at} {words} 0 g")),
         ("white in three colours", format!("1 1 1 rg {at} {words} 0 g")),
         ("no ink at all", format!("0 0 0 0 k {at} {words} 0 g")),
@@ -144,6 +158,11 @@ fn text_that_can_be_seen_stays() {
         ("written again over a bar", format!("{at} {words} 1 g {bar} 0 g {at} {words}")),
         ("with a white edge", format!("q 1 G 2 w {at} 1 Tr {words} Q {at} {words}")),
         ("white with a dark edge", format!("q 1 g 0 G {at} 2 Tr {words} Q")),
+        ("as a clip that is painted", format!("q {at} 7 Tr {words} 0 0 1 rg {bar} Q")),
+        ("as a clip of a picture", format!("q {at} 7 Tr {words} q 300 0 0 40 60 590 cm /Dark Do Q Q")),
+        ("below a clip that is painted", format!("{at} {words} q BT /F1 11 Tf 72 500 Td 7 Tr ( ) Tj ET {bar} Q")),
+        ("as a clip, and by themselves", format!("{at} {words} q {at} 7 Tr {words} 0 0 1 rg {bar} Q")),
+        ("white on a colour that a profile explains", format!("/Lab cs 40 55 33 scn {bar} 1 g {at} {words} 0 g")),
         ("in its clip", format!("q 60 590 300 30 re W n {at} {words} Q")),
         ("after a clip", format!("q 0 0 10 10 re W n Q {at} {words}")),
         ("after a state", format!("q /Clear gs 1 g 3 Tr Q {at} {words}")),
@@ -152,6 +171,29 @@ fn text_that_can_be_seen_stays() {
         let (text, layer, facts) = read(&page(&format!("{SEEN}{content}")), TextOptions::default());
         assert_eq!(text, "Plain words that are seen by all\n\nSeen words", "{how}");
         assert_eq!((layer.hidden.dropped, facts.shown.has_sound_text()), (0, true), "{how}");
+    }
+}
+
+#[test]
+fn what_is_painted_within_letters_shows_no_others() {
+    let content = "q BT /F1 11 Tf 72 600 Td 7 Tr (Seen) Tj 3 Tr (Hidden) Tj 7 Tr (words) Tj ET 60 590 300 30 re f Q";
+    let (text, layer, _) = read(&page(content), TextOptions::default());
+    assert_eq!((text.contains("Seen"), text.contains("words"), layer.hidden.dropped), (true, true, 6), "{text}");
+}
+
+#[test]
+fn the_value_of_a_field_stands_on_what_was_painted_before() {
+    let field = |pdf: &mut lopdf::Document| {
+        let widget = pdf.add_object(dictionary! {
+            "Type" => "Annot", "Subtype" => "Widget", "FT" => "Tx", "T" => Object::string_literal("name"),
+            "V" => Object::string_literal("Ann Miller"), "Rect" => vec![72.into(), 600.into(), 300.into(), 620.into()],
+        });
+        let page = *pdf.get_pages().get(&1).unwrap();
+        pdf.get_dictionary_mut(page).unwrap().set("Annots", vec![widget.into()]);
+    };
+    for before in ["1 g 0 0 595 842 re f", ""] {
+        let (text, layer, _) = read(&document(before, field), TextOptions::default());
+        assert_eq!((text.as_str(), layer.hidden.dropped), ("Ann Miller", 0), "{before}");
     }
 }
 

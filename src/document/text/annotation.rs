@@ -93,6 +93,8 @@ impl<'a> Walk<'_, 'a> {
         let origin = state.to_page * Point::new(area.x0 + 2.0, area.center().y - size * 0.3);
         let along = state.to_page * Point::new(1.0, 0.0) - state.to_page * Point::ZERO;
         let Some(run) = Collector::run(origin, along, along, size * along.hypot()) else { return };
+        // It comes after all that was painted so far.
+        self.collector.strings = self.collector.strings.wrapping_add(1);
         let mut pen = 0.0;
         for c in plain_text(text).chars() {
             self.collector.glyph(&run, Look::default(), Some(&Text::One(c)), (pen, pen + size * 0.5));

@@ -1,5 +1,7 @@
 //! Takes what stands on a page: glyphs into lines, straight strokes into rules.
 
+use std::collections::HashSet;
+
 use hayro_interpret::kurbo::{Point, Rect, Vec2};
 
 use super::super::facts::Shown;
@@ -60,6 +62,9 @@ pub(super) struct Collector {
     pub(super) pale: Vec<(u32, Rect)>,
     rules: Vec<Rule>,
     areas: Vec<Rect>,
+    /// Strings whose glyphs cut off what is outside of them, and how often something was painted within some.
+    pub(super) stencils: HashSet<u32>,
+    pub(super) painted_within: u32,
     dots: Vec<Point>,
     pub(super) counts: Counts,
     /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
@@ -147,6 +152,8 @@ impl Collector {
             rules: Vec::new(),
             areas: Vec::new(),
             dots: Vec::new(),
+            stencils: HashSet::new(),
+            painted_within: 0,
             counts,
             artifacts: 0,
             field: None,

@@ -24,6 +24,9 @@ const MAX_DEPTH: u32 = 4;
 /// Colours nearer to each other than this in each part cannot be told apart.
 const SAME: f32 = 0.025;
 
+/// What parts of a colour are, with what rounding adds.
+const PARTS: std::ops::RangeInclusive<f32> = -0.01..=1.01;
+
 /// Whether one cannot see the one colour on the other.
 pub(super) fn is_same(a: Rgb, b: Rgb) -> bool {
     a.iter().zip(b).all(|(a, b)| (a - b).abs() < SAME)
@@ -34,6 +37,8 @@ pub(super) fn is_same(a: Rgb, b: Rgb) -> bool {
 enum Space {
     Gray,
     Rgb,
+    /// Three parts that a profile explains: red, green and blue, unless they go beyond these, as those of Lab do.
+    Profiled,
     Cmyk,
     /// Inks of other names, and what they look like in another space.
     Tints(Rc<(Function, Space)>),
@@ -67,7 +72,7 @@ impl Space {
                 let Object::Stream(profile) = parts.get(1)? else { return None };
                 match profile.dict().get::<u32>("N")? {
                     1 => Some(Self::Gray),
-                    3 => Some(Self::Rgb),
+                    3 => Some(Self::Profiled),
                     4 => Some(Self::Cmyk),
                     _ => None,
                 }
@@ -82,7 +87,7 @@ impl Space {
 
     fn first(&self) -> Option<Rgb> {
         match self {
-            Self::Gray | Self::Rgb | Self::Cmyk => Some(BLACK),
+            Self::Gray | Self::Rgb | Self::Profiled | Self::Cmyk => Some(BLACK),
             Self::Tints(tints) => self.colour(&vec![1.0; tints.0.num_inputs()]),
             Self::Other => None,
         }
@@ -92,6 +97,8 @@ impl Space {
         match (self, parts) {
             (Self::Gray, [gray]) => Some([gray.clamp(0.0, 1.0); 3]),
             (Self::Rgb, [red, green, blue]) => Some([*red, *green, *blue].map(|part| part.clamp(0.0, 1.0))),
+            (Self::Profiled, [_, _, _]) if parts.iter().any(|part| !PARTS.contains(part)) => None,
+            (Self::Profiled, parts) => Self::Rgb.colour(parts),
             (Self::Cmyk, [cyan, magenta, yellow, black]) => {
                 Some([cyan, magenta, yellow].map(|ink| ((1.0 - ink) * (1.0 - black)).clamp(0.0, 1.0)))
             }
@@ -136,6 +143,8 @@ pub(super) struct Ink {
     pub(super) clip: Rect,
     /// and all within it, if this is true.
     pub(super) clip_is_exact: bool,
+    /// The first and the last string whose glyphs cut off what is outside of them.
+    pub(super) stencil: Option<(u32, u32)>,
 }
 
 impl Ink {
@@ -146,7 +155,14 @@ impl Ink {
             mixes: false,
             clip: Rect::new(-1e9, -1e9, 1e9, 1e9),
             clip_is_exact: true,
+            stencil: None,
         }
+    }
+
+    /// Cuts off what is outside of the glyphs of a string.
+    pub(super) fn cut_to_string(&mut self, string: u32) {
+        self.clip_is_exact = false;
+        self.stencil = Some((self.stencil.map_or(string, |(first, _)| first), string));
     }
 
     /// Whether nothing of what is filled, or stroked, is seen.

@@ -113,6 +113,9 @@ fn numbers<const N: usize>(instruction: &Instruction<'_, '_>) -> [f64; N] {
     numbers
 }
 
+/// From this mode on letters cut off what is painted later outside of them (PDF 32000-1, table 106).
+const CLIPS: u8 = 4;
+
 /// How letters are painted.
 fn mode([number]: [f64; 1]) -> u8 {
     (0..8).find(|mode| (f64::from(*mode) - number).abs() < 1e-6).unwrap_or(0)
@@ -317,6 +320,10 @@ impl<'a> Walk<'_, 'a> {
             },
         };
         self.collector.strings = self.collector.strings.wrapping_add(1);
+        if state.mode >= CLIPS {
+            state.ink.cut_to_string(self.collector.strings);
+            self.collector.stencils.insert(self.collector.strings);
+        }
         for operand in instruction.operands() {
             match operand {
                 Object::String(text) => self.show_text(text.as_bytes(), &font, state, matrix),

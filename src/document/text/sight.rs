@@ -196,11 +196,40 @@ impl Collector {
         self.lines = seen;
     }
 
+    /// What is painted within glyphs that only cut off what is outside of them lets these be seen, where it stands out.
+    fn show_through(&mut self, area: Rect, colour: Option<Rgb>, ink: &Ink) {
+        let Some((first, last)) = ink.stencil.filter(|_| !ink.is_unseen(false)) else { return };
+        self.painted_within += 1;
+        if self.painted_within > MOST_WITHIN {
+            return;
+        }
+        let (area, ground, stencils) = (area.intersect(ink.clip), &self.ground, &self.stencils);
+        let is_seen = |piece: &Piece, direction| {
+            let middle = piece.area(direction).center();
+            (first..=last).contains(&piece.string)
+                && stencils.contains(&piece.string)
+                && area.contains(middle)
+                && colour.is_none_or(|colour| ground.look(colour, &[middle]) != Contrast::None)
+        };
+        let mut count = 0_usize;
+        for line in std::mem::take(&mut self.hidden) {
+            let (hidden, seen) = line.part(is_seen);
+            self.hidden.extend(hidden);
+            let Some(mut seen) = seen else { continue };
+            count += seen.pieces().count();
+            if seen.drop_those_of(&mut self.lines) > 0 {
+                self.lines.push(seen);
+            }
+        }
+        self.counts.hidden = self.counts.hidden.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
     /// Areas that are filled.
     pub(super) fn fill(&mut self, shapes: &[Shape], to_page: Affine, ink: &Ink) {
         let overlap = |a: Rect, b: Rect| a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1;
         for (at, shape) in shapes.iter().enumerate() {
             let area = to_page.transform_rect_bbox(shape.area);
+            self.show_through(area, ink.fill.colour, ink);
             self.thin(area);
             let alone = |(other, of): (usize, &Shape)| other == at || !overlap(of.area, shape.area);
             let exact = shape.rectangle
@@ -226,6 +255,7 @@ impl Collector {
     /// A shade over all that is not cut off.
     pub(super) fn shade(&mut self, ink: &Ink) {
         let (area, exact) = (self.view.intersect(ink.clip), ink.clip_is_exact);
+        self.show_through(area, None, ink);
         let strings = self.strings;
         self.ground.paint(Painted { area, exact, opaque: false, colour: None, picture: false, strings });
     }
@@ -236,6 +266,7 @@ impl Collector {
         let shown = area.intersect(self.view).intersect(ink.clip);
         let size = shown.area();
         self.counts.images += if size.is_finite() { size.max(0.0) } else { 0.0 };
+        self.show_through(area, None, ink);
         if !ink.is_unseen(false) {
             let (exact, opaque) = (is_upright(to_page) && ink.clip_is_exact, whole && ink.is_opaque());
             let strings = self.strings;
@@ -251,4 +282,6 @@ impl Collector {
 const LEAST_PICTURE: f64 = 400.0;
 const MOST_PICTURES: usize = 2_000;
 /// How much of a letter may be cut off before it is, points.
+/// So many times something is painted within glyphs.
+const MOST_WITHIN: u32 = 200;
 const CLIP_MARGIN: f64 = 0.5;
