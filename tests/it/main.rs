@@ -17,6 +17,7 @@ mod convert;
 mod data_dir;
 mod drain;
 mod embed;
+mod embedded;
 mod endpoints;
 mod equal_pages;
 mod events;

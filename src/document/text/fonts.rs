@@ -133,9 +133,10 @@ impl<'a> PageFont<'a> {
         let horizontal = font.is_horizontal();
         let drawn = kind.as_deref() == Some(b"Type3");
         let scale = if drawn { drawn_scale(dict) } else { 1.0 };
+        let guessed = is_guessed(dict) && !names_its_glyphs(&font, kind.as_deref());
         let mut made = Self {
             font,
-            traits: Traits { id, guessed: is_guessed(dict) },
+            traits: Traits { id, guessed },
             style: style(dict),
             scale,
             horizontal,
@@ -360,6 +361,21 @@ fn has(font: &Dict<'_>, key: &[u8]) -> bool {
 /// Whether nothing says what an embedded font's codes mean: it has no map, and no encoding that names its glyphs.
 fn is_guessed(font: &Dict<'_>) -> bool {
     is_embedded(font) && !has(font, keys::TO_UNICODE) && !has(font, keys::ENCODING)
+}
+
+/// Whether a Type 1 font of this kind names nearly all glyphs of its own encoding as everyone does (Adobe Glyph List), so that
+/// its codes need no guess. Names that are but numbers, as `G01`, say nothing.
+fn names_its_glyphs(font: &Font<'_>, kind: Option<&[u8]>) -> bool {
+    let (mut all, mut named) = (0_usize, 0_usize);
+    let codes = if matches!(kind, Some(b"Type1" | b"MMType1")) { 0..=0xff } else { 1..=0 };
+    for code in codes {
+        let FontGlyph::Outline(glyph) = font.glyph(font.map_code(code), code) else { continue };
+        if glyph.glyph_id().to_u32() != 0 {
+            all += 1;
+            named += usize::from(glyph.as_unicode().is_some());
+        }
+    }
+    all > 0 && named * 10 >= all * 9
 }
 
 fn is_embedded(font: &Dict<'_>) -> bool {

@@ -10,7 +10,7 @@ use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
 pub(super) struct Traits {
     /// Which of the document's fonts it is.
     pub(super) id: u32,
-    /// Whether the file does not say what its codes mean: they are taken for ASCII.
+    /// Whether neither the file nor the font says what its codes mean: they are taken for ASCII.
     pub(super) guessed: bool,
 }
 
