@@ -61,6 +61,9 @@ pub struct Shown {
     /// what cannot be so.
     #[serde(default)]
     pub unreadable_glyphs: u32,
+    /// How many of the glyphs without a known meaning stand beside letters, so that words lack them.
+    #[serde(default)]
+    pub lost_letters: u32,
     /// How many of the hidden ones lie on a picture, as recognised text does on a scan.
     #[serde(default)]
     pub recognised_glyphs: u32,
@@ -93,6 +96,8 @@ pub enum Shell {
 
 /// A page with so many letters that cannot be read, and so large a share of them, is not to be trusted.
 const UNREADABLE: (u32, f32) = (8, 0.005);
+/// The same of letters that are lost within words.
+const LOST: (u32, f32) = (5, 0.003);
 /// More of its glyphs without a meaning, and neither is it.
 const MOST_UNMAPPED: f32 = 0.3;
 /// A page that is covered to this much by images is a picture.
@@ -127,8 +132,10 @@ impl Shown {
     /// Whether too much of its text cannot be read.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
-        let (fewest, least) = UNREADABLE;
-        self.unreadable_glyphs >= fewest && self.unreadable_share() >= least
+        let visible = self.visible_glyphs();
+        let is_much = |part: u32, (fewest, least): (u32, f32)| part >= fewest && share(part, visible) >= least;
+        is_much(self.unreadable_glyphs, UNREADABLE)
+            || is_much(self.lost_letters, LOST)
             || self.visible_glyphs() > 0 && self.unmapped_share() > MOST_UNMAPPED
     }
 

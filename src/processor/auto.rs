@@ -168,12 +168,16 @@ mod tests {
             ..page(glyphs, 0, 0, image_coverage)
         };
         let outlined = |glyphs, outlined_letters| Shown { outlined_letters, ..page(glyphs, 0, 0, 0.0) };
+        let lost = |glyphs, lost_letters| Shown { lost_letters, ..page(glyphs, 0, 0, 0.0) };
         let sound = |shown: Shown| Shown { recognised_is_sound: true, ..shown };
         for (shown, need) in [
             (page(2_000, 0, 0, 0.0), None),
             (page(2_000, 7, 0, 0.3), None),
             (page(2_000, 36, 0, 0.0), Some(Need::Undecodable)),
             (page(20_000, 36, 0, 0.0), None),
+            (lost(1_500, 5), Some(Need::Undecodable)),
+            (lost(200, 4), None),
+            (lost(9_000, 20), None),
             (page(0, 0, 0, 1.0), Some(Need::NoText)),
             (page(0, 0, 0, 0.0), Some(Need::NoText)),
             (page(60, 0, 60, 0.0), Some(Need::NoText)),

@@ -134,7 +134,12 @@ fn unread(shown: &Shown) -> Option<Finding> {
     let (code, detail) = match Need::of(shown, OcrLayer::Trust)? {
         Need::Undecodable => {
             let part = shown.unreadable_share().max(shown.unmapped_share());
-            (FindingCode::UnreadableText, format!("{} of its letters have no known meaning", share(part)))
+            // Of words that lack letters their number says more.
+            let what = match shown.lost_letters {
+                lost @ 1.. if part < 0.01 => format!("{lost} letters within words"),
+                _ => format!("{} of its letters", share(part)),
+            };
+            (FindingCode::UnreadableText, format!("{what} have no known meaning"))
         }
         Need::Outlined => {
             let detail = format!("about {} letters are drawn as shapes", shown.outlined_letters);

@@ -1,4 +1,5 @@
-//! Fonts that are embedded without a map to Unicode: what their programs call their glyphs says what these mean.
+//! Fonts that are embedded without a map to Unicode: what their programs call their glyphs says what these mean, and letters
+//! that nothing gives a meaning are missed.
 
 use bindery::document::{Document, DocumentLimits, Shown, TextOptions};
 use bindery::output::markdown;
@@ -106,4 +107,17 @@ fn a_font_that_names_its_glyphs_needs_no_guess() {
     // Names that are numbers say nothing: the codes are those of other signs.
     let (shown, text) = page(NAMES, 33, |_, at| format!("G{at:02}"));
     assert!(shown.is_unreadable(), "{shown:?} {text}");
+}
+
+#[test]
+fn letters_that_are_lost_within_words_make_a_page_unreadable() {
+    let prose = "The first effect of a specific office was a sufficient and efficient flow of off-the-shelf waffles";
+    let name = |lost: u8| move |letter: u8, at| if letter == lost { format!("zz{at}.alt") } else { listed(letter) };
+    let (shown, text) = page(prose, 161, name(b'f'));
+    assert_eq!((shown.lost_letters, shown.is_unreadable()), (17, true), "{shown:?} {text}");
+    let (shown, _) = page(prose, 161, name(b'k'));
+    assert_eq!((shown.lost_letters, shown.is_unreadable()), (0, false), "{shown:?}");
+    // One or two are but a finding.
+    let (shown, _) = page(prose, 161, name(b'l'));
+    assert!(shown.lost_letters < 5 && !shown.is_unreadable(), "{shown:?}");
 }

@@ -77,8 +77,10 @@ impl<'l> Scene<'l> {
     /// What the page shows.
     pub(super) fn shown(&self) -> Shown {
         let collector = &self.collector;
+        let unreadable = trust::unreadable(&collector.lines, &collector.fonts);
         let mut shown = Shown {
-            unreadable_glyphs: trust::unreadable(&collector.lines, &collector.fonts),
+            unreadable_glyphs: unreadable.glyphs,
+            lost_letters: unreadable.lost,
             recognised_glyphs: collector.on_pictures(),
             outlined_letters: collector.outlines.letters(),
             ..collector.counts.shown(self.size)

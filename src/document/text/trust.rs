@@ -50,8 +50,18 @@ const UNKNOWN_CODES: usize = 6;
 /// which are at least one of so many of its glyphs, and at most so many of ten.
 const UNKNOWN_SHARE: (u32, u32) = (7, 8);
 
-/// How many of the glyphs of lines cannot be read for what they are.
-pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> u32 {
+/// What of a page's text cannot be read for what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// How many glyphs are of words and fonts of which nothing is known, or what cannot be so.
+    pub(super) glyphs: u32,
+    /// How many without a meaning stand within words of known letters.
+    pub(super) lost: u32,
+}
+
+/// What cannot be read of lines.
+pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
+    let mut lost = Lost::default();
     let mut uses: Vec<Use> = Vec::new();
     uses.resize_with(fonts.0.len().max(1), Use::default);
     let mut in_words: Vec<u32> = vec![0; uses.len()];
@@ -63,6 +73,7 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> u32 {
             let parts =
                 last.is_none_or(|last| piece.start - last.end > piece.size * GAP || last.glyph.0 != piece.glyph.0);
             let unknown = piece.text == Text::One(REPLACEMENT);
+            lost.pass(last, piece);
             if (parts || !unknown) && !word.is_empty() {
                 count_word(&word, &mut in_words);
                 word.clear();
@@ -79,7 +90,32 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> u32 {
         let traits = fonts.0.get(at).copied().unwrap_or_default();
         if used.is_torn() || is_garbled(&used.text, traits.guessed) { used.letters } else { in_words[at] }
     };
-    uses.iter().enumerate().map(of_font).sum()
+    Unreadable { glyphs: uses.iter().enumerate().map(of_font).sum(), lost: lost.count }
+}
+
+/// Counts glyphs without a meaning that stand beside a letter, so that they were one.
+#[derive(Default)]
+struct Lost {
+    count: u32,
+    /// Whether the last glyph is in it.
+    last: bool,
+}
+
+impl Lost {
+    fn pass(&mut self, last: Option<&Piece>, piece: &Piece) {
+        let is_unknown = |piece: &Piece| piece.text == Text::One(REPLACEMENT);
+        let is_letter = |piece: &Piece| match &piece.text {
+            Text::One(c) => c.is_alphanumeric(),
+            Text::More(text) => text.chars().any(char::is_alphanumeric),
+        };
+        let apart = |last: &Piece| (piece.start - last.end).abs().min((last.start - piece.end).abs());
+        let near = last.filter(|last| apart(last) <= piece.size * GAP);
+        // What stands before a word in another font is a sign.
+        let begins = |last: &&Piece| is_unknown(last) && is_letter(piece) && last.glyph.0 == piece.glyph.0;
+        self.count += u32::from(!self.last && near.is_some_and(|last| begins(&last)));
+        self.last = is_unknown(piece) && near.is_some_and(is_letter);
+        self.count += u32::from(self.last);
+    }
 }
 
 fn count_word(word: &[&Piece], in_words: &mut [u32]) {
@@ -409,15 +445,27 @@ mod tests {
             }
             let mut fonts = FontsUsed::default();
             fonts.number(Traits::default());
-            unreadable(&[open.unwrap()], &fonts)
+            let found = unreadable(&[open.unwrap()], &fonts);
+            (found.glyphs, found.lost)
         };
         let unknown = |codes: &[u32], gap: f64| codes.iter().map(|code| (REPLACEMENT, *code, gap)).collect::<Vec<_>>();
-        assert_eq!(page(&unknown(&[1, 2, 3, 4, 5, 6], 0.0)), 6, "a word");
-        assert_eq!(page(&unknown(&[1, 2, 3, 4, 5, 6], 9.0)), 0, "signs");
-        assert_eq!(page(&unknown(&[7; 30], 0.0)), 0, "a hatch");
+        assert_eq!(page(&unknown(&[1, 2, 3, 4, 5, 6], 0.0)), (6, 0), "a word");
+        assert_eq!(page(&unknown(&[1, 2, 3, 4, 5, 6], 9.0)), (0, 0), "signs");
+        assert_eq!(page(&unknown(&[7; 30], 0.0)), (0, 0), "a hatch");
         // Every other letter is unknown.
         let torn: Vec<(char, u32, f64)> =
             (0..40).map(|at| if at % 2 == 0 { ('e', 0, 0.0) } else { (REPLACEMENT, at % 14, 0.0) }).collect();
-        assert_eq!(page(&torn), 40);
+        assert_eq!(page(&torn).0, 40);
+        // One letter of a word, each once: within it, at its end, before it; and signs beside words.
+        let (e, lost) = (('e', 1, 0.0), |gap| (REPLACEMENT, 2, gap));
+        for (glyphs, expected) in [
+            (&[e, lost(0.0), e][..], 1),
+            (&[e, e, lost(0.0), lost(9.0), e], 2),
+            (&[lost(0.0), ('e', 1, 9.0), e], 0),
+            (&[e, lost(9.0), ('e', 1, 9.0)], 0),
+            (&[('(', 3, 0.0), lost(0.0), (')', 3, 0.0)], 0),
+        ] {
+            assert_eq!(page(glyphs), (0, expected), "{glyphs:?}");
+        }
     }
 }
