@@ -118,11 +118,11 @@ impl Sheet {
             return;
         }
         let samples = samples(from_sheet);
-        let [a, b, c, d, e, f] = from_sheet.as_coeffs();
-        if b.abs() + c.abs() < 1e-9 {
+        let [x_by_x, y_by_x, x_by_y, y_by_y, left, top] = from_sheet.as_coeffs();
+        if y_by_x.abs() + x_by_y.abs() < 1e-9 {
             // As nearly all are: a column of the sheet is one of the picture, and a row is a row.
-            let along = places(columns.clone(), samples, (a, e), width);
-            let down = places(rows.clone(), samples, (d, f), height);
+            let along = places(columns.clone(), samples, (x_by_x, left), width);
+            let down = places(rows.clone(), samples, (y_by_y, top), height);
             self.average(drawn, (columns, rows), samples, |x, y| Some((along[x], down[y])));
         } else {
             let (left, top) = (columns.start, rows.start);

@@ -101,13 +101,11 @@ impl Workshop {
         }
         let (mut missing, mut before) = (Vec::new(), None::<(u32, PageOutput)>);
         for &page in bind.pages.iter() {
-            let output = match bind.failed.get(&page) {
-                Some(_) => None,
-                None => {
-                    let output =
-                        read.remove(&page).map_or_else(|| self.known(spec, page), |output| Ok(Some(output)))?;
-                    output.map(|output| set_in_document(page, output, repeated, headings))
-                }
+            let output = if bind.failed.contains_key(&page) {
+                None
+            } else {
+                let output = read.remove(&page).map_or_else(|| self.known(spec, page), |output| Ok(Some(output)))?;
+                output.map(|output| set_in_document(page, output, repeated, headings))
             };
             match (bind.failed.get(&page), &output) {
                 (None, None) => missing.push(page),

@@ -320,7 +320,7 @@ impl LlmProcessor {
         let is_plain = |page: &&PageInput| page.image.as_ref().is_some_and(|image| image.plain);
         let plain: Vec<u32> = inputs.iter().filter(is_plain).map(|page| page.page).collect();
         let shows = |page: &&PageInput| page.image.as_ref().is_some_and(|image| !image.plain);
-        let shown: Vec<u32> = inputs.iter().filter(shows).map(|page| page.page).collect();
+        let with_ink: Vec<u32> = inputs.iter().filter(shows).map(|page| page.page).collect();
         // The request has its own copy of the pictures.
         drop(inputs);
         let (begun, calls_begun) = (Instant::now(), Cell::new(0));
@@ -374,7 +374,7 @@ impl LlmProcessor {
                             input,
                             turn,
                             markdown,
-                            (&texts, &shown),
+                            (&texts, &with_ink),
                             PageOutput {
                                 model: Some(model.to_owned()),
                                 ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

@@ -60,8 +60,8 @@ pub(super) fn frame(file: &[u8], at: usize) -> Result<Frame, Refusal> {
     let number = |decoder: &mut Decoder<_>, tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
     let orientation = number(&mut decoder, Tag::Orientation).and_then(|of| u8::try_from(of).ok());
     let unit = number(&mut decoder, Tag::ResolutionUnit).and_then(|of| u16::try_from(of).ok()).unwrap_or(2);
-    let [x, y] =
-        [Tag::XResolution, Tag::YResolution].map(|tag| decoder.find_tag(tag).ok().flatten().and_then(fraction));
+    let [x, y] = [Tag::XResolution, Tag::YResolution]
+        .map(|tag| decoder.find_tag(tag).ok().flatten().and_then(|value| fraction(&value)));
     // Gray whose white is zero comes out as light.
     let mut result = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut result).map_err(|error| said(&error))?;
@@ -82,8 +82,8 @@ pub(super) fn frame(file: &[u8], at: usize) -> Result<Frame, Refusal> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a resolution")]
-fn fraction(value: Value) -> Option<f32> {
-    match value {
+fn fraction(value: &Value) -> Option<f32> {
+    match *value {
         Value::Rational(over, under) if under > 0 => Some(over as f32 / under as f32),
         Value::Float(value) => Some(value),
         _ => None,

@@ -366,9 +366,11 @@ fn is_guessed(font: &Dict<'_>) -> bool {
 /// Whether a Type 1 font of this kind names nearly all glyphs of its own encoding as everyone does (Adobe Glyph List), so that
 /// its codes need no guess. Names that are but numbers, as `G01`, say nothing.
 fn names_its_glyphs(font: &Font<'_>, kind: Option<&[u8]>) -> bool {
+    if !matches!(kind, Some(b"Type1" | b"MMType1")) {
+        return false;
+    }
     let (mut all, mut named) = (0_usize, 0_usize);
-    let codes = if matches!(kind, Some(b"Type1" | b"MMType1")) { 0..=0xff } else { 1..=0 };
-    for code in codes {
+    for code in 0..=0xff {
         let FontGlyph::Outline(glyph) = font.glyph(font.map_code(code), code) else { continue };
         if glyph.glyph_id().to_u32() != 0 {
             all += 1;

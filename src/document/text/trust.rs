@@ -61,24 +61,24 @@ pub(super) struct Unreadable {
 
 /// What cannot be read of lines.
 pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
-    let mut lost = Lost::default();
-    let mut uses: Vec<Use> = Vec::new();
-    uses.resize_with(fonts.0.len().max(1), Use::default);
-    let mut in_words: Vec<u32> = vec![0; uses.len()];
+    let mut gaps = Lost::default();
+    let mut fonts_used: Vec<Use> = Vec::new();
+    fonts_used.resize_with(fonts.0.len().max(1), Use::default);
+    let mut in_words: Vec<u32> = vec![0; fonts_used.len()];
     for line in lines {
         let mut last: Option<&Piece> = None;
         let mut word: Vec<&Piece> = Vec::new();
         for piece in line.pieces() {
-            let at = usize::from(piece.glyph.0).min(uses.len() - 1);
+            let at = usize::from(piece.glyph.0).min(fonts_used.len() - 1);
             let parts =
                 last.is_none_or(|last| piece.start - last.end > piece.size * GAP || last.glyph.0 != piece.glyph.0);
             let unknown = piece.text == Text::One(REPLACEMENT);
-            lost.pass(last, piece);
+            gaps.pass(last, piece);
             if (parts || !unknown) && !word.is_empty() {
                 count_word(&word, &mut in_words);
                 word.clear();
             }
-            uses[at].add(piece, parts, unknown);
+            fonts_used[at].add(piece, parts, unknown);
             if unknown {
                 word.push(piece);
             }
@@ -90,7 +90,7 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
         let traits = fonts.0.get(at).copied().unwrap_or_default();
         if used.is_torn() || is_garbled(&used.text, traits.guessed) { used.letters } else { in_words[at] }
     };
-    Unreadable { glyphs: uses.iter().enumerate().map(of_font).sum(), lost: lost.count }
+    Unreadable { glyphs: fonts_used.iter().enumerate().map(of_font).sum(), lost: gaps.count }
 }
 
 /// Counts glyphs without a meaning that stand beside a letter, so that they were one.

@@ -140,7 +140,7 @@ impl<'t> Writer<'t> {
     }
 
     /// Of what is emphasised, and the signs before and behind it: from where to where, with the brackets of those that it
-    /// needs. Marks beside brackets are read as such where no letter comes next (CommonMark 0.31, 6.2).
+    /// needs. Marks beside brackets are read as such where no letter comes next (`CommonMark` 0.31, 6.2).
     fn with_brackets(&self, (from, begin): (usize, usize), (end, to): (usize, usize)) -> (usize, usize) {
         let (mut open, mut closed) = (0_usize, 0_usize);
         for c in self.text[begin..end.max(begin)].chars() {

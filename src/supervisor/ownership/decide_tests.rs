@@ -14,11 +14,11 @@ fn told_clock() -> TaskClock {
 }
 
 fn record(epoch: u64, version: u64, status: TaskStatus) -> TaskRecord {
-    TaskRecord { epoch, version, status, owner: Some("dead#1".into()), ..test_record(1_000) }
+    TaskRecord { status, version, epoch, owner: Some("dead#1".into()), ..test_record(1_000) }
 }
 
 fn ended(epoch: u64, version: u64, at: Timestamp) -> TaskRecord {
-    let mut ended = TaskRecord { epoch, version, ..test_record(at.as_millis()) };
+    let mut ended = TaskRecord { version, epoch, ..test_record(at.as_millis()) };
     ended.take(TaskStep::Complete, at, HOUR).unwrap();
     ended
 }
@@ -56,10 +56,12 @@ fn who_runs_a_task_and_in_which_epoch() {
     ] {
         let stored = TaskRecord { cancel_requested: is_cancelled, ..record(stored, 20, Processing) };
         for version in [5, 40] {
-            let backup = backup.map(|(epoch, is_final)| match is_final {
-                true => ended(epoch, version, now),
-                false => record(epoch, version, Pending),
-            });
+            let backup =
+                backup.map(
+                    |(epoch, is_final)| {
+                        if is_final { ended(epoch, version, now) } else { record(epoch, version, Pending) }
+                    },
+                );
             let case = format!("{} {is_cancelled} {has_processor} {backup:?} {newest}", stored.epoch);
             let claimed = claim(&stored, backup.as_ref(), newest, "me#1", has_processor, (&clock, HOUR)).unwrap();
             let next = match &claimed {
