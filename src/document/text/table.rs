@@ -10,6 +10,7 @@ use super::region::{Region, regions};
 use super::rows::rows_of;
 use super::stream::{self, Evidence, Surroundings};
 use super::usual::Usual;
+use super::widen;
 use crate::content;
 
 /// A table of at least two columns and two rows.
@@ -109,34 +110,45 @@ impl Frame {
             let charts = chart::find(&rows_of(lines, &self.of, spaces, &[]), &regions);
             self.of.iter().filter(|at| chart::holds(&charts, &lines[**at])).for_each(|at| taken[*at] = true);
         }
+        // White space in code is no table, and neither is a form.
+        let free = |taken: &[bool]| -> Vec<usize> {
+            let is_free = |line: &Line| line.field.is_none() && !usual.is_code(line);
+            self.of.iter().copied().filter(|at| !taken[*at] && is_free(&lines[*at])).collect()
+        };
+        let open = |of: &[usize]| stream::tables(&mut rows_of(lines, of, spaces, &uprights), around(Evidence::None));
         for region in &regions {
             let inside: Vec<usize> =
                 self.of.iter().copied().filter(|at| !taken[*at] && region.holds(&lines[*at])).collect();
             let found = match region.xs.len() {
-                // Level rules alone say that there is a table, and not where its columns are.
+                // Level rules alone say that there is a table, and not where its columns are, nor where it ends.
                 0..=2 => {
+                    let free = free(&taken);
+                    // A frame closes what is in it.
+                    let is_open = region.xs.len() < 2;
+                    if is_open && widen::is_of_sums(region, lines, &inside, &free) {
+                        continue;
+                    }
+                    let all = if is_open { widen::lines_of(region, lines, &inside, &free, spaces) } else { inside };
                     let evidence = evidence(region, self.height);
-                    stream::tables(&mut rows_of(lines, &inside, spaces, &[]), around(evidence))
+                    let found = stream::tables(&mut rows_of(lines, &all, spaces, &[]), around(evidence));
+                    let open = if found.is_empty() || !is_open { Vec::new() } else { open(&free) };
+                    widen::wider(&found, &open, (region, &regions), lines, spaces)
+                        .cloned()
+                        .map_or(found, |wider| vec![wider])
                 }
                 _ => lattice::tables(region, lines, &inside, spaces),
             };
             keep(found, &mut taken);
         }
-        // White space in code is no table, and neither is a form.
-        let is_free = |at: &usize| {
-            let line = &lines[*at];
-            !taken[*at] && line.field.is_none() && !line.leader && !usual.is_code(line)
-        };
-        let free: Vec<usize> = self.of.iter().copied().filter(is_free).collect();
-        let found = stream::tables(&mut rows_of(lines, &free, spaces, &uprights), around(Evidence::None));
-        keep(found, &mut taken);
+        let mut free = free(&taken);
+        free.retain(|at| !lines[*at].leader);
+        keep(open(&free), &mut taken);
         // Once more without what stands beside: where the drawing jumps up, something else begins.
         let left: Vec<usize> = free.into_iter().filter(|at| !taken[*at]).collect();
         let parts: Vec<&[usize]> =
             left.chunk_by(|a, b| lines[*b].baseline > lines[*a].baseline - lines[*a].size * 2.0).collect();
         for part in parts.iter().filter(|_| parts.len() > 1) {
-            let found = stream::tables(&mut rows_of(lines, part, spaces, &uprights), around(Evidence::None));
-            keep(found, &mut taken);
+            keep(open(part), &mut taken);
         }
     }
 }

@@ -430,3 +430,68 @@ def table_heads_of_groups(new):
              for row in rows[1:]]
     s.flow(50, 60, 500, table([rows[0], *cells], [100, 160, 150, 80], "grid", size=8, more=looks))
     return s
+
+
+@page
+def table_one_row(new):
+    """A head above the first rule, one row, and a rule below it; the sums stand apart."""
+    s = new()
+    s.text(60, 70, "INVOICE", "Helvetica-Bold", 20)
+    rows = [
+        ["Description", "Quantity", "Price", "Tax", "Amount"],
+        ["Board for the sill, planed", "2.00", "125.00", "9.25%", "250.00"],
+    ]
+    under = [("LINEBELOW", (0, row), (-1, row), 0.5, "black") for row in (0, 1)]
+    y = s.flow(60, 110, 475, table(rows, [200, 70, 70, 60, 75], right=(1, 2, 3, 4), pad=5, more=under))
+    sums = [["Net", "250.00"], ["Tax", "23.13"], ["Total", "273.13"]]
+    s.flow(375, y + 6, 160, table(sums, [80, 80], right=(1,), head=False))
+    return s
+
+
+@page
+def table_rule_above_rows(new):
+    """A rule above each row: none above the head, and none below the last row."""
+    s = new()
+    rows = [
+        ["", "2021", "2022e", "2023e", "2024e"],
+        ["Tolls", "275.5", "295.6", "319.4", "330.7"],
+        ["growth", "-14%", "7%", "8%", "4%"],
+        ["Repairs", "8.8", "10.3", "12.2", "12.7"],
+        ["Surplus", "0.43", "0.63", "0.80", "0.84"],
+    ]
+    above = [("LINEABOVE", (0, row), (-1, row), 0.5, "black") for row in range(1, 5)]
+    y = s.flow(
+        70,
+        70,
+        455,
+        p("The bridge earned more than it cost in each of the last years, as the accounts show:"),
+        table(rows, [110, 60, 60, 60, 60], right=(1, 2, 3, 4), more=above),
+    )
+    s.flow(70, y, 455, p("The surplus is in thousands."))
+    return s
+
+
+@page
+def table_sums_ruled(new):
+    """Rules above and below sums, under the numbers alone."""
+    s = new()
+    rows = [
+        ["Year", "2001", "2002", "2003", "2004"],
+        ["Tolls", "1", "10", "25", "62"],
+        ["Mill", "22", "29", "37", "50"],
+        ["Turnover", "23", "39", "62", "112"],
+        ["Growth", "15%", "66%", "63%", "79%"],
+        ["Keepers", "(43)", "(44)", "(45)", "(49)"],
+        ["Repairs", "(27)", "(29)", "(30)", "(32)"],
+        ["Profit", "(47)", "(34)", "(13)", "31"],
+        ["Margin", "1%", "2%", "3%", "4%"],
+    ]
+    ruled = [("LINEABOVE", (1, row), (-1, row), 0.5, "black") for row in (3, 4, 7, 8)]
+    s.flow(
+        70,
+        70,
+        455,
+        p("What the valley earned, and what it paid, since the new sluice was built by the society."),
+        table(rows, [130, 50, 50, 50, 50], right=(1, 2, 3, 4), more=ruled),
+    )
+    return s
