@@ -18,7 +18,7 @@ use crate::support::server::{Server, run};
 fn pixel(x: u32, y: u32) -> [u8; 3] {
     match (x, y) {
         (0..20, 0..20) => [255, 0, 0],
-        _ if (x / 4 + y / 4) % 3 == 0 => [0, 0, 0],
+        _ if (x / 4 + y / 4).is_multiple_of(3) => [0, 0, 0],
         _ => [255, 255, 255],
     }
 }
@@ -97,7 +97,6 @@ impl Tiff {
         let mut file = Self(Cursor::new(Vec::new()));
         let mut encoder = TiffEncoder::new(&mut file.0).unwrap();
         write(&mut encoder);
-        drop(encoder);
         file.0.into_inner()
     }
 }

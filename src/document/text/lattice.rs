@@ -7,10 +7,17 @@ use super::columns::{self, Column};
 use super::line::Line;
 use super::region::Region;
 use super::rows::{Row, Span, is_value, rows_of, text_of};
-use super::table::{Table, sensible};
+use super::table::{Parted, Table, sensible};
 
-/// The tables whose rules make cells.
-pub(super) fn tables<'a>(region: &Region, lines: &'a [Line], inside: &[usize], spaces: bool) -> Vec<Table<'a>> {
+/// The tables whose rules make cells. `forms` says whether these may be forms that are not filled in: not where the lines
+/// are turned, as the heads of a table may be alone.
+pub(super) fn tables<'a>(
+    region: &Region,
+    lines: &'a [Line],
+    inside: &[usize],
+    spaces: bool,
+    forms: bool,
+) -> Vec<Table<'a>> {
     let rows: Vec<Row<'a>> = rows_of(lines, inside, spaces, region.uprights());
     let parted = parted(region, &rows);
     let mut found = Vec::new();
@@ -18,7 +25,7 @@ pub(super) fn tables<'a>(region: &Region, lines: &'a [Line], inside: &[usize], s
     while let Some(first) = (from..parted.len()).find(|band| parted[*band].is_some()) {
         let last = last_band(region, &rows, &parted, first);
         from = last + 1;
-        found.extend(table(region, &rows, &parted, first..=last));
+        found.extend(table(region, &rows, &parted, first..=last, forms));
     }
     found
 }
@@ -60,6 +67,7 @@ fn table<'a>(
     rows: &[Row<'a>],
     parted: &[Option<Vec<bool>>],
     bands: RangeInclusive<usize>,
+    forms: bool,
 ) -> Option<Table<'a>> {
     let slots = Slots::of(region, parted, bands);
     let of = |row: &Row<'a>| slot(&region.ys, row.middle());
@@ -72,8 +80,13 @@ fn table<'a>(
         .collect();
     let head = head_of(&placed, &slots);
     let (cells, head) = assemble(placed, &grid.columns, head, true);
-    sensible(cells, head, within.iter().flat_map(|(_, row)| row.lines.iter().copied()).collect(), true)
+    let parted = if forms { slots.parted(region, &within) } else { Parted::Ruled };
+    sensible(cells, head, within.iter().flat_map(|(_, row)| row.lines.iter().copied()).collect(), parted)
 }
+
+/// So many cells that rules close, of ten, make a grid; and at least so many of them.
+const CLOSED: usize = 8;
+const FEWEST_CLOSED: usize = 6;
 
 /// How many of the first lines are the head.
 fn head_of(lines: &[TableLine<'_, '_>], slots: &Slots) -> usize {
@@ -144,6 +157,44 @@ impl Slots {
                 column = last + 1;
             }
         }
+    }
+
+    /// Whether rules stand on all sides of its cells, of which `rows` tell what they say. Staves of music have such rules,
+    /// too: nearer than letters are high, and around signs.
+    fn parted(&self, region: &Region, rows: &[(usize, &Row<'_>)]) -> Parted {
+        let size = rows.iter().map(|(_, row)| row.size).fold(f64::MAX, f64::min);
+        let texts = || rows.iter().flat_map(|(_, row)| row.cells.iter().map(|cell| row.text(cell)));
+        let signs = texts().filter(|text| !text.contains(char::is_alphanumeric)).count();
+        if signs * 2 > texts().count() || rows.iter().any(|(band, row)| self.is_crossed(region, *band, row)) {
+            return Parted::Ruled;
+        }
+        let mut cells: Vec<Cell> = self.bands.clone().flat_map(|band| self.cells[band].iter().copied()).collect();
+        cells.sort_by_key(|cell| (cell.bands, cell.columns));
+        cells.dedup();
+        let is_closed = |cell: &&Cell| {
+            let (left, right) = (region.xs[cell.columns.0], region.xs[cell.columns.1 + 1]);
+            let (top, bottom) = (region.ys[cell.bands.0], region.ys[cell.bands.1 + 1]);
+            let parted = region.parted(f64::midpoint(top, bottom));
+            bottom - top > size
+                && parted[cell.columns.0]
+                && parted[cell.columns.1 + 1]
+                && region.is_ruled(top, (left, right))
+                && region.is_ruled(bottom, (left, right))
+        };
+        let closed = cells.iter().filter(is_closed).count();
+        if closed >= FEWEST_CLOSED && closed * 10 >= cells.len() * CLOSED { Parted::Closed } else { Parted::Ruled }
+    }
+
+    /// Whether words of a row stand on rules, as they do before the lines of a chart.
+    fn is_crossed(&self, region: &Region, band: usize, row: &Row<'_>) -> bool {
+        let parted = region.parted(row.middle());
+        let rules = || region.xs.iter().zip(&parted).filter(|(_, stands)| **stands).map(|(at, _)| *at);
+        let upright = row.words.iter().any(|word| rules().any(|at| word.start < at - 1.0 && word.end > at + 1.0));
+        let level = |cell: &Span| {
+            let (from, to) = self.cells[band][place_of(region, cell)].bands;
+            row.baseline - row.size * 0.5 < region.ys[from] || row.baseline > region.ys[to + 1] + row.size * 0.1
+        };
+        upright || row.cells.iter().any(level)
     }
 
     /// The first bands that are the head: as many as a cell of the first one takes, or one more below a cell that spans

@@ -5,7 +5,7 @@ use super::collect::Rule;
 use super::columns::{self, Column};
 use super::guard;
 use super::rows::{Row, Span};
-use super::table::{Table, sensible};
+use super::table::{Parted, Table, sensible};
 
 /// What else than its columns speaks for a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -214,7 +214,7 @@ fn table<'a>(
     let levels: Vec<&Rule> = around.levels.iter().filter(|rule| is_within(rule, rows)).collect();
     let (lines, head, ruled) = lines_of(rows, &columns, &levels);
     let (cells, head) = assemble(lines, &columns, head, ruled);
-    sensible(cells, head, rows.iter().flat_map(|row| row.lines.iter().copied()).collect(), false)
+    sensible(cells, head, rows.iter().flat_map(|row| row.lines.iter().copied()).collect(), Parted::Open)
 }
 
 /// Whether each row is labels and their values, one beside the other, so that a row may well have fewer of them.

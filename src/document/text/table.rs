@@ -76,6 +76,7 @@ fn runs_along(line: &Line, direction: (f64, f64)) -> bool {
 
 /// Lines of one direction, and the page as it is when they are level.
 struct Frame {
+    is_level: bool,
     of: Vec<usize>,
     rules: Vec<Rule>,
     width: f64,
@@ -85,7 +86,7 @@ struct Frame {
 impl Frame {
     fn of(of: Vec<usize>, rules: &[Rule], (width, height): (f64, f64), (dx, dy): (f64, f64)) -> Self {
         if dx > 0.5 {
-            return Self { of, rules: rules.to_vec(), width, height };
+            return Self { is_level: true, of, rules: rules.to_vec(), width, height };
         }
         // As the places of lines are: along the direction, and across it.
         let turned = |rule: &Rule| {
@@ -93,7 +94,7 @@ impl Frame {
             let (a, b) = (rule.from * along, rule.to * along);
             Rule { upright: !rule.upright, at: rule.at * across, from: a.min(b), to: a.max(b), ..*rule }
         };
-        Self { of, rules: rules.iter().map(turned).collect(), width: height, height: width }
+        Self { is_level: false, of, rules: rules.iter().map(turned).collect(), width: height, height: width }
     }
 
     fn find<'a>(&self, lines: &'a [Line], spaces: bool, usual: Usual, tables: &mut Vec<Table<'a>>) {
@@ -136,7 +137,7 @@ impl Frame {
                         .cloned()
                         .map_or(found, |wider| vec![wider])
                 }
-                _ => lattice::tables(region, lines, &inside, spaces),
+                _ => lattice::tables(region, lines, &inside, spaces, self.is_level),
             };
             keep(found, &mut taken);
         }
@@ -176,13 +177,25 @@ fn evidence(region: &Region, page_height: f64) -> Evidence {
 /// A table with heads of groups has so many other rows.
 const FEWEST_GROUPED: usize = 3;
 
+/// What parts the rows and the cells of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parted {
+    /// White space, and perhaps level rules.
+    Open,
+    /// Rules, some of them upright ones.
+    Ruled,
+    /// Rules on all four sides of nearly every cell.
+    Closed,
+}
+
 /// Drops columns without text; `None` when less than two by two is left, few rows have several cells, or most
-/// cells are empty. Where rules part its cells a table may also have as many rows that head groups as others.
+/// cells are empty. Where rules part its cells a table may also have as many rows that head groups as others; where they
+/// close them, it may hold what it will, as a form does that is not filled in.
 pub(super) fn sensible(
     mut rows: Vec<Vec<Cell<'_>>>,
     head: usize,
     mut lines: Vec<usize>,
-    ruled: bool,
+    parted: Parted,
 ) -> Option<Table<'_>> {
     drop_empty_columns(&mut rows);
     let width = rows.first()?.iter().map(|cell| cell.across).sum::<usize>();
@@ -191,10 +204,16 @@ pub(super) fn sensible(
     let several = rows.iter().filter(|row| filled(row) > 1).count();
     let says = |cell: &Cell<'_>| cell.lines.iter().flatten().any(|word| word.text.contains(char::is_alphabetic));
     let is_group = |row: &&Vec<Cell<'_>>| filled(row) == 1 && row.first().is_some_and(says);
-    let groups = if ruled && several >= FEWEST_GROUPED { rows.iter().filter(is_group).count().min(several) } else { 0 };
+    let names = |row: &&Vec<Cell<'_>>| row.first().is_some_and(|cell| !cell.lines.is_empty());
+    let may_group = parted != Parted::Open && several >= FEWEST_GROUPED;
+    let groups = if may_group { rows.iter().filter(is_group).count().min(several) } else { 0 };
     let counted = rows.len() - groups;
     let all: usize = rows.iter().map(&filled).sum::<usize>() - groups;
-    if rows.len() < 2 || width < 2 || several * 2 < counted || several < 2 || all * 10 < counted * width * 3 {
+    let full = several * 2 >= counted && several >= 2 && all * 10 >= counted * width * 3;
+    // A form names its columns or its rows.
+    let named = filled(rows.first()?) * 2 >= width || rows.iter().filter(names).count() * 2 >= rows.len();
+    let form = parted == Parted::Closed && several > 0 && width > 2 && named;
+    if rows.len() < 2 || width < 2 || !(full || form) {
         return None;
     }
     lines.sort_unstable();

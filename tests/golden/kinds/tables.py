@@ -495,3 +495,13 @@ def table_sums_ruled(new):
         table(rows, [130, 50, 50, 50, 50], right=(1, 2, 3, 4), more=ruled),
     )
     return s
+
+
+@page
+def form_grid(new):
+    """Boxes on all sides, most of them to be filled in."""
+    s = new()
+    rows = [["Day", "Gate", "Level", "Wind", "Read by"], *[[str(day), "", "", "", ""] for day in range(1, 7)]]
+    rows[1][1:] = ["open", "2.10", "west", "Pike"]
+    s.flow(70, 70, 455, h("Readings of the week", 14, "Helvetica-Bold"), table(rows, [50, 80, 80, 80, 120], "grid"))
+    return s
