@@ -204,15 +204,15 @@ pub(super) fn sensible(
     let several = rows.iter().filter(|row| filled(row) > 1).count();
     let says = |cell: &Cell<'_>| cell.lines.iter().flatten().any(|word| word.text.contains(char::is_alphabetic));
     let is_group = |row: &&Vec<Cell<'_>>| filled(row) == 1 && row.first().is_some_and(says);
-    let names = |row: &&Vec<Cell<'_>>| row.first().is_some_and(|cell| !cell.lines.is_empty());
+    let begins = |row: &&Vec<Cell<'_>>| row.first().is_some_and(|cell| !cell.lines.is_empty());
     let may_group = parted != Parted::Open && several >= FEWEST_GROUPED;
     let groups = if may_group { rows.iter().filter(is_group).count().min(several) } else { 0 };
     let counted = rows.len() - groups;
     let all: usize = rows.iter().map(&filled).sum::<usize>() - groups;
     let full = several * 2 >= counted && several >= 2 && all * 10 >= counted * width * 3;
     // A form names its columns or its rows.
-    let named = filled(rows.first()?) * 2 >= width || rows.iter().filter(names).count() * 2 >= rows.len();
-    let form = parted == Parted::Closed && several > 0 && width > 2 && named;
+    let titled = filled(rows.first()?) * 2 >= width || rows.iter().filter(begins).count() * 2 >= rows.len();
+    let form = parted == Parted::Closed && several > 0 && width > 2 && titled;
     if rows.len() < 2 || width < 2 || !(full || form) {
         return None;
     }

@@ -43,7 +43,7 @@ pub(super) fn lines_of(region: &Region, lines: &[Line], inside: &[usize], free: 
         rows_of(lines, &free.iter().copied().filter(here).collect::<Vec<_>>(), spaces, &[])
     };
     // What has a head between its rules needs none above them.
-    if first.baseline == rows[0].baseline {
+    if first.baseline.total_cmp(&rows[0].baseline).is_eq() {
         let mut edge = top;
         for row in outside(true).iter().rev().take(MOST_HEAD) {
             if edge - row.baseline > row.size * HEAD_DROP || !is_like(row, first) {
