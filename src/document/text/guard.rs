@@ -15,7 +15,7 @@ pub(super) fn is_no_table(rows: &[Row<'_>], columns: &[Column], around: Surround
         several.iter().filter_map(here).collect()
     };
     let first = in_column(0);
-    if columns.len() == 2 && is_signs(&first) {
+    if columns.len() == 2 && is_signs(&first) || is_list(&several, columns) {
         return true;
     }
     if are_words(&several, columns) {
@@ -47,6 +47,34 @@ fn is_signs(first: &[String]) -> bool {
                 || !text.is_ascii() && text.chars().count() == 1
         });
     first.iter().all(sign) || same
+}
+
+/// Items of a list, numbered or with signs: each a mark and one text, also between rules. Lines that go on with a text, and
+/// such as run over both, may stand between them.
+fn is_list(several: &[&Row<'_>], columns: &[Column]) -> bool {
+    let mut marks = 0;
+    for row in several {
+        let cell = &row.cells[0];
+        let text = row.text(cell);
+        let begins = of_column(cell, columns) == 0;
+        let is_bullet = text.chars().all(|c| BULLETS.contains(&c));
+        if begins && (is_bullet || is_item_number(&text)) && (row.cells.len() == 2 || is_bullet) {
+            marks += 1;
+        } else if row.cells.len() > 2 || begins && columns[1].overlap(cell.start, cell.end) <= 0.0 {
+            return false;
+        }
+    }
+    marks > 1 && marks * 2 >= several.len()
+}
+
+/// A number, a letter or a Roman number, closed by a point or a bracket.
+fn is_item_number(text: &str) -> bool {
+    let Some(bare) = text.strip_suffix(['.', ')']) else { return false };
+    let bare = bare.trim_start_matches('(');
+    let digits = bare.len() <= 3 && bare.bytes().all(|byte| byte.is_ascii_digit());
+    let letter = bare.len() == 1 && bare.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let roman = bare.len() <= 5 && bare.chars().all(|c| "IVXivx".contains(c));
+    !bare.is_empty() && (digits || letter || roman)
 }
 
 /// Signs or labels with a colon and what they mean, as below tables: sentences, not cells.

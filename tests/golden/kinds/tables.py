@@ -505,3 +505,20 @@ def form_grid(new):
     rows[1][1:] = ["open", "2.10", "west", "Pike"]
     s.flow(70, 70, 455, h("Readings of the week", 14, "Helvetica-Bold"), table(rows, [50, 80, 80, 80, 120], "grid"))
     return s
+
+
+@page
+def list_between_rules(new):
+    """A numbered list between two rules."""
+    s = new()
+    rows = [
+        ["1.", "What the gate is and what it is for"],
+        ["2.", "What must be known before it is opened"],
+        ["3.", "How it is opened"],
+        ["4.", "What may go wrong"],
+    ]
+    around = [("LINEABOVE", (0, 0), (-1, 0), 0.5, "black"), ("LINEBELOW", (0, -1), (-1, -1), 0.5, "black")]
+    s.flow(
+        70, 70, 455, h("This sheet says", 14, "Helvetica-Bold"), table(rows, [25, 220], head=False, more=around)
+    )
+    return s
