@@ -12,7 +12,8 @@
 //!
 //! Tables: `region` finds grids of rules, `shading` those of filled cells, `chart` what stands along axes. `rows` are words
 //! on one baseline, parted into cells; `lattice` gives them the columns that rules make, `stream` those that white space
-//! makes (`columns`), unless `guard` knows them for text; `widen` looks for the rest of those that rules frame in part; `assemble` joins the lines of a row and finds what spans others.
+//! makes (`columns`), unless `guard` knows them for text; `widen` looks for the rest of those that rules frame in part; `head`
+//! tells the head, `assemble` joins the lines of a row and finds what spans others.
 
 mod annotation;
 mod assemble;
@@ -27,6 +28,7 @@ mod fonts;
 mod glyphs;
 mod ground;
 mod guard;
+mod head;
 mod heading;
 mod initials;
 mod ink;

@@ -4,6 +4,7 @@ use super::assemble::{Placed, TableLine, assemble};
 use super::collect::Rule;
 use super::columns::{self, Column};
 use super::guard;
+use super::head::head_of;
 use super::rows::{Row, Span};
 use super::table::{Parted, Table, sensible};
 
@@ -28,9 +29,6 @@ pub(super) struct Surroundings<'r> {
 const MOST_SINGLE: [usize; 2] = [3, 14];
 /// Longer runs of rows are looked at in parts.
 const MOST_ROWS: usize = 250;
-/// A head has so many lines at most.
-const MOST_HEAD: usize = 8;
-
 /// The tables that some rows make.
 pub(super) fn tables<'a>(rows: &mut [Row<'a>], around: Surroundings<'_>) -> Vec<Table<'a>> {
     let mut found = Vec::new();
@@ -166,7 +164,7 @@ impl Seen {
 }
 
 /// How many of a row's cells are values.
-fn values(row: &Row<'_>) -> usize {
+pub(super) fn values(row: &Row<'_>) -> usize {
     row.cells.iter().filter(|cell| row.has_value(cell)).count()
 }
 
@@ -188,7 +186,7 @@ fn is_rest(rows: &[Row<'_>], at: usize) -> bool {
     !values && (later || label)
 }
 
-fn usual_drop(rows: &[Row<'_>]) -> Option<f64> {
+pub(super) fn usual_drop(rows: &[Row<'_>]) -> Option<f64> {
     let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
     let mut drops: Vec<f64> = several.windows(2).map(|pair| pair[1].baseline - pair[0].baseline).collect();
     drops.sort_by(f64::total_cmp);
@@ -263,28 +261,6 @@ fn lines_of<'r, 'a>(
     let bands: std::collections::BTreeSet<usize> = lines[head..].iter().map(|line| line.band).collect();
     let by_rules = bands.len() >= 3 && bands.len() * 10 >= lines[head..].len();
     (lines, head, by_rules)
-}
-
-/// How many of the first rows are the head: what stands above the first rule, or above the first row of values.
-fn head_of(rows: &[Row<'_>], columns: &[Column], wide: &[f64]) -> usize {
-    let first = rows.iter().position(|row| values(row) * 2 >= columns.len() && row.cells.len() * 2 > columns.len());
-    let above = |at: f64| rows.iter().take_while(|row| row.middle() < at).count();
-    // The first rule may as well stand above the sum.
-    let of_values = |count: usize| rows[..count].iter().filter(|row| row.cells.len() > 1 && values(row) > 0).count();
-    let ruled = wide.first().map(|at| above(*at)).filter(|count| of_values(*count) < 2);
-    let most = rows.len().saturating_sub(1).min(MOST_HEAD);
-    match (ruled, first) {
-        (Some(ruled), _) if (1..=most).contains(&ruled) => ruled,
-        (_, Some(first)) if (1..=most).contains(&first) => head_before(rows, first),
-        _ => 1,
-    }
-}
-
-/// Of the rows before the first one of values, those that are the head; single cells at the left begin a group.
-fn head_before(rows: &[Row<'_>], first: usize) -> usize {
-    let left = rows[first].start();
-    let groups = rows[..first].iter().rev().take_while(|row| row.cells.len() == 1 && row.start() < left + row.size);
-    (first - groups.count()).max(1)
 }
 
 /// The cells of a row with their columns.

@@ -10,7 +10,7 @@ pub(super) fn pipes(table: &Table) -> String {
     let mut rows: Vec<String> = Vec::with_capacity(grid.len() + 1);
     for (at, cells) in grid.iter().enumerate() {
         // A head is heavy by itself.
-        let emphasis = if at == 0 { Emphasis::Left } else { Emphasis::Shown };
+        let emphasis = if at == 0 && table.header_rows > 0 { Emphasis::Left } else { Emphasis::Shown };
         let text = |cell: Option<&Cell>| {
             cell.map_or_else(String::new, |cell| {
                 inline::markdown(&cell.text, emphasis).replace('|', "\\|").replace('\n', "<br>")

@@ -508,6 +508,22 @@ def form_grid(new):
 
 
 @page
+def table_without_head(new):
+    """Numbered labels and what they say: the first rows are words, and no head."""
+    s = new()
+    rows = [
+        ["1.", "Name:", "Weir Carpenters"],
+        ["2.", "Seat:", "High Street, Truro"],
+        ["3.", "Form:", "company of two"],
+        ["4.", "Number:", "11981474"],
+        ["5.", "Trade:", "sluices and gates"],
+        ["6.", "Founded:", "27.10.2021"],
+    ]
+    s.flow(70, 70, 455, h("Annex to the accounts", 14, "Helvetica-Bold"), table(rows, [25, 110, 200], head=False))
+    return s
+
+
+@page
 def list_between_rules(new):
     """A numbered list between two rules."""
     s = new()
