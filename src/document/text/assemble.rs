@@ -168,6 +168,9 @@ impl Making<'_> {
             return true;
         }
         let (first, others) = (line.cells.iter().any(|cell| cell.first == 0), line.cells.iter().any(|c| c.first > 0));
+        if self.heads_group(above, line) {
+            return false;
+        }
         let far = drop > line.row.size * MOST_LEADING;
         if !self.by_lines.contains(&line.band) {
             // A blank line in one cell parts its paragraphs; one through all of them parts rows.
@@ -197,6 +200,21 @@ impl Making<'_> {
         let over = line.cells.iter().all(|cell| above.cell(cell.first).is_some());
         words && over && (close || fits == 0 || line.begins_low() || line.cells.len() == 1)
             || line.cells.len() == 1 && (close || words && line.begins_low())
+    }
+
+    /// Whether a label with a colon, alone in its row, ends or begins here: it heads the rows below it. One that is nearer to
+    /// the line above it than rows are, and had no room behind that, goes on with it.
+    fn heads_group(&self, above: &Draft<'_>, line: &TableLine<'_, '_>) -> bool {
+        let (Some(over), Some(label)) = (above.cell(0), line.cells.first().filter(|cell| cell.first == 0)) else {
+            return false;
+        };
+        let drop = line.row.baseline - above.baseline;
+        let far = self.pitch.is_some_and(|pitch| drop > pitch * CLOSE);
+        let alone = |cells: usize| cells == 1 && self.columns.len() > 2;
+        let closed = |text: &str| text.trim_end_matches(|c: char| !c.is_alphabetic() && c != ':').ends_with(':');
+        let ended = alone(above.cells.len()) && closed(&over.last_text()) && line.cells.len() > 1;
+        let begins = alone(line.cells.len()) && closed(&text_of(&label.words)) && above.cells.len() > 1;
+        (ended || begins) && (far || self.fits(over, label, line.row.size))
     }
 
     /// Whether the first word of a cell would have had room behind the line above it.
