@@ -76,6 +76,9 @@ pub struct Shown {
     /// About how many letters its pictures show, but for those that stand under its text; absent where that was not looked at.
     #[serde(default)]
     pub pictured_letters: Option<u32>,
+    /// About how many letters stand in pictures that show hardly anything else; likewise.
+    #[serde(default)]
+    pub unread_letters: Option<u32>,
     /// How much of its pictures, but for what stands under its text, is not plain, 0 to 1; likewise.
     #[serde(default)]
     pub picture_detail: Option<f32>,

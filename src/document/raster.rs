@@ -1,6 +1,8 @@
 //! A page as a small gray picture, and what can be told from that: where there is ink, and whether it looks like letters.
 //! Pure.
 
+use std::ops::Range;
+
 use hayro_interpret::kurbo::Rect;
 
 /// A gray picture of a page.
@@ -32,8 +34,18 @@ const FEWEST_EDGES: usize = 7;
 /// A tile whose pixels differ by more than this shows something.
 const DETAIL: u8 = 40;
 
-/// A picture has letters when one of so many tiles that show something looks like these.
+/// A picture has letters when one of so many tiles that show something looks like these,
 const LETTERED: usize = 5;
+/// and of 100 of those so many stand in rows; or, where it is turned, in columns, as strokes of drawings may.
+const IN_ROWS: usize = 20;
+const IN_COLUMNS: usize = 45;
+/// A row has so many tiles at least, and around it, up to so many pixels away, so many lines of pixels at least with hardly any
+/// ink, and others with plenty, of 100.
+const ROW: usize = 3;
+const AROUND: usize = TILE / 2;
+const EMPTY_LINES: usize = 2;
+const EMPTY: usize = 3;
+const FULL: usize = 15;
 /// A page is plain when not more than one of so many tiles shows something, and one of so many shows ink: specks do.
 const PLAIN: (usize, usize) = (100, 400);
 /// Not to be told from white.
@@ -46,6 +58,9 @@ const INKED: u8 = 100;
 pub(super) struct Detail {
     /// How many of their tiles look like letters,
     pub(super) letters: usize,
+    /// stand in rows then, or in columns,
+    in_rows: usize,
+    in_columns: usize,
     /// show anything, or something dark on light,
     pub(super) anything: usize,
     pub(super) inked: usize,
@@ -60,10 +75,18 @@ impl Detail {
         if self.tiles == 0 { 0.0 } else { self.anything as f32 / self.tiles as f32 }
     }
 
-    /// How many letters of a usual size would stand there; none where nearly all of it is something else, as in photographs.
+    /// Whether more than this share, of 100, of what it shows looks like letters.
+    pub(super) const fn is_of_letters(self, share: usize) -> bool {
+        self.letters * 100 > self.anything * share
+    }
+
+    /// How many letters of a usual size would stand there; none where nearly all of it is something else, as in photographs,
+    /// or where they stand in no rows, as strokes of drawings do.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a guess")]
     pub(super) fn letter_count(self, raster: &Raster) -> u32 {
-        if self.letters * LETTERED < self.anything {
+        let are_lines =
+            self.in_rows * 100 >= self.letters * IN_ROWS || self.in_columns * 100 >= self.letters * IN_COLUMNS;
+        if self.letters * LETTERED < self.anything || !are_lines {
             return 0;
         }
         // One letter takes about 60 square points, with the space around it.
@@ -97,15 +120,53 @@ impl Raster {
         areas.iter().for_each(|area| mark(area, true, true));
         but.iter().for_each(|area| mark(area, false, false));
         let mut detail = Detail::default();
+        let mut letters = vec![false; columns * rows];
         for (at, _) in wanted.iter().enumerate().filter(|(_, wanted)| **wanted) {
             let tile = self.tile(at % columns * TILE, at / columns * TILE);
             detail.tiles += 1;
-            detail.letters += usize::from(looks_like_letters(&tile));
+            letters[at] = looks_like_letters(&tile);
             let differs = spread(&tile).map_or(0, |(low, high)| high - low);
             detail.anything += usize::from(differs > DETAIL);
             detail.inked += usize::from(differs > INKED);
         }
+        detail.letters = letters.iter().filter(|is| **is).count();
+        detail.in_rows = self.in_lines(rows, columns, false, |row, column| letters[row * columns + column]);
+        detail.in_columns = self.in_lines(columns, rows, true, |column, row| letters[row * columns + column]);
         detail
+    }
+
+    /// How many tiles with letters stand side by side in so many `lanes` of so many `places`: rows, or columns when `turned`.
+    fn in_lines(&self, lanes: usize, places: usize, turned: bool, is: impl Fn(usize, usize) -> bool) -> usize {
+        let mut count = 0;
+        for lane in 0..lanes {
+            let mut place = 0;
+            while place < places {
+                let run = (place..places).take_while(|place| is(lane, *place)).count();
+                if run >= ROW && self.is_line(lane, place..place + run, turned) {
+                    count += run;
+                }
+                place += run.max(1);
+            }
+        }
+        count
+    }
+
+    /// Whether the ink of tiles side by side stands in a line: with nothing above it, or below.
+    fn is_line(&self, lane: usize, places: Range<usize>, turned: bool) -> bool {
+        let most = if turned { self.width } else { self.height };
+        let across = (lane * TILE).saturating_sub(AROUND)..((lane + 1) * TILE + AROUND).min(most);
+        let along = places.start * TILE..places.end * TILE;
+        let pixel = |across: usize, along: usize| {
+            self.luma[if turned { along * self.width + across } else { across * self.width + along }]
+        };
+        let pixels = || across.clone().flat_map(|at| along.clone().map(move |place| pixel(at, place)));
+        let (low, high) = pixels().fold((u8::MAX, u8::MIN), |(low, high), of| (low.min(of), high.max(of)));
+        let middle = low.midpoint(high);
+        // Whichever is less is the ink.
+        let dark_is_ink = pixels().filter(|pixel| *pixel < middle).count() * 2 <= pixels().count();
+        let ink = |at: usize| along.clone().filter(|place| (pixel(at, *place) < middle) == dark_is_ink).count() * 100;
+        let empty = across.clone().filter(|at| ink(*at) <= along.len() * EMPTY).count();
+        empty >= EMPTY_LINES && across.clone().any(|at| ink(at) >= along.len() * FULL)
     }
 
     fn tile(&self, x: usize, y: usize) -> [[u8; TILE]; TILE] {
@@ -216,6 +277,23 @@ mod tests {
         // Of a photograph most is between its lightest and its darkest.
         let noise = |x: usize, y: usize| u8::try_from((x * 7_919 + y * 104_729 + x * y * 31) % 256).unwrap();
         assert!(share(&raster(noise)).0 < 20);
+    }
+
+    #[test]
+    fn letters_stand_in_rows_and_strokes_of_drawings_do_not() {
+        let all = [Rect::new(0.0, 0.0, 120.0, 120.0)];
+        let count = |raster: &Raster| raster.detail(&all, &[]).letter_count(raster);
+        assert!(count(&raster(letters)) > 200);
+        assert!(count(&raster(|x, y| letters(y, x))) > 200, "turned");
+        assert!(count(&raster(|x, y| u8::MAX - letters(x, y))) > 200, "light on dark");
+        // A hatch, strokes across each other, and a portrait of dots.
+        let hatch = |x: usize, y: usize| -> u8 { if (x + 2 * y) % 7 < 2 || (3 * x + y) % 11 < 2 { 20 } else { 240 } };
+        let dots = |x: usize, y: usize| -> u8 { if (x / 3 + y / 3 + x * y / 900).is_multiple_of(2) { 20 } else { 240 } };
+        for (what, pixel) in [("a hatch", &hatch as &dyn Fn(usize, usize) -> u8), ("dots", &dots)] {
+            let raster = raster(pixel);
+            let detail = raster.detail(&all, &[]);
+            assert_eq!((detail.letters > 20, detail.letter_count(&raster)), (true, 0), "{what} {detail:?}");
+        }
     }
 
     #[test]

@@ -197,6 +197,8 @@ mod tests {
             (pictured(120, 0.5, 20, 0.7), None),
             (pictured(20, 0.25, 300, 0.4), Some(Need::Picture)),
             (pictured(900, 0.4, 250, 0.6), None),
+            (Shown { unread_letters: Some(250), ..pictured(3_000, 0.3, 250, 0.6) }, Some(Need::Picture)),
+            (Shown { unread_letters: Some(150), ..pictured(3_000, 0.3, 250, 0.6) }, None),
             (outlined(11, 60), Some(Need::Outlined)),
             (outlined(11, 18), Some(Need::Outlined)),
             (outlined(900, 120), None),

@@ -21,6 +21,8 @@ pub(super) enum Need {
 
 /// Fewer letters in pictures or of shapes are part of a sign or a drawing.
 const FEWEST: u32 = 40;
+/// So many letters in one picture are text, whatever stands beside it.
+const FEWEST_UNREAD: u32 = 200;
 /// So few shapes of letters count on a page that has hardly other text.
 const FEWEST_OUTLINED: u32 = 16;
 /// Of a page whose pictures were not looked at: how much of it they take, and below how many letters that is what it is
@@ -57,7 +59,10 @@ impl Need {
             return PICTURES.iter().any(|(coverage, few)| covered >= *coverage && visible < *few);
         };
         let (coverage, few, least) = DETAILED;
-        letters >= FEWEST && letters >= visible / 3 || covered >= coverage && visible < few && detail >= least
+        // A picture of a page's own text, such as a figure or a box, says what nothing beside it says.
+        shown.unread_letters.is_some_and(|unread| unread >= FEWEST_UNREAD)
+            || letters >= FEWEST && letters >= visible / 3
+            || covered >= coverage && visible < few && detail >= least
     }
 
     /// As the page's `checks.route` says it.

@@ -227,10 +227,14 @@ fn what_only_a_picture_shows_is_looked_for() {
     assert!(print.pictured_letters.unwrap() > 100, "{print:?}");
     let plain = shown(&format!("q 595 0 0 842 0 0 cm /Plain Do Q {caption}"));
     assert!(plain.pictured_letters == Some(0) && plain.picture_detail.unwrap() < 0.01, "{plain:?}");
-    // Where there is plenty of text, a figure is none.
+    // A figure of letters is text, too, where there is plenty of it beside; a plain one is not.
     let line = |at: u32| format!("BT /F1 10 Tf 72 {} Td ({RECOGNISED}) Tj ET ", 790 - 12 * at);
     let text: String = (0..30).map(line).collect();
-    assert_eq!(shown(&format!("{text} q 300 0 0 200 72 100 cm /Print Do Q")).pictured_letters, None);
+    let beside = |name: &str| shown(&format!("{text} q 300 0 0 200 72 100 cm /{name} Do Q"));
+    let (print, plain) = (beside("Print"), beside("Plain"));
+    assert!(print.unread_letters.unwrap() >= 200 && print.visible_glyphs() > 2_000, "{print:?}");
+    assert_eq!((plain.unread_letters, plain.pictured_letters), (Some(0), Some(0)));
+    assert_eq!(shown(&text).pictured_letters, None);
 
     // Letters as shapes, of which no map says anything: narrow and wide ones in rows.
     let letter = |at: u32, row: u32| {
@@ -316,6 +320,10 @@ async fn pages_are_paid_for_only_where_their_text_does_not_do() {
     assert_eq!((calls, &pages[0]["checks"]["route"]), (0, &Value::from("text layer")));
     let receipt = "q 300 0 0 380 72 300 cm /Print Do Q BT /F1 12 Tf 72 800 Td (Annex 3) Tj ET";
     let (pages, calls) = auto(dir.path(), &page(receipt), &[]).await;
+    assert_eq!((calls, &pages[0]["checks"]["route"]), (1, &Value::from("mostly a picture")));
+    let line = |at: u32| format!("BT /F1 10 Tf 72 {} Td ({RECOGNISED}) Tj ET ", 790 - 12 * at);
+    let figure = format!("{} q 300 0 0 200 72 100 cm /Print Do Q", (0..30).map(line).collect::<String>());
+    let (pages, calls) = auto(dir.path(), &page(&figure), &[]).await;
     assert_eq!((calls, &pages[0]["checks"]["route"]), (1, &Value::from("mostly a picture")));
     let (pages, calls) = auto(dir.path(), &scan(RECOGNISED, 1), &[]).await;
     assert_eq!((calls, &pages[0]["checks"]["route"]), (1, &Value::from("a scan with recognised text")));

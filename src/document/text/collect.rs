@@ -56,15 +56,17 @@ pub(super) struct Collector {
     pub(super) ground: Ground,
     /// Where pictures are.
     pub(super) pictures: Vec<Rect>,
+    /// and where those of them are that are not packed as photographs are.
+    pub(super) prints: Vec<Rect>,
     pub(super) outlines: Outlines,
     pub(super) fonts: FontsUsed,
     /// Strings of a light colour on a picture, and where a glyph of each stands.
     pub(super) pale: Vec<(u32, Rect)>,
-    rules: Vec<Rule>,
-    areas: Vec<Rect>,
     /// Strings whose glyphs cut off what is outside of them, and how often something was painted within some.
     pub(super) stencils: HashSet<u32>,
     pub(super) painted_within: u32,
+    rules: Vec<Rule>,
+    areas: Vec<Rect>,
     dots: Vec<Point>,
     pub(super) counts: Counts,
     /// How many pieces of furniture (headers, page numbers), marked as such by the document, are open.
@@ -146,14 +148,15 @@ impl Collector {
             hidden: Vec::new(),
             ground: Ground::default(),
             pictures: Vec::new(),
+            prints: Vec::new(),
             outlines: Outlines::default(),
             fonts: FontsUsed::default(),
             pale: Vec::new(),
+            stencils: HashSet::new(),
+            painted_within: 0,
             rules: Vec::new(),
             areas: Vec::new(),
             dots: Vec::new(),
-            stencils: HashSet::new(),
-            painted_within: 0,
             counts,
             artifacts: 0,
             field: None,

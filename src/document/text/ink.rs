@@ -268,10 +268,27 @@ pub(super) fn is_upright(to_page: Affine) -> bool {
     small(b, a) && small(c, d) || small(a, b) && small(d, c)
 }
 
-/// Whether all of a picture is seen: it has no mask.
-pub(super) fn is_whole(image: &Stream<'_>) -> bool {
-    let dict = image.dict();
-    let has = |key: &str| dict.get::<Object<'_>>(key).is_some_and(|value| !matches!(value, Object::Null(_)));
-    let in_data = dict.get::<Number>("SMaskInData").is_some_and(|number| number.as_f64() > 0.0);
-    !(has("SMask") || has("Mask") || in_data || dict.get::<bool>("ImageMask").unwrap_or(false))
+/// What is known of a picture without looking at it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Picture {
+    /// Whether all of it is seen: it has no mask.
+    pub(super) whole: bool,
+    /// Whether it is packed as photographs are.
+    pub(super) photograph: bool,
+}
+
+impl Picture {
+    pub(super) fn of(image: &Stream<'_>) -> Self {
+        let dict = image.dict();
+        let has = |key: &str| dict.get::<Object<'_>>(key).is_some_and(|value| !matches!(value, Object::Null(_)));
+        let in_data = dict.get::<Number>("SMaskInData").is_some_and(|number| number.as_f64() > 0.0);
+        let masked = has("SMask") || has("Mask") || in_data || dict.get::<bool>("ImageMask").unwrap_or(false);
+        let is_lossy = |name: &Name<'_>| matches!(name.as_ref(), b"DCTDecode" | b"DCT" | b"JPXDecode");
+        let photograph = ["Filter", "F"].into_iter().any(|key| match dict.get::<Object<'_>>(key) {
+            Some(Object::Name(name)) => is_lossy(&name),
+            Some(Object::Array(names)) => names.iter::<Name<'_>>().any(|name| is_lossy(&name)),
+            _ => false,
+        });
+        Self { whole: !masked, photograph }
+    }
 }

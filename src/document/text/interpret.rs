@@ -15,7 +15,7 @@ use hayro_syntax::page::{Page, Resources};
 
 use super::collect::{Collector, Look};
 use super::fonts::{Fonts, PageFont, plain_text};
-use super::ink::{Ink, is_whole};
+use super::ink::{Ink, Picture};
 use super::layers::Layers;
 use super::path::Path;
 use crate::document::outline::text_string;
@@ -241,11 +241,11 @@ impl<'a> Walk<'_, 'a> {
                     }
                 }
                 b"BI" if self.hidden == 0 => {
-                    let whole = instruction.operands().any(|operand| match operand {
-                        Object::Stream(image) => is_whole(image),
-                        _ => false,
+                    let image = instruction.operands().find_map(|operand| match operand {
+                        Object::Stream(image) => Some(Picture::of(image)),
+                        _ => None,
                     });
-                    self.collector.image(state.to_page, &state.ink, whole);
+                    self.collector.image(state.to_page, &state.ink, image.unwrap_or_default());
                 }
                 b"BMC" => marked.push(Marked::Plain),
                 b"BDC" => {
@@ -404,7 +404,7 @@ impl<'a> Walk<'_, 'a> {
         }
         match object.dict().get::<Name<'_>>(keys::SUBTYPE).as_deref() {
             Some(b"Image") => {
-                self.collector.image(state.to_page, &state.ink, is_whole(object));
+                self.collector.image(state.to_page, &state.ink, Picture::of(object));
                 Ok(())
             }
             _ => self.form(object, resources, state.clone()),

@@ -26,6 +26,13 @@ const MOST_PALE: usize = 7;
 const ON_INK: usize = 8;
 const BELOW_WORDS: usize = 7;
 
+/// A picture that takes this much of the page is looked at though there is plenty of text beside, unless it is a photograph;
+/// not more than so many.
+const LARGE: f64 = 0.04;
+const MOST_LARGE: usize = 16;
+/// It is one of text when so many of 100 places that show something look like letters.
+const OF_LETTERS: usize = 40;
+
 /// A page as it was collected.
 pub(super) struct Scene<'l> {
     pub(super) collector: Collector,
@@ -85,12 +92,18 @@ impl<'l> Scene<'l> {
             outlined_letters: collector.outlines.letters(),
             ..collector.counts.shown(self.size)
         };
-        if shown.may_be_pictured() && !shown.is_recognised() {
+        let (width, height) = self.size;
+        let large = collector.prints.iter().filter(|area| area.area() > f64::from(width * height) * LARGE);
+        let large: Vec<Rect> = large.copied().take(MOST_LARGE).collect();
+        if (shown.may_be_pictured() || shown.visible_glyphs() > 0 && !large.is_empty()) && !shown.is_recognised() {
             let text: Vec<Rect> = collector.lines.iter().map(OpenLine::area).collect();
             if let Some(raster) = self.pictures() {
                 let detail = raster.detail(&collector.pictures, &text);
                 shown.pictured_letters = Some(detail.letter_count(raster));
                 shown.picture_detail = Some(detail.share());
+                let alone = large.iter().map(|area| raster.detail(&[*area], &text));
+                let alone = alone.filter(|detail| detail.is_of_letters(OF_LETTERS));
+                shown.unread_letters = Some(alone.map(|detail| detail.letter_count(raster)).max().unwrap_or(0));
             }
         }
         shown

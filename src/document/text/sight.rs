@@ -7,7 +7,7 @@ use hayro_interpret::kurbo::{Affine, Point, Rect};
 
 use super::collect::{Collector, Run};
 use super::ground::{Contrast, Ground, Painted};
-use super::ink::{Ink, Rgb, is_upright};
+use super::ink::{Ink, Picture, Rgb, is_upright};
 use super::open_line::{OpenLine, Piece};
 use super::path::Shape;
 
@@ -260,19 +260,20 @@ impl Collector {
         self.ground.paint(Painted { area, exact, opaque: false, colour: None, picture: false, strings });
     }
 
-    /// A picture in the unit square of a space that `to_page` leads out of; `whole` when it has no mask.
-    pub(super) fn image(&mut self, to_page: Affine, ink: &Ink, whole: bool) {
+    /// A picture in the unit square of a space that `to_page` leads out of.
+    pub(super) fn image(&mut self, to_page: Affine, ink: &Ink, image: Picture) {
         let area = to_page.transform_rect_bbox(Rect::new(0.0, 0.0, 1.0, 1.0));
         let shown = area.intersect(self.view).intersect(ink.clip);
         let size = shown.area();
         self.counts.images += if size.is_finite() { size.max(0.0) } else { 0.0 };
         self.show_through(area, None, ink);
         if !ink.is_unseen(false) {
-            let (exact, opaque) = (is_upright(to_page) && ink.clip_is_exact, whole && ink.is_opaque());
+            let (exact, opaque) = (is_upright(to_page) && ink.clip_is_exact, image.whole && ink.is_opaque());
             let strings = self.strings;
             self.ground.paint(Painted { area: shown, exact, opaque, colour: None, picture: true, strings });
             if size > LEAST_PICTURE && size.is_finite() && self.pictures.len() < MOST_PICTURES {
                 self.pictures.push(shown);
+                self.prints.extend((!image.photograph).then_some(shown));
             }
         }
     }
@@ -281,7 +282,7 @@ impl Collector {
 /// Smaller pictures hold no text, square points.
 const LEAST_PICTURE: f64 = 400.0;
 const MOST_PICTURES: usize = 2_000;
-/// How much of a letter may be cut off before it is, points.
 /// So many times something is painted within glyphs.
 const MOST_WITHIN: u32 = 200;
+/// How much of a letter may be cut off before it is, points.
 const CLIP_MARGIN: f64 = 0.5;
