@@ -2,6 +2,7 @@
 
 use hayro_interpret::kurbo::Rect;
 
+use super::bidi::is_right_to_left;
 use super::open_line::{OpenLine, Piece};
 
 /// A word and where it lies.
@@ -58,11 +59,16 @@ fn is_odd(word: &str) -> bool {
     });
     let is_mark =
         |c: char| !c.is_alphanumeric() && !matches!(c, '-' | '–' | '\'' | '’' | '.' | ',' | '/' | ':' | '&' | '·');
+    // Hebrew abbreviations have a double quote before their last letter, or two.
+    let in_abbreviation = |at: usize| {
+        let is_letter = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| is_right_to_left(*c));
+        chars[at] == '"' && is_letter(at.checked_sub(1)) && is_letter(at.checked_add(1))
+    };
     let is_ordinal =
         ["1st", "2nd", "3rd"].contains(&word) || word.trim_start_matches(|c: char| c.is_ascii_digit()) == "th";
     word.contains('\u{fffd}')
         || !is_ordinal && (small_then_large || digit_in_letters)
-        || chars.iter().copied().any(is_mark)
+        || chars.iter().enumerate().any(|(at, c)| is_mark(*c) && !in_abbreviation(at))
 }
 
 #[cfg(test)]
@@ -83,6 +89,10 @@ mod tests {
         assert!(is_sound(&good.repeat(3)));
         assert!(!is_sound(&bad.repeat(3)));
         assert!(!is_sound(&good[..120]), "too few words");
+        let hebrew = "אישור עו\"ד האגודה ביחס למורשי החתימה לפי תיק ברמ\"י או בדוא\"ל ";
+        assert!(is_sound(&hebrew.repeat(5)));
+        assert!(!is_sound(&hebrew.replace('"', "|").repeat(5)));
+        assert!(!is_sound(&good.replace("rent", "re\"nt").repeat(3)), "not within Latin letters");
         assert!(!is_sound(&"~ | . — » ".repeat(30)));
     }
 }
