@@ -20,9 +20,8 @@ fn hidden(plain: &[u8], mut key: u16) -> Vec<u8> {
 
 /// A Type 1 program whose own encoding has glyphs of these names from code `first` on, and where its inner part begins and ends.
 fn program(names: &[String], first: usize) -> (Vec<u8>, usize, usize) {
-    let encoding: Vec<String> =
-        names.iter().zip(first..).map(|(name, code)| format!("dup {code} /{name} put\n")).collect();
-    let encoding = encoding.concat();
+    let put = |(name, code): (&String, usize)| format!("dup {code} /{name} put\n");
+    let encoding: String = names.iter().zip(first..).map(put).collect();
     let head = format!(
         "%!PS-AdobeFont-1.0: Own\n11 dict begin\n/FontName /Own def\n/FontType 1 def\n/PaintType 0 def\n\
         /FontMatrix [0.001 0 0 0.001 0 0] readonly def\n/FontBBox {{0 0 500 700}} readonly def\n\
@@ -48,7 +47,7 @@ fn program(names: &[String], first: usize) -> (Vec<u8>, usize, usize) {
     (([head.as_bytes(), &inner, tail.as_bytes()].concat()), head.len(), inner.len())
 }
 
-fn whole(number: usize) -> i64 {
+fn integer(number: usize) -> i64 {
     i64::try_from(number).unwrap()
 }
 
@@ -61,19 +60,20 @@ fn page(text: &str, from: usize, name: impl Fn(u8, usize) -> String) -> (Shown, 
     let names: Vec<String> = letters.iter().enumerate().map(|(at, letter)| name(*letter, at)).collect();
     let (data, first, second) = program(&names, from);
     let mut pdf = lopdf::Document::with_version("1.4");
-    let lengths = dictionary! { "Length1" => whole(first), "Length2" => whole(second), "Length3" => 532 };
+    let lengths = dictionary! { "Length1" => integer(first), "Length2" => integer(second), "Length3" => 532 };
     let file = pdf.add_object(Stream::new(lengths, data));
     let font = pdf.add_object(dictionary! {
-        "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "ABCDEF+Own", "FirstChar" => whole(from),
-        "LastChar" => whole(from + letters.len() - 1), "Widths" => vec![Object::Integer(500); letters.len()],
+        "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "ABCDEF+Own", "FirstChar" => integer(from),
+        "LastChar" => integer(from + letters.len() - 1), "Widths" => vec![Object::Integer(500); letters.len()],
         "FontDescriptor" => dictionary! {
             "Type" => "FontDescriptor", "FontName" => "ABCDEF+Own", "Flags" => 4, "FontFile" => file, "ItalicAngle" => 0,
             "FontBBox" => vec![0.into(), 0.into(), 500.into(), 700.into()], "Ascent" => 700, "Descent" => 0, "StemV" => 80,
         },
     });
     let code = |c: u8| letters.iter().position(|letter| *letter == c).map_or(32, |at| at + from);
-    let word = |word: &str| word.bytes().map(|c| format!("{:02x}", code(c))).collect::<Vec<_>>().concat();
-    let shown: Vec<String> = text.split(' ').map(|of| format!("<{}>", word(of))).collect();
+    let hex = |c: u8| format!("{:02x}", code(c));
+    let words = text.split(' ').map(|word| word.bytes().map(hex).collect::<String>());
+    let shown: Vec<String> = words.map(|word| format!("<{word}>")).collect();
     let line = format!("BT /F1 10 Tf 50 700 Td [{}] TJ ET", shown.join("-600"));
     let content = pdf.add_object(Stream::new(dictionary! {}, line.into_bytes()));
     let pages = pdf.new_object_id();
