@@ -288,7 +288,8 @@ mod tests {
         assert!(count(&raster(|x, y| u8::MAX - letters(x, y))) > 200, "light on dark");
         // A hatch, strokes across each other, and a portrait of dots.
         let hatch = |x: usize, y: usize| -> u8 { if (x + 2 * y) % 7 < 2 || (3 * x + y) % 11 < 2 { 20 } else { 240 } };
-        let dots = |x: usize, y: usize| -> u8 { if (x / 3 + y / 3 + x * y / 900).is_multiple_of(2) { 20 } else { 240 } };
+        let dots =
+            |x: usize, y: usize| -> u8 { if (x / 3 + y / 3 + x * y / 900).is_multiple_of(2) { 20 } else { 240 } };
         for (what, pixel) in [("a hatch", &hatch as &dyn Fn(usize, usize) -> u8), ("dots", &dots)] {
             let raster = raster(pixel);
             let detail = raster.detail(&all, &[]);

@@ -182,6 +182,9 @@ const FEWEST_MARKS: (usize, usize) = (16, 5);
 /// Only longer words say something: of marks, and of codes.
 const MARKED_WORD: usize = 3;
 const CODED_WORD: usize = 5;
+/// So many ornaments behind a letter, and so many of 100 pairs of signs, are letters themselves.
+const FEWEST_DINGBATS: usize = 8;
+const DINGBATS: usize = 10;
 /// Of 100 pairs of signs, so many are of different kinds only in codes.
 const MOST_CHANGES: usize = 30;
 /// So many pairs of letters read by chance by one of all those shifts: the letters of formulas do.
@@ -194,7 +197,10 @@ const SHIFTS: std::ops::RangeInclusive<i32> = -64..=64;
 /// Whether a font's text is none. `guessed` when its codes were taken for ASCII.
 fn is_garbled(text: &str, guessed: bool) -> bool {
     let of_marks = is_of_marks(text);
-    guessed && (of_marks || is_of_codes(text)) || is_of_another_page(text) || is_shifted(text, guessed, of_marks)
+    guessed && (of_marks || is_of_codes(text))
+        || is_of_dingbats(text)
+        || is_of_another_page(text)
+        || is_shifted(text, guessed, of_marks)
 }
 
 fn is_mark(c: char) -> bool {
@@ -241,6 +247,16 @@ fn is_of_codes(text: &str) -> bool {
         changes += usize::from(class(a) != class(b) && (class(a), class(b)) != (1, 0));
     }
     pairs >= FEWEST && changes * 100 >= pairs * MOST_CHANGES
+}
+
+/// Whether ornaments follow letters within words: codes of letters that are taken for those of such a font.
+fn is_of_dingbats(text: &str) -> bool {
+    let (mut all, mut within) = (0, 0);
+    for (last, c) in text.chars().zip(text.chars().skip(1)).filter(|(last, c)| *last != ' ' && *c != ' ') {
+        all += 1;
+        within += usize::from(last.is_alphabetic() && matches!(c, '\u{2701}'..='\u{27bf}'));
+    }
+    within >= FEWEST_DINGBATS && within * 100 >= all * DINGBATS
 }
 
 /// Whether most of its letters are the accented ones of Latin-1: codes of Arabic, Cyrillic or Chinese letters.
@@ -395,7 +411,10 @@ mod tests {
             assert!(is_garbled(&codes(first), true), "{first} {}", codes(first));
         }
         assert!(is_garbled("Íàçâàíèå êîìïàíèè ïîëíîñòüþ è ñîêðàùåííî Þðèäè÷åñêèé àäðåñ", false));
+        let ornaments = "t❤❡ ❝❛s❡ ✇❤❡♥ ✇❡ ❤❛✈❡ t❤❡ s❛♠❡ ❛❜♦✈❡ ✇✐t❤♦✉t ❧♦ss ♦❢ ❣❡♥❡r❛❧✐t② ".repeat(3);
+        assert!(is_garbled(&ornaments, false));
         for text in [
+            "✓ yes ✓ no ✗ maybe ✔done ✘open ★★★☆☆ ❶ first ❷ second ➢ and so on ➢ to the end",
             "4.50 12.00 7,931 (3.2) 18.75 0.00 1,250.50 9.95 12.5% 3.7% 44.1% 12/03/2024 7:45",
             "BC847B SMD0603 X7R-104K LM358DR2G 1N4148WS STM32F103C8T6 CRCW0402 GRM155R71H104KE14D",
             "MKWVTFISLLFLFSSAYSRGVFRRDAHKSEVAHRFKDLGEENFKALVLIAFAQYLQQCPFEDHVKLVNEVTEFAKTCVADES",
