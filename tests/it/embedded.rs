@@ -5,6 +5,8 @@ use bindery::document::{Document, DocumentLimits, Shown, TextOptions};
 use bindery::output::markdown;
 use lopdf::{Object, Stream, dictionary};
 
+use crate::support::pdf::only_page;
+
 /// Names of functions, such as make a language's reference, and no prose.
 const NAMES: &str = "RgX_to_FqM(x,N)=F2v[3]+Z_ZV; ZM_det{K4}<nf_get_C>: x^2*gp->L1_all? bnr#R%X_q/t";
 
@@ -75,16 +77,7 @@ fn page(text: &str, from: usize, name: impl Fn(u8, usize) -> String) -> (Shown, 
     let words = text.split(' ').map(|word| word.bytes().map(hex).collect::<String>());
     let shown: Vec<String> = words.map(|word| format!("<{word}>")).collect();
     let line = format!("BT /F1 10 Tf 50 700 Td [{}] TJ ET", shown.join("-600"));
-    let content = pdf.add_object(Stream::new(dictionary! {}, line.into_bytes()));
-    let pages = pdf.new_object_id();
-    let page = pdf.add_object(dictionary! {
-        "Type" => "Page", "Parent" => pages, "Contents" => content,
-        "MediaBox" => vec![0.into(), 0.into(), 842.into(), 842.into()],
-        "Resources" => dictionary! { "Font" => dictionary! { "F1" => font } },
-    });
-    pdf.set_object(pages, dictionary! { "Type" => "Pages", "Kids" => vec![page.into()], "Count" => 1 });
-    let catalog = pdf.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
-    pdf.trailer.set("Root", catalog);
+    only_page(&mut pdf, line.into_bytes(), dictionary! { "Font" => dictionary! { "F1" => font } });
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.pdf");
     pdf.save(&path).unwrap();

@@ -5,6 +5,8 @@ use bindery::output::markdown;
 use lopdf::content::{Content, Operation};
 use lopdf::{Dictionary, Object, Stream, StringFormat, dictionary};
 
+use crate::support::pdf::only_page;
+
 /// What is read of a page that shows `codes` in a font, twelve points high.
 fn read(codes: &[u8], font: impl FnOnce(&mut lopdf::Document) -> Dictionary) -> String {
     let mut pdf = lopdf::Document::with_version("1.7");
@@ -17,16 +19,8 @@ fn read(codes: &[u8], font: impl FnOnce(&mut lopdf::Document) -> Dictionary) -> 
         Operation::new("Tj", vec![Object::String(codes.to_vec(), StringFormat::Hexadecimal)]),
         Operation::new("ET", vec![]),
     ];
-    let content = pdf.add_object(Stream::new(dictionary! {}, Content { operations }.encode().unwrap()));
-    let pages = pdf.new_object_id();
-    let page = pdf.add_object(dictionary! {
-        "Type" => "Page", "Parent" => pages, "Contents" => content,
-        "MediaBox" => vec![0.into(), 0.into(), 595.into(), 842.into()],
-        "Resources" => dictionary! { "Font" => dictionary! { "F1" => font } },
-    });
-    pdf.set_object(pages, dictionary! { "Type" => "Pages", "Kids" => vec![page.into()], "Count" => 1 });
-    let catalog = pdf.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
-    pdf.trailer.set("Root", catalog);
+    let content = Content { operations }.encode().unwrap();
+    only_page(&mut pdf, content, dictionary! { "Font" => dictionary! { "F1" => font } });
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.pdf");
     pdf.save(&path).unwrap();

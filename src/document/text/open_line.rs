@@ -2,7 +2,7 @@
 
 use super::line::{Line, Style, Word};
 use super::spacing::{tracked_gap, word_gap};
-use super::{bidi, glyphs};
+use super::{bidi, glyphs, leader};
 
 /// A glyph with its place.
 #[derive(Clone, Debug)]
@@ -227,7 +227,7 @@ impl OpenLine {
             self.pieces = reading.order.into_iter().map(read).collect();
         }
         let mut words = words(&self.pieces, gap, self.right_to_left);
-        let leader = !self.right_to_left && shorten_leader(&mut words);
+        let leader = !self.right_to_left && leader::shorten(&mut words);
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
         let Self { direction, artifact, field, .. } = self;
@@ -356,52 +356,6 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
         }
     }
     words
-}
-
-/// So many dots or more lead somewhere,
-const LEADER: usize = 4;
-/// to so many words at most.
-const MOST_LED_TO: usize = 4;
-
-/// Puts one sign in place of the dots that lead to a number; whether there are such.
-fn shorten_leader(words: &mut Vec<Word>) -> bool {
-    let is_dots = |word: &Word| !word.style.mono && word.text.bytes().all(|byte| byte == b'.');
-    let leads = |word: &Word| !word.style.mono && word.text.contains("....");
-    if !words.iter().any(leads) && words.iter().filter(|word| is_dots(word)).count() < LEADER {
-        return false;
-    }
-    let mut parts: Vec<Word> = Vec::with_capacity(words.len());
-    for word in words.drain(..) {
-        let Some(begin) = word.text.find("....").filter(|_| !word.style.mono) else {
-            parts.push(word);
-            continue;
-        };
-        let rest = word.text[begin..].trim_start_matches('.');
-        let end = word.text.len() - rest.len();
-        for text in [&word.text[..begin], &word.text[begin..end], rest].into_iter().filter(|text| !text.is_empty()) {
-            parts.push(Word { text: text.to_owned(), glued: word.glued && text.len() == begin, ..word });
-        }
-    }
-    for run in parts.chunk_by(|a, b| is_dots(a) && is_dots(b)) {
-        let dots: usize = run.iter().filter(|word| is_dots(word)).map(|word| word.text.len()).sum();
-        if dots >= LEADER {
-            words.push(Word { text: "…".into(), glued: false, ..run[0].clone() });
-        } else {
-            words.extend_from_slice(run);
-        }
-    }
-    let to = words.iter().rposition(|word| word.text == "…").map_or(&[][..], |at| &words[at + 1..]);
-    leads_to_value(to)
-}
-
-/// Whether words behind dots are where these lead: the number of a page, a price. Dots may also leave something out.
-fn leads_to_value(words: &[Word]) -> bool {
-    let is_roman = |text: &str| text.bytes().all(|byte| b"ivxlcIVXLC".contains(&byte));
-    match words {
-        [only] => only.text.contains(|c: char| c.is_ascii_digit()) || is_roman(&only.text),
-        [first, ..] => words.len() <= MOST_LED_TO && first.text.contains(|c: char| c.is_ascii_digit()),
-        [] => false,
-    }
 }
 
 impl Word {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use lopdf::{Dictionary, Document, Stream, dictionary};
+
 /// A sound PDF of `pages` pages; page N says "`title` page N". Different titles give different hashes.
 pub fn book(title: &str, pages: u32) -> Vec<u8> {
     bound(title, pages, |_| None)
@@ -214,4 +216,17 @@ pub fn unread(title: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     document.save_to(&mut bytes).unwrap();
     bytes
+}
+
+/// Makes a page of this content the only one of a document.
+pub fn only_page(pdf: &mut Document, content: Vec<u8>, resources: Dictionary) {
+    let content = pdf.add_object(Stream::new(dictionary! {}, content));
+    let pages = pdf.new_object_id();
+    let page = pdf.add_object(dictionary! {
+        "Type" => "Page", "Parent" => pages, "Contents" => content, "Resources" => resources,
+        "MediaBox" => vec![0.into(), 0.into(), 842.into(), 842.into()],
+    });
+    pdf.set_object(pages, dictionary! { "Type" => "Pages", "Kids" => vec![page.into()], "Count" => 1 });
+    let catalog = pdf.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
+    pdf.trailer.set("Root", catalog);
 }
