@@ -3,7 +3,7 @@
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ compose ──▶ PageContent
 //!   fonts: what glyphs mean        open_line: words, looks (glyphs: accents, exponents; spacing; initials)     region: rules     inline: lines joined,
-//!   letters, symbol: what they do not say, trust: what cannot be so
+//!   letters, symbol: what they do not say, looks: how they look, trust: what cannot be so
 //!   layers: what is hidden         bidi: order of letters     columns: white      emphasis, links
 //!   path: strokes, annotation: forms and notes
 //!   ink, ground, sight: what of it is seen
@@ -13,7 +13,8 @@
 //! Tables: `region` finds grids of rules, `shading` those of filled cells, `chart` what stands along axes. `rows` are words
 //! on one baseline, parted into cells; `lattice` gives them the columns that rules make, `stream` those that white space
 //! makes (`columns`), unless `guard` knows them for text; `widen` looks for the rest of those that rules frame in part; `head`
-//! tells the head, `assemble` joins the lines of a row and finds what spans others.
+//! tells the head, `assemble` joins the lines of a row and finds what spans others; `empty_columns` go. `leader`: dots that
+//! lead to a number; `struck`: words that a line strikes through.
 
 mod annotation;
 mod assemble;

@@ -175,7 +175,6 @@ pub fn headed(title: &str, pages: u32) -> Vec<u8> {
 /// One page of each kind of which a text layer tells little or nothing: text (1), a scan (2), letters as shapes (3),
 /// nothing (4), white paper (5), letters without a meaning (6), a picture with a caption (7), blanks beside letters as shapes (8).
 pub fn unread(title: &str) -> Vec<u8> {
-    use lopdf::dictionary;
     let mut document = lopdf::Document::load_mem(&book(title, 8)).unwrap();
     let pages = document.get_pages();
     let scan = |height: u32| format!("q 595 0 0 {height} 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G ID \x10\x50\x70\x20 EI Q");
