@@ -3,7 +3,7 @@
 //! Every few seconds the supervisor renews its leases in one go, looks for tasks that nobody runs, and reads the records
 //! of tasks that somebody here watches and somebody else runs.
 //!
-//! A lease is counted here from before the renewing was asked for and ends [a margin](super::holds::lease_end) before it
+//! A lease is counted here from before the renewing was asked for and ends [a margin](super::holds::Tenure::end) before it
 //! ends in the store; after that no attempt begins until it is renewed. One exception: as long as no other process is
 //! known to the store, nor lives on the same blob store, no other can take the tasks over, so they go on while the
 //! store is away. A process that comes up during such an outage is noticed by its name's lock within one round.
