@@ -57,7 +57,7 @@ pub(super) struct SubmitOptions {
     hidden_text: Option<String>,
     /// Text that another program has recognised on a scan: `trust` takes it, `reread` does not, `auto` (default) where it is good.
     ocr_layer: Option<String>,
-    /// The form of the result where whoever asks for it names none: `markdown` (default), `json`, `html`, `text` or `chunks`.
+    /// The result's format for requests that name none: `markdown` (default), `json`, `html`, `text` or `chunks`.
     format: Option<String>,
     /// Who is told when the task has ended.
     webhook_url: Option<String>,

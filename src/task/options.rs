@@ -56,7 +56,7 @@ pub struct TaskOptions {
     pub hidden_text: Option<HiddenText>,
     /// What becomes of text that another program has recognised on a scan; see [`OcrLayer::Auto`] when absent.
     pub ocr_layer: Option<OcrLayer>,
-    /// The form in which the result is had where whoever asks for it names none; Markdown when absent.
+    /// The result's format for requests that name none; Markdown when absent.
     pub format: Option<ResultFormat>,
     /// Who is told when the task has ended, by a POST.
     pub webhook_url: Option<String>,

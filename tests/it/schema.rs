@@ -19,7 +19,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// Whether the program is there: the tests of one run install it once, also when they begin together.
 static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// The program, which is installed from PyPI when it is missing. An installation that was cut off is begun anew.
+/// The program, which is installed from PyPI when it is missing. An installation that was cut off starts again.
 async fn schemathesis() -> &'static Path {
     let install = || async {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");

@@ -1,4 +1,4 @@
-//! Columns of a table that say nothing: rules that stand close, or boxes that nobody filled in.
+//! Columns of a table that say nothing: rules that stand close, or boxes left empty.
 
 use super::table::Cell;
 
