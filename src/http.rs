@@ -1,6 +1,7 @@
 //! The HTTP API: thin routes over [`Handle`]. Nothing else touches actix-web.
 
 mod caller;
+mod convert;
 mod error;
 mod events;
 mod openapi;
@@ -13,6 +14,7 @@ mod result;
 mod single_page;
 mod submit;
 mod tasks;
+mod upload;
 mod view;
 
 use std::sync::Arc;
@@ -104,6 +106,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))
         .service(at("/v1/tasks/{id}/webhook", |webhook| webhook.route(web::post().to(tasks::webhook))))
+        .service(at("/v1/convert", |convert| convert.route(web::post().to(convert::convert))))
         .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))
         .service(at("/metrics", |metrics| metrics.route(web::get().to(ops::metrics))))
         .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))

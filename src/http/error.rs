@@ -88,6 +88,14 @@ impl ApiError {
         Self::new(status, failure.code.to_string(), failure.message.clone())
     }
 
+    /// Says of a task that was waited for why it has failed: what may pass can be asked for again.
+    pub(super) fn failed(failure: &Failure) -> Self {
+        if failure.retryable {
+            return Self::unavailable(&failure.code, failure.message.clone());
+        }
+        Self::rejected(failure)
+    }
+
     pub(super) fn of_task(mut self, id: TaskId) -> Self {
         self.task = Some(id);
         self

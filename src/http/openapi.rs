@@ -9,7 +9,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Description, Ref, RefOr, Respon
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use super::error::Problem;
-use super::{at, events, ops, page, reference, result, single_page, submit, tasks};
+use super::{at, convert, events, ops, page, reference, result, single_page, submit, tasks};
 
 /// The options of a submit, for the description alone: they are read by
 /// [`TaskOptions::set`](crate::task::TaskOptions::set), from a form and from a query alike.
@@ -73,10 +73,42 @@ pub(super) struct SubmitOptions {
     file_name: Option<String>,
 }
 
+/// How long a submit waits, for the description alone.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct WaitOption {
+    /// Seconds that the answer may take for the task to end, 600 at most.
+    #[param(minimum = 0)]
+    wait: Option<f64>,
+}
+
+/// The size of chunks, for the description alone.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct ChunkOption {
+    /// About how many tokens a chunk has at most.
+    #[param(minimum = 32, maximum = 32_768)]
+    chunk_tokens: Option<u32>,
+}
+
+/// A form with a document whose result is waited for.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct ConvertForm {
+    #[schema(inline)]
+    #[serde(flatten)]
+    form: SubmitForm,
+    #[schema(inline)]
+    #[serde(flatten)]
+    chunks: ChunkOption,
+}
+
 /// A form with a document.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, not read")]
-pub(super) struct SubmitForm {
+pub(super) struct DocumentForm {
     /// A PDF, or a picture in PNG, JPEG, TIFF or WebP.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
@@ -85,11 +117,24 @@ pub(super) struct SubmitForm {
     options: SubmitOptions,
 }
 
+/// A form with a document of which a task is made.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct SubmitForm {
+    #[schema(inline)]
+    #[serde(flatten)]
+    document: DocumentForm,
+    #[schema(inline)]
+    #[serde(flatten)]
+    wait: WaitOption,
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Bindery", description = "PDFs to Markdown, page by page, durably."),
     paths(
         submit::submit,
+        convert::convert,
         tasks::list,
         tasks::get,
         tasks::delete,
@@ -106,7 +151,7 @@ pub(super) struct SubmitForm {
         ops::readyz,
         ops::metrics,
     ),
-    components(schemas(Problem<'static>, SubmitForm)),
+    components(schemas(Problem<'static>, DocumentForm, SubmitForm, ConvertForm)),
     modifiers(&Common)
 )]
 struct Api;
@@ -186,7 +231,7 @@ mod tests {
         let parameters = description["paths"]["/v1/tasks"]["post"]["parameters"].as_array().unwrap();
         let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
         let described: BTreeSet<&str> = query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
-        let known: BTreeSet<&str> = TaskOptions::NAMES.into_iter().chain(["file_name"]).collect();
+        let known: BTreeSet<&str> = TaskOptions::NAMES.into_iter().chain(["file_name", "wait"]).collect();
         assert_eq!(described, known);
     }
 

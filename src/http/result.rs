@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::path::PathBuf;
 
 use actix_files::NamedFile;
 use actix_web::http::StatusCode;
@@ -62,7 +63,7 @@ pub(super) struct PagesQuery {
 /// A task and all its pages.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described; written piece by piece")]
-struct WholeView {
+pub(super) struct WholeView {
     task: TaskView,
     pages: Vec<PageView>,
 }
@@ -119,17 +120,38 @@ pub(super) async fn result(
             headers.insert(PAGES_HEADER, page_counts(&record));
             Ok(response)
         }
-        Ok((record, path)) if format == ResultFormat::Json => {
-            let file = tokio::task::spawn_blocking(move || File::open(path)).await;
-            let file = file.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(id, &error))?;
-            Ok(json_answer(record, chunks(file)))
-        }
+        Ok((record, path)) if format == ResultFormat::Json => Ok(json_answer(record, chunks(open(id, path).await?))),
         Ok((record, _)) => Ok(whole(handle, record, format, query.chunk_tokens())),
         Err(RequestError::ResultNotReady(record)) if query.partial => {
             Ok(whole(handle, *record, format, query.chunk_tokens()))
         }
         Err(error) => Err(ApiError::from(error).of_task(id)),
     }
+}
+
+/// The result of a completed task in full, for a request that asks for nothing but that.
+pub(super) async fn answer(
+    handle: &Handle,
+    record: TaskRecord,
+    format: ResultFormat,
+    chunk_tokens: u32,
+) -> Result<HttpResponse, ApiError> {
+    let id = record.id;
+    let which = if format == ResultFormat::Markdown { ResultFile::Markdown } else { ResultFile::Json };
+    let stored = handle.stored_result(id, which, false).await;
+    let (record, path) = stored.map_err(|error| ApiError::from(error).of_task(id))?;
+    let location = (header::LOCATION, format!("/v1/tasks/{id}"));
+    let mut response = match format {
+        ResultFormat::Markdown => HttpResponse::Ok()
+            .content_type(format.media_type())
+            .insert_header((PAGES_HEADER, page_counts(&record)))
+            .insert_header(disposition(&record, format))
+            .streaming(chunks(open(id, path).await?)),
+        ResultFormat::Json => json_answer(record, chunks(open(id, path).await?)),
+        _ => whole(handle, record, format, chunk_tokens),
+    };
+    response.headers_mut().insert(location.0, HeaderValue::from_str(&location.1).map_err(|_| RequestError::NotFound)?);
+    Ok(response)
 }
 
 /// Single pages
@@ -263,6 +285,11 @@ fn text(text: impl Into<String>) -> impl Stream<Item = Result<Bytes, StreamError
     futures::stream::once(async { Ok(Bytes::from(text)) })
 }
 
+async fn open(id: TaskId, path: PathBuf) -> Result<File, ApiError> {
+    let file = tokio::task::spawn_blocking(move || File::open(path)).await;
+    file.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(id, &error))
+}
+
 fn chunks(file: File) -> impl Stream<Item = Result<Bytes, StreamError>> {
     futures::stream::try_unfold(file, |mut file| async move {
         let read = tokio::task::spawn_blocking(move || {
@@ -287,7 +314,7 @@ fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView
 }
 
 /// The first format that the caller accepts and that is known.
-fn accepted(request: &HttpRequest) -> Option<ResultFormat> {
+pub(super) fn accepted(request: &HttpRequest) -> Option<ResultFormat> {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut types = accept.split(',').map(|part| part.split(';').next().unwrap_or_default());
     types.find_map(ResultFormat::of_media_type)

@@ -1,34 +1,20 @@
 //! `POST /v1/tasks`: a PDF or picture as it comes over the wire goes to disk, never into memory.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::time::Duration;
 
-use actix_multipart::{Field, Multipart};
-use actix_web::error::PayloadError;
-use actix_web::http::header::{Charset, ContentDisposition};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::openapi::{SubmitForm, SubmitOptions};
-use super::pace::unstalled;
+use super::openapi::{DocumentForm, SubmitForm, SubmitOptions, WaitOption};
+use super::upload::{Form, admitted, upload};
 use super::view::TaskView;
-use crate::blob::{Staged, Staging};
-use crate::document::{looks_like_document, not_a_pdf, too_large};
 use crate::pool::Estimate;
-use crate::supervisor::{Handle, RequestError, SubmitTask, UploadSlot};
-use crate::task::TaskOptions;
+use crate::supervisor::{Accepted, SubmitTask};
+use crate::task::TaskRecord;
 
-/// The media types of documents.
-const DOCUMENT_TYPES: [&str; 5] = ["application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"];
-/// Bytes collected before they are written: a thread is asked once for so many.
-const WRITE_SIZE: usize = 512 * 1024;
-/// The longest file name that is kept.
-const MAX_FILE_NAME: usize = 255;
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
 
@@ -41,11 +27,11 @@ const MAX_KEY: usize = 255;
     post,
     path = "/v1/tasks",
     tag = "tasks",
-    params(SubmitOptions, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
+    params(SubmitOptions, WaitOption, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
     request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
     responses(
-        (status = 200, description = "An equal task was there", body = TaskView),
+        (status = 200, description = "An equal task was there, or it has ended within `wait`", body = TaskView, headers(("Location" = String))),
         (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
         (status = 400, description = "The upload broke off or cannot be read"),
         (status = 408, description = "The upload stood still for too long, or was too slow"),
@@ -61,16 +47,47 @@ pub(super) async fn submit(
     payload: web::Payload,
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let handle = &state.handle;
-    let slot = admitted(handle, &request, tenant.clone()).await?;
-    let idempotency_key = idempotency_key(&request)?;
-    let (source, Form { options, file_name }) = upload(&state, &request, payload, &slot).await?;
+    let form = Form { wait: Some(Duration::ZERO), ..Form::default() };
+    let (submitted, form) = accept(&state, &request, payload, tenant, form).await?;
+    let Accepted { record, reused } = submitted;
+    let record = ended_within(&state, record, form.wait.unwrap_or_default()).await?;
+    let status = if reused || record.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(told(status, record, reused))
+}
+
+/// Takes in a document and has a task made of it.
+pub(super) async fn accept(
+    state: &ApiState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    tenant: Option<String>,
+    form: Form,
+) -> Result<(Accepted, Form), ApiError> {
+    let slot = admitted(&state.handle, request, tenant.clone()).await?;
+    let idempotency_key = idempotency_key(request)?;
+    let (source, mut form) = upload(state, request, payload, &slot, form).await?;
+    let (file_name, options) = (form.file_name.take(), form.options.clone());
     let submit = SubmitTask { source, file_name, options, idempotency_key, tenant, upload: Some(slot) };
-    let submitted = handle.submit_staged(submit).await?;
-    let status = if submitted.reused { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = format!("/v1/tasks/{}", submitted.record.id);
-    let view = TaskView::from(submitted.record).reused(submitted.reused);
-    Ok(HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view))
+    Ok((state.handle.submit_staged(submit).await?, form))
+}
+
+/// How a task stands when it has ended, when so much time has passed, or when the server is asked to stop.
+pub(super) async fn ended_within(state: &ApiState, record: TaskRecord, wait: Duration) -> Result<TaskRecord, ApiError> {
+    if wait.is_zero() || record.status.is_final() {
+        return Ok(record);
+    }
+    let stands = tokio::select! {
+        waited = state.handle.wait_at_most(record.id, wait) => waited,
+        () = state.stopping.cancelled() => state.handle.get(record.id).await,
+    };
+    stands.map_err(|error| ApiError::from(error).of_task(record.id))
+}
+
+/// How a task stands, and where it is.
+pub(super) fn told(status: StatusCode, record: TaskRecord, reused: bool) -> HttpResponse {
+    let location = format!("/v1/tasks/{}", record.id);
+    let view = TaskView::from(record).reused(reused);
+    HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view)
 }
 
 /// Says what a submit would take
@@ -81,7 +98,7 @@ pub(super) async fn submit(
     path = "/v1/estimate",
     tag = "tasks",
     params(SubmitOptions),
-    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
+    request_body(content((DocumentForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
     responses(
         (status = 200, description = "Pages, calls, tokens and money, in all and by route", body = Estimate),
@@ -99,61 +116,8 @@ pub(super) async fn estimate(
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
     let slot = admitted(&state.handle, &request, tenant.clone()).await?;
-    let (source, form) = upload(&state, &request, payload, &slot).await?;
+    let (source, form) = upload(&state, &request, payload, &slot, Form::default()).await?;
     Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options, tenant, Some(slot)).await?))
-}
-
-/// Counts an upload before its body: half a gigabyte should not be sent to hear that there is no room.
-async fn admitted(handle: &Handle, request: &HttpRequest, tenant: Option<String>) -> Result<UploadSlot, ApiError> {
-    let bytes = declared_length(request).unwrap_or(0).min(handle.limits().max_bytes);
-    Ok(handle.begin_upload(tenant, bytes).await?)
-}
-
-/// Takes in a PDF and what came with it.
-async fn upload(
-    state: &ApiState,
-    request: &HttpRequest,
-    payload: web::Payload,
-    slot: &UploadSlot,
-) -> Result<(Staged, Form), ApiError> {
-    let patience = state.upload_timeout;
-    let stalled = Rc::new(Cell::new(false));
-    let intake = Intake { handle: &state.handle, slot };
-    let taken = take_in(intake, request, unstalled(payload, patience, Rc::clone(&stalled))).await;
-    taken.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
-}
-
-/// Where an upload goes, and what counts it.
-#[derive(Clone, Copy)]
-struct Intake<'a> {
-    handle: &'a Handle,
-    slot: &'a UploadSlot,
-}
-
-async fn take_in(
-    intake: Intake<'_>,
-    request: &HttpRequest,
-    body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-) -> Result<(Staged, Form), ApiError> {
-    refuse_known_excess(intake.handle, request)?;
-    let mut form = Form::default();
-    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-    for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
-        form.set(&name, &value)?;
-    }
-    let content_type = content_type(request);
-    let source = match content_type.as_str() {
-        "multipart/form-data" => read_form(intake, Multipart::new(request.headers(), body), &mut form).await?,
-        "application/octet-stream" | "" => receive(intake, body).await?,
-        known if DOCUMENT_TYPES.contains(&known) => receive(intake, body).await?,
-        other => {
-            let known = DOCUMENT_TYPES.join(", ");
-            let detail =
-                format!("cannot take {other:?}: send multipart/form-data with a field file, or one of {known}");
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
-        }
-    };
-    Ok((source, form))
 }
 
 /// The caller's key (draft-ietf-httpapi-idempotency-key-header, without the quotes that it may have).
@@ -165,169 +129,4 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
         return Err(ApiError::bad_option(&wanted));
     }
     Ok(Some(key.to_owned()))
-}
-
-/// What came beside the file.
-#[derive(Default)]
-struct Form {
-    options: TaskOptions,
-    file_name: Option<String>,
-}
-
-impl Form {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
-        if name == "file_name" {
-            self.file_name = clean_file_name(value);
-            return Ok(());
-        }
-        self.options.set(name, value).map_err(|error| ApiError::bad_option(&error))
-    }
-}
-
-/// A body that says it is too large is not read at all.
-fn refuse_known_excess(handle: &Handle, request: &HttpRequest) -> Result<(), ApiError> {
-    let limit = handle.limits().max_bytes;
-    // A form is a little larger than its file.
-    match declared_length(request) {
-        Some(length) if length > limit.saturating_add(1 << 20) => Err(ApiError::rejected(&too_large(limit))),
-        _ => Ok(()),
-    }
-}
-
-fn declared_length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn content_type(request: &HttpRequest) -> String {
-    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-async fn read_form(intake: Intake<'_>, mut multipart: Multipart, form: &mut Form) -> Result<Staged, ApiError> {
-    let mut source = None;
-    while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
-        let disposition = field.content_disposition();
-        let name = disposition.and_then(|d| d.get_name()).unwrap_or_default().to_owned();
-        if name != "file" {
-            let value = read_value(field, &name).await?;
-            form.set(&name, &value)?;
-            continue;
-        }
-        if source.is_some() {
-            return Err(bad_form("there is more than one file: submit each as a task of its own"));
-        }
-        let file_name = disposition.and_then(given_name).as_deref().and_then(clean_file_name);
-        form.file_name = form.file_name.take().or(file_name);
-        source = Some(receive(intake, field).await?);
-    }
-    source.ok_or_else(|| bad_form("the form has no field file with the document"))
-}
-
-async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
-    let mut value = Vec::new();
-    while let Some(chunk) = field.try_next().await.map_err(|error| broken_upload(&error))? {
-        value.extend_from_slice(&chunk);
-        if value.len() > TaskOptions::MAX_TEXT {
-            return Err(bad_form(&format!("field {name:?} is too long")));
-        }
-    }
-    String::from_utf8(value).map_err(|_| bad_form(&format!("field {name:?} is not UTF-8")))
-}
-
-/// Writes a stream to disk. Whatever stops it, what was written goes with the staging.
-async fn receive<E: std::fmt::Display>(
-    Intake { handle, slot }: Intake<'_>,
-    stream: impl Stream<Item = Result<Bytes, E>>,
-) -> Result<Staged, ApiError> {
-    let mut stream = std::pin::pin!(stream);
-    let limit = handle.limits().max_bytes;
-    let mut staging = handle.stage()?;
-    let mut buffer: Vec<u8> = Vec::with_capacity(WRITE_SIZE);
-    let mut total = 0;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| broken_upload(&error))?;
-        let begins = total < 1024;
-        total += chunk.len() as u64;
-        if total > limit {
-            return Err(ApiError::rejected(&too_large(limit)));
-        }
-        handle.grow_upload(slot, total).await?;
-        buffer.extend_from_slice(&chunk);
-        if begins && total >= 1024 && !looks_like_document(&buffer) {
-            // No need to take in the rest of what is no document.
-            return Err(ApiError::rejected(&not_a_pdf()));
-        }
-        if buffer.len() >= WRITE_SIZE {
-            (staging, buffer) = write(staging, buffer).await?;
-        }
-    }
-    (staging, _) = write(staging, buffer).await?;
-    Ok(staging.finish())
-}
-
-async fn write(mut staging: Staging, mut buffer: Vec<u8>) -> Result<(Staging, Vec<u8>), ApiError> {
-    blocking(move || {
-        staging.write(&buffer)?;
-        buffer.clear();
-        Ok((staging, buffer))
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, ApiError> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| RequestError::Stopping)?;
-    Ok(done.map_err(|error| crate::supervisor::not_stored(&error))?)
-}
-
-fn broken_upload(error: &impl std::fmt::Display) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "bad_upload", format!("the upload cannot be read: {error}"))
-}
-
-fn bad_form(detail: &str) -> ApiError {
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_form", detail)
-}
-
-/// The name of a file in a form: `filename*` (RFC 8187) says more than a `filename` beside it.
-fn given_name(disposition: &ContentDisposition) -> Option<String> {
-    let extended = disposition.get_filename_ext().map(|name| match &name.charset {
-        // Its bytes are the first 256 characters.
-        Charset::Iso_8859_1 => name.value.iter().map(|byte| char::from(*byte)).collect(),
-        _ => String::from_utf8_lossy(&name.value).into_owned(),
-    });
-    extended.or_else(|| disposition.get_filename().map(ToOwned::to_owned))
-}
-
-/// The last part of a path, without what could be more than a name in a header, a log or a prompt.
-fn clean_file_name(name: &str) -> Option<String> {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last.chars().filter(|c| !c.is_control()).collect();
-    let mut clean = clean.trim().to_owned();
-    while clean.len() > MAX_FILE_NAME {
-        clean.pop();
-    }
-    (!clean.is_empty()).then_some(clean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean_file_name;
-
-    #[test]
-    fn file_names_are_names_only() {
-        for (given, kept) in [
-            ("a.pdf", Some("a.pdf")),
-            ("../../etc/passwd", Some("passwd")),
-            ("C:\\docs\\a.pdf", Some("a.pdf")),
-            ("a\r\nX-Evil: 1.pdf", Some("aX-Evil: 1.pdf")),
-            (" ü.pdf ", Some("ü.pdf")),
-            ("..", Some("..")),
-            ("/", None),
-            ("", None),
-        ] {
-            assert_eq!(clean_file_name(given).as_deref(), kept, "{given:?}");
-        }
-        assert!(clean_file_name(&"é".repeat(400)).unwrap().len() <= 255);
-    }
 }

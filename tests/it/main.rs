@@ -36,6 +36,7 @@ mod llm;
 mod metrics;
 mod mutants;
 mod nodes;
+mod one_request;
 mod output;
 mod page;
 mod page_inputs;

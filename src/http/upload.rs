@@ -1,0 +1,295 @@
+//! Documents as they come over the wire: to disk, never into memory, counted while they come.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_multipart::{Field, Multipart};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{Charset, ContentDisposition};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, web};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use super::ApiState;
+use super::error::ApiError;
+use super::pace::unstalled;
+use crate::blob::{Staged, Staging};
+use crate::document::{looks_like_document, not_a_pdf, too_large};
+use crate::supervisor::{Handle, RequestError, UploadSlot};
+use crate::task::{ResultFormat, TaskOptions};
+
+/// The media types of documents.
+const DOCUMENT_TYPES: [&str; 5] = ["application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"];
+/// Bytes collected before they are written: a thread is asked once for so many.
+const WRITE_SIZE: usize = 512 * 1024;
+/// The longest file name that is kept.
+const MAX_FILE_NAME: usize = 255;
+
+/// Counts an upload before its body: half a gigabyte should not be sent to hear that there is no room.
+pub(super) async fn admitted(
+    handle: &Handle,
+    request: &HttpRequest,
+    tenant: Option<String>,
+) -> Result<UploadSlot, ApiError> {
+    let bytes = declared_length(request).unwrap_or(0).min(handle.limits().max_bytes);
+    Ok(handle.begin_upload(tenant, bytes).await?)
+}
+
+/// Takes in a document and what came with it.
+pub(super) async fn upload(
+    state: &ApiState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    slot: &UploadSlot,
+    form: Form,
+) -> Result<(Staged, Form), ApiError> {
+    let patience = state.upload_timeout;
+    let stalled = Rc::new(Cell::new(false));
+    let intake = Intake { handle: &state.handle, slot };
+    let taken = take_in(intake, request, form, unstalled(payload, patience, Rc::clone(&stalled))).await;
+    taken.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
+}
+
+/// Where an upload goes, and what counts it.
+#[derive(Clone, Copy)]
+struct Intake<'a> {
+    handle: &'a Handle,
+    slot: &'a UploadSlot,
+}
+
+async fn take_in(
+    intake: Intake<'_>,
+    request: &HttpRequest,
+    mut form: Form,
+    body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+) -> Result<(Staged, Form), ApiError> {
+    refuse_known_excess(intake.handle, request)?;
+    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
+        form.set(&name, &value)?;
+    }
+    let content_type = content_type(request);
+    let source = match content_type.as_str() {
+        "multipart/form-data" => read_form(intake, Multipart::new(request.headers(), body), &mut form).await?,
+        "application/octet-stream" | "" => receive(intake, body).await?,
+        known if DOCUMENT_TYPES.contains(&known) => receive(intake, body).await?,
+        other => {
+            let known = DOCUMENT_TYPES.join(", ");
+            let detail =
+                format!("cannot take {other:?}: send multipart/form-data with a field file, or one of {known}");
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        }
+    };
+    Ok((source, form))
+}
+
+/// What came beside the file.
+#[derive(Default)]
+pub(super) struct Form {
+    pub(super) options: TaskOptions,
+    pub(super) file_name: Option<String>,
+    /// How long the answer may take; `None` where the route answers at once.
+    pub(super) wait: Option<Duration>,
+    /// What result the route answers with; `None` where it answers with none.
+    pub(super) wanted: Option<Wanted>,
+}
+
+/// The form of a result. It is the request's own: requests that differ in nothing else are one task.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) format: Option<ResultFormat>,
+    /// About how many tokens a chunk may have.
+    pub(super) chunk_tokens: u32,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { format: None, chunk_tokens: ResultFormat::CHUNK_TOKENS }
+    }
+}
+
+impl Form {
+    /// The longest that a submit waits for the end of its task.
+    pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        match (name, &mut self.wait, &mut self.wanted) {
+            ("file_name", ..) => self.file_name = clean_file_name(value),
+            // Empty means not given, as for options.
+            ("wait", Some(_), _) | ("chunk_tokens" | "format", _, Some(_)) if value.is_empty() => {}
+            ("wait", Some(wait), _) => *wait = waiting_time(value)?,
+            ("chunk_tokens", _, Some(wanted)) => wanted.chunk_tokens = chunk_size(value)?,
+            ("format", _, Some(wanted)) => wanted.format = Some(format(value)?),
+            _ => self.options.set(name, value).map_err(|error| ApiError::bad_option(&error))?,
+        }
+        Ok(())
+    }
+}
+
+fn waiting_time(value: &str) -> Result<Duration, ApiError> {
+    let seconds = value.trim().parse::<f64>().ok().filter(|seconds| *seconds >= 0.0);
+    let wait = seconds.map(|seconds| Duration::from_secs_f64(seconds.min(Form::LONGEST_WAIT.as_secs_f64())));
+    wait.ok_or_else(|| ApiError::bad_option(&"wait must be a number of seconds"))
+}
+
+fn format(value: &str) -> Result<ResultFormat, ApiError> {
+    value.trim().parse().map_err(|why: String| ApiError::bad_option(&format!("format: {why}")))
+}
+
+fn chunk_size(value: &str) -> Result<u32, ApiError> {
+    let sizes = ResultFormat::CHUNK_SIZES;
+    let tokens = value.trim().parse().ok().filter(|tokens| sizes.contains(tokens));
+    tokens.ok_or_else(|| {
+        ApiError::bad_option(&format!("chunk_tokens must be a number from {} to {}", sizes.start(), sizes.end()))
+    })
+}
+
+/// A body that says it is too large is not read at all.
+fn refuse_known_excess(handle: &Handle, request: &HttpRequest) -> Result<(), ApiError> {
+    let limit = handle.limits().max_bytes;
+    // A form is a little larger than its file.
+    match declared_length(request) {
+        Some(length) if length > limit.saturating_add(1 << 20) => Err(ApiError::rejected(&too_large(limit))),
+        _ => Ok(()),
+    }
+}
+
+fn declared_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn read_form(intake: Intake<'_>, mut multipart: Multipart, form: &mut Form) -> Result<Staged, ApiError> {
+    let mut source = None;
+    while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
+        let disposition = field.content_disposition();
+        let name = disposition.and_then(|d| d.get_name()).unwrap_or_default().to_owned();
+        if name != "file" {
+            let value = read_value(field, &name).await?;
+            form.set(&name, &value)?;
+            continue;
+        }
+        if source.is_some() {
+            return Err(bad_form("there is more than one file: submit each as a task of its own"));
+        }
+        let file_name = disposition.and_then(given_name).as_deref().and_then(clean_file_name);
+        form.file_name = form.file_name.take().or(file_name);
+        source = Some(receive(intake, field).await?);
+    }
+    source.ok_or_else(|| bad_form("the form has no field file with the document"))
+}
+
+async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
+    let mut value = Vec::new();
+    while let Some(chunk) = field.try_next().await.map_err(|error| broken_upload(&error))? {
+        value.extend_from_slice(&chunk);
+        if value.len() > TaskOptions::MAX_TEXT {
+            return Err(bad_form(&format!("field {name:?} is too long")));
+        }
+    }
+    String::from_utf8(value).map_err(|_| bad_form(&format!("field {name:?} is not UTF-8")))
+}
+
+/// Writes a stream to disk. Whatever stops it, what was written goes with the staging.
+async fn receive<E: std::fmt::Display>(
+    Intake { handle, slot }: Intake<'_>,
+    stream: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<Staged, ApiError> {
+    let mut stream = std::pin::pin!(stream);
+    let limit = handle.limits().max_bytes;
+    let mut staging = handle.stage()?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(WRITE_SIZE);
+    let mut total = 0;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| broken_upload(&error))?;
+        let begins = total < 1024;
+        total += chunk.len() as u64;
+        if total > limit {
+            return Err(ApiError::rejected(&too_large(limit)));
+        }
+        handle.grow_upload(slot, total).await?;
+        buffer.extend_from_slice(&chunk);
+        if begins && total >= 1024 && !looks_like_document(&buffer) {
+            // No need to take in the rest of what is no document.
+            return Err(ApiError::rejected(&not_a_pdf()));
+        }
+        if buffer.len() >= WRITE_SIZE {
+            (staging, buffer) = write(staging, buffer).await?;
+        }
+    }
+    (staging, _) = write(staging, buffer).await?;
+    Ok(staging.finish())
+}
+
+async fn write(mut staging: Staging, mut buffer: Vec<u8>) -> Result<(Staging, Vec<u8>), ApiError> {
+    blocking(move || {
+        staging.write(&buffer)?;
+        buffer.clear();
+        Ok((staging, buffer))
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| RequestError::Stopping)?;
+    Ok(done.map_err(|error| crate::supervisor::not_stored(&error))?)
+}
+
+fn broken_upload(error: &impl std::fmt::Display) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_upload", format!("the upload cannot be read: {error}"))
+}
+
+fn bad_form(detail: &str) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_form", detail)
+}
+
+/// The name of a file in a form: `filename*` (RFC 8187) says more than a `filename` beside it.
+fn given_name(disposition: &ContentDisposition) -> Option<String> {
+    let extended = disposition.get_filename_ext().map(|name| match &name.charset {
+        // Its bytes are the first 256 characters.
+        Charset::Iso_8859_1 => name.value.iter().map(|byte| char::from(*byte)).collect(),
+        _ => String::from_utf8_lossy(&name.value).into_owned(),
+    });
+    extended.or_else(|| disposition.get_filename().map(ToOwned::to_owned))
+}
+
+/// The last part of a path, without what could be more than a name in a header, a log or a prompt.
+fn clean_file_name(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last.chars().filter(|c| !c.is_control()).collect();
+    let mut clean = clean.trim().to_owned();
+    while clean.len() > MAX_FILE_NAME {
+        clean.pop();
+    }
+    (!clean.is_empty()).then_some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_file_name;
+
+    #[test]
+    fn file_names_are_names_only() {
+        for (given, kept) in [
+            ("a.pdf", Some("a.pdf")),
+            ("../../etc/passwd", Some("passwd")),
+            ("C:\\docs\\a.pdf", Some("a.pdf")),
+            ("a\r\nX-Evil: 1.pdf", Some("aX-Evil: 1.pdf")),
+            (" ü.pdf ", Some("ü.pdf")),
+            ("..", Some("..")),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(clean_file_name(given).as_deref(), kept, "{given:?}");
+        }
+        assert!(clean_file_name(&"é".repeat(400)).unwrap().len() <= 255);
+    }
+}
