@@ -111,8 +111,9 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 26] = [
+const SERVER_ONLY: [&str; 27] = [
     "listen",
+    "wires",
     "operator",
     "upload_timeout",
     "webhook_allow",

@@ -16,6 +16,7 @@ pub use self::secret::SecretFile;
 use self::secret::{SecretSources, given_keys, one_secret};
 pub use self::settings::Settings;
 use crate::document::{DocumentLimits, ReaderLimits};
+use crate::http::Wire;
 use crate::job::RetryPolicy;
 use crate::keys::Keys;
 use crate::ledger::{LedgerLimits, LedgerSharing};
@@ -43,6 +44,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who is let in.
     pub keys: Keys,
+    /// Interfaces of other services that are served, too.
+    pub wires: Vec<Wire>,
     /// Whether listening beyond loopback without keys is wanted.
     pub insecure: bool,
     /// Where everything durable lives.
@@ -164,6 +167,7 @@ impl Settings {
         Ok(Config {
             listen,
             keys,
+            wires: wires(self.wires.as_deref())?,
             insecure,
             blob: self.blob.unwrap_or_else(|| data_dir.clone()),
             data_dir,
@@ -216,6 +220,11 @@ fn time(option: &'static str, value: Option<&str>, default: u32) -> Result<u32, 
         Some(text) => seconds(text, 0, 10 * 365 * 86_400).map_err(|reason| ConfigError::new(option, reason)),
         None => Ok(default),
     }
+}
+
+fn wires(text: Option<&str>) -> Result<Vec<Wire>, ConfigError> {
+    let Some(text) = text else { return Ok(Wire::ALL.to_vec()) };
+    names(text).iter().map(|name| name.parse().map_err(|why: String| ConfigError::new("wires", why))).collect()
 }
 
 fn secs(value: u32) -> Duration {

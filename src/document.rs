@@ -42,7 +42,7 @@ pub(crate) use attached::MOST_FILES as MOST_ATTACHED;
 pub use content::ContentHash;
 pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
 pub use image::{ImageOptions, PageImage};
-pub use pdf::{DocumentLimits, is_document_ending, looks_like_document, looks_like_pdf};
+pub use pdf::{DocumentLimits, is_document_ending, looks_like_document, looks_like_pdf, media_type};
 pub(crate) use pdf::{not_a_pdf, too_large};
 pub use picture::MOST_PIXELS;
 pub use plan::{Shard, plan};

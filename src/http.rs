@@ -16,6 +16,7 @@ mod submit;
 mod tasks;
 mod upload;
 mod view;
+mod wires;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::wires::Wire;
 use crate::keys::Keys;
 use crate::supervisor::Handle;
 
@@ -42,6 +44,7 @@ pub struct ApiState {
     upload_timeout: Duration,
     /// Where only this machine is let in: names that it has besides.
     hosts: Option<Arc<[String]>>,
+    wires: Arc<[Wire]>,
     stopping: CancellationToken,
 }
 
@@ -50,7 +53,15 @@ impl ApiState {
     #[must_use]
     pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
         let keys = watch::Sender::new(Keys::default()).subscribe();
-        Self { handle, keys, metrics: None, upload_timeout: UPLOAD_TIMEOUT, hosts: None, stopping }
+        Self {
+            handle,
+            keys,
+            metrics: None,
+            upload_timeout: UPLOAD_TIMEOUT,
+            hosts: None,
+            wires: Arc::default(),
+            stopping,
+        }
     }
 
     /// The same for callers with one of these keys alone, each of whom sees its own tasks. Without any it stays open.
@@ -78,6 +89,13 @@ impl ApiState {
         Self { upload_timeout, ..self }
     }
 
+    /// The same with the routes of these interfaces of other services; none else. They have paths at the root, such as
+    /// `/tika`, which an app of one's own may have for something else.
+    #[must_use]
+    pub fn wires(self, wires: &[Wire]) -> Self {
+        Self { wires: wires.into(), ..self }
+    }
+
     /// The same with the metrics of this recorder on `/metrics`. Whoever embeds Bindery and has a recorder of its own
     /// shows them in its own way.
     #[must_use]
@@ -91,6 +109,7 @@ impl ApiState {
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
     page::configure(app);
     openapi::configure(app);
+    state.wires.iter().for_each(|wire| wire.configure(app));
     app.app_data(web::Data::new(state))
         .service(at("/v1/tasks", |tasks| tasks.route(web::post().to(submit::submit)).route(web::get().to(tasks::list))))
         .service(at("/v1/tasks/{id}", |task| {

@@ -61,7 +61,7 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let stopping = CancellationToken::new();
     let keys = watch::Sender::new(config.keys.clone());
     let state = ApiState::new(bindery.handle(), stopping.clone()).changing_keys(keys.subscribe()).metrics(recorder);
-    let state = state.upload_timeout(config.upload_timeout);
+    let state = state.upload_timeout(config.upload_timeout).wires(&config.wires);
     let state = if config.listen.ip().is_loopback() { state.local(public_host(&config)) } else { state };
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());

@@ -9,7 +9,7 @@ use super::secret;
 #[derive(Args)]
 #[command(next_help_heading = "Task")]
 pub struct TaskArgs {
-    /// Which pages, such as 1-5,8,r3-r1 (r1 is the last) [default: all]
+    /// Which pages, such as 1-5,8,r3-r1 (r1 is the last, 1-5? ends with the document) [default: all]
     #[arg(long, env = "BINDERY_PAGES")]
     pages: Option<String>,
     /// The PDF's password. `ps` shows it to all users of the machine: rather use `BINDERY_PASSWORD` or --password-file

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Config, Settings, StoreChoice};
+use crate::http::Wire;
 use crate::processor::LlmOptions;
 use crate::task::PageInputKind;
 
@@ -59,6 +60,7 @@ impl Config {
             ("reader_memory", size(self.reader.memory)),
             ("max_queued", self.supervisor.max_queued.to_string()),
             ("webhook_allow", text(&self.supervisor.notify.allow.join(","))),
+            ("wires", text(&wire_names(&self.wires))),
             ("upload_timeout", time(self.upload_timeout)),
             ("drain", time(self.drain)),
             ("llm_concurrency", self.pool.call_workers.to_string()),
@@ -115,6 +117,13 @@ impl Config {
             let _ = write!(example, "\n# {help}\n# {name} = {value}\n");
         }
         example
+    }
+}
+
+fn wire_names(wires: &[Wire]) -> String {
+    match wires {
+        [] => "none".to_owned(),
+        _ => wires.iter().map(|wire| wire.as_str()).collect::<Vec<_>>().join(","),
     }
 }
 

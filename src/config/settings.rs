@@ -14,6 +14,9 @@ pub struct Settings {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
     pub listen: Option<String>,
+    /// Interfaces of other services that are served, too: docling, mistral, tika, open-webui; none for none [default: all]
+    #[arg(long, env = "BINDERY_WIRES", value_name = "NAME,…")]
+    pub wires: Option<String>,
     /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times. `ps` shows
     /// it to all users of the machine: rather use `BINDERY_API_KEYS` or --api-key-file
     #[arg(long, env = "BINDERY_API_KEYS", value_name = "NAME=KEY", value_delimiter = ',', hide_env_values = true)]
@@ -220,6 +223,7 @@ impl Settings {
             ledger_age: self.ledger_age.or(under.ledger_age),
             ledger_scope: self.ledger_scope.or(under.ledger_scope),
             max_upload: self.max_upload.or(under.max_upload),
+            wires: self.wires.or(under.wires),
             upload_timeout: self.upload_timeout.or(under.upload_timeout),
             reader_timeout: self.reader_timeout.or(under.reader_timeout),
             reader_memory: self.reader_memory.or(under.reader_memory),

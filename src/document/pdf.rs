@@ -357,6 +357,12 @@ pub fn looks_like_document(head: &[u8]) -> bool {
     PictureKind::of(head).is_some() || looks_like_pdf(head)
 }
 
+/// The media type of a document that begins so, `None` of what is none.
+#[must_use]
+pub fn media_type(head: &[u8]) -> Option<&'static str> {
+    PictureKind::of(head).map(PictureKind::media_type).or_else(|| looks_like_pdf(head).then_some("application/pdf"))
+}
+
 /// Whether the names of documents end so, after the last point.
 #[must_use]
 pub fn is_document_ending(ending: &str) -> bool {

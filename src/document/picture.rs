@@ -56,6 +56,15 @@ impl PictureKind {
         }
     }
 
+    pub(super) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Tiff => "image/tiff",
+            Self::WebP => "image/webp",
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Png => "PNG",

@@ -22,7 +22,8 @@ pub(super) struct Operator;
 pub(super) struct OwnTask(pub(super) TaskId);
 
 impl Caller {
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    /// Who asks.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let state = state(request)?;
         let keys = state.keys.borrow();
         if keys.is_empty() {
@@ -111,25 +112,32 @@ impl FromRequest for OwnTask {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = Caller::of(request).and_then(|caller| {
-            let id = request.match_info().get("id").and_then(|id| id.parse::<TaskId>().ok());
-            let state = state(request)?;
-            Ok((caller, id.ok_or_else(ApiError::task_not_found)?, state.handle.clone(), state.keys.clone()))
-        });
+        let id = request.match_info().get("id").and_then(|id| id.parse::<TaskId>().ok());
+        let request = request.clone();
         Box::pin(async move {
-            let (Caller(caller), id, handle, keys) = found?;
-            let Some(caller) = caller else { return Ok(Self(id)) };
-            // A task never changes hands, so what holds now holds for the whole request.
-            let (tenant, operator) = match handle.get(id).await {
-                Ok(record) => (record.tenant, false),
-                // When its tenant cannot be read, an operator may remove it.
-                Err(RequestError::RecordUnreadable(record)) => {
-                    let operator = record.tenant.is_none() && keys.borrow().is_operator(&caller);
-                    (record.tenant, operator)
-                }
-                Err(other) => return Err(other.into()),
-            };
-            if tenant.as_deref() == Some(&caller) || operator { Ok(Self(id)) } else { Err(ApiError::task_not_found()) }
+            // Who asks matters before what is asked for.
+            Caller::of(&request)?;
+            Self::of(&request, id.ok_or_else(ApiError::task_not_found)?).await
         })
+    }
+}
+
+impl OwnTask {
+    /// The task of this id, which a request names in its body.
+    pub(super) async fn of(request: &HttpRequest, id: TaskId) -> Result<Self, ApiError> {
+        let Caller(caller) = Caller::of(request)?;
+        let Some(caller) = caller else { return Ok(Self(id)) };
+        let state = state(request)?;
+        // A task never changes hands, so what holds now holds for the whole request.
+        let (tenant, operator) = match state.handle.get(id).await {
+            Ok(record) => (record.tenant, false),
+            // When its tenant cannot be read, an operator may remove it.
+            Err(RequestError::RecordUnreadable(record)) => {
+                let operator = record.tenant.is_none() && state.keys.borrow().is_operator(&caller);
+                (record.tenant, operator)
+            }
+            Err(other) => return Err(other.into()),
+        };
+        if tenant.as_deref() == Some(&caller) || operator { Ok(Self(id)) } else { Err(ApiError::task_not_found()) }
     }
 }

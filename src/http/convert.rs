@@ -60,10 +60,7 @@ pub(super) async fn convert(
             result::answer(&state.handle, record, format, chunk_tokens).await
         }
         (TaskStatus::Failed, Some(failure)) => Err(ApiError::failed(failure).of_task(record.id)),
-        (TaskStatus::Failed | TaskStatus::Cancelled, _) => {
-            let detail = "the task was cancelled before it had ended";
-            Err(ApiError::new(StatusCode::CONFLICT, "task_cancelled", detail).of_task(record.id))
-        }
+        (TaskStatus::Failed | TaskStatus::Cancelled, _) => Err(ApiError::cancelled().of_task(record.id)),
         (TaskStatus::Pending | TaskStatus::Processing, _) => Ok(told(StatusCode::ACCEPTED, record, accepted.reused)),
     }
 }

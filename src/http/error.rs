@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -96,6 +96,25 @@ impl ApiError {
         Self::rejected(failure)
     }
 
+    /// The task goes on, and whoever asks again joins it.
+    pub(super) fn takes_longer() -> Self {
+        let detail = "it takes longer: the same request again waits for the rest, and pays for nothing twice";
+        let error = Self::new(StatusCode::GATEWAY_TIMEOUT, "takes_longer", detail);
+        Self { retry_after: Some(COME_BACK), ..error }
+    }
+
+    pub(super) fn cancelled() -> Self {
+        Self::new(StatusCode::CONFLICT, "task_cancelled", "the task was cancelled before it had ended")
+    }
+
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(super) fn of_task(mut self, id: TaskId) -> Self {
         self.task = Some(id);
         self
@@ -179,8 +198,13 @@ impl ApiError {
     /// The answer, for the request of this name.
     pub(super) fn response(&self, request_id: Option<&str>) -> HttpResponse {
         let problem = self.problem(request_id);
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        self.head().content_type("application/problem+json").body(body)
+    }
+
+    /// The answer's status and headers, whatever its body is like.
+    pub(super) fn head(&self) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(self.status);
-        response.content_type("application/problem+json");
         if let Some(after) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, after.as_secs().max(1).to_string()));
         }
@@ -193,8 +217,7 @@ impl ApiError {
             // The rest of the body may not be read, so the connection cannot be used again.
             response.force_close();
         }
-        let body = serde_json::to_string(&problem).unwrap_or_default();
-        response.body(body)
+        response
     }
 }
 

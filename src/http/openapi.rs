@@ -4,11 +4,17 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, Resource, web};
 use serde::Deserialize;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Description, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{
+    ContentBuilder, OpenApi as Description, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
+};
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use super::error::Problem;
+use super::wires::Wire;
 use super::{at, convert, events, ops, page, reference, result, single_page, submit, tasks};
 
 /// The options of a submit, for the description alone: they are read by
@@ -17,7 +23,7 @@ use super::{at, convert, events, ops, page, reference, result, single_page, subm
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "described, not read")]
 pub(super) struct SubmitOptions {
-    /// Which pages, such as `1-5,8,r3-r1` (`r1` is the last); all when absent.
+    /// Which pages, such as `1-5,8,r3-r1` (`r1` is the last; `1-5?` ends with the document); all when absent.
     pages: Option<String>,
     /// The PDF's password.
     password: Option<String>,
@@ -193,6 +199,41 @@ impl Modify for Common {
                     }
                 }
             }
+        }
+        // Their errors are not ours.
+        Wire::ALL.into_iter().for_each(|wire| describe(wire, api));
+    }
+}
+
+/// Adds the operations of another service's interface, whose own documentation says what they take and answer.
+fn describe(wire: Wire, api: &mut Description) {
+    for (method, path, takes, summary) in wire.operations() {
+        let parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        });
+        let answer = ResponseBuilder::new().description("As that service answers");
+        let body = ContentBuilder::new().schema(Some(Schema::default())).build();
+        let operation = OperationBuilder::new()
+            .tag(wire.as_str())
+            .summary(Some(*summary))
+            .parameters(Some(parameters.map(ParameterBuilder::build).collect::<Vec<_>>()))
+            .request_body((!takes.is_empty()).then(|| RequestBodyBuilder::new().content(*takes, body).build()))
+            .response("default", answer)
+            .build();
+        let method = match *method {
+            "post" => HttpMethod::Post,
+            "put" => HttpMethod::Put,
+            "delete" => HttpMethod::Delete,
+            _ => HttpMethod::Get,
+        };
+        let item = PathItem::new(method, operation);
+        match api.paths.paths.get_mut(*path) {
+            Some(there) => there.merge_operations(item),
+            None => drop(api.paths.paths.insert((*path).to_owned(), item)),
         }
     }
 }

@@ -207,7 +207,7 @@ impl ResultQuery {
 
 /// All pages as they stand, streamed window by window.
 fn whole(handle: &Handle, record: TaskRecord, format: ResultFormat, chunk_tokens: u32) -> HttpResponse {
-    let windows = windows(handle.clone(), record.id);
+    let windows = windows(handle.clone(), record.id).map_err(StreamError::from);
     let name = record.file_name.as_deref().unwrap_or_default();
     if let Some(writer) = PagesWriter::new(format, name, chunk_tokens) {
         return derived(&record, format, writer, windows);
@@ -303,7 +303,8 @@ fn chunks(file: File) -> impl Stream<Item = Result<Bytes, StreamError>> {
     })
 }
 
-fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView>, StreamError>> {
+/// All pages of a task, some at a time.
+pub(super) fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView>, RequestError>> {
     futures::stream::try_unfold((handle, Some(1)), move |(handle, from)| async move {
         let Some(from) = from else { return Ok(None) };
         let window = PageWindow { from, limit: WINDOW, ..PageWindow::default() };

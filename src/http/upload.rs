@@ -10,6 +10,7 @@ use actix_web::http::header::{Charset, ContentDisposition};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
+use futures::stream::LocalBoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::ApiState;
@@ -45,25 +46,49 @@ pub(super) async fn upload(
     slot: &UploadSlot,
     form: Form,
 ) -> Result<(Staged, Form), ApiError> {
+    let intake = Intake { handle: &state.handle, slot };
+    paced(state, payload, |body| take_in(intake, request, form, body)).await
+}
+
+/// Has a body read that may not stand still, nor trickle.
+pub(super) async fn paced<T, F: Future<Output = Result<T, ApiError>>>(
+    state: &ApiState,
+    payload: web::Payload,
+    read: impl FnOnce(Body) -> F,
+) -> Result<T, ApiError> {
     let patience = state.upload_timeout;
     let stalled = Rc::new(Cell::new(false));
-    let intake = Intake { handle: &state.handle, slot };
-    let taken = take_in(intake, request, form, unstalled(payload, patience, Rc::clone(&stalled))).await;
-    taken.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
+    let body = unstalled(payload, patience, Rc::clone(&stalled)).boxed_local();
+    read(body).await.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
 }
+
+/// The bytes of a request.
+pub(super) type Body = LocalBoxStream<'static, Result<Bytes, PayloadError>>;
 
 /// Where an upload goes, and what counts it.
 #[derive(Clone, Copy)]
-struct Intake<'a> {
-    handle: &'a Handle,
-    slot: &'a UploadSlot,
+pub(super) struct Intake<'a> {
+    pub(super) handle: &'a Handle,
+    pub(super) slot: &'a UploadSlot,
+}
+
+/// What takes the fields of a form.
+pub(super) trait Fields {
+    /// The field with the document.
+    const FILE: &'static str;
+
+    /// Takes the name that the document has in the form.
+    fn file_named(&mut self, name: Option<String>);
+
+    /// Takes another field.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError>;
 }
 
 async fn take_in(
     intake: Intake<'_>,
     request: &HttpRequest,
     mut form: Form,
-    body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+    body: Body,
 ) -> Result<(Staged, Form), ApiError> {
     refuse_known_excess(intake.handle, request)?;
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
@@ -113,6 +138,14 @@ impl Default for Wanted {
 impl Form {
     /// The longest that a submit waits for the end of its task.
     pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(600);
+}
+
+impl Fields for Form {
+    const FILE: &'static str = "file";
+
+    fn file_named(&mut self, name: Option<String>) {
+        self.file_name = self.file_name.take().or(name);
+    }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         match (name, &mut self.wait, &mut self.wanted) {
@@ -147,7 +180,7 @@ fn chunk_size(value: &str) -> Result<u32, ApiError> {
 }
 
 /// A body that says it is too large is not read at all.
-fn refuse_known_excess(handle: &Handle, request: &HttpRequest) -> Result<(), ApiError> {
+pub(super) fn refuse_known_excess(handle: &Handle, request: &HttpRequest) -> Result<(), ApiError> {
     let limit = handle.limits().max_bytes;
     // A form is a little larger than its file.
     match declared_length(request) {
@@ -160,17 +193,22 @@ fn declared_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn content_type(request: &HttpRequest) -> String {
+pub(super) fn content_type(request: &HttpRequest) -> String {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-async fn read_form(intake: Intake<'_>, mut multipart: Multipart, form: &mut Form) -> Result<Staged, ApiError> {
+/// Reads a form with one document.
+pub(super) async fn read_form<F: Fields>(
+    intake: Intake<'_>,
+    mut multipart: Multipart,
+    form: &mut F,
+) -> Result<Staged, ApiError> {
     let mut source = None;
     while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
         let disposition = field.content_disposition();
         let name = disposition.and_then(|d| d.get_name()).unwrap_or_default().to_owned();
-        if name != "file" {
+        if name != F::FILE {
             let value = read_value(field, &name).await?;
             form.set(&name, &value)?;
             continue;
@@ -178,11 +216,10 @@ async fn read_form(intake: Intake<'_>, mut multipart: Multipart, form: &mut Form
         if source.is_some() {
             return Err(bad_form("there is more than one file: submit each as a task of its own"));
         }
-        let file_name = disposition.and_then(given_name).as_deref().and_then(clean_file_name);
-        form.file_name = form.file_name.take().or(file_name);
+        form.file_named(disposition.and_then(given_name).as_deref().and_then(clean_file_name));
         source = Some(receive(intake, field).await?);
     }
-    source.ok_or_else(|| bad_form("the form has no field file with the document"))
+    source.ok_or_else(|| bad_form(&format!("the form has no field {} with the document", F::FILE)))
 }
 
 async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
@@ -197,7 +234,7 @@ async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
 }
 
 /// Writes a stream to disk. Whatever stops it, what was written goes with the staging.
-async fn receive<E: std::fmt::Display>(
+pub(super) async fn receive<E: std::fmt::Display>(
     Intake { handle, slot }: Intake<'_>,
     stream: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Staged, ApiError> {
@@ -243,16 +280,16 @@ async fn blocking<T: Send + 'static>(
     Ok(done.map_err(|error| crate::supervisor::not_stored(&error))?)
 }
 
-fn broken_upload(error: &impl std::fmt::Display) -> ApiError {
+pub(super) fn broken_upload(error: &impl std::fmt::Display) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_upload", format!("the upload cannot be read: {error}"))
 }
 
-fn bad_form(detail: &str) -> ApiError {
+pub(super) fn bad_form(detail: &str) -> ApiError {
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_form", detail)
 }
 
 /// The name of a file in a form: `filename*` (RFC 8187) says more than a `filename` beside it.
-fn given_name(disposition: &ContentDisposition) -> Option<String> {
+pub(super) fn given_name(disposition: &ContentDisposition) -> Option<String> {
     let extended = disposition.get_filename_ext().map(|name| match &name.charset {
         // Its bytes are the first 256 characters.
         Charset::Iso_8859_1 => name.value.iter().map(|byte| char::from(*byte)).collect(),
@@ -262,7 +299,7 @@ fn given_name(disposition: &ContentDisposition) -> Option<String> {
 }
 
 /// The last part of a path, without what could be more than a name in a header, a log or a prompt.
-fn clean_file_name(name: &str) -> Option<String> {
+pub(super) fn clean_file_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| !c.is_control()).collect();
     let mut clean = clean.trim().to_owned();

@@ -1,6 +1,7 @@
 //! Blocks → plain text: no markup, an empty line between blocks, cells parted by tabs.
 
-use crate::content::{Block, BlockKind, Edge, ListItem};
+use super::plain;
+use crate::content::{Block, BlockKind, Cell, Edge, ListItem};
 
 /// Blocks as text, without a line end behind them. Those in margins that other pages repeat are left out.
 #[must_use]
@@ -27,14 +28,28 @@ fn write(text: &mut String, block: &Block, indent: usize) {
             write_item(text, item, indent);
         }
     } else {
-        let said = block.text();
+        let said = said(block);
         text.push_str(&said.split('\n').map(|line| format!("{pad}{line}")).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+fn said(block: &Block) -> String {
+    match &block.kind {
+        BlockKind::Heading { text, .. }
+        | BlockKind::Paragraph { text }
+        | BlockKind::Footnote { text }
+        | BlockKind::Margin { text, .. } => plain::inline(text),
+        BlockKind::Table(table) => {
+            let row = |row: &Vec<Cell>| row.iter().map(|cell| plain::inline(&cell.text)).collect::<Vec<_>>().join("\t");
+            table.rows.iter().map(row).collect::<Vec<_>>().join("\n")
+        }
+        BlockKind::Code { .. } | BlockKind::Formula { .. } | BlockKind::List { .. } => block.text(),
     }
 }
 
 fn write_item(text: &mut String, item: &ListItem, indent: usize) {
     let sign = item.number.as_deref().unwrap_or("-");
-    let said = item.text.text();
+    let said = plain::inline(&item.text);
     text.extend([&" ".repeat(indent), sign, " ", &said]);
     for block in &item.blocks {
         text.push('\n');
@@ -53,6 +68,7 @@ mod tests {
             ("# One\n\n**two** [three](https://e.org)  \nfour", "One\n\ntwo three\nfour"),
             ("- a\n  - b\n\n    c\n- d", "- a\n  - b\n    c\n- d"),
             ("10. a\n    - b", "10. a\n    - b"),
+            ("- 10<sup>-19</sup> C", "- 10⁻¹⁹ C"),
             ("| a | b |\n|---|---|\n| 1 | |", "a\tb\n1\t"),
             ("```\nx\n  y\n```\n\n$$a^2$$", "x\n  y\n\na^2"),
             ("", ""),

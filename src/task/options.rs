@@ -69,6 +69,10 @@ pub struct TaskOptions {
     /// Whether a task that was submitted equal to this one, and is unfinished or completed, will do instead; it does
     /// when absent.
     pub reuse: Option<bool>,
+    /// What an adapter for another interface has to know of its request when it answers; no option that a caller sets, and
+    /// nothing that a page depends on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wire: Option<serde_json::Value>,
 }
 
 /// An option that is unknown or cannot have the value it was given.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A page selection as people write it: `1-5,8,r3-r1`.
 ///
 /// Comma-separated parts; a part is a page or `FROM-TO` inclusive; `rN` counts from the end (`r1` is the last page),
-/// as in qpdf's page ranges; `FROM-` runs to the end and `-TO` from the start. Order and repeats do not matter:
+/// as in qpdf's page ranges; `FROM-` runs to the end and `-TO` from the start; `FROM-TO?` is cut off at the last page. Order and repeats do not matter:
 /// pages come out once each, in page order, because a result is in page order (invariant I3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -20,6 +20,8 @@ pub struct PageSelection {
 enum Bound {
     FromStart(u32),
     FromEnd(u32),
+    /// This one, or the last where there are fewer.
+    AtMost(u32),
 }
 
 /// A selection that cannot be read, or that names pages a document does not have.
@@ -71,6 +73,14 @@ impl Bound {
         match self {
             Self::FromStart(page) => (1..=pages).contains(&page).then_some(page),
             Self::FromEnd(back) => (1..=pages).contains(&back).then(|| pages - back + 1),
+            Self::AtMost(page) => (pages > 0).then(|| page.min(pages)),
+        }
+    }
+
+    const fn at_most(self) -> Option<Self> {
+        match self {
+            Self::FromStart(page) => Some(Self::AtMost(page)),
+            Self::FromEnd(_) | Self::AtMost(_) => None,
         }
     }
 
@@ -97,7 +107,11 @@ impl FromStr for PageSelection {
                 Some((from, to)) => {
                     let (from, to) = (from.trim(), to.trim());
                     let first = if from.is_empty() { Some(Bound::FromStart(1)) } else { Bound::parse(from) };
-                    let last = if to.is_empty() { Some(Bound::FromEnd(1)) } else { Bound::parse(to) };
+                    let last = match to.strip_suffix('?') {
+                        Some(most) => Bound::parse(most).and_then(Bound::at_most),
+                        None if to.is_empty() => Some(Bound::FromEnd(1)),
+                        None => Bound::parse(to),
+                    };
                     let open_both_ways = from.is_empty() && to.is_empty();
                     first.zip(last).filter(|_| !open_both_ways)
                 }
@@ -128,6 +142,7 @@ impl fmt::Display for Bound {
         match self {
             Self::FromStart(page) => write!(f, "{page}"),
             Self::FromEnd(back) => write!(f, "r{back}"),
+            Self::AtMost(page) => write!(f, "{page}?"),
         }
     }
 }
@@ -160,6 +175,8 @@ mod tests {
             ("5-", 7, vec![5, 6, 7]),
             ("-2", 7, vec![1, 2]),
             (" 2 - 3 , 5 ", 5, vec![2, 3, 5]),
+            ("1-3?", 2, vec![1, 2]),
+            ("2 - 3?", 7, vec![2, 3]),
         ] {
             let selection: PageSelection = text.parse().unwrap();
             assert_eq!(selection.resolve(pages), Ok(expected), "{text}");
@@ -168,14 +185,16 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_selection() {
-        for text in ["", "0", "a", "1-2-3", "-", "1,,2", "r0", "+1", "1.5", "99999999999", "r", "1-r"] {
+        for text in
+            ["", "0", "a", "1-2-3", "-", "1,,2", "r0", "+1", "1.5", "99999999999", "r", "1-r", "2?", "1-r1?", "1-?"]
+        {
             assert!(text.parse::<PageSelection>().is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn refuses_pages_that_are_not_there() {
-        for (text, pages) in [("5-9", 7), ("8", 7), ("r8", 7), ("5-3", 7), ("r1-r3", 7), ("1", 0)] {
+        for (text, pages) in [("5-9", 7), ("8", 7), ("r8", 7), ("5-3", 7), ("r1-r3", 7), ("1", 0), ("3-4?", 2)] {
             let selection: PageSelection = text.parse().unwrap();
             assert!(selection.resolve(pages).is_err(), "{text} of {pages}");
         }
@@ -191,7 +210,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_refused_or_reads_back_the_same(text in "[0-9r,\\- ]{0,20}") {
+        fn any_text_is_refused_or_reads_back_the_same(text in "[0-9r?,\\- ]{0,20}") {
             if let Ok(selection) = text.parse::<PageSelection>() {
                 let again: PageSelection = selection.to_string().parse().unwrap();
                 assert_eq!(again, selection);

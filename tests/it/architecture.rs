@@ -26,7 +26,7 @@ const TABLE: [(&str, &[&str]); 22] = [
     ("job", &["document", "pool", "processor"]),
     ("supervisor", &["notify", "job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
     ("http", &["keys", "supervisor", "pool", "store", "blob", "document", "aggregate", "output"]),
-    ("config", &["keys", "notify", "supervisor", "job", "pool", "ledger", "processor", "document"]),
+    ("config", &["keys", "http", "notify", "supervisor", "job", "pool", "ledger", "processor", "document"]),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
     ("lib", &["app", "supervisor"]),
 ];

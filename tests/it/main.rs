@@ -54,3 +54,4 @@ mod tenants;
 mod ties;
 mod webhooks;
 mod wire;
+mod wires;

@@ -1,0 +1,180 @@
+//! Interfaces of other services, so that programs written for those work by changing their URL. Each is a thin layer over
+//! the same tasks: a client's retry joins the running task and pays for nothing twice, a restart loses nothing, and what
+//! was not read is said in the interface's own terms. None has a life cycle of its own.
+//!
+//! | interface | routes |
+//! |---|---|
+//! | [docling-serve](docling) v1 | `/v1/{convert,chunk/…}/{file,source}[/async]`, `/v1/status/poll/{id}`, `/v1/result/{id}`, `/v1/clear/*`, `/health`, `/ready`, `/version` |
+//! | [Mistral OCR](mistral) | `/v1/ocr`, `/v1/files`, `/v1/files/{id}[/url]` |
+//! | [Tika](tika) | `PUT /tika`, `/tika/{form}`, `/rmeta[/{form}]`, `/meta`, `/detect/stream` |
+//! | [Open WebUI's external loader](open_webui) | `PUT /process` |
+
+mod docling;
+mod mistral;
+mod open_webui;
+mod tika;
+
+use std::str::FromStr;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use futures::{StreamExt, TryStreamExt};
+
+use super::ApiState;
+use super::caller::Caller;
+use super::error::ApiError;
+use super::result::windows;
+use super::submit::ended_within;
+use super::upload::{Body, Form, Intake, admitted, broken_upload, paced, receive, refuse_known_excess};
+use crate::blob::Staged;
+use crate::document::media_type;
+use crate::supervisor::{SubmitTask, UploadSlot};
+use crate::task::{PageView, TaskOptions, TaskRecord, TaskStatus};
+
+/// So many of its first bytes say what a file is.
+const HEAD: usize = 1_024;
+
+/// The most bytes of a request in JSON: its document is held in memory, as what the wire is like.
+const MAX_JSON: usize = 128 << 20;
+/// An operation: its method, its path, the media type of what it takes, what it does.
+type Operation = (&'static str, &'static str, &'static str, &'static str);
+
+/// An interface of another service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// docling-serve, version 1.
+    Docling,
+    /// Mistral OCR.
+    Mistral,
+    /// Apache Tika's server, 3 and 4.
+    Tika,
+    /// Open WebUI's external document loader.
+    OpenWebUi,
+}
+
+impl Wire {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Docling, Self::Mistral, Self::Tika, Self::OpenWebUi];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Docling => "docling",
+            Self::Mistral => "mistral",
+            Self::Tika => "tika",
+            Self::OpenWebUi => "open-webui",
+        }
+    }
+
+    pub(super) fn configure(self, app: &mut web::ServiceConfig) {
+        match self {
+            Self::Docling => docling::configure(app),
+            Self::Mistral => mistral::configure(app),
+            Self::Tika => tika::configure(app),
+            Self::OpenWebUi => open_webui::configure(app),
+        }
+    }
+
+    pub(super) const fn operations(self) -> &'static [Operation] {
+        match self {
+            Self::Docling => docling::OPERATIONS,
+            Self::Mistral => mistral::OPERATIONS,
+            Self::Tika => tika::OPERATIONS,
+            Self::OpenWebUi => open_webui::OPERATIONS,
+        }
+    }
+}
+
+impl FromStr for Wire {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|wire| wire.as_str() == text.trim());
+        found.ok_or_else(|| {
+            format!("unknown interface {text:?}: use {} or none", Self::ALL.map(Self::as_str).join(", "))
+        })
+    }
+}
+
+/// A document that came over another interface, and whose it is.
+struct Arrived {
+    source: Staged,
+    /// By how it begins, where that was looked at.
+    media_type: Option<&'static str>,
+    file_name: Option<String>,
+    tenant: Option<String>,
+    slot: UploadSlot,
+}
+
+/// Takes in a document that is the whole body of a request, whatever its type is said to be.
+async fn body(
+    state: &ApiState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    Caller(tenant): Caller,
+    file_name: Option<String>,
+) -> Result<Arrived, ApiError> {
+    let slot = admitted(&state.handle, request, tenant.clone()).await?;
+    let intake = Intake { handle: &state.handle, slot: &slot };
+    refuse_known_excess(&state.handle, request)?;
+    let read = paced(state, payload, async |body: Body| {
+        let mut head = Vec::new();
+        let seen =
+            body.inspect_ok(|part| head.extend_from_slice(&part[..part.len().min(HEAD.saturating_sub(head.len()))]));
+        let source = receive(intake, seen).await?;
+        Ok((source, media_type(&head)))
+    });
+    let (source, media_type) = read.await?;
+    Ok(Arrived { source, media_type, file_name, tenant, slot })
+}
+
+/// Waits for the result of a task, or says why there is none. A task that takes longer goes on, and the same request again
+/// waits for it further.
+async fn completed(state: &ApiState, record: TaskRecord) -> Result<TaskRecord, ApiError> {
+    let record = ended_within(state, record, Form::LONGEST_WAIT).await?;
+    match (record.status, &record.error) {
+        (TaskStatus::Completed, _) => Ok(record),
+        (TaskStatus::Pending | TaskStatus::Processing, _) => Err(ApiError::takes_longer().of_task(record.id)),
+        (_, Some(failure)) => Err(ApiError::failed(failure).of_task(record.id)),
+        (..) => Err(ApiError::cancelled().of_task(record.id)),
+    }
+}
+
+/// What is known against a page, a line each.
+fn remarks(page: &PageView) -> Vec<String> {
+    let failed = page.error.as_ref().map(|failure| format!("{}: {}", failure.code, failure.message));
+    let doubts = page.findings.iter().filter(|finding| finding.code.is_doubt());
+    let found = doubts.map(|finding| format!("{}: {}", finding.code.as_str(), finding.detail));
+    failed.into_iter().chain(found).map(|why| format!("page {}: {why}", page.page)).collect()
+}
+
+/// The whole of a request in JSON.
+async fn whole(Intake { handle, slot }: Intake<'_>, mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| broken_upload(&error))?);
+        if bytes.len() > MAX_JSON {
+            let detail = format!("more than {MAX_JSON} bytes of JSON: send large documents as a form");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "pdf_too_large", detail));
+        }
+        handle.grow_upload(slot, bytes.len() as u64).await?;
+    }
+    Ok(bytes)
+}
+
+/// Has a task made of a document, or finds the equal one that is there.
+async fn submit(state: &ApiState, arrived: Arrived, options: TaskOptions) -> Result<TaskRecord, ApiError> {
+    let Arrived { source, file_name, tenant, slot, .. } = arrived;
+    let submit = SubmitTask { source, file_name, options, idempotency_key: None, tenant, upload: Some(slot) };
+    Ok(state.handle.submit_staged(submit).await?.record)
+}
+
+/// Hands every page of a task to `take`, in order.
+async fn each_page(state: &ApiState, record: &TaskRecord, mut take: impl FnMut(PageView)) -> Result<(), ApiError> {
+    let mut windows = std::pin::pin!(windows(state.handle.clone(), record.id));
+    while let Some(window) = windows.next().await {
+        window.map_err(|error| ApiError::from(error).of_task(record.id))?.into_iter().for_each(&mut take);
+    }
+    Ok(())
+}

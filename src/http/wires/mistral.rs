@@ -1,0 +1,326 @@
+//! Mistral OCR: a document as a data URL, or uploaded as a file and then named, comes back as Markdown a page.
+//!
+//! A file is a task: it is read with the server's defaults from the moment it is uploaded, and what asks for it joins that
+//! task. So pages that are asked for of a file are chosen from what was read; of a data URL only they are read.
+
+use std::str::FromStr;
+
+use actix_multipart::Multipart;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::ApiState;
+use super::super::caller::{Caller, OwnTask};
+use super::super::error::ApiError;
+use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, read_form, receive};
+use super::{Arrived, Operation, completed, each_page, submit, whole};
+use crate::task::{PageView, TaskId, TaskOptions, TaskRecord};
+
+/// Points are shown as pixels at this resolution.
+const DPI: f32 = 200.0;
+
+/// Its operations.
+pub(super) const OPERATIONS: &[Operation] = &[
+    ("post", "/v1/ocr", "application/json", "Reads a document: a data URL, or a file that was uploaded"),
+    ("post", "/v1/files", "multipart/form-data", "Uploads a file, and begins to read it"),
+    ("get", "/v1/files/{id}", "", "What is known of a file"),
+    ("delete", "/v1/files/{id}", "", "Removes a file and what was made of it"),
+    ("get", "/v1/files/{id}/url", "", "An address that stands for a file"),
+];
+
+/// Adds its routes.
+pub(super) fn configure(app: &mut web::ServiceConfig) {
+    app.service(super::super::at("/v1/ocr", |resource: Resource| resource.route(web::post().to(ocr))));
+    app.service(super::super::at("/v1/files", |resource: Resource| resource.route(web::post().to(upload))));
+    app.service(super::super::at("/v1/files/{id}", |resource: Resource| {
+        resource.route(web::get().to(file)).route(web::delete().to(delete))
+    }));
+    app.service(super::super::at("/v1/files/{id}/url", |resource: Resource| resource.route(web::get().to(url))));
+}
+
+/// An error that the client's code raises whatever its status.
+#[derive(Debug)]
+struct Refusal(ApiError);
+
+impl<E: Into<ApiError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.0.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (message, code) = (self.0.detail(), self.0.code());
+        if self.0.status_code() == StatusCode::UNPROCESSABLE_ENTITY {
+            return self.0.head().json(json!({ "detail": [{ "loc": ["body"], "msg": message, "type": code }] }));
+        }
+        let kind = if self.0.status_code().is_client_error() { "invalid_request_error" } else { "server_error" };
+        self.0.head().json(json!({ "object": "error", "message": message, "type": kind, "code": code, "param": null }))
+    }
+}
+
+type Answer = Result<HttpResponse, Refusal>;
+
+fn unprocessable(detail: impl Into<String>) -> Refusal {
+    Refusal(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", detail))
+}
+
+/// A form with a file.
+#[derive(Default)]
+struct FileForm {
+    name: Option<String>,
+    purpose: Option<String>,
+}
+
+impl Fields for FileForm {
+    const FILE: &'static str = "file";
+
+    fn file_named(&mut self, name: Option<String>) {
+        self.name = name;
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        if name == "purpose" {
+            self.purpose = Some(value.to_owned());
+        }
+        Ok(())
+    }
+}
+
+async fn upload(state: web::Data<ApiState>, request: HttpRequest, payload: web::Payload) -> Answer {
+    let Caller(tenant) = Caller::of(&request)?;
+    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
+    let intake = Intake { handle: &state.handle, slot: &slot };
+    let mut form = FileForm::default();
+    let fields = &mut form;
+    let source =
+        paced(&state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), fields)).await?;
+    if let Some(purpose) = form.purpose.filter(|purpose| purpose != "ocr") {
+        return Err(unprocessable(format!("purpose {purpose:?}: files are taken for ocr alone")));
+    }
+    let arrived = Arrived { source, media_type: None, file_name: form.name, tenant, slot };
+    let record = submit(&state, arrived, TaskOptions::default()).await?;
+    Ok(HttpResponse::Ok().json(file_object(&record)))
+}
+
+async fn file(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>) -> Answer {
+    let OwnTask(id) = task?;
+    Ok(HttpResponse::Ok().json(file_object(&state.handle.get(id).await?)))
+}
+
+async fn delete(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>) -> Answer {
+    let OwnTask(id) = task?;
+    state.handle.delete(id).await?;
+    Ok(HttpResponse::Ok().json(json!({ "id": id, "object": "file", "deleted": true })))
+}
+
+/// An address that stands for the file in a request for OCR; nothing is served there.
+async fn url(request: HttpRequest, task: Result<OwnTask, ApiError>) -> Answer {
+    let OwnTask(id) = task?;
+    let connection = request.connection_info();
+    let url = format!("{}://{}/v1/files/{id}/content", connection.scheme(), connection.host());
+    Ok(HttpResponse::Ok().json(json!({ "url": url })))
+}
+
+fn file_object(record: &TaskRecord) -> Value {
+    json!({
+        "id": record.id,
+        "object": "file",
+        "bytes": record.source.bytes,
+        "created_at": record.created_at.as_millis() / 1_000,
+        "filename": record.file_name.as_deref().unwrap_or("document.pdf"),
+        "purpose": "ocr",
+        "sample_type": "ocr_input",
+        "source": "upload",
+        "deleted": false,
+    })
+}
+
+#[derive(Deserialize)]
+struct OcrRequest {
+    #[serde(default)]
+    model: Option<String>,
+    document: Document,
+    #[serde(default)]
+    pages: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Document {
+    #[serde(rename = "document_url")]
+    Url {
+        document_url: String,
+        #[serde(default)]
+        document_name: Option<String>,
+    },
+    #[serde(rename = "image_url")]
+    Picture {
+        image_url: ImageUrl,
+    },
+    #[serde(rename = "file")]
+    Uploaded {
+        file_id: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ImageUrl {
+    Plain(String),
+    Object { url: String },
+}
+
+async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Payload) -> Answer {
+    let Caller(tenant) = Caller::of(&request)?;
+    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
+    let intake = Intake { handle: &state.handle, slot: &slot };
+    let body = paced(&state, payload, |body| whole(intake, body)).await?;
+    let asked: OcrRequest =
+        serde_json::from_slice(&body).map_err(|error| unprocessable(format!("the request cannot be read: {error}")))?;
+    drop(body);
+    let wanted = asked.pages.as_ref().map(numbers).transpose()?;
+    let (url, file_name) = match asked.document {
+        Document::Url { document_url, document_name } => (document_url, document_name),
+        Document::Picture { image_url: ImageUrl::Plain(url) | ImageUrl::Object { url } } => (url, None),
+        Document::Uploaded { file_id } => (file_id, None),
+    };
+    let record = if let Some(data) = url.strip_prefix("data:") {
+        let document = base64_of(data)?;
+        let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
+        let source = receive(intake, once).await?;
+        let mut options = TaskOptions::default();
+        if let Some(wanted) = &wanted {
+            let pages: Vec<String> = wanted.iter().map(|index| (index + 1).to_string()).collect();
+            options.set("pages", &pages.join(",")).map_err(|error| unprocessable(format!("pages: {error}")))?;
+        }
+        let file_name = file_name.as_deref().and_then(clean_file_name);
+        submit(&state, Arrived { source, media_type: None, file_name, tenant, slot }, options).await?
+    } else {
+        let id = named_file(&url).ok_or_else(|| {
+            unprocessable(
+                "send the document as a data URL, or upload it to /v1/files: nothing is fetched from elsewhere",
+            )
+        })?;
+        drop(slot);
+        OwnTask::of(&request, id).await?;
+        state.handle.get(id).await?
+    };
+    let record = completed(&state, record).await?;
+    let mut pages = Vec::new();
+    let is_wanted = |page: u32| wanted.as_ref().is_none_or(|wanted| wanted.contains(&(page - 1)));
+    each_page(&state, &record, |page| {
+        if is_wanted(page.page) {
+            pages.push(page_object(&page));
+        }
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "model": asked.model.as_deref().unwrap_or("bindery"),
+        "usage_info": { "pages_processed": pages.len(), "doc_size_bytes": record.source.bytes },
+        "pages": pages,
+        "document_annotation": null,
+    })))
+}
+
+/// A page; one that was not read says so in the place of its text.
+fn page_object(page: &PageView) -> Value {
+    let missing = page.absence().map(|why| format!("<!-- page {}: {why} -->", page.page));
+    let dimensions = page.size.map(|[width, height]| {
+        let pixels = |points: f32| (points / 72.0 * DPI).round();
+        json!({ "dpi": DPI, "width": pixels(width), "height": pixels(height) })
+    });
+    json!({
+        "index": page.page - 1,
+        "markdown": missing.as_deref().or(page.markdown.as_deref()).unwrap_or_default(),
+        "images": [],
+        "dimensions": dimensions,
+    })
+}
+
+/// Pages as they are asked for: a number, numbers, or a text such as `0-2,5`; all from 0.
+fn numbers(pages: &Value) -> Result<Vec<u32>, Refusal> {
+    let bad = || unprocessable("pages: must be numbers from 0, or a text such as 0-5");
+    let number =
+        |value: &Value| value.as_u64().and_then(|page| u32::try_from(page).ok()).filter(|page| *page < u32::MAX);
+    match pages {
+        Value::Null => Err(bad()),
+        Value::Array(list) => list.iter().map(|value| number(value).ok_or_else(bad)).collect(),
+        Value::String(text) => {
+            let mut numbers = Vec::new();
+            for part in text.split(',').map(str::trim) {
+                let (from, to) = part.split_once('-').unwrap_or((part, part));
+                let bound = |text: &str| u32::from_str(text.trim()).ok().filter(|page| *page < 1_000_000);
+                let (from, to) = bound(from).zip(bound(to)).filter(|(from, to)| from <= to).ok_or_else(bad)?;
+                numbers.extend(from..=to);
+            }
+            Ok(numbers)
+        }
+        one => Ok(vec![number(one).ok_or_else(bad)?]),
+    }
+}
+
+/// The bytes of a data URL behind its scheme (RFC 2397).
+fn base64_of(data: &str) -> Result<Vec<u8>, Refusal> {
+    let (head, body) = data.split_once(',').ok_or_else(|| unprocessable("a data URL has a comma before its data"))?;
+    if !head.ends_with(";base64") {
+        return Err(unprocessable("a data URL must be in Base64"));
+    }
+    STANDARD.decode(body.trim().as_bytes()).map_err(|_| unprocessable("the data URL is not Base64"))
+}
+
+/// The file that an id or an address of [`url`] names.
+fn named_file(text: &str) -> Option<TaskId> {
+    let id = match text.split_once("/v1/files/") {
+        Some((_, rest)) => rest.split(['/', '?']).next()?,
+        None => text,
+    };
+    id.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_counted_from_0() {
+        for (given, expected) in [(json!([0, 2]), &[0, 2][..]), (json!("0-2, 5"), &[0, 1, 2, 5]), (json!(3), &[3])] {
+            assert_eq!(numbers(&given).unwrap(), expected);
+        }
+        for bad in [json!(null), json!(-1), json!("a"), json!("3-1"), json!(["0"]), json!("0-99999999999"), json!({})] {
+            assert!(numbers(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_id_or_its_address() {
+        let id = "01a21837-9e01-7451-8245-e8f4234dca99";
+        for text in [id, &format!("http://h/p/v1/files/{id}/content"), &format!("http://h/v1/files/{id}?x=1")] {
+            assert_eq!(named_file(text).map(|id| id.to_string()).as_deref(), Some(id), "{text}");
+        }
+        assert_eq!(named_file("https://example.org/a.pdf"), None);
+    }
+
+    #[test]
+    fn a_data_url_holds_base64() {
+        assert_eq!(base64_of("application/pdf;base64,JVBERg==").unwrap(), b"%PDF");
+        for bad in ["application/pdf,x", "x;base64", "x;base64,%%%"] {
+            assert!(base64_of(bad).is_err(), "{bad}");
+        }
+    }
+}

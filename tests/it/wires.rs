@@ -1,0 +1,195 @@
+//! Interfaces of other services: what their own clients make of Bindery's answers, and what those promise.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::pdf::{book, locked, mixed};
+use crate::support::server::{Server, answer, fresh_data};
+use crate::support::soon;
+use crate::support::tied::Tied;
+
+/// The versions that these checks were written for.
+const CLIENTS: [&str; 3] = ["docling-slim[service-client]==2.143.0", "mistralai==3.7.0", "tika==3.3.2"];
+
+/// A Python that has the clients, installed from PyPI when they are missing; `None` where that cannot be.
+async fn python() -> Option<PathBuf> {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+    let (complete, wanted) = (place.join("complete"), CLIENTS.join("\n"));
+    if std::fs::read_to_string(&complete).ok().as_deref() != Some(&wanted) {
+        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
+        assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
+        let mut pip = Command::new(place.join("bin/pip"));
+        if !pip.args(["install", "-q", "--retries", "1"]).args(CLIENTS).status().await.unwrap().success() {
+            return None;
+        }
+        std::fs::write(complete, wanted).unwrap();
+    }
+    Some(place.join("bin/python"))
+}
+
+/// A server whose model is shown pictures of pages, and that gives up what it cannot read.
+async fn seeing(llm: &FakeLlm) -> Server {
+    let arguments = ["--llm-base-url", &*llm.url, "--llm-model", "m", "--llm-fallback", "none", "--llm-input", "image"];
+    Server::start_on(fresh_data(), &arguments, &[]).await
+}
+
+async fn send(server: &Server, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+    answer(server.request(method, path).header("content-type", "application/pdf").body(body)).await
+}
+
+/// What docling's clients send for a document.
+fn source(pdf: &[u8]) -> Value {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(pdf);
+    json!({ "sources": [{ "kind": "file", "base64_string": text, "filename": "a.pdf" }],
+            "options": { "to_formats": ["md", "html", "doctags"], "md_page_break_placeholder": "<break>" },
+            "target": { "kind": "inbody" } })
+}
+
+#[tokio::test]
+async fn unmodified_clients_read_the_right_text_and_raise_what_they_should() {
+    let Some(python) = python().await else {
+        eprintln!("skipped: PyPI cannot be reached, so there are no clients");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: Vec<u8>| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let two = file("two pages.pdf", book("Clients", 2));
+    let bad = file("bad.pdf", b"this is no PDF at all\n".repeat(100));
+    let locked = file("locked.pdf", locked("Locked", 1, "secret"));
+    let server = Server::start(&["--api-key", "ann=key-of-ann"]).await;
+    let mut command = Command::new(python);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wires/clients.py");
+    command.arg(script).args([&server.url, "key-of-ann"]).args([two, bad, locked]).tied();
+    let done = tokio::time::timeout(Duration::from_secs(180), command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["docling", "mistral", "tika"]);
+}
+
+#[tokio::test]
+async fn a_page_that_was_not_read_is_declared_on_every_wire() {
+    let llm = FakeLlm::start(Script::default().page(2, [Answer::Status(400, None)]));
+    let server = seeing(&llm).await;
+    let pdf = mixed();
+
+    let (status, said) = answer(server.request("POST", "/v1/convert/source").json(&source(&pdf))).await;
+    assert_eq!((status, &said["status"]), (200, &"partial_success".into()), "{said}");
+    let errors = said["errors"].as_array().unwrap();
+    assert_eq!(
+        (errors.len(), &errors[0]["page_no"], &errors[1]["page_no"]),
+        (2, &Value::Null, &2.into()),
+        "{errors:?}"
+    );
+    let markdown = said["document"]["md_content"].as_str().unwrap();
+    let pages: Vec<&str> = markdown.split("<break>").collect();
+    assert_eq!(pages.len(), 4, "{markdown}");
+    assert!(pages[0].contains("page 1") && pages[1].contains("<!-- page 2: failed:") && pages[2].contains("page 3"));
+    assert!(said["document"]["html_content"].as_str().unwrap().contains("Page 2: failed"));
+    assert!(said["document"]["text_content"].is_null() && said["document"]["doctags_content"].is_null());
+    assert_eq!(said["document"]["json_content"]["pages"].as_object().unwrap().len(), 4);
+
+    let (_, said) = send(&server, "PUT", "/process", pdf.clone()).await;
+    assert!(said[1]["page_content"].as_str().unwrap().starts_with("<!-- page 2: failed:"), "{said}");
+    assert!(said[1]["metadata"]["remarks"][0].as_str().unwrap().starts_with("page 2: "), "{said}");
+    assert_eq!((&said[2]["metadata"]["page"], said[2]["metadata"]["remarks"].is_null()), (&3.into(), true));
+
+    let (_, said) = send(&server, "PUT", "/tika/json/md", pdf.clone()).await;
+    assert!(said["tk:content"].as_str().unwrap().contains("<!-- page 2: failed:"), "{said}");
+    assert_eq!(said["X-TIKA:EXCEPTION:warn"].as_array().unwrap().len(), 1);
+
+    let (_, file) = answer(server.request("POST", "/v1/ocr").json(&json!({ "document": { "type": "document_url",
+        "document_url": format!("data:application/pdf;base64,{}", source(&pdf)["sources"][0]["base64_string"].as_str().unwrap()) } }))).await;
+    assert!(file["pages"][1]["markdown"].as_str().unwrap().starts_with("<!-- page 2: failed:"), "{file}");
+}
+
+#[tokio::test]
+async fn a_page_is_paid_once_whatever_wires_ask_for_it() {
+    let llm = FakeLlm::start(Script::default());
+    let server = seeing(&llm).await;
+    let pdf = mixed();
+    let json = source(&pdf);
+    let docling = answer(server.request("POST", "/v1/convert/source").json(&json));
+    let data = format!("data:application/pdf;base64,{}", json["sources"][0]["base64_string"].as_str().unwrap());
+    let document = json!({ "document": { "type": "document_url", "document_url": data } });
+    let mistral = answer(server.request("POST", "/v1/ocr").json(&document));
+    let (tika, open_webui) =
+        (send(&server, "PUT", "/rmeta/text", pdf.clone()), send(&server, "PUT", "/process", pdf.clone()));
+    let (docling, mistral, tika, open_webui) = tokio::join!(docling, mistral, tika, open_webui);
+    for (status, said) in [docling, mistral, tika, open_webui] {
+        assert!(status == 200 && said.to_string().contains("Read by the fake"), "{said}");
+    }
+    assert_eq!(llm.calls_for(2), 1);
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_of_a_wait_loses_nothing() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let mut server = seeing(&llm).await;
+    let (_, begun) = answer(server.request("POST", "/v1/convert/source/async").json(&source(&mixed()))).await;
+    let id = begun["task_id"].as_str().unwrap().to_owned();
+    llm.until(|books| books.held == 1).await;
+    let (status, early) = server.ask("GET", &format!("/v1/result/{id}")).await;
+    assert_eq!(
+        (status, &early["detail"]),
+        (404, &"Task result not found. Please wait for a completion status.".into())
+    );
+    server.kill().await;
+    server.restart().await;
+    llm.open();
+    let polled = server.get(&format!("/v1/status/poll/{id}?wait=30")).await;
+    assert_eq!(
+        (&polled["task_status"], &polled["task_meta"]["num_succeeded"]),
+        (&"success".into(), &1.into()),
+        "{polled}"
+    );
+    let said = server.get(&format!("/v1/result/{id}")).await;
+    assert!(said["document"]["md_content"].as_str().unwrap().contains("# Page 2"), "{said}");
+    assert!(said["document"]["html_content"].is_string(), "what was asked for is kept with the task");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_in_the_words_of_the_wire() {
+    let server = Server::start(&["--api-key", "ann=key-of-ann", "--api-key", "bob=key-of-bob"]).await;
+    let keyed = |method: &str, path: &str, key: &str| server.request(method, path).header("x-api-key", key);
+    let (status, said) = answer(keyed("GET", "/v1/status/poll/nonsense", "key-of-ann")).await;
+    assert_eq!((status, said), (404, json!({ "detail": "Task not found." })));
+    let (status, said) = answer(keyed("POST", "/v1/convert/source/async", "wrong").json(&source(b"x"))).await;
+    assert_eq!((status, said["detail"].is_string()), (401, true), "{said}");
+
+    let pdf = book("Whose", 1);
+    let (_, begun) = answer(keyed("POST", "/v1/convert/source/async", "key-of-ann").json(&source(&pdf))).await;
+    let id = begun["task_id"].as_str().unwrap();
+    let (status, _) = answer(keyed("GET", &format!("/v1/status/poll/{id}?wait=20"), "key-of-bob")).await;
+    assert_eq!(status, 404, "another's task");
+    for path in [format!("/v1/files/{id}"), format!("/v1/files/{id}/url")] {
+        assert_eq!(answer(keyed("GET", &path, "key-of-bob")).await.0, 404, "{path}");
+    }
+    let named = json!({ "document": { "type": "file", "file_id": id } });
+    assert_eq!(answer(keyed("POST", "/v1/ocr", "key-of-bob").json(&named)).await.0, 404);
+
+    let mut other = source(&pdf);
+    other["target"] = json!({ "kind": "presigned_url" });
+    let (status, said) = answer(keyed("POST", "/v1/convert/source", "key-of-ann").json(&other)).await;
+    assert!(status == 422 && said["detail"].as_str().unwrap().contains("artifact storage to be configured"), "{said}");
+    for (name, value) in [("sources", json!([])), ("sources", json!([{ "kind": "http", "url": "http://localhost/" }]))]
+    {
+        let mut bad = source(&pdf);
+        bad[name] = value;
+        let (status, said) = answer(keyed("POST", "/v1/convert/source", "key-of-ann").json(&bad)).await;
+        assert_eq!((status, said["detail"].is_string()), (422, true), "{said}");
+    }
+    let (status, said) = answer(keyed("PUT", "/tika", "key-of-ann").body("nothing")).await;
+    assert_eq!((status, &said["status"]), (422, &"PARSE_ERROR".into()), "{said}");
+    let (status, said) = answer(keyed("PUT", "/process", "key-of-ann").body("nothing")).await;
+    assert_eq!((status, &said["code"]), (422, &"not_a_pdf".into()), "{said}");
+    assert_eq!(answer(keyed("GET", "/version", "key-of-ann")).await.1["bindery"], env!("CARGO_PKG_VERSION"));
+}
