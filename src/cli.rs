@@ -17,6 +17,7 @@ mod split;
 mod submit;
 mod task_args;
 mod tasks;
+mod variables;
 mod verdict;
 
 use std::io::{Read, Write};
@@ -51,7 +52,8 @@ pub mod exit {
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Read settings from this file; flags and BINDERY_* variables win over it
+    /// Read settings from this file; flags and BINDERY_* variables win over it [default: the first that is there of
+    /// ./bindery.toml, ~/.config/bindery/bindery.toml and /etc/bindery/bindery.toml]
     #[arg(long, global = true, env = "BINDERY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// How the log is written to stderr
@@ -141,6 +143,13 @@ const SERVER_ONLY: [&str; 27] = [
     "drain",
 ];
 
+impl Command {
+    /// Whether it does what settings say, rather than ask a server.
+    const fn has_settings(&self) -> bool {
+        matches!(self, Self::Convert(_) | Self::Estimate(_) | Self::Serve(_) | Self::Inspect(_) | Self::Config(_))
+    }
+}
+
 impl Cli {
     /// Reads the command line, or says what is wrong with it and ends with exit code 2.
     pub fn read() -> Self {
@@ -173,10 +182,18 @@ struct PrintConfig {
 /// # Errors
 /// What kept it from running; one line that says what to do.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let file = cli.config.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
-    let config = |settings: Settings| -> anyhow::Result<Config> {
-        Ok(settings.over(file).resolve(|name| std::env::var(name).ok())?)
+    let variable = |name: &str| std::env::var(name).ok();
+    if !matches!(cli.command, Command::Reader { .. }) {
+        let names = std::env::vars_os().map(|(name, _)| name);
+        variables::unread(&Cli::command(), names).iter().for_each(|line| eprintln!("bindery: {line}"));
+    }
+    let file = if cli.command.has_settings() {
+        cli.config.clone().or_else(|| Settings::found_file(variable))
+    } else {
+        cli.config.clone()
     };
+    let file = file.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
+    let config = |settings: Settings| -> anyhow::Result<Config> { Ok(settings.over(file).resolve(variable)?) };
     match cli.command {
         Command::Convert(command) => {
             let config = config(command.settings.clone())?;

@@ -8,6 +8,7 @@ mod print;
 mod secret;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::notify::{NotifyOptions, Secret};
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
 use crate::supervisor::{SupervisorOptions, TenantLimits};
-use crate::task::{names, seconds};
+use crate::task::{TaskOptions, names, seconds};
 
 /// Where task records live.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Config {
     pub pool: PoolOptions,
     /// What a process that reads PDFs may take.
     pub reader: ReaderLimits,
+    /// What tasks have that do not say otherwise, as it was given.
+    pub task: BTreeMap<String, toml::Value>,
     /// Limits and times of tasks.
     pub supervisor: SupervisorOptions,
     /// The endpoint, when there is one.
@@ -149,6 +152,7 @@ impl Settings {
             },
             janitor_tick: secs(time("janitor-tick", self.janitor_tick.as_deref(), 60)?.max(1)),
             ledger,
+            task_defaults: task_defaults(&self.task)?,
             ledger_sharing: match self.ledger_scope.as_deref() {
                 Some(text) => text.parse().map_err(|reason: String| ConfigError::new("ledger-scope", reason))?,
                 None => LedgerSharing::default(),
@@ -167,6 +171,7 @@ impl Settings {
         Ok(Config {
             listen,
             keys,
+            task: self.task,
             wires: wires(self.wires.as_deref())?,
             insecure,
             blob: self.blob.unwrap_or_else(|| data_dir.clone()),
@@ -220,6 +225,23 @@ fn time(option: &'static str, value: Option<&str>, default: u32) -> Result<u32, 
         Some(text) => seconds(text, 0, 10 * 365 * 86_400).map_err(|reason| ConfigError::new(option, reason)),
         None => Ok(default),
     }
+}
+
+/// Options of tasks, as the file has them.
+fn task_defaults(given: &BTreeMap<String, toml::Value>) -> Result<TaskOptions, ConfigError> {
+    let mut defaults = TaskOptions::default();
+    for (name, value) in given {
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => value.to_string(),
+            other => {
+                let reason = format!("{name}: must be a text, a number or a truth value, not {}", other.type_str());
+                return Err(ConfigError::new("[task]", reason));
+            }
+        };
+        defaults.set(name, &text).map_err(|error| ConfigError::new("[task]", error.to_string()))?;
+    }
+    Ok(defaults)
 }
 
 fn wires(text: Option<&str>) -> Result<Vec<Wire>, ConfigError> {

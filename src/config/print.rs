@@ -9,16 +9,22 @@ use clap::Args;
 use super::{Config, Settings, StoreChoice};
 use crate::http::Wire;
 use crate::processor::LlmOptions;
-use crate::task::PageInputKind;
+use crate::task::{PageInputKind, TaskOptions};
 
 impl Config {
     /// The configuration as a file that would give it, secrets redacted.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        self.lines().iter().fold(String::new(), |mut toml, (name, value)| {
+        let mut toml = String::new();
+        for (name, value) in self.lines() {
             let _ = writeln!(toml, "{name} = {value}");
-            toml
-        })
+        }
+        for (at, (name, value)) in self.task.iter().enumerate() {
+            let is_secret = ["password", "webhook_secret"].contains(&name.as_str());
+            let value = if is_secret { toml::Value::String("(redacted)".to_owned()) } else { value.clone() };
+            let _ = writeln!(toml, "{}{name} = {value}", if at == 0 { "\n[task]\n" } else { "" });
+        }
+        toml
     }
 
     /// Names and values of all settings that have one.
@@ -101,7 +107,8 @@ impl Config {
         let endpoint = LlmOptions { base_url: "http://localhost:11434/v1".into(), ..LlmOptions::default() };
         let lines = Self { llm: Some(endpoint), ..defaults.clone() }.lines();
         let mut example = "# Settings of Bindery. Flags and BINDERY_* variables win over this file.\n\
-                           # Use it with --config FILE, or name it in BINDERY_CONFIG.\n"
+                           # Use it with --config FILE, or name it in BINDERY_CONFIG; else the first that is there is read of\n\
+                           # ./bindery.toml, ~/.config/bindery/bindery.toml and /etc/bindery/bindery.toml.\n"
             .to_owned();
         let settings = Settings::augment_args(clap::Command::new("bindery"));
         for argument in settings.get_arguments() {
@@ -116,6 +123,11 @@ impl Config {
             let value = known.filter(|_| name != "data_dir" && name != "blob").unwrap_or_else(placeholder);
             let _ = write!(example, "\n# {help}\n# {name} = {value}\n");
         }
+        let options = TaskOptions::NAMES.join(", ");
+        let _ = write!(
+            example,
+            "\n# What tasks have that do not say otherwise: {options}.\n# [task]\n# tables = \"html\"\n"
+        );
         example
     }
 }

@@ -1,5 +1,6 @@
 //! What somebody gave: each setting once, as a flag, a variable and a key of the file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -14,6 +15,9 @@ pub struct Settings {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
     pub listen: Option<String>,
+    /// What tasks have that do not say otherwise, by the names of their options; in the file alone, as `[task]`.
+    #[arg(skip)]
+    pub task: BTreeMap<String, toml::Value>,
     /// Interfaces of other services that are served, too: docling, mistral, tika, open-webui; none for none [default: all]
     #[arg(long, env = "BINDERY_WIRES", value_name = "NAME,…")]
     pub wires: Option<String>,
@@ -180,7 +184,21 @@ impl Settings {
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|e| ConfigError::new("config", format!("{}: {e}", path.display())))?;
-        toml::from_str(&text).map_err(|e| ConfigError::new("config", format!("{}: {}", path.display(), e.message())))
+        toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            ConfigError::new("config", format!("{}, line {line}: {}", path.display(), e.message()))
+        })
+    }
+
+    /// The file that is read when none is named: the first that is there of `./bindery.toml`,
+    /// `$XDG_CONFIG_HOME/bindery/bindery.toml` (`~/.config`, XDG Base Directory Specification) and
+    /// `/etc/bindery/bindery.toml`.
+    #[must_use]
+    pub fn found_file(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+        let env = |name: &str| env(name).filter(|value| Path::new(value).is_absolute()).map(PathBuf::from);
+        let own = env("XDG_CONFIG_HOME").or_else(|| Some(env("HOME")?.join(".config")));
+        let folders = [Some(PathBuf::new()), own.map(|own| own.join("bindery")), Some("/etc/bindery".into())];
+        folders.into_iter().flatten().map(|folder| folder.join("bindery.toml")).find(|file| file.is_file())
     }
 
     /// These settings where they say something, else `under`.
@@ -223,6 +241,7 @@ impl Settings {
             ledger_age: self.ledger_age.or(under.ledger_age),
             ledger_scope: self.ledger_scope.or(under.ledger_scope),
             max_upload: self.max_upload.or(under.max_upload),
+            task: if self.task.is_empty() { under.task } else { self.task },
             wires: self.wires.or(under.wires),
             upload_timeout: self.upload_timeout.or(under.upload_timeout),
             reader_timeout: self.reader_timeout.or(under.reader_timeout),

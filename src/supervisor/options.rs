@@ -5,6 +5,7 @@ use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
 use crate::ledger::{LedgerLimits, LedgerSharing};
 use crate::notify::NotifyOptions;
+use crate::task::TaskOptions;
 
 /// What the supervisor is told at its start.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct SupervisorOptions {
     pub janitor_tick: Duration,
     /// How much the ledger may keep.
     pub ledger: LedgerLimits,
+    /// What tasks have that do not say otherwise.
+    pub task_defaults: TaskOptions,
     /// Whether tenants share what the ledger has.
     pub ledger_sharing: LedgerSharing,
 }
@@ -52,6 +55,7 @@ impl Default for SupervisorOptions {
             retry: RetryPolicy::default(),
             janitor_tick: Duration::from_secs(60),
             ledger: LedgerLimits::default(),
+            task_defaults: TaskOptions::default(),
             ledger_sharing: LedgerSharing::default(),
         }
     }

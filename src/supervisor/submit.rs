@@ -22,6 +22,7 @@ impl Handler<SubmitTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
 
     fn handle(&mut self, mut submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
+        submit.options = submit.options.over(&self.options.task_defaults);
         let target = submit.options.webhook_url.as_deref().map_or(Ok(()), |url| self.notifier.check(url).map(drop));
         let target = target.map_err(|why| {
             RequestError::Rejected(Failure::permanent(code::BAD_OPTION, format!("option webhook_url: {why}")))
@@ -169,7 +170,8 @@ impl Handler<EstimateTask> for Supervisor {
     type Result = ResponseFuture<Result<Estimate, RequestError>>;
 
     fn handle(&mut self, asked: EstimateTask, _: &mut Context<Self>) -> Self::Result {
-        let EstimateTask { source, mut options, tenant, upload, unwanted } = asked;
+        let EstimateTask { source, options, tenant, upload, unwanted } = asked;
+        let mut options = options.over(&self.options.task_defaults);
         let upload = self.still_admitted(upload, tenant.as_deref(), source.len());
         let processor = self.processors.choose(&options).map(|processor| {
             processor.settle(&mut options);

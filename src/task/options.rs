@@ -201,6 +201,40 @@ impl TaskOptions {
         Ok(())
     }
 
+    /// These where they say something, else `under`.
+    #[must_use]
+    pub fn over(self, under: &Self) -> Self {
+        Self {
+            pages: self.pages.or_else(|| under.pages.clone()),
+            password: self.password.or_else(|| under.password.clone()),
+            processor: self.processor.or_else(|| under.processor.clone()),
+            model: self.model.or_else(|| under.model.clone()),
+            prompt: self.prompt.or_else(|| under.prompt.clone()),
+            input: self.input.or(under.input),
+            image_side: self.image_side.or(under.image_side),
+            fallback: self.fallback.or_else(|| under.fallback.clone()),
+            max_cost: self.max_cost.or(under.max_cost),
+            shard_pages: self.shard_pages.or(under.shard_pages),
+            priority: if self.priority == 0 { under.priority } else { self.priority },
+            max_failed_pages: self.max_failed_pages.or(under.max_failed_pages),
+            timeout: self.timeout.or(under.timeout),
+            page_separator: self.page_separator.or_else(|| under.page_separator.clone()),
+            keep_headers: self.keep_headers.or(under.keep_headers),
+            tables: self.tables.or(under.tables),
+            seams: self.seams.or(under.seams),
+            front_matter: self.front_matter.or(under.front_matter),
+            hidden_text: self.hidden_text.or(under.hidden_text),
+            ocr_layer: self.ocr_layer.or(under.ocr_layer),
+            format: self.format.or(under.format),
+            webhook_url: self.webhook_url.or_else(|| under.webhook_url.clone()),
+            webhook_secret: self.webhook_secret.or_else(|| under.webhook_secret.clone()),
+            metadata: self.metadata.or_else(|| under.metadata.clone()),
+            ttl: self.ttl.or(under.ttl),
+            reuse: self.reuse.or(under.reuse),
+            wire: self.wire,
+        }
+    }
+
     /// The separator line of `page`, or `None` when separators are off.
     #[must_use]
     pub fn separator(&self, page: u32) -> Option<String> {
@@ -352,6 +386,26 @@ impl From<FailedPagesLimit> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_said_is_as_by_default() {
+        let options = |pairs: &[(&str, &str)]| {
+            let mut options = TaskOptions::default();
+            pairs.iter().for_each(|(name, value)| options.set(name, value).unwrap());
+            options
+        };
+        let defaults = options(&[("processor", "llm"), ("priority", "3"), ("page_separator", ""), ("tables", "html")]);
+        let said = options(&[("processor", "text"), ("seams", "true"), ("page_separator", "-")]);
+        let expected = options(&[
+            ("processor", "text"),
+            ("priority", "3"),
+            ("page_separator", "-"),
+            ("tables", "html"),
+            ("seams", "1"),
+        ]);
+        assert_eq!(said.over(&defaults), expected);
+        assert_eq!(defaults.clone().over(&TaskOptions::default()), defaults);
+    }
 
     #[test]
     fn every_name_takes_a_good_value_and_survives_the_record() {

@@ -12,6 +12,7 @@ mod architecture;
 mod bad_input;
 mod chaos;
 mod client;
+mod configuration;
 mod content_hash;
 mod convert;
 mod data_dir;

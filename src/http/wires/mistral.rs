@@ -170,13 +170,9 @@ enum Document {
         document_name: Option<String>,
     },
     #[serde(rename = "image_url")]
-    Picture {
-        image_url: ImageUrl,
-    },
+    Picture { image_url: ImageUrl },
     #[serde(rename = "file")]
-    Uploaded {
-        file_id: String,
-    },
+    Uploaded { file_id: String },
 }
 
 #[derive(Deserialize)]
