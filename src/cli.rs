@@ -8,6 +8,7 @@ mod files;
 mod format_args;
 mod inspect;
 mod log_format;
+mod mcp;
 mod output;
 mod place;
 mod progress;
@@ -69,6 +70,8 @@ enum Command {
     Estimate(Box<estimate::EstimateFiles>),
     /// Serve the HTTP API and the web page
     Serve(Box<serve::Serve>),
+    /// Serve the tools of the Model Context Protocol on standard input and output, for the program that starts it
+    Mcp(Box<mcp::Mcp>),
     /// Submit PDFs to a server
     Submit(Box<submit::Submit>),
     /// Show how a task of a server stands
@@ -146,7 +149,10 @@ const SERVER_ONLY: [&str; 27] = [
 impl Command {
     /// Whether it does what settings say, rather than ask a server.
     const fn has_settings(&self) -> bool {
-        matches!(self, Self::Convert(_) | Self::Estimate(_) | Self::Serve(_) | Self::Inspect(_) | Self::Config(_))
+        matches!(
+            self,
+            Self::Convert(_) | Self::Estimate(_) | Self::Serve(_) | Self::Mcp(_) | Self::Inspect(_) | Self::Config(_)
+        )
     }
 }
 
@@ -156,9 +162,12 @@ impl Cli {
         let hide = |convert: clap::Command| {
             SERVER_ONLY.iter().fold(convert, |convert, id| convert.mut_arg(id, |argument| argument.hide(true)))
         };
-        let mut command = Self::command().mut_subcommand("convert", hide).mut_subcommand("estimate", hide);
+        let mut command = Self::command()
+            .mut_subcommand("convert", hide)
+            .mut_subcommand("estimate", hide)
+            .mut_subcommand("mcp", hide);
         let matches = command.get_matches_mut();
-        let local = matches.subcommand_matches("convert").or(matches.subcommand_matches("estimate"));
+        let local = ["convert", "estimate", "mcp"].iter().find_map(|name| matches.subcommand_matches(name));
         let given = |id: &&str| local.and_then(|found| found.value_source(id)) == Some(ValueSource::CommandLine);
         if let Some(id) = SERVER_ONLY.iter().find(|id| given(id)) {
             let message = format!("--{} is an option of serve", id.replace('_', "-"));
@@ -207,6 +216,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let (settings, rebuild) = command.parts();
             serve::run(config(settings)?, rebuild)
         }
+        Command::Mcp(command) => mcp::run(&config(command.settings)?),
         Command::Submit(command) => submit::run(&command),
         Command::Status(command) => tasks::status(&command),
         Command::List(command) => tasks::list(&command),

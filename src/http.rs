@@ -4,6 +4,7 @@ mod caller;
 mod convert;
 mod error;
 mod events;
+mod mcp;
 mod openapi;
 mod ops;
 mod pace;
@@ -126,6 +127,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))
         .service(at("/v1/tasks/{id}/webhook", |webhook| webhook.route(web::post().to(tasks::webhook))))
         .service(at("/v1/convert", |convert| convert.route(web::post().to(convert::convert))))
+        .service(at("/mcp", |mcp| mcp.route(web::post().to(mcp::mcp))))
         .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))
         .service(at("/metrics", |metrics| metrics.route(web::get().to(ops::metrics))))
         .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))

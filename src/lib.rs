@@ -33,6 +33,7 @@
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
 //! | [`notify`] | tells other servers that tasks have ended |
+//! | [`mcp`] | the Model Context Protocol: submit, map, read, search |
 //! | [`http`] | the API; the only user of actix-web |
 //! | `failpoint` | places where tests make things go wrong; nothing without its feature |
 //! | [`keys`] | API keys: who a caller is |
@@ -125,6 +126,7 @@ pub mod http;
 pub mod job;
 pub mod keys;
 pub mod ledger;
+pub mod mcp;
 pub mod metrics;
 pub mod notify;
 pub mod output;

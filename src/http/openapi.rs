@@ -15,7 +15,7 @@ use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use super::error::Problem;
 use super::wires::Wire;
-use super::{at, convert, events, ops, page, reference, result, single_page, submit, tasks};
+use super::{at, convert, events, mcp, ops, page, reference, result, single_page, submit, tasks};
 
 /// The options of a submit, for the description alone: they are read by
 /// [`TaskOptions::set`](crate::task::TaskOptions::set), from a form and from a query alike.
@@ -153,6 +153,7 @@ pub(super) struct SubmitForm {
         tasks::retry,
         tasks::webhook,
         submit::estimate,
+        mcp::mcp,
         ops::healthz,
         ops::readyz,
         ops::metrics,

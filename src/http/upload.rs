@@ -23,6 +23,8 @@ use crate::task::{ResultFormat, TaskOptions};
 
 /// The media types of documents.
 const DOCUMENT_TYPES: [&str; 5] = ["application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"];
+/// The most bytes of a request in JSON: its document is held in memory, as what the wire is like.
+const MAX_JSON: usize = 128 << 20;
 /// Bytes collected before they are written: a thread is asked once for so many.
 const WRITE_SIZE: usize = 512 * 1024;
 /// The longest file name that is kept.
@@ -231,6 +233,20 @@ async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
         }
     }
     String::from_utf8(value).map_err(|_| bad_form(&format!("field {name:?} is not UTF-8")))
+}
+
+/// The whole of a request in JSON.
+pub(super) async fn whole(Intake { handle, slot }: Intake<'_>, mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| broken_upload(&error))?);
+        if bytes.len() > MAX_JSON {
+            let detail = format!("more than {MAX_JSON} bytes of JSON: send large documents as a form");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "pdf_too_large", detail));
+        }
+        handle.grow_upload(slot, bytes.len() as u64).await?;
+    }
+    Ok(bytes)
 }
 
 /// Writes a stream to disk. Whatever stops it, what was written goes with the staging.

@@ -16,7 +16,6 @@ mod tika;
 
 use std::str::FromStr;
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use futures::{StreamExt, TryStreamExt};
 
@@ -25,7 +24,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::result::windows;
 use super::submit::ended_within;
-use super::upload::{Body, Form, Intake, admitted, broken_upload, paced, receive, refuse_known_excess};
+use super::upload::{Body, Form, Intake, admitted, paced, receive, refuse_known_excess};
 use crate::blob::Staged;
 use crate::document::media_type;
 use crate::supervisor::{SubmitTask, UploadSlot};
@@ -34,8 +33,6 @@ use crate::task::{PageView, TaskOptions, TaskRecord, TaskStatus};
 /// So many of its first bytes say what a file is.
 const HEAD: usize = 1_024;
 
-/// The most bytes of a request in JSON: its document is held in memory, as what the wire is like.
-const MAX_JSON: usize = 128 << 20;
 /// An operation: its method, its path, the media type of what it takes, what it does.
 type Operation = (&'static str, &'static str, &'static str, &'static str);
 
@@ -147,20 +144,6 @@ fn remarks(page: &PageView) -> Vec<String> {
     let doubts = page.findings.iter().filter(|finding| finding.code.is_doubt());
     let found = doubts.map(|finding| format!("{}: {}", finding.code.as_str(), finding.detail));
     failed.into_iter().chain(found).map(|why| format!("page {}: {why}", page.page)).collect()
-}
-
-/// The whole of a request in JSON.
-async fn whole(Intake { handle, slot }: Intake<'_>, mut body: Body) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = body.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|error| broken_upload(&error))?);
-        if bytes.len() > MAX_JSON {
-            let detail = format!("more than {MAX_JSON} bytes of JSON: send large documents as a form");
-            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "pdf_too_large", detail));
-        }
-        handle.grow_upload(slot, bytes.len() as u64).await?;
-    }
-    Ok(bytes)
 }
 
 /// Has a task made of a document, or finds the equal one that is there.

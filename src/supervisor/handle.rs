@@ -77,6 +77,13 @@ impl NewTask {
         self
     }
 
+    /// Says how the document is called, where its path does not.
+    #[must_use]
+    pub fn file_name(mut self, name: impl Into<String>) -> Self {
+        self.file_name = Some(name.into());
+        self
+    }
+
     /// Replaces all options.
     #[must_use]
     pub fn options(mut self, options: TaskOptions) -> Self {

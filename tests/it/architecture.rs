@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms that each room may import. `task`, `content` and `clock` are the words that everyone speaks; places to fail
 /// and metrics are everywhere.
-const TABLE: [(&str, &[&str]); 22] = [
+const TABLE: [(&str, &[&str]); 23] = [
     ("clock", &[]),
     ("failpoint", &[]),
     ("task", &[]),
@@ -25,7 +25,8 @@ const TABLE: [(&str, &[&str]); 22] = [
     ("pool", &["document", "processor", "aggregate", "ledger", "blob"]),
     ("job", &["document", "pool", "processor"]),
     ("supervisor", &["notify", "job", "pool", "store", "blob", "ledger", "processor", "document", "aggregate"]),
-    ("http", &["keys", "supervisor", "pool", "store", "blob", "document", "aggregate", "output"]),
+    ("mcp", &["supervisor", "output"]),
+    ("http", &["mcp", "keys", "supervisor", "pool", "store", "blob", "document", "aggregate", "output"]),
     ("config", &["keys", "http", "notify", "supervisor", "job", "pool", "ledger", "processor", "document"]),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
     ("lib", &["app", "supervisor"]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{book, locked, mixed};
@@ -13,10 +14,15 @@ use crate::support::soon;
 use crate::support::tied::Tied;
 
 /// The versions that these checks were written for.
-const CLIENTS: [&str; 3] = ["docling-slim[service-client]==2.143.0", "mistralai==3.7.0", "tika==3.3.2"];
+const CLIENTS: [&str; 4] = ["docling-slim[service-client]==2.143.0", "mistralai==3.7.0", "tika==3.3.2", "mcp==2.3.0"];
 
-/// A Python that has the clients, installed from PyPI when they are missing; `None` where that cannot be.
+/// A Python that has the clients, installed once from PyPI when they are missing; `None` where that cannot be.
 async fn python() -> Option<PathBuf> {
+    static INSTALLED: OnceCell<Option<PathBuf>> = OnceCell::const_new();
+    INSTALLED.get_or_init(installed).await.clone()
+}
+
+async fn installed() -> Option<PathBuf> {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
     let (complete, wanted) = (place.join("complete"), CLIENTS.join("\n"));
     if std::fs::read_to_string(&complete).ok().as_deref() != Some(&wanted) {
@@ -73,6 +79,93 @@ async fn unmodified_clients_read_the_right_text_and_raise_what_they_should() {
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(said.lines().collect::<Vec<_>>(), ["docling", "mistral", "tika"]);
+}
+
+#[tokio::test]
+async fn a_client_of_the_model_context_protocol_reads_piece_by_piece() {
+    let Some(python) = python().await else {
+        eprintln!("skipped: PyPI cannot be reached, so there is no client");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let pdf = folder.path().join("manual.pdf");
+    std::fs::write(&pdf, book("Manual", 40)).unwrap();
+    let server = Server::start(&["--api-key", "ann=key-of-ann"]).await;
+    let mut command = Command::new(python);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wires/mcp_client.py");
+    command.arg(script).args([&server.url, "key-of-ann"]).arg(&pdf);
+    command.arg(env!("CARGO_BIN_EXE_bindery")).arg(folder.path().join("data")).tied();
+    let done = tokio::time::timeout(Duration::from_secs(180), command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["http auto", "http legacy", "stdio auto", "stdio legacy"]);
+}
+
+/// Asks a tool over HTTP; the text that it answers.
+async fn tool(server: &Server, name: &str, arguments: Value) -> String {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": name, "arguments": arguments } });
+    let (status, said) = answer(server.request("POST", "/mcp").json(&call)).await;
+    assert_eq!(status, 200, "{said}");
+    said["result"]["content"][0]["text"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_model_hears_of_progress_and_of_pages_that_were_not_read() {
+    let llm = FakeLlm::start(Script::default().page(2, [Answer::Hold]));
+    let server = seeing(&llm).await;
+    let call = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "submit",
+        "arguments": { "base64": source(&mixed())["sources"][0]["base64_string"], "wait": 60 },
+        "_meta": { "progressToken": "news" } } });
+    let request = server.request("POST", "/mcp").header("accept", "application/json, text/event-stream").json(&call);
+    let open = async {
+        llm.until(|books| books.held == 1).await;
+        llm.open();
+    };
+    let (streamed, ()) = tokio::join!(async { request.send().await.unwrap().text().await.unwrap() }, open);
+    let messages: Vec<Value> = streamed
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (last, news) = messages.split_last().unwrap();
+    assert!(news.iter().any(|message| message["params"]["progressToken"] == "news"), "{streamed}");
+    assert_eq!(last["id"], 7, "{streamed}");
+    let map = last["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(map.contains("- 2: llm") && map.contains("- 3"), "{map}");
+
+    let failing = FakeLlm::start(Script::default().otherwise(Answer::Status(400, None)));
+    let server = seeing(&failing).await;
+    let document = source(&mixed())["sources"][0]["base64_string"].clone();
+    let map = tool(&server, "submit", json!({ "base64": document })).await;
+    assert!(map.contains("1 failed") && map.contains("- 2: failed: "), "{map}");
+    let task = &map["task ".len()..][..36];
+    let nowhere = tool(&server, "search", json!({ "task": task, "query": "unicorn" })).await;
+    assert!(nowhere.contains("1 of its pages have not been read"), "{nowhere}");
+    assert!(tool(&server, "read", json!({ "task": task, "pages": "2" })).await.contains("<!-- page 2: failed: "));
+}
+
+#[tokio::test]
+async fn a_message_that_is_none_is_said_to_be_none() {
+    let server = Server::start(&[]).await;
+    let ask = |body: Value| answer(server.request("POST", "/mcp").json(&body));
+    for (body, code) in [
+        (json!([]), -32600),
+        (json!({ "id": 1 }), -32600),
+        (json!({ "id": 1, "method": "nonsense" }), -32601),
+        (json!({ "id": 1, "method": "tools/call", "params": { "name": "nonsense" } }), -32602),
+        (
+            json!({ "id": 1, "method": "ping", "params": { "_meta": { "io.modelcontextprotocol/protocolVersion": "1999-01-01" } } }),
+            -32022,
+        ),
+    ] {
+        let (status, said) = ask(body.clone()).await;
+        assert_eq!((status, &said["error"]["code"]), (200, &code.into()), "{body}");
+    }
+    let news = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    assert_eq!(ask(news).await.0, 202);
+    let (status, _) = answer(server.request("POST", "/mcp").body("{")).await;
+    assert_eq!(status, 400);
+    assert_eq!(server.ask("GET", "/mcp").await.0, 405);
 }
 
 #[tokio::test]

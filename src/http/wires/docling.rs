@@ -21,8 +21,8 @@ use self::asked::Asked;
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Intake, admitted, clean_file_name, paced, read_form, receive};
-use super::{Arrived, Operation, completed, each_page, submit, whole};
+use super::super::upload::{Intake, admitted, clean_file_name, paced, read_form, receive, whole};
+use super::{Arrived, Operation, completed, each_page, submit};
 use crate::task::{TaskRecord, TaskStatus};
 
 /// The longest that a poll waits.

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, read_form, receive};
-use super::{Arrived, Operation, completed, each_page, submit, whole};
+use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, read_form, receive, whole};
+use super::{Arrived, Operation, completed, each_page, submit};
 use crate::task::{PageView, TaskId, TaskOptions, TaskRecord};
 
 /// Points are shown as pixels at this resolution.
