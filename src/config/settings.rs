@@ -18,7 +18,7 @@ pub struct Settings {
     /// What tasks have that do not say otherwise, by the names of their options; in the file alone, as `[task]`.
     #[arg(skip)]
     pub task: BTreeMap<String, toml::Value>,
-    /// Interfaces of other services that are served, too: docling, mistral, tika, open-webui; none for none [default: all]
+    /// Interfaces of other services that are served, too: docling, mistral, tika, open-webui, llama-cloud; none for none [default: all]
     #[arg(long, env = "BINDERY_WIRES", value_name = "NAME,…")]
     pub wires: Option<String>,
     /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times. `ps` shows

@@ -7,9 +7,11 @@
 //! | [docling-serve](docling) v1 | `/v1/{convert,chunk/…}/{file,source}[/async]`, `/v1/status/poll/{id}`, `/v1/result/{id}`, `/v1/clear/*`, `/health`, `/ready`, `/version` |
 //! | [Mistral OCR](mistral) | `/v1/ocr`, `/v1/files`, `/v1/files/{id}[/url]` |
 //! | [Tika](tika) | `PUT /tika`, `/tika/{form}`, `/rmeta[/{form}]`, `/meta`, `/detect/stream` |
+//! | [LlamaCloud parse](llama_cloud) v2 | `/api/v2/parse[/upload]`, `/api/v2/parse/{job}[/cancel]` |
 //! | [Open WebUI's external loader](open_webui) | `PUT /process` |
 
 mod docling;
+mod llama_cloud;
 mod mistral;
 mod open_webui;
 mod tika;
@@ -47,11 +49,13 @@ pub enum Wire {
     Tika,
     /// Open WebUI's external document loader.
     OpenWebUi,
+    /// LlamaCloud parse, version 2.
+    LlamaCloud,
 }
 
 impl Wire {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Docling, Self::Mistral, Self::Tika, Self::OpenWebUi];
+    pub const ALL: [Self; 5] = [Self::Docling, Self::Mistral, Self::Tika, Self::OpenWebUi, Self::LlamaCloud];
 
     /// Its name in the configuration.
     #[must_use]
@@ -61,6 +65,7 @@ impl Wire {
             Self::Mistral => "mistral",
             Self::Tika => "tika",
             Self::OpenWebUi => "open-webui",
+            Self::LlamaCloud => "llama-cloud",
         }
     }
 
@@ -70,6 +75,7 @@ impl Wire {
             Self::Mistral => mistral::configure(app),
             Self::Tika => tika::configure(app),
             Self::OpenWebUi => open_webui::configure(app),
+            Self::LlamaCloud => llama_cloud::configure(app),
         }
     }
 
@@ -79,6 +85,7 @@ impl Wire {
             Self::Mistral => mistral::OPERATIONS,
             Self::Tika => tika::OPERATIONS,
             Self::OpenWebUi => open_webui::OPERATIONS,
+            Self::LlamaCloud => llama_cloud::OPERATIONS,
         }
     }
 }

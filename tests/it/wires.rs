@@ -14,7 +14,8 @@ use crate::support::soon;
 use crate::support::tied::Tied;
 
 /// The versions that these checks were written for.
-const CLIENTS: [&str; 4] = ["docling-slim[service-client]==2.143.0", "mistralai==3.7.0", "tika==3.3.2", "mcp==2.3.0"];
+const CLIENTS: [&str; 5] =
+    ["docling-slim[service-client]==2.143.0", "mistralai==3.7.0", "tika==3.3.2", "mcp==2.3.0", "llama_cloud==2.19.0"];
 
 /// A Python that has the clients, installed once from PyPI when they are missing; `None` where that cannot be.
 async fn python() -> Option<PathBuf> {
@@ -78,7 +79,7 @@ async fn unmodified_clients_read_the_right_text_and_raise_what_they_should() {
     let done = tokio::time::timeout(Duration::from_secs(180), command.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
-    assert_eq!(said.lines().collect::<Vec<_>>(), ["docling", "mistral", "tika"]);
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["docling", "mistral", "tika", "llama_cloud"]);
 }
 
 #[tokio::test]

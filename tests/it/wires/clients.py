@@ -85,6 +85,28 @@ def tika():
     raises("an encrypted PDF", lambda: parser.from_file(locked, headers=headers))
 
 
-for client in (docling, mistral, tika):
+def llama_cloud():
+    from llama_cloud import LlamaCloud
+
+    client = LlamaCloud(api_key=key, base_url=url)
+
+    def parse(path, **more):
+        return client.parsing.parse(upload_file=path, tier="fast", version="latest", expand=["markdown", "text"],
+                                    polling_interval=0.1, **more)
+
+    result = parse(pdf)
+    assert [page.page_number for page in result.markdown.pages] == [1, 2], result
+    assert "page 2" in result.markdown.pages[1].markdown and "page 1" in result.text.pages[0].text, result
+    second = parse(pdf, page_ranges={"target_pages": "2"})
+    assert [page.page_number for page in second.markdown.pages] == [2], second
+    assert {result.job.id, second.job.id} <= {job.id for job in client.parsing.list(page_size=1)}
+    raises("no PDF", lambda: parse(bad))
+    raises("an encrypted PDF", lambda: parse(locked))
+    raises("an address", lambda: client.parsing.parse(source_url="https://example.invalid/a.pdf", tier="fast", version="latest"))
+    client.parsing.delete(result.job.id)
+    raises("a deleted job", lambda: client.parsing.get(result.job.id))
+
+
+for client in (docling, mistral, tika, llama_cloud):
     client()
     print(client.__name__)
