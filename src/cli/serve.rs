@@ -67,6 +67,8 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
         App::new().configure(routes).default_service(http::no_such_route())
     })
+    // An answer in pieces would else wait for the caller's delayed acknowledgement of the one before (RFC 9293, 3.7.4).
+    .tcp_nodelay(true)
     .disable_signals()
     .shutdown_timeout(LAST_ANSWERS)
     // Whoever closes the connection waits for nothing any more: what was only for its eyes, such as a picture, is dropped.

@@ -24,6 +24,15 @@ pub(super) struct OwnTask(pub(super) TaskId);
 impl Caller {
     /// Who asks.
     pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        Self::by(request, given_key(request))
+    }
+
+    /// Who asks, by a key that comes with the address.
+    pub(super) fn with_key(request: &HttpRequest, key: &str) -> Result<Self, ApiError> {
+        Self::by(request, Some(key))
+    }
+
+    fn by(request: &HttpRequest, key: Option<&str>) -> Result<Self, ApiError> {
         let state = state(request)?;
         let keys = state.keys.borrow();
         if keys.is_empty() {
@@ -32,7 +41,7 @@ impl Caller {
             }
             return Ok(Self(None));
         }
-        let name = given_key(request).and_then(|key| keys.name_of(key));
+        let name = key.and_then(|key| keys.name_of(key));
         name.map(|name| Self(Some(name.to_owned()))).ok_or_else(ApiError::unauthorized)
     }
 }
@@ -125,7 +134,11 @@ impl FromRequest for OwnTask {
 impl OwnTask {
     /// The task of this id, which a request names in its body.
     pub(super) async fn of(request: &HttpRequest, id: TaskId) -> Result<Self, ApiError> {
-        let Caller(caller) = Caller::of(request)?;
+        Self::of_caller(request, Caller::of(request)?, id).await
+    }
+
+    /// The same for one who is known already.
+    pub(super) async fn of_caller(request: &HttpRequest, Caller(caller): Caller, id: TaskId) -> Result<Self, ApiError> {
         let Some(caller) = caller else { return Ok(Self(id)) };
         let state = state(request)?;
         // A task never changes hands, so what holds now holds for the whole request.

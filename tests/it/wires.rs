@@ -225,6 +225,21 @@ async fn a_page_is_paid_once_whatever_wires_ask_for_it() {
 }
 
 #[tokio::test]
+async fn an_archive_has_the_formats_as_files() {
+    let server = Server::start(&[]).await;
+    let mut asked = source(&book("Archived", 2));
+    asked["target"] = json!({ "kind": "zip" });
+    let sent = server.request("POST", "/v1/convert/source").json(&asked).send().await.unwrap();
+    assert_eq!(sent.headers()["content-type"], "application/zip");
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(sent.bytes().await.unwrap())).unwrap();
+    let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names, ["a.md", "a.json", "a.html"]);
+    let mut markdown = String::new();
+    std::io::Read::read_to_string(&mut archive.by_name("a.md").unwrap(), &mut markdown).unwrap();
+    assert_eq!(markdown, "Archived page 1\n\n<break>\n\nArchived page 2\n");
+}
+
+#[tokio::test]
 async fn a_restart_in_the_middle_of_a_wait_loses_nothing() {
     let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
     let mut server = seeing(&llm).await;

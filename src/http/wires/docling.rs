@@ -5,6 +5,7 @@
 
 mod asked;
 mod response;
+mod socket;
 
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ("post", "/v1/chunk/{chunker}/source", "application/json", "Cuts a document in Base64 into pieces"),
     ("post", "/v1/chunk/{chunker}/source/async", "application/json", "Begins to cut a document in Base64 into pieces"),
     ("get", "/v1/status/poll/{id}", "", "How a task stands"),
+    ("get", "/v1/status/ws/{id}", "", "How a task stands whenever that changes, as a WebSocket"),
     ("get", "/v1/result/{id}", "", "What came of a task"),
     ("get", "/v1/clear/results", "", "Nothing: results go when their time is over"),
     ("get", "/v1/clear/converters", "", "Nothing"),
@@ -59,6 +61,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         ("/v1/chunk/{chunker}/source", web::post().to(chunk_source)),
         ("/v1/chunk/{chunker}/source/async", web::post().to(begin_chunk_source)),
         ("/v1/status/poll/{id}", web::get().to(poll)),
+        ("/v1/status/ws/{id}", web::get().to(socket::socket)),
         ("/v1/result/{id}", web::get().to(result)),
         ("/v1/clear/results", web::get().to(clear)),
         ("/v1/clear/converters", web::get().to(clear)),
@@ -238,7 +241,15 @@ async fn document(state: &ApiState, record: &TaskRecord, asked: &Asked) -> Answe
     }
     let mut writer = response::DocumentWriter::new(record, asked);
     each_page(state, record, |page| writer.page(&page)).await?;
-    Ok(HttpResponse::Ok().json(writer.finish()))
+    let written = writer.finish();
+    if !asked.zip {
+        return Ok(HttpResponse::Ok().json(written));
+    }
+    let zipped = response::zipped(&written).map_err(|error| {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("the archive cannot be written: {error}"))
+    })?;
+    let named = (header::CONTENT_DISPOSITION, "attachment; filename=\"converted_docs.zip\"");
+    Ok(HttpResponse::Ok().content_type("application/zip").insert_header(named).body(zipped))
 }
 
 #[derive(Deserialize)]

@@ -270,17 +270,15 @@ fn job(record: &TaskRecord) -> Value {
 }
 
 fn markdown_page(page: &PageView) -> Value {
-    match page.absence() {
-        Some(why) => json!({ "page_number": page.page, "success": false, "error": why }),
-        None => {
-            let mut markdown = String::new();
-            for finding in page.findings.iter().filter(|finding| finding.code.is_doubt()) {
-                let _ = write!(markdown, "<!-- page {}: doubtful: {} -->\n\n", page.page, finding.code.as_str());
-            }
-            markdown.push_str(page.markdown.as_deref().unwrap_or_default());
-            json!({ "page_number": page.page, "success": true, "markdown": markdown })
-        }
+    if let Some(why) = page.absence() {
+        return json!({ "page_number": page.page, "success": false, "error": why });
     }
+    let mut markdown = String::new();
+    for finding in page.findings.iter().filter(|finding| finding.code.is_doubt()) {
+        let _ = write!(markdown, "<!-- page {}: doubtful: {} -->\n\n", page.page, finding.code.as_str());
+    }
+    markdown.push_str(page.markdown.as_deref().unwrap_or_default());
+    json!({ "page_number": page.page, "success": true, "markdown": markdown })
 }
 
 fn text_page(page: &PageView) -> Value {

@@ -34,6 +34,8 @@ def docling():
     assert sorted(second.document.pages) == [2], second.document.pages
     chunks = client.chunk(pathlib.Path(pdf), ChunkerKind.HYBRID).chunks
     assert any("page 2" in chunk.text and chunk.page_numbers == [2] for chunk in chunks), chunks
+    told = DoclingServiceClient(url, api_key=key, ws_fallback_to_poll=False).convert(pathlib.Path(pdf), page_range=(1, 1))
+    assert told.status.value == "success" and sorted(told.document.pages) == [1], told
     raises("no PDF", lambda: client.convert(pathlib.Path(bad)))
     raises("an encrypted PDF", lambda: client.convert(pathlib.Path(locked)))
     raises("a wrong key", lambda: DoclingServiceClient(url, api_key="wrong").convert(pathlib.Path(pdf)))

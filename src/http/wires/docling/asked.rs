@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) page_break: String,
     /// Pieces for retrieval instead of the document: about how many tokens each has at most.
     pub(super) chunk_tokens: Option<u32>,
+    /// The formats as files of an archive.
+    pub(super) zip: bool,
     pub(super) file_name: Option<String>,
     pages: Vec<u64>,
     reread: bool,
@@ -48,6 +50,8 @@ struct Kept {
     page_break: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chunk_tokens: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    zip: bool,
 }
 
 /// Options of docling-serve that mean nothing to another reader of pages. Each is named in the log once.
@@ -87,6 +91,7 @@ impl Default for Asked {
             names_formats: false,
             page_break: String::new(),
             chunk_tokens: None,
+            zip: false,
             file_name: None,
             pages: Vec::new(),
             reread: false,
@@ -118,11 +123,12 @@ impl Asked {
     /// As a task keeps it.
     pub(super) fn kept(options: &TaskOptions) -> Self {
         let kept = options.wire.clone().and_then(|kept| serde_json::from_value::<Kept>(kept["docling"].clone()).ok());
-        kept.map_or_else(Self::default, |Kept { to_formats, unknown_formats, page_break, chunk_tokens }| Self {
+        kept.map_or_else(Self::default, |Kept { to_formats, unknown_formats, page_break, chunk_tokens, zip }| Self {
             formats: to_formats,
             unknown_formats,
             page_break,
             chunk_tokens,
+            zip,
             ..Self::default()
         })
     }
@@ -134,6 +140,7 @@ impl Asked {
             unknown_formats: self.unknown_formats.clone(),
             page_break: self.page_break.clone(),
             chunk_tokens: self.chunk_tokens,
+            zip: self.zip,
         };
         let mut options = TaskOptions {
             wire: Some(serde_json::json!({ "docling": kept })),
@@ -173,7 +180,7 @@ impl Asked {
             }
             "force_ocr" => self.reread = value.eq_ignore_ascii_case("true") || value == "1",
             "pdf_password" | "password" => self.password = (!value.is_empty()).then(|| value.to_owned()),
-            "target_type" => target(value)?,
+            "target_type" => self.zip = target(value)?,
             _ => unheeded(name),
         }
         Ok(())
@@ -195,15 +202,16 @@ impl Fields for Asked {
     }
 }
 
-/// Where the result goes. It is in the answer: another place would have to be one that callers may not choose.
-fn target(kind: &str) -> Result<(), Refusal> {
+/// Where the result goes: whether it is an archive. It is in the answer: another place would have to be one that callers may not choose.
+fn target(kind: &str) -> Result<bool, Refusal> {
     match kind {
-        "" | "inbody" => Ok(()),
+        "" | "inbody" => Ok(false),
+        "zip" => Ok(true),
         // The client understands this text, and asks for the result in the answer instead.
         "presigned_url" => {
             Err(unprocessable("target presigned_url needs artifact storage to be configured: ask for inbody"))
         }
-        other => Err(unprocessable(format!("target {other:?} is not there: ask for inbody"))),
+        other => Err(unprocessable(format!("target {other:?} is not there: ask for inbody or zip"))),
     }
 }
 
@@ -318,6 +326,7 @@ mod tests {
     fn a_target_that_is_not_there_is_refused_in_the_words_that_the_client_looks_for() {
         let Refusal(error) = target("presigned_url").unwrap_err();
         assert!(error.detail().contains("artifact storage to be configured"));
-        assert!(target("put").is_err() && target("inbody").is_ok());
+        assert!(target("put").is_err());
+        assert_eq!((target("inbody").unwrap(), target("zip").unwrap()), (false, true));
     }
 }

@@ -1,8 +1,11 @@
 //! Answers of docling-serve: how a task stands, and what a document says.
 
+use std::io::{Cursor, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::super::remarks;
 use super::asked::{Asked, Format};
@@ -171,6 +174,24 @@ impl<'a> ChunksWriter<'a> {
         let chunks: Vec<Value> = lines.enumerate().map(chunk).collect();
         json!({ "chunks": chunks, "documents": [], "processing_time": took(self.record).as_secs_f64() })
     }
+}
+
+/// A document's formats as files of an archive, under the name of the document.
+pub(super) fn zipped(written: &Value) -> zip::result::ZipResult<Vec<u8>> {
+    let document = &written["document"];
+    let name = document["filename"].as_str().unwrap_or("document.pdf");
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (format, ending) in [("md", "md"), ("json", "json"), ("html", "html"), ("text", "txt")] {
+        let text = match &document[format!("{format}_content")] {
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
+            json => json.to_string(),
+        };
+        archive.start_file(format!("{stem}.{ending}"), SimpleFileOptions::default())?;
+        archive.write_all(text.as_bytes())?;
+    }
+    Ok(archive.finish()?.into_inner())
 }
 
 fn name(record: &TaskRecord) -> &str {
