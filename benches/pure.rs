@@ -5,12 +5,12 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use bindery::aggregate::{MarkdownWriter, page_view};
+use bindery::aggregate::{Forms, MarkdownWriter, page_view};
 use bindery::content::from_markdown;
 use bindery::job::{JobEvent, JobRuntime, RetryPolicy};
 use bindery::pool::{Cut, FairQueue, PageReceipt, Receipts};
 use bindery::processor::WorkKind;
-use bindery::task::{FindingSet, PageOutput, PageUsage, PageView, TableForm, TaskId, TaskOptions};
+use bindery::task::{FindingSet, PageOutput, PageUsage, PageView, TaskId, TaskOptions};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SHARDS: u32 = 10_000;
@@ -82,7 +82,7 @@ fn aggregate(c: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(SHARDS)));
     let output =
         PageOutput { content: from_markdown("A page of some length.\n\n".repeat(100)), ..PageOutput::default() };
-    let pages: Vec<PageView> = (1..=SHARDS).map(|page| page_view(page, output.clone(), TableForm::Auto)).collect();
+    let pages: Vec<PageView> = (1..=SHARDS).map(|page| page_view(page, output.clone(), Forms::default())).collect();
     let options = TaskOptions::default();
     group.bench_function("markdown", |b| {
         b.iter(|| {

@@ -18,13 +18,16 @@ pub use self::margins::{RepeatedMargins, SeenMargins};
 use self::marks::without_marks;
 pub use self::seams::join_seam;
 use crate::output::markdown;
-use crate::task::{PageOutput, PageView, TableForm, TaskOptions};
+pub use crate::output::markdown::Forms;
+use crate::task::{PageImageView, PageOutput, PageView, TaskOptions};
 
-/// A page that is read, with what it says as Markdown, its tables in this form, and as blocks.
+/// A page that is read, with what it says as Markdown, tables and figures in these forms, as blocks, and with the files of
+/// its figures.
 #[must_use]
-pub fn page_view(page: u32, output: PageOutput, tables: TableForm) -> PageView {
-    let (markdown, blocks) = (markdown::page_with(&output.content, tables), output.content.blocks_by_fractions());
-    PageView { markdown: Some(markdown), blocks: Some(blocks), ..PageView::done(page, output) }
+pub fn page_view(page: u32, output: PageOutput, forms: Forms) -> PageView {
+    let (markdown, mut blocks) = (markdown::page_with(&output.content, forms), output.content.blocks_by_fractions());
+    let images = PageImageView::of_page(page, &mut blocks, &output.content.images);
+    PageView { markdown: Some(markdown), blocks: Some(blocks), images, ..PageView::done(page, output) }
 }
 
 /// Writes the Markdown of pages that are handed over in ascending order.
@@ -60,13 +63,15 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
     /// # Errors
     /// When the write fails.
     pub fn page(&mut self, page: &PageView) -> io::Result<()> {
-        let body = if let Some(why) = page.absence() {
-            format!("<!-- page {}: {why} -->", page.page)
-        } else {
+        let absence = page.absence().map(|why| format!("<!-- page {}: {why} -->", page.page));
+        // Of a page that was not read its pictures may be there.
+        let body = if absence.is_none() || !page.images.is_empty() {
             let template = self.options.page_separator.as_deref().unwrap_or(TaskOptions::DEFAULT_SEPARATOR);
             without_marks(page.markdown.as_deref().unwrap_or_default().trim(), template).into_owned()
+        } else {
+            String::new()
         };
-        for part in [self.options.separator(page.page).unwrap_or_default(), body] {
+        for part in [self.options.separator(page.page).unwrap_or_default(), absence.unwrap_or_default(), body] {
             if !part.is_empty() {
                 let gap = if std::mem::replace(&mut self.begun, true) { "\n" } else { "" };
                 writeln!(self.out, "{gap}{part}")?;
@@ -138,13 +143,13 @@ mod tests {
         let done = |markdown: &str| PageOutput { content: from_markdown(markdown), ..PageOutput::default() };
         let failed = |code| PageFailure { failure: Failure::permanent(code, "x"), attempts: 2 };
         vec![
-            page_view(1, done("\n# One \n"), TableForm::Auto),
-            page_view(2, done(""), TableForm::Auto),
+            page_view(1, done("\n# One \n"), Forms::default()),
+            page_view(2, done(""), Forms::default()),
             PageView::failed(3, failed("timeout")),
             page_view(
                 4,
                 PageOutput { findings: vec![Finding::no_text_layer()], ..PageOutput::default() },
-                TableForm::Auto,
+                Forms::default(),
             ),
             PageView::failed(5, failed("my-->code")),
             PageView::unfinished(6, PageStatus::Processing),

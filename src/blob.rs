@@ -156,6 +156,26 @@ impl LocalBlob {
         if durability == Durability::Synced { self.sync() } else { Ok(()) }
     }
 
+    /// Gives the file of another blob, at `path`, the key `key` here, too, in a folder that is there, replacing what was there.
+    /// Where the file system has no links between the two, or they are on two of them, it is copied.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; `NotFound` when the folder is gone.
+    pub fn link(&self, path: &Path, key: &str) -> io::Result<()> {
+        let target = self.path(key)?;
+        // Linked beside its place first, so that it is there at any time.
+        let staged = self.unfinished.file()?.into_temp_path();
+        fs::remove_file(&staged)?;
+        if fs::hard_link(path, &staged).is_err() {
+            return self.put_into_folder(key, &fs::read(path)?, Durability::Cached);
+        }
+        fs::rename(&staged, &target)?;
+        // Renaming a file onto another name of its own leaves both.
+        let _ = fs::remove_file(&staged);
+        let _ = staged.keep();
+        Ok(())
+    }
+
     /// Returns when all that this thread has written, renamed and removed is on the device.
     ///
     /// # Errors

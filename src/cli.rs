@@ -6,6 +6,7 @@ mod convert;
 mod estimate;
 mod files;
 mod format_args;
+mod images;
 mod inspect;
 mod log_format;
 mod mcp;

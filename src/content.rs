@@ -5,11 +5,13 @@
 //!
 //! ```text
 //! PageContent ─▶ Block = BlockKind + box
-//!                heading · paragraph · list(items of blocks) · table(rows of cells) · code · footnote · margin
+//!                heading · paragraph · list(items of blocks) · table(rows of cells) · code · figure(file, caption) ·
+//!                footnote · margin
 //!                                          each text an Inline = runs with their emphasis and links
 //! ```
 
 mod block;
+mod figure;
 mod inline;
 mod kept;
 mod markdown;
@@ -17,8 +19,11 @@ mod markdown;
 use serde::Deserialize;
 
 pub use self::block::{Block, BlockKind, BoundingBox, Cell, Edge, ListItem, Table};
+pub(crate) use self::figure::is_generic;
+pub use self::figure::{Figure, FigureFile};
 pub use self::inline::{Inline, Run, RunStyle, Script, is_ideographic};
 pub use self::markdown::from_markdown;
+pub(crate) use self::markdown::image_alt;
 
 /// The version of the blocks' JSON that this program writes. It reads all versions up to it.
 pub const CONTENT_VERSION: u8 = 1;
@@ -34,10 +39,17 @@ pub struct PageContent {
     pub version: u8,
     /// Its blocks, in reading order.
     pub blocks: Vec<Block>,
+    /// The files of its figures, where these are extracted.
+    pub images: Vec<FigureFile>,
     /// The page as its reader wrote it, where it wrote Markdown. The blocks were parsed from it; Markdown is written from it.
     pub markdown: Option<String>,
     /// How wide and high the page is as it is shown, in points, where that is known.
     pub size: Option<[f32; 2]>,
+}
+
+/// Shows `see` each figure among blocks and in them, with its box.
+pub fn each_figure(blocks: &mut [Block], mut see: impl FnMut(&mut Figure, Option<BoundingBox>)) {
+    blocks.iter_mut().for_each(|block| block.each_figure(&mut see));
 }
 
 impl Default for PageContent {
@@ -50,14 +62,23 @@ impl PageContent {
     /// Blocks in reading order, in today's version.
     #[must_use]
     pub const fn new(blocks: Vec<Block>) -> Self {
-        Self { version: CONTENT_VERSION, blocks, markdown: None, size: None }
+        Self { version: CONTENT_VERSION, blocks, images: Vec::new(), markdown: None, size: None }
     }
 
-    /// Whether it says nothing.
+    /// Whether it says nothing: what its figures show is not said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let is_beside = |block: &Block| matches!(block.kind, BlockKind::Margin { edge: Edge::Side, .. });
+        let is_beside = |block: &Block| match &block.kind {
+            BlockKind::Margin { edge: Edge::Side, .. } => true,
+            BlockKind::Figure(figure) => figure.caption.is_empty(),
+            _ => false,
+        };
         self.blocks.iter().all(is_beside)
+    }
+
+    /// Its figures with their boxes, in reading order, those within items of lists included.
+    pub fn each_figure(&mut self, mut see: impl FnMut(&mut Figure, Option<BoundingBox>)) {
+        each_figure(&mut self.blocks, &mut see);
     }
 
     /// The blocks with their boxes as fractions of the page's width and height, so that they fit a picture of the page of

@@ -16,11 +16,13 @@
 //! | `attached` | files that are attached to it, by name |
 //! | `text` | glyphs → lines, tables → Markdown |
 //! | `image`, `glance`, `raster` | a page as a picture; its pictures small and in grays; what these show |
+//! | `figures` | the pictures of figures, as files |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
 
 mod attached;
 mod content;
 mod facts;
+mod figures;
 mod glance;
 mod image;
 mod info;
@@ -41,6 +43,7 @@ mod text;
 pub(crate) use attached::MOST_FILES as MOST_ATTACHED;
 pub use content::ContentHash;
 pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
+pub use figures::{FigureImage, MOST_FIGURE_BYTES};
 pub use image::{ImageOptions, PageImage};
 pub use pdf::{DocumentLimits, is_document_ending, looks_like_document, looks_like_pdf, media_type};
 pub(crate) use pdf::{not_a_pdf, too_large};

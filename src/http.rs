@@ -122,6 +122,9 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/pages", |pages| pages.route(web::get().to(result::pages))))
         .service(at("/v1/tasks/{id}/pages/{page}/image", |image| image.route(web::get().to(single_page::image))))
         .service(at("/v1/tasks/{id}/pages/{page}/html", |html| html.route(web::get().to(single_page::html))))
+        .service(at("/v1/tasks/{id}/images/{name}", |image| {
+            image.route(web::get().to(single_page::figure)).route(web::head().to(single_page::figure))
+        }))
         .service(at("/v1/tasks/{id}/events", |events| events.route(web::get().to(events::events))))
         .service(at("/v1/tasks/{id}/cancel", |cancel| cancel.route(web::post().to(tasks::cancel))))
         .service(at("/v1/tasks/{id}/retry", |retry| retry.route(web::post().to(tasks::retry))))

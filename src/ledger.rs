@@ -3,7 +3,8 @@
 //! An entry stands at `ledger/<aa>/<page>-<recipe>.json`, by the hash of the page's content and that of the recipe that
 //! read it. So an edited PDF pays only for the pages that changed. Resuming a task is nothing more than looking its pages
 //! up here. Whose page it is counts, too: unless the operator has tenants share, each has a [scope](LedgerScope) of its
-//! own, in which others find nothing.
+//! own, in which others find nothing. The files of a page's figures stand beside it, `<page>-<recipe>-<name of the image>`, and
+//! each task has its own of those that it shows: linked where the file system can do that.
 //!
 //! **Good pages.** A page that was taken although it strays from what its PDF says (`unfaithful`) is an output with a
 //! finding: it stands here like any other, so a task that is resumed does not pay for it again, and whoever brings the
@@ -29,9 +30,10 @@ use std::time::Duration;
 
 use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::Timestamp;
+use crate::content::FigureFile;
 use crate::failpoint;
 use crate::metrics;
-use crate::task::PageOutput;
+use crate::task::{ImageBytes, PageOutput};
 
 pub use key::{LedgerScope, LedgerSharing, PageId, PageKey, RecipeHash};
 pub use page_hashes::{PageHash, PageHashes};
@@ -84,12 +86,61 @@ impl Ledger {
         }
     }
 
-    /// Keeps a page. On return it survives the death of this process, and with [`Durability::Synced`] of the machine.
+    /// Gives the figures of `page` their files in `folder` of `blob`, from the entry under `key`, where they are not there.
+    /// Returns how many bytes it gave; `None` when one is nowhere: an entry outlives files that were lost, and such a page is
+    /// read again. `again` looks whether those that are there are whole, and not only as long as they should be.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read, or not written.
+    pub fn give_images(
+        &self,
+        keys: &[PageKey],
+        page: &PageOutput,
+        (blob, folder): (&LocalBlob, &str),
+        again: bool,
+    ) -> io::Result<Option<u64>> {
+        let mut given = 0;
+        let is_there = |file: &FigureFile, key: &str| {
+            if again {
+                return Ok(blob.get(key)?.is_some_and(|bytes| file.name.names(&bytes)));
+            }
+            Ok::<_, io::Error>(blob.modified_and_size(key)?.is_some_and(|(_, bytes)| bytes == file.bytes))
+        };
+        for file in &page.content.images {
+            let place = format!("{folder}/{}", names::task_image(&file.name));
+            if is_there(file, &place)? {
+                continue;
+            }
+            let mut found = false;
+            for key in keys.iter().map(|key| key.image_key(&file.name)) {
+                found = self.blob.get(&key)?.is_some_and(|bytes| file.name.names(&bytes));
+                if found {
+                    let path = self.blob.path(&key)?;
+                    // It is used like its page.
+                    let _ =
+                        File::options().write(true).open(&path).and_then(|of| of.set_modified(Timestamp::now().into()));
+                    blob.link(&path, &place)?;
+                    given += file.bytes;
+                    break;
+                }
+            }
+            if !found {
+                blob.remove(&place)?;
+                return Ok(None);
+            }
+        }
+        Ok(Some(given))
+    }
+
+    /// Keeps a page, the files of its figures before it. On return it survives the death of this process, and with [`Durability::Synced`] of the machine.
     ///
     /// # Errors
     /// When the entry cannot be written; then there is none.
     pub fn put(&self, key: PageKey, page: &PageOutput, durability: Durability) -> io::Result<()> {
         let json = entry::encode(page).map_err(io::Error::other)?;
+        for ImageBytes { name, bytes } in &page.image_files {
+            self.blob.put(&key.image_key(name), bytes, Durability::Cached)?;
+        }
         failpoint::pass("ledger.write")?;
         self.blob.put(&key.blob_key(), &json, durability)
     }
@@ -167,7 +218,8 @@ impl Ledger {
             let too_old = limits.age.is_some_and(|age| now.since(used) > age);
             if used < needed && (too_old || bucket(used) < too_many) {
                 self.blob.remove(key)?;
-                trimmed = Trimmed { pages: trimmed.pages + 1, bytes: trimmed.bytes + bytes };
+                let pages = trimmed.pages + u64::from(names::is_page_entry(key));
+                trimmed = Trimmed { pages, bytes: trimmed.bytes + bytes };
             }
             Ok(())
         })?;

@@ -53,12 +53,13 @@
 //!    and until the task has the money. With the first one the task is `processing`.
 //! 4. **Read.** The worker finds out what the pages show, as a hash, and looks them up in the ledger by that; while another
 //!    attempt is paying for an equal page, the shard waits for that one. The rest it
-//!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job.
+//!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job, the files of its
+//!    figures, where these are wanted, before that.
 //!    Pages that turn out to need a call come back as shards for calls. A failure that may pass is tried again after
 //!    a while, and the processor knows what went wrong before; a shard of several pages that fails goes on page by page;
 //!    a page that stays bad is declared failed.
 //! 5. **Bind.** When every page has its outcome, a worker joins them into `result-<epoch>.json` and `….md`, temporary
-//!    file, sync, rename. Then the record says `completed`, and the supervisor drops the job.
+//!    file, sync, rename, beside the files of the figures that it links to. Then the record says `completed`, and the supervisor drops the job.
 //! 6. **Afterwards** the record answers for itself until its time to live is over. The ledger stays: the same page is
 //!    never paid for again, in this task or in another one of its tenant. A purge takes the pages with the task.
 //!

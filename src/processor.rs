@@ -14,6 +14,7 @@ use crate::document::{Document, PageFacts, PageReader, Shard};
 use crate::task::{Amount, Failure, PageOutput, PageUsage, TaskOptions};
 
 mod auto;
+mod figures;
 mod llm;
 mod scripted;
 mod text;

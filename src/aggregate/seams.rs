@@ -37,11 +37,16 @@ pub fn join_seam(before: &mut PageContent, after: &mut PageContent) -> bool {
 
 /// Whether a block is part of the running text.
 const fn is_body(block: &Block) -> bool {
-    !matches!(block.kind, BlockKind::Margin { .. } | BlockKind::Footnote { .. })
+    !matches!(block.kind, BlockKind::Margin { .. } | BlockKind::Footnote { .. } | BlockKind::Figure(_))
 }
 
-const fn is_shown(block: &Block) -> bool {
-    !matches!(block.kind, BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. })
+fn is_shown(block: &Block) -> bool {
+    match block.kind {
+        BlockKind::Margin { edge, repeated, .. } => edge != Edge::Side && !repeated,
+        // Text goes on around figures.
+        BlockKind::Figure(_) => false,
+        _ => true,
+    }
 }
 
 /// Whether a text ends amid a sentence that the next one goes on with.

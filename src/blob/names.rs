@@ -4,13 +4,15 @@
 //! | place | names |
 //! |---|---|
 //! | `tasks/` | a folder a task, called by its id: a UUID of version 7 |
-//! | `tasks/<id>/` | `source.pdf`, `pages.hashes`, `record-<epoch>.json`, `record-<epoch>.prepared`, `result-<epoch>.md` and `.json` |
-//! | `ledger/<aa>/` | `<page>-<recipe>.json`, each 64 hex digits, the first of which are aa; of earlier versions `<64 hex digits>.json` |
+//! | `tasks/<id>/` | `source.pdf`, `pages.hashes`, `image-<name of an image>`, `record-<epoch>.json`, `record-<epoch>.prepared`, `result-<epoch>.md` and `.json` |
+//! | `ledger/<aa>/` | `<page>-<recipe>.json`, each 64 hex digits, the first of which are aa, and `<page>-<recipe>-<name of an image>`; of earlier versions `<64 hex digits>.json` |
 //! | `purges/` | `<task>.json` |
 //! | `nodes/` | `<node>.lock`, `<node>#<32 hex digits>.flights` |
 //! | `tmp/`, `convert/` | `lock`, and a folder `run-<six signs>` for each process |
 
 use uuid::Uuid;
+
+use crate::task::ImageName;
 
 /// Whether a task's folder has this name.
 pub(crate) fn is_task_folder(name: &str) -> bool {
@@ -24,9 +26,27 @@ pub(crate) fn is_task_file(name: &str) -> bool {
         number.is_some_and(|number| number.parse::<u64>().is_ok())
     };
     ["source.pdf", "pages.hashes"].contains(&name)
+        || name.strip_prefix(IMAGE).is_some_and(is_image)
         || [("record-", ".json"), ("record-", ".prepared"), ("result-", ".json"), ("result-", ".md")]
             .iter()
             .any(|(b, a)| numbered(b, a))
+}
+
+/// What names of figures' files begin with in the folder of a task.
+const IMAGE: &str = "image-";
+
+/// The name that the file of a figure has in the folder of its task.
+pub(crate) fn task_image(name: &ImageName) -> String {
+    format!("{IMAGE}{name}")
+}
+
+/// The figure of which a file in a task's folder is.
+pub(crate) fn image_of(name: &str) -> Option<ImageName> {
+    name.strip_prefix(IMAGE)?.parse().ok()
+}
+
+fn is_image(name: &str) -> bool {
+    name.parse::<ImageName>().is_ok()
 }
 
 /// Whether a folder of the ledger has this name.
@@ -40,7 +60,15 @@ pub(crate) fn is_ledger_file(folder: &str, name: &str) -> bool {
         Some((page, recipe)) => is_hex(page, 64) && is_hex(recipe, 64),
         None => is_hex(key, 64),
     };
-    name.starts_with(folder) && name.strip_suffix(".json").is_some_and(is_key)
+    let is_image_of = |name: &str| {
+        name.rsplit_once('-').is_some_and(|(key, image)| key.contains('-') && is_key(key) && is_image(image))
+    };
+    name.starts_with(folder) && (name.strip_suffix(".json").is_some_and(is_key) || is_image_of(name))
+}
+
+/// Whether a file of the ledger is the entry of a page, and not the file of one of its figures.
+pub(crate) fn is_page_entry(name: &str) -> bool {
+    name.strip_suffix(".json").is_some()
 }
 
 /// Whether the list of a purge has this name.
@@ -89,6 +117,8 @@ mod tests {
             (is_ledger_folder("0f"), "ledger"),
             (is_ledger_file("ab", &format!("{hash}.json")), "entry of an earlier version"),
             (is_ledger_file("ab", &format!("{hash}-{}.json", "0".repeat(64))), "entry"),
+            (is_ledger_file("ab", &format!("{hash}-{hash}-{}.png", "0".repeat(32))), "image of an entry"),
+            (is_task_file(&format!("image-{}.jpg", "0".repeat(32))), "image"),
             (is_purge_file(&format!("{id}.json")), "purge"),
             (is_node_file("bindery-2.lock"), "lock"),
             (is_node_file(&format!("a#{}.flights", "0".repeat(32))), "flights"),
@@ -103,6 +133,8 @@ mod tests {
             (is_task_file("notes.txt") || is_task_file("record-x.json") || is_task_file("result-1.pdf"), "files"),
             (is_ledger_folder("AB") || is_ledger_folder("abc"), "ledger"),
             (is_ledger_file("aa", &format!("{hash}.json")), "another folder's"),
+            (is_ledger_file("ab", &format!("{hash}-{}.png", "0".repeat(32))), "an image of no recipe"),
+            (is_task_file("image-1.png") || is_task_file(&format!("image-{}.svg", "0".repeat(32))), "images"),
             (is_ledger_file("ab", "ab.json") || is_ledger_file("ab", &format!("{hash}-1.json")), "short"),
             (is_purge_file("notes.json"), "purges"),
             (is_node_file("a.flights") || is_node_file(".lock") || is_node_file("a#1.flights"), "nodes"),

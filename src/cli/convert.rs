@@ -61,6 +61,7 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
     let checked = command.task.options().map_err(anyhow::Error::from).and_then(|options| {
         let lines = advice::check(config, &options).map_err(anyhow::Error::msg)?;
         let planned = plan(command, config)?;
+        planned.1.check_images(&options.clone().over(&config.supervisor.task_defaults))?;
         lines.iter().for_each(|line| eprintln!("bindery: {line}"));
         Ok((options, planned))
     });
@@ -244,7 +245,8 @@ async fn finish(
         (status, None) => bail!("the task is {status}"),
     }
     let (_, markdown) = bindery.result_path(record.id).await?;
-    output.copy(&file.place, &markdown, record.file_name.as_deref()).await?;
+    let images = bindery.image_paths(record.id).await?;
+    output.copy(&file.place, (&markdown, images), record.file_name.as_deref()).await?;
     let troubles = PageTroubles::of(record);
     if troubles.worst() != Worst::Done {
         progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));

@@ -11,6 +11,8 @@ use anyhow::{Context, bail};
 use bindery::document::is_document_ending;
 use tempfile::TempDir;
 
+use super::images::is_figure;
+
 /// A PDF, and where its result goes below the folder for results.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -110,7 +112,7 @@ fn below(root: &Path, folder: &Path, inputs: &mut Vec<Input>) -> anyhow::Result<
         // A link to a folder may lead in circles.
         if path.is_dir() && !path.is_symlink() {
             below(root, &path, inputs)?;
-        } else if path.is_file() && has_ending(&path) {
+        } else if path.is_file() && has_ending(&path) && !is_figure(&path) {
             let place = path.strip_prefix(root).unwrap_or(&path).with_extension("");
             // Beside a document of the same name a picture keeps its ending: it may be a preview of that.
             let is_alone = is_pdf(&path) || same.get(&path.with_extension("")).is_none_or(|count| *count == 1);

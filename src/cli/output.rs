@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use bindery::aggregate::page_of_line;
 use bindery::output::PagesWriter;
-use bindery::task::{ResultFormat, TaskOptions};
+use bindery::task::{FigureForm, ImageName, ResultFormat, TaskOptions};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::files::{Input, refuse_doubles};
 use super::format_args::FormatArgs;
+use super::images::{self, ImageFolder, Relinked};
 use super::place::{self, Inputs};
 
 /// Where to.
@@ -131,15 +132,84 @@ impl Output {
         }
     }
 
-    /// Copies the result of a task, given by its Markdown, to its place; `place` is where in a folder, without an ending.
-    pub async fn copy(&self, place: &Path, markdown: &Path, name: Option<&str>) -> anyhow::Result<()> {
+    /// Refuses figures where there is no place for their files.
+    ///
+    /// # Errors
+    /// Says what would do.
+    pub fn check_images(&self, options: &TaskOptions) -> anyhow::Result<()> {
+        match &self.target {
+            _ if options.images != Some(FigureForm::Extract) => Ok(()),
+            Target::Stdout => images::check_place(None),
+            Target::File(file) => images::check_place(Some(file)),
+            Target::Folder(_) => Ok(()),
+        }
+    }
+
+    /// Writes the figures of the result that goes to `place` into a folder beside it.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn write_images<'b>(
+        &self,
+        place: &Path,
+        images: impl IntoIterator<Item = (&'b ImageName, &'b [u8])>,
+    ) -> anyhow::Result<()> {
+        let Some(folder) = self.image_folder(place) else { return Ok(()) };
+        images.into_iter().try_for_each(|(name, bytes)| folder.write(name, bytes, &self.inputs))
+    }
+
+    fn image_folder(&self, place: &Path) -> Option<ImageFolder> {
+        match &self.target {
+            Target::Stdout => None,
+            Target::File(file) => Some(ImageFolder::beside(file)),
+            Target::Folder(folder) => Some(ImageFolder::beside(&self.file(folder, place))),
+        }
+    }
+
+    /// What is written of a stored result with these figures.
+    pub fn linked(
+        &self,
+        place: &Path,
+        names: BTreeSet<ImageName>,
+        stored: impl Read + Send + 'static,
+    ) -> Box<dyn Read + Send> {
+        match self.image_folder(place).filter(|_| !names.is_empty()) {
+            Some(folder) if matches!(self.form.format, ResultFormat::Markdown | ResultFormat::Html) => {
+                Box::new(Relinked::new(stored, names, &folder))
+            }
+            _ => Box::new(stored),
+        }
+    }
+
+    /// Copies the result of a task, given by its Markdown and its figures, to its place, the figures first; `place` is where in
+    /// a folder, without an ending.
+    pub async fn copy(
+        &self,
+        place: &Path,
+        (markdown, images): (&Path, Vec<(ImageName, PathBuf)>),
+        name: Option<&str>,
+    ) -> anyhow::Result<()> {
         let Form { format, chunk_tokens } = self.form;
+        for (image, path) in &images {
+            let bytes = std::fs::read(path).with_context(|| format!("the figure {image} cannot be read"))?;
+            self.write_images(place, [(image, bytes.as_slice())])?;
+        }
         let stored =
             if format == ResultFormat::Markdown { markdown.to_owned() } else { markdown.with_extension("json") };
         let stored = File::open(stored).context("the result cannot be read")?;
         match PagesWriter::new(format, name.unwrap_or_default(), chunk_tokens) {
-            None => self.write(place, stored).await,
-            Some(writer) => self.write(place, Derived::new(stored, writer)).await,
+            None => {
+                let names = images.into_iter().map(|(name, _)| name).collect();
+                self.write(place, self.linked(place, names, stored)).await
+            }
+            Some(writer) => {
+                let url = self.image_folder(place).map(|folder| folder.url().to_owned());
+                let writer = match url {
+                    Some(url) => writer.images_in(url),
+                    None => writer,
+                };
+                self.write(place, Derived::new(stored, writer)).await
+            }
         }
     }
 

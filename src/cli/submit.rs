@@ -18,7 +18,7 @@ use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
-use super::{advice, exit, line, secret};
+use super::{advice, exit, images, line, secret};
 
 /// Submits at once: uploads share the line.
 const AT_ONCE: usize = 4;
@@ -91,6 +91,7 @@ fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
     };
     let form = Form::of(&command.format, command.output.as_deref());
     let output = Output::new(target, form, &files)?;
+    output.check_images(&command.task.options()?)?;
     Ok((files, Some(output)))
 }
 
@@ -192,7 +193,10 @@ async fn result(
         let answer = client.get(&query, "*/*").await?;
         copy(answer.bytes_stream(), &mut bytes).await?;
     }
-    output.write(&file.place, io::Cursor::new(bytes)).await?;
+    let figures = images::fetch(client, id, &bytes).await?;
+    output.write_images(&file.place, figures.iter().map(|(name, bytes)| (name, bytes.as_slice())))?;
+    let names = figures.into_iter().map(|(name, _)| name).collect();
+    output.write(&file.place, output.linked(&file.place, names, io::Cursor::new(bytes))).await?;
     let troubles = PageTroubles::of_view(task);
     if troubles.worst() != Worst::Done {
         say(progress, &format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));

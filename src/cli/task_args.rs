@@ -61,6 +61,10 @@ pub struct TaskArgs {
     /// How tables stand in the Markdown: markdown, html, or auto, which is html where cells span others [default: auto]
     #[arg(long, env = "BINDERY_TABLES")]
     tables: Option<String>,
+    /// What stands for figures: placeholder, which is a comment, extract, which is links to files in a folder beside the result
+    /// (`OUT_images` for `OUT.md`), or none [default: placeholder]
+    #[arg(long, env = "BINDERY_IMAGES", value_name = "FORM")]
+    images: Option<String>,
     /// Join paragraphs and tables that go on over a page break, on the page where they begin
     #[arg(long, env = "BINDERY_SEAMS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     seams: Option<String>,
@@ -95,6 +99,7 @@ impl TaskArgs {
             ("page_separator", &self.page_separator),
             ("keep_headers", &self.keep_headers),
             ("tables", &self.tables),
+            ("images", &self.images),
             ("seams", &self.seams),
             ("front_matter", &self.front_matter),
             ("hidden_text", &self.hidden_text),

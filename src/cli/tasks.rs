@@ -1,6 +1,6 @@
 //! `bindery status`, `list`, `result`, `events`, `cancel`, `retry`, `delete`: the tasks of a server.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::client::{Client, ServerArgs, copy};
 use super::format_args::FormatArgs;
+use super::images::{self, ImageFolder, Relinked};
 use super::place::{self, Inputs};
 use super::verdict::PageTroubles;
 use super::{exit, line};
@@ -249,6 +250,12 @@ pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
             Some(file) if file != Path::new("-") => {
                 let mut bytes = Vec::new();
                 copy(answer.bytes_stream(), &mut bytes).await?;
+                let figures = images::fetch(&client, &command.id, &bytes).await?;
+                let (folder, mut linked) = (ImageFolder::beside(file), Vec::new());
+                figures.iter().try_for_each(|(name, bytes)| folder.write(name, bytes, &Inputs::default()))?;
+                let names = figures.into_iter().map(|(name, _)| name).collect();
+                Relinked::new(bytes.as_slice(), names, &folder).read_to_end(&mut linked)?;
+                let bytes = linked;
                 let written = place::write(file, &Inputs::default(), |out| out.write_all(&bytes));
                 written.with_context(|| format!("cannot write {}", file.display()))?;
             }

@@ -3,7 +3,8 @@
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Inline;
+use super::{Figure, Inline};
+use crate::task::ImageName;
 
 /// A part of a page that stands by itself.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -47,6 +48,8 @@ pub enum BlockKind {
         /// In LaTeX, without delimiters.
         latex: String,
     },
+    /// A picture with its caption.
+    Figure(Figure),
     /// A note below the text.
     Footnote {
         /// What it says, with its mark.
@@ -205,6 +208,17 @@ impl Block {
         }
     }
 
+    /// Shows `see` the figure that it is, and those that are in it.
+    pub(super) fn each_figure(&mut self, see: &mut impl FnMut(&mut Figure, Option<BoundingBox>)) {
+        match &mut self.kind {
+            BlockKind::Figure(figure) => see(figure, self.bbox),
+            BlockKind::List { items } => {
+                items.iter_mut().flat_map(|item| &mut item.blocks).for_each(|block| block.each_figure(see));
+            }
+            _ => {}
+        }
+    }
+
     /// What it says, without looks: lines and items parted by line ends, cells by tabs.
     #[must_use]
     pub fn text(&self) -> String {
@@ -214,6 +228,7 @@ impl Block {
             | BlockKind::Footnote { text }
             | BlockKind::Margin { text, .. } => text.text(),
             BlockKind::Code { text } | BlockKind::Formula { latex: text } => text.clone(),
+            BlockKind::Figure(figure) => figure.caption.text(),
             BlockKind::List { items } => items.iter().map(ListItem::said).collect::<Vec<_>>().join("\n"),
             BlockKind::Table(table) => {
                 let row = |row: &Vec<Cell>| row.iter().map(|cell| cell.text.text()).collect::<Vec<_>>().join("\t");
@@ -260,6 +275,15 @@ impl Serialize for Block {
                 map.serialize_entry("kind", "formula")?;
                 map.serialize_entry("text", latex)?;
             }
+            BlockKind::Figure(Figure { image, caption }) => {
+                map.serialize_entry("kind", "figure")?;
+                if let Some(image) = image {
+                    map.serialize_entry("image", image)?;
+                }
+                if !caption.runs.is_empty() {
+                    map.serialize_entry("caption", caption)?;
+                }
+            }
             BlockKind::Footnote { text } => {
                 map.serialize_entry("kind", "footnote")?;
                 map.serialize_entry("text", text)?;
@@ -302,6 +326,10 @@ struct FlatBlock {
     #[serde(default)]
     repeated: bool,
     #[serde(default)]
+    image: Option<ImageName>,
+    #[serde(default)]
+    caption: Inline,
+    #[serde(default)]
     bbox: Option<BoundingBox>,
 }
 
@@ -314,6 +342,7 @@ enum Kind {
     Table,
     Code,
     Formula,
+    Figure,
     Footnote,
     Margin,
 }
@@ -322,7 +351,7 @@ impl TryFrom<FlatBlock> for Block {
     type Error = &'static str;
 
     fn try_from(flat: FlatBlock) -> Result<Self, &'static str> {
-        let FlatBlock { kind, level, text, items, rows, header_rows, edge, repeated, bbox } = flat;
+        let FlatBlock { kind, level, text, items, rows, header_rows, edge, repeated, image, caption, bbox } = flat;
         let text = text.ok_or("a block without text");
         let kind = match kind {
             Kind::Heading => BlockKind::Heading { level: level.ok_or("a heading without a level")?, text: text? },
@@ -331,6 +360,7 @@ impl TryFrom<FlatBlock> for Block {
             Kind::Table => BlockKind::Table(Table { rows: rows.ok_or("a table without rows")?, header_rows }),
             Kind::Code => BlockKind::Code { text: text?.text() },
             Kind::Formula => BlockKind::Formula { latex: text?.text() },
+            Kind::Figure => BlockKind::Figure(Figure { image, caption }),
             Kind::Footnote => BlockKind::Footnote { text: text? },
             Kind::Margin => {
                 let edge = edge.ok_or("a margin without an edge")?;
@@ -345,6 +375,7 @@ impl TryFrom<FlatBlock> for Block {
 mod tests {
     use super::*;
     use crate::content::{PageContent, RunStyle};
+    use crate::task::ImageKind;
 
     #[test]
     fn every_kind_comes_back_from_its_json() {
@@ -366,6 +397,8 @@ mod tests {
             BlockKind::Table(Table { rows: vec![vec![spans], vec![Cell::of(text()); 2]], header_rows: 1 }),
             BlockKind::Code { text: "a\n  b".into() },
             BlockKind::Formula { latex: "x^2".into() },
+            BlockKind::Figure(Figure::default()),
+            BlockKind::Figure(Figure { image: Some(ImageName::of(b"x", ImageKind::Png)), caption: text() }),
             BlockKind::Footnote { text: text() },
             BlockKind::Margin { edge: Edge::Top, level: Some(1), text: text(), repeated: false },
             BlockKind::Margin { edge: Edge::Bottom, level: None, text: text(), repeated: true },
@@ -382,7 +415,12 @@ mod tests {
 
     #[test]
     fn a_block_that_lacks_what_its_kind_needs_is_refused() {
-        for json in [r#"{"kind":"heading","text":"a"}"#, r#"{"kind":"margin","text":"a"}"#, r#"{"kind":"table"}"#] {
+        for json in [
+            r#"{"kind":"heading","text":"a"}"#,
+            r#"{"kind":"margin","text":"a"}"#,
+            r#"{"kind":"table"}"#,
+            r#"{"kind":"figure","image":"../x.png"}"#,
+        ] {
             assert!(serde_json::from_str::<Block>(json).is_err(), "{json}");
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Block, CONTENT_VERSION, PageContent, from_markdown};
+use super::{Block, CONTENT_VERSION, FigureFile, PageContent, from_markdown};
 
 /// [`PageContent`] as it was kept.
 #[derive(Deserialize)]
@@ -10,6 +10,8 @@ pub(super) struct Kept {
     version: u8,
     #[serde(default)]
     blocks: Vec<Block>,
+    #[serde(default)]
+    images: Vec<FigureFile>,
     #[serde(default)]
     markdown: Option<String>,
     #[serde(default)]
@@ -22,6 +24,8 @@ struct Written<'a> {
     version: u8,
     #[serde(skip_serializing_if = "<[Block]>::is_empty")]
     blocks: &'a [Block],
+    #[serde(skip_serializing_if = "<[FigureFile]>::is_empty")]
+    images: &'a [FigureFile],
     #[serde(skip_serializing_if = "Option::is_none")]
     markdown: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,9 +34,9 @@ struct Written<'a> {
 
 impl Serialize for PageContent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { version, blocks, markdown, size } = self;
+        let Self { version, blocks, images, markdown, size } = self;
         let blocks: &[Block] = if markdown.is_some() { &[] } else { blocks };
-        Written { version: *version, blocks, markdown: markdown.as_deref(), size: *size }.serialize(serializer)
+        Written { version: *version, blocks, images, markdown: markdown.as_deref(), size: *size }.serialize(serializer)
     }
 }
 
@@ -41,11 +45,11 @@ impl TryFrom<Kept> for PageContent {
 
     /// Content of a later version is not guessed at: its page is read again.
     fn try_from(kept: Kept) -> Result<Self, &'static str> {
-        let Kept { version, blocks, markdown, size } = kept;
+        let Kept { version, blocks, images, markdown, size } = kept;
         match markdown {
             _ if version > CONTENT_VERSION => Err("content of a later version"),
             Some(markdown) => Ok(Self { size, ..from_markdown(markdown) }),
-            None => Ok(Self { version, blocks, markdown: None, size }),
+            None => Ok(Self { version, blocks, images, markdown: None, size }),
         }
     }
 }

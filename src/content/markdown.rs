@@ -13,8 +13,10 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, OffsetIter, Options, Parser, Tag, TagEnd};
 
+pub(crate) use self::html_table::image_alt;
 use self::latex::dollars;
-use super::{Block, BlockKind, Cell, Inline, ListItem, PageContent, RunStyle, Script, Table};
+use super::figure::is_generic;
+use super::{Block, BlockKind, Cell, Figure, Inline, ListItem, PageContent, RunStyle, Script, Table};
 
 /// The blocks of a page that was written as Markdown, which it keeps.
 #[must_use]
@@ -82,13 +84,15 @@ impl<'t> Reader<'t> {
                 BlockKind::Footnote { text: Inline::plain(format!("{name} {said}")) }
             }
             Tag::HtmlBlock => {
-                let text = html_table::text(&self.plain(end));
-                if text.is_empty() {
-                    return;
+                let html = self.plain(end);
+                let text = html_table::text(&html);
+                match html_table::image_alt(&html) {
+                    Some(alt) if text.is_empty() => figure(Inline::plain(alt)),
+                    _ if text.is_empty() => return,
+                    _ => BlockKind::Paragraph { text },
                 }
-                BlockKind::Paragraph { text }
             }
-            Tag::Paragraph => paragraph(self.inline(end)),
+            Tag::Paragraph => self.paragraph(end),
             Tag::BlockQuote(_) => return self.blocks(Some(end), blocks),
             // An inline element outside a paragraph: in the item of a tight list.
             tag => {
@@ -103,7 +107,23 @@ impl<'t> Reader<'t> {
         blocks.push(Block::new(kind, None));
     }
 
+    /// A paragraph that is nothing but a formula is one that stands by itself, and one that is nothing but a picture is that.
+    fn paragraph(&mut self, end: TagEnd) -> BlockKind {
+        let read = self.read_inline(end);
+        let is_picture = read.images > 0 && !read.beside_images;
+        let text = read.finish();
+        match &text.runs[..] {
+            [run] if run.style.math => BlockKind::Formula { latex: run.text.clone() },
+            _ if is_picture => figure(text),
+            _ => BlockKind::Paragraph { text },
+        }
+    }
+
     fn inline(&mut self, end: TagEnd) -> Inline {
+        self.read_inline(end).finish()
+    }
+
+    fn read_inline(&mut self, end: TagEnd) -> InlineReader<'t> {
         let mut text = InlineReader::new(self.text);
         for (event, range) in self.events.by_ref() {
             if event == Event::End(end) {
@@ -111,7 +131,7 @@ impl<'t> Reader<'t> {
             }
             text.event(event, &range);
         }
-        text.finish()
+        text
     }
 
     fn plain(&mut self, end: TagEnd) -> String {
@@ -181,12 +201,10 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A paragraph that is nothing but a formula is one that stands by itself.
-fn paragraph(text: Inline) -> BlockKind {
-    match &text.runs[..] {
-        [run] if run.style.math => BlockKind::Formula { latex: run.text.clone() },
-        _ => BlockKind::Paragraph { text },
-    }
+/// A picture of which a model says this much. Where its link leads no file is.
+fn figure(alt: Inline) -> BlockKind {
+    let caption = if is_generic(&alt.text()) { Inline::default() } else { alt };
+    BlockKind::Figure(Figure { image: None, caption })
 }
 
 const fn is_inline(event: &Event<'_>) -> bool {
@@ -219,11 +237,17 @@ struct InlineReader<'t> {
     strike: u32,
     script: Option<Script>,
     link: Option<String>,
+    /// How many pictures there are, how many of them are open, and whether something stands beside them.
+    images: u32,
+    open_images: u32,
+    beside_images: bool,
 }
 
 impl<'t> InlineReader<'t> {
     fn new(text: &'t str) -> Self {
-        Self { text, read: Inline::default(), bold: 0, italic: 0, strike: 0, script: None, link: None }
+        let (read, link) = (Inline::default(), None);
+        let (images, open_images, beside_images) = (0, 0, false);
+        Self { text, read, bold: 0, italic: 0, strike: 0, script: None, link, images, open_images, beside_images }
     }
 
     fn style(&self) -> RunStyle {
@@ -237,6 +261,7 @@ impl<'t> InlineReader<'t> {
     }
 
     fn push(&mut self, text: &str, style: RunStyle) {
+        self.beside_images |= self.open_images == 0 && !text.trim().is_empty();
         self.read.push(text, style, self.link.as_deref());
     }
 
@@ -268,6 +293,10 @@ impl<'t> InlineReader<'t> {
             Event::End(TagEnd::Strikethrough) => self.strike = self.strike.saturating_sub(1),
             Event::Start(Tag::Link { dest_url, .. }) => self.link = safe_link(&dest_url),
             Event::End(TagEnd::Link) => self.link = None,
+            Event::Start(Tag::Image { .. }) => {
+                (self.images, self.open_images) = (self.images + 1, self.open_images + 1);
+            }
+            Event::End(TagEnd::Image) => self.open_images = self.open_images.saturating_sub(1),
             _ => {}
         }
     }
@@ -279,6 +308,13 @@ impl<'t> InlineReader<'t> {
         let count = |level: u32| if ends { level.saturating_sub(1) } else { level + 1 };
         match name.as_str() {
             "br" => self.push("\n", self.style()),
+            "img" => {
+                self.images += 1;
+                let alt = html_table::image_alt(tag).filter(|alt| !is_generic(alt)).unwrap_or_default();
+                self.open_images += 1;
+                self.push(&alt, self.style());
+                self.open_images -= 1;
+            }
             "sup" => self.script = (!ends).then_some(Script::Super),
             "sub" => self.script = (!ends).then_some(Script::Sub),
             "b" | "strong" => self.bold = count(self.bold),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::glance;
 use super::raster::{Raster, WHITISH, gray};
+use crate::task::ImageKind;
 
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ const BLOCK: usize = 64;
 const WHITE_PLACE: usize = 0xfff;
 /// Of 9: what is smaller by a twentieth takes twice the time.
 const DEFLATE_LEVEL: u8 = 2;
+/// The same of figures, which are kept for long.
+const FIGURE_LEVEL: u8 = 6;
 /// How often a picture is made smaller before it is given as it is.
 const SHRINKS: usize = 4;
 
@@ -175,6 +178,28 @@ fn encode(pixmap: &Pixmap) -> Option<PageImage> {
     };
     let media_type = media_type.to_owned();
     Some(PageImage { media_type, width: width.into(), height: height.into(), blank, plain, bytes })
+}
+
+/// A figure: photographs as JPEG, all else without loss.
+pub(super) fn encode_figure(rgba: &[u8], width: u16, height: u16) -> Option<(ImageKind, Vec<u8>)> {
+    if is_photograph(rgba) {
+        return Some((ImageKind::Jpeg, jpeg(rgba, width, height)?));
+    }
+    let mut bytes = Vec::new();
+    let mut png = png::Encoder::new(&mut bytes, width.into(), height.into());
+    png.set_depth(png::BitDepth::Eight);
+    png.set_deflate_compression(png::DeflateCompression::Level(FIGURE_LEVEL));
+    let pixels = rgba.chunks_exact(4);
+    let pixels: Vec<u8> = if pixels.clone().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]) {
+        png.set_color(png::ColorType::Grayscale);
+        pixels.map(|pixel| pixel[GREEN]).collect()
+    } else {
+        png.set_color(png::ColorType::Rgb);
+        pixels.flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+    };
+    png.set_filter(png::Filter::Adaptive);
+    png.write_header().ok()?.write_image_data(&pixels).ok()?;
+    Some((ImageKind::Png, bytes))
 }
 
 /// `None` when there are too many colours.

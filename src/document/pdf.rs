@@ -15,6 +15,7 @@ use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use super::attached;
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
 use super::facts::{PageFacts, Shell, Shown};
+use super::figures::{self, FigureImage};
 use super::image::{self, Eye, ImageOptions, Look, PageImage};
 use super::info;
 use super::lost::PageList;
@@ -23,6 +24,7 @@ use super::picture::{Picture, PictureKind};
 use super::raster::Raster;
 use super::text::{self, Fonts, Layers, TextLayer, TextOptions, TooMuch};
 use super::{repair, shell};
+use crate::content::BoundingBox;
 use crate::task::{DocumentInfo, Failure, code};
 
 /// How much of a document Bindery takes on.
@@ -181,6 +183,17 @@ impl<'a> PdfReader<'a> {
         layer.shown.shell = self.shell(page);
         layer.attached = self.attached(page, found);
         Ok(layer)
+    }
+
+    /// The pictures of what some areas of `page` (from 1) show.
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub(super) fn figures(&self, page: u32, areas: &[BoundingBox]) -> Result<Vec<Option<FigureImage>>, Failure> {
+        let (found, pdf) = self.found(page)?;
+        let pieces = text::pieces(found, &self.fonts, &self.layers(pdf), &self.look(found));
+        let pieces = pieces.map_err(|TooMuch| endless(page))?;
+        Ok(figures::figures(found, &pieces, areas, self.eye.renderer(), &self.open.settings))
     }
 
     /// Makes a small picture of a page, where one is needed.

@@ -247,6 +247,15 @@ fn refusal(kind: PictureKind, why: &Refusal) -> Failure {
     }
 }
 
+/// The pixels across and down of a JPEG that every program shows as it is: upright, 8 bits a channel, gray or in colours of
+/// three channels.
+pub(super) fn plain_jpeg(file: &[u8]) -> Option<(u32, u32)> {
+    let is_jpeg = PictureKind::of(file) == Some(PictureKind::Jpeg);
+    let frame = is_jpeg.then(|| jpeg::frame(file).ok()).flatten()?;
+    let is_plain = frame.orientation == 1 && matches!(frame.pixels, Pixels::Jpeg { components: 1 | 3, .. });
+    is_plain.then_some((frame.width, frame.height))
+}
+
 /// # Errors
 /// When there are no pixels or too many.
 fn check_size(width: u32, height: u32) -> Result<(), Refusal> {

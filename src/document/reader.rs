@@ -28,13 +28,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 
 use self::process::{Death, Frame, GLANCE, Reader, Trouble};
-use self::wire::{Answer, Request};
+use self::wire::{Answer, Request, unpacked};
 use super::content::ContentHash;
 use super::facts::{OutlineEntry, PageFacts};
+use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
 use super::text::{TextLayer, TextOptions};
+use crate::content::BoundingBox;
 use crate::metrics;
 use crate::task::{DocumentInfo, Failure, code};
 
@@ -318,6 +320,24 @@ impl RemotePdf {
             (Answer::Image { media_type, width, height, blank, plain }, bytes) => {
                 Some(PageImage { media_type, width, height, blank, plain, bytes })
             }
+            _ => None,
+        })
+    }
+
+    /// What some areas of `page` (from 1) show.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub(super) fn figures(
+        &self,
+        seat: &mut Seat<'_>,
+        page: u32,
+        areas: &[BoundingBox],
+        patience: &Patience,
+    ) -> Result<Vec<Option<FigureImage>>, Failure> {
+        let request = Request::Figures { page, areas: areas.to_vec() };
+        self.page(seat, page, &request, patience, |answer| match answer {
+            (Answer::Figures(heads), files) if heads.len() == areas.len() => unpacked(heads, &files),
             _ => None,
         })
     }

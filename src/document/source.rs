@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{ContentHash, SharedHashes};
 use super::facts::{OutlineEntry, PageFacts};
+use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{Patience, Readers, RemotePdf, Seat};
 use super::text::{TextLayer, TextOptions};
-use crate::content::PageContent;
+use crate::content::{BoundingBox, PageContent};
 use crate::task::{DocumentInfo, Failure};
 
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
@@ -137,6 +138,21 @@ impl PageReader<'_> {
             ReaderPlace::Here { reader, .. } => reader.image(page, options),
             ReaderPlace::Elsewhere { pdf, seat } => {
                 pdf.image(taken(pdf, seat, &self.patience)?, page, *options, &self.patience)
+            }
+        }
+    }
+
+    /// The pictures of what some areas of `page` (from 1) show, such as its figures; boxes are points from the left upper corner
+    /// of the upright page. `None` for one that cannot be had, or for which there was no room in
+    /// [`MOST_FIGURE_BYTES`](super::MOST_FIGURE_BYTES).
+    ///
+    /// # Errors
+    /// As [`Self::text`].
+    pub fn figures(&mut self, page: u32, areas: &[BoundingBox]) -> Result<Vec<Option<FigureImage>>, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here { reader, .. } => reader.figures(page, areas),
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                pdf.figures(taken(pdf, seat, &self.patience)?, page, areas, &self.patience)
             }
         }
     }

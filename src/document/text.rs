@@ -15,16 +15,21 @@
 //! makes (`columns`), unless `guard` knows them for text; `widen` looks for the rest of those that rules frame in part; `head`
 //! tells the head, `assemble` joins the lines of a row and finds what spans others; `empty_columns` go. `leader`: dots that
 //! lead to a number; `struck`: words that a line strikes through.
+//!
+//! Figures: `pieces` are the pictures that a page draws, `figure` finds which of them, alone or together, are figures, `caption`
+//! what is said of them, and where among the blocks they stand.
 
 mod annotation;
 mod assemble;
 mod bidi;
 mod block;
+mod caption;
 mod chart;
 mod collect;
 mod columns;
 mod compose;
 mod empty_columns;
+mod figure;
 mod flow;
 mod fonts;
 mod glyphs;
@@ -49,6 +54,7 @@ mod open_line;
 mod order;
 mod outlines;
 mod path;
+mod pieces;
 mod reading;
 mod recognised;
 mod region;
@@ -77,6 +83,7 @@ pub(super) use self::annotation::Field;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;
+pub(super) use self::pieces::Piece;
 use self::scene::Scene;
 use self::usual::Usual;
 use super::facts::Shown;
@@ -137,6 +144,8 @@ pub(super) fn read<'a>(
     let mut scene = Scene::of(page, fonts, layers, eye)?;
     let shown = scene.shown();
     let hidden = scene.choose(&shown, options);
+    let pieces = scene.take_pieces();
+    let figures = scene.figures(&shown, &pieces);
     let (mut lines, rules) = scene.collector.finish();
     let down = vertical::part(&mut lines);
     let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
@@ -148,13 +157,24 @@ pub(super) fn read<'a>(
     let size = (f64::from(width), f64::from(height));
     struck::mark(&mut lines, &rules);
     let tables = if down { Vec::new() } else { table::find(&lines, &rules, size, usual) };
-    let mut content = compose::content(&lines, &tables, &targets, f64::from(height), usual);
+    let mut content =
+        compose::content(&lines, (&tables, &caption::find(&figures, &lines)), &targets, f64::from(height), usual);
     if let Some(numbers) = line_numbers {
         let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers), repeated: false };
         content.blocks.push(Block::new(margin, None));
     }
     content.size = Some([width, height]);
     Ok(TextLayer { content, shown, hidden, attached: Vec::new() })
+}
+
+/// The pictures that a page draws.
+pub(super) fn pieces<'a>(
+    page: &Page<'a>,
+    fonts: &Fonts<'a>,
+    layers: &Layers,
+    eye: Eye<'_>,
+) -> Result<Vec<Piece>, TooMuch> {
+    Ok(Scene::of(page, fonts, layers, eye)?.take_pieces())
 }
 
 /// What one page shows, counted.

@@ -55,6 +55,9 @@ pub(super) struct SubmitOptions {
     keep_headers: Option<String>,
     /// How tables stand in the Markdown: `auto` (HTML where cells span others), `markdown` or `html`.
     tables: Option<String>,
+    /// What stands for figures: `placeholder` (default; the comment `<!-- image -->`), `extract` (links to their files, below
+    /// `images/` of the task) or `none`.
+    images: Option<String>,
     /// `true`: paragraphs and tables that go on over a page break are joined, on the page where they begin.
     seams: Option<String>,
     /// `true`: the Markdown begins with title, author, dates and the number of pages, as YAML.
@@ -148,6 +151,7 @@ pub(super) struct SubmitForm {
         result::pages,
         single_page::image,
         single_page::html,
+        single_page::figure,
         events::events,
         tasks::cancel,
         tasks::retry,

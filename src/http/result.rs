@@ -263,7 +263,10 @@ fn derived(
     });
     HttpResponse::Ok()
         .insert_header((PAGES_HEADER, page_counts(record)))
-        .insert_header(("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"))
+        .insert_header((
+            "content-security-policy",
+            "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox",
+        ))
         .insert_header(disposition(record, format))
         .content_type(format.media_type())
         .streaming(body)

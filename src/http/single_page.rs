@@ -1,7 +1,9 @@
-//! `/v1/tasks/{id}/pages/{page}/image` and `…/html`: one page as it looks, and what it says.
+//! `/v1/tasks/{id}/pages/{page}/image` and `…/html`: one page as it looks, and what it says; `/v1/tasks/{id}/images/{name}`:
+//! one figure.
 
+use actix_web::http::header::EntityTag;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -11,7 +13,7 @@ use super::error::ApiError;
 use crate::document::ImageOptions;
 use crate::output::html;
 use crate::supervisor::PageWindow;
-use crate::task::{TaskId, code};
+use crate::task::{ImageName, TaskId, code};
 
 /// The pixels that the longer side of a picture may have.
 const SIDES: std::ops::RangeInclusive<u32> = 64..=4_096;
@@ -88,6 +90,64 @@ pub(super) async fn html(
         return Err(ApiError::new(StatusCode::NOT_FOUND, code::PAGE_NOT_READ, detail).of_task(id));
     };
     // It cannot act, and where it is opened by itself nothing in it could.
-    let harmless = ("content-security-policy", "default-src 'none'; sandbox");
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(harmless).body(html::blocks(&blocks)))
+    let harmless = ("content-security-policy", "default-src 'none'; img-src 'self'; sandbox");
+    let body = html::blocks_with_images(&blocks, Some("../../images"));
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(harmless).body(body))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ImagePath {
+    name: String,
+}
+
+/// A figure
+///
+/// Of a task with `images=extract`: one that its pages name. It never changes, as its name is the hash of its bytes.
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/images/{name}",
+    tag = "results",
+    params(
+        ("id" = TaskId, Path, description = "The task"),
+        ("name" = String, Path, description = "Its name, as pages list it: 32 hexadecimal digits and `.png` or `.jpg`"),
+    ),
+    responses(
+        (status = 200, description = "A picture", headers(("ETag" = String)),
+            content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
+        (status = 304, description = "It is what the caller has"),
+        (status = 404, description = "No such task, or it has no such figure"),
+        (status = 409, description = "Its record cannot be read, or the file is damaged: a retry of the task writes it again"),
+    )
+)]
+pub(super) async fn figure(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    OwnTask(id): OwnTask,
+    path: web::Path<ImagePath>,
+) -> Result<HttpResponse, ApiError> {
+    let not_found = || {
+        let detail = "the task has no such figure";
+        ApiError::new(StatusCode::NOT_FOUND, code::IMAGE_NOT_FOUND, detail.to_owned()).of_task(id)
+    };
+    let name: ImageName = path.name.parse().map_err(|_| not_found())?;
+    let bytes = state.handle.image(id, name.clone()).await.map_err(|error| ApiError::from(error).of_task(id))?;
+    let bytes = bytes.ok_or_else(not_found)?;
+    let tag = EntityTag::new_strong(name.as_str().to_owned());
+    let lasting = (header::CACHE_CONTROL, "private, max-age=31536000, immutable");
+    let known = match request.get_header::<header::IfNoneMatch>() {
+        Some(header::IfNoneMatch::Any) => true,
+        Some(header::IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        None => false,
+    };
+    if known {
+        return Ok(HttpResponse::NotModified().insert_header(header::ETag(tag)).insert_header(lasting).finish());
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header(header::ETag(tag))
+        .insert_header(lasting)
+        // A JPEG may come from the PDF as it is: nothing else is to be seen in it.
+        .insert_header(("x-content-type-options", "nosniff"))
+        .insert_header(("content-security-policy", "default-src 'none'; sandbox"))
+        .content_type(name.kind().media_type())
+        .body(bytes))
 }

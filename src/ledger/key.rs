@@ -10,7 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::blob::hex;
-use crate::task::PageOutput;
+use crate::task::{ImageName, PageOutput};
 
 /// Whether tenants share what the ledger has; the setting `ledger_scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,8 +179,16 @@ impl PageKey {
         Self { page, recipe, older }
     }
 
+    pub(super) const fn page(&self) -> PageId {
+        self.page
+    }
+
     pub(super) fn blob_key(&self) -> String {
         format!("{}/{self}.json", folder(self.page))
+    }
+
+    pub(super) fn image_key(&self, name: &ImageName) -> String {
+        format!("{}/{self}-{name}", folder(self.page))
     }
 
     /// Where the entry may stand instead, of a version before the scopes.

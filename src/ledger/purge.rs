@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::{LedgerScope, PageId, PageKey, RecipeHash, page_of};
+use super::key::{LedgerScope, PageId, PageKey, RecipeHash, folder, page_of};
 use super::{Ledger, PageHash};
-use crate::blob::{Durability, LocalBlob};
+use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::Timestamp;
 use crate::task::TaskId;
 
@@ -114,6 +114,11 @@ impl Ledger {
     /// When it cannot be removed.
     pub fn remove(&self, key: PageKey) -> io::Result<()> {
         self.blob.remove(&key.blob_key())?;
+        let images = format!("{key}-");
+        let folder = folder(key.page());
+        for name in self.blob.names(&folder)?.iter().filter(|name| name.starts_with(&images)) {
+            self.blob.remove(&format!("{folder}/{name}"))?;
+        }
         key.older_blob_key().map_or(Ok(()), |older| self.blob.remove(&older))?;
         self.blob.sync()
     }
@@ -133,7 +138,7 @@ impl Ledger {
             for name in self.blob.names(&format!("ledger/{folder}"))? {
                 if page_of(&name).is_some_and(|page| pages.contains(page)) {
                     self.blob.remove(&format!("ledger/{folder}/{name}"))?;
-                    removed += 1;
+                    removed += u64::from(names::is_page_entry(&name));
                 }
             }
         }

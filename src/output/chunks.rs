@@ -224,6 +224,7 @@ const fn kind(block: &Block) -> &'static str {
         BlockKind::Table(_) => "table",
         BlockKind::Code { .. } => "code",
         BlockKind::Formula { .. } => "formula",
+        BlockKind::Figure(_) => "figure",
         BlockKind::Footnote { .. } => "footnote",
         BlockKind::Margin { .. } => "margin",
     }

@@ -1,8 +1,8 @@
 //! Pages → a `DoclingDocument`, the JSON that docling and the programs around it exchange (docling-core, schema 1.10).
 //!
 //! Blocks become items in reading order: titles and section headers, texts, lists as groups, tables with their cells,
-//! code, formulas, footnotes; headers and footers that pages repeat are furniture. Each item says on which page it
-//! stands, and where: a block without a box is said to fill its page, because the schema wants a box.
+//! code, formulas, footnotes, pictures with their captions; headers and footers that pages repeat are furniture. Each item
+//! says on which page it stands, and where: a block without a box is said to fill its page, because the schema wants a box.
 
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,7 @@ const LAYERS: [&str; 2] = ["body", "furniture"];
 pub struct DoclingWriter {
     texts: Vec<Value>,
     tables: Vec<Value>,
+    pictures: Vec<Value>,
     groups: Vec<Value>,
     body: Vec<Value>,
     pages: Map<String, Value>,
@@ -69,7 +70,7 @@ impl DoclingWriter {
             "body": root("body", self.body),
             "groups": self.groups,
             "texts": self.texts,
-            "pictures": [],
+            "pictures": self.pictures,
             "tables": self.tables,
             "key_value_items": [],
             "form_items": [],
@@ -109,6 +110,7 @@ impl DoclingWriter {
                 self.text("code", &Inline::plain(text), place, &more)
             }
             BlockKind::Formula { latex } => self.text("formula", &Inline::plain(latex), place, &[]),
+            BlockKind::Figure(figure) => self.picture(&figure.caption, place),
             BlockKind::Table(table) => self.table(table, place),
             BlockKind::List { items } => self.list(items, place),
         };
@@ -134,6 +136,23 @@ impl DoclingWriter {
         }
         more.iter().for_each(|(name, value)| item[*name] = value.clone());
         self.texts.push(item);
+        to(&reference)
+    }
+
+    /// A picture, with its caption as a text below it.
+    fn picture(&mut self, caption: &Inline, place: Place<'_>) -> Value {
+        let reference = format!("#/pictures/{}", self.pictures.len());
+        let mut picture = json!({
+            "self_ref": reference, "parent": to(place.parent), "children": [], "content_layer": LAYERS[0],
+            "label": "picture", "prov": place.provenance(0), "captions": [], "references": [], "footnotes": [],
+            "annotations": [],
+        });
+        if !caption.is_empty() {
+            let caption = self.text("caption", caption, Place { parent: &reference, ..place }, &[]);
+            picture["captions"] = json!([caption]);
+            picture["children"] = json!([caption]);
+        }
+        self.pictures.push(picture);
         to(&reference)
     }
 
@@ -254,6 +273,17 @@ mod tests {
         assert_eq!(document["texts"][4]["parent"], to("#/groups/1"));
         let prov = &document["texts"][0]["prov"][0];
         assert_eq!((&prov["page_no"], &prov["bbox"]["r"]), (&3.into(), &600.0.into()), "no box is the whole page");
+    }
+
+    #[test]
+    fn pictures_have_their_captions_below_them() {
+        let document = written("![Figure 1: A lock](x.png)\n\n![](y.png)");
+        assert_eq!(document["body"]["children"], json!([to("#/pictures/0"), to("#/pictures/1")]));
+        let picture = &document["pictures"][0];
+        assert_eq!((&picture["label"], &picture["captions"]), (&"picture".into(), &json!([to("#/texts/0")])));
+        let caption = &document["texts"][0];
+        assert_eq!((&caption["label"], &caption["text"]), (&"caption".into(), &"Figure 1: A lock".into()));
+        assert_eq!((&caption["parent"], &document["pictures"][1]["captions"]), (&to("#/pictures/0"), &json!([])));
     }
 
     #[test]

@@ -5,13 +5,20 @@
 
 use std::fmt::Write;
 
-use crate::content::{Block, BlockKind, Cell, Edge, Inline, ListItem, Run, RunStyle, Script, Table};
+use crate::content::{Block, BlockKind, Cell, Edge, Figure, Inline, ListItem, Run, RunStyle, Script, Table};
 
-/// Blocks as elements, one after the other. Those in margins that other pages repeat are left out.
+/// Blocks as elements, one after the other. Those in margins that other pages repeat are left out. Of figures their captions
+/// alone are shown.
 #[must_use]
 pub fn blocks(blocks: &[Block]) -> String {
+    blocks_with_images(blocks, None)
+}
+
+/// The same with the pictures of figures that have a file. `folder` is where these are, as the beginning of a URL.
+#[must_use]
+pub fn blocks_with_images(blocks: &[Block], folder: Option<&str>) -> String {
     let mut html = String::new();
-    blocks.iter().for_each(|one| block(&mut html, one));
+    blocks.iter().for_each(|one| block(&mut html, one, folder));
     html
 }
 
@@ -23,7 +30,7 @@ pub fn escaped(text: &str) -> String {
     html
 }
 
-fn block(html: &mut String, block: &Block) {
+fn block(html: &mut String, block: &Block, folder: Option<&str>) {
     match &block.kind {
         BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. } => {}
         BlockKind::Heading { level, text } | BlockKind::Margin { level: Some(level), text, .. } => {
@@ -39,7 +46,8 @@ fn block(html: &mut String, block: &Block) {
         BlockKind::Code { text } => {
             element(html, "pre", "", |html| html.extend(["<code>", &escaped(text), "</code>"]));
         }
-        BlockKind::List { items } => list(html, items),
+        BlockKind::List { items } => list(html, items, folder),
+        BlockKind::Figure(of) => figure(html, of, folder),
         BlockKind::Table(table) => rows(html, table),
     }
 }
@@ -58,8 +66,28 @@ fn element(html: &mut String, name: &str, attributes: &str, inner: impl FnOnce(&
     html.extend(["</", name, ">\n"]);
 }
 
+/// A figure; a comment where there is nothing of it to be shown.
+fn figure(html: &mut String, Figure { image, caption }: &Figure, folder: Option<&str>) {
+    let file = folder.zip(image.as_ref());
+    if file.is_none() && caption.is_empty() {
+        html.push_str("<!-- image -->\n");
+        return;
+    }
+    element(html, "figure", "", |html| {
+        if let Some((folder, name)) = file {
+            let (folder, alt) = (escaped(folder), escaped(&caption.text().replace('\n', " ")));
+            html.extend(["<img src=\"", &folder, "/", name.as_str(), "\" alt=\"", &alt, "\">"]);
+        }
+        if !caption.is_empty() {
+            html.push_str("<figcaption>");
+            inline(html, caption, true);
+            html.push_str("</figcaption>");
+        }
+    });
+}
+
 /// A list of whole numbers in order is one of HTML; numbers of other forms stand before their text.
-fn list(html: &mut String, items: &[ListItem]) {
+fn list(html: &mut String, items: &[ListItem], folder: Option<&str>) {
     let number =
         |item: &ListItem| item.number.as_deref().and_then(|n| n.trim_end_matches(['.', ')']).parse::<u32>().ok());
     let first = items.first().and_then(number);
@@ -78,7 +106,7 @@ fn list(html: &mut String, items: &[ListItem]) {
         inline(html, &item.text, true);
         if !item.blocks.is_empty() {
             html.push('\n');
-            item.blocks.iter().for_each(|inner| block(html, inner));
+            item.blocks.iter().for_each(|inner| block(html, inner, folder));
         }
         html.push_str("</li>\n");
     }
@@ -171,6 +199,7 @@ fn escape(html: &mut String, text: &str) {
 mod tests {
     use super::*;
     use crate::content::from_markdown;
+    use crate::task::{ImageKind, ImageName};
 
     fn render(markdown: &str) -> String {
         blocks(&from_markdown(markdown).blocks)
@@ -206,6 +235,21 @@ mod tests {
         };
         assert_eq!(blocks(&[margin(Edge::Top, true), margin(Edge::Side, false)]), "");
         assert_eq!(blocks(&[margin(Edge::Bottom, false)]), "<p class=\"margin\">head</p>\n");
+    }
+
+    #[test]
+    fn figures_are_shown_where_their_files_are() {
+        let image = Some(ImageName::of(b"x", ImageKind::Png));
+        let name = image.as_ref().map(ImageName::as_str).unwrap_or_default().to_owned();
+        let of = |image, caption: &str| {
+            Block::new(BlockKind::Figure(Figure { image, caption: Inline::plain(caption) }), None)
+        };
+        let both = [of(image, "A \"gate\" <b>"), of(None, "b"), of(None, "")];
+        let caption = "<figcaption>A &quot;gate&quot; &lt;b&gt;</figcaption></figure>\n";
+        let rest = "<figure><figcaption>b</figcaption></figure>\n<!-- image -->\n";
+        assert_eq!(blocks(&both), format!("<figure>{caption}{rest}"));
+        let picture = format!("<img src=\"a&quot;b/{name}\" alt=\"A &quot;gate&quot; &lt;b&gt;\">");
+        assert_eq!(blocks_with_images(&both, Some("a\"b")), format!("<figure>{picture}{caption}{rest}"));
     }
 
     #[test]

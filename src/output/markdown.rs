@@ -1,29 +1,56 @@
 //! Blocks → Markdown (`CommonMark` 0.31, tables as in GFM 0.29).
 
+mod images;
 mod inline;
 mod table;
 
-use crate::content::{Block, BlockKind, Edge, Inline, ListItem, PageContent, Table};
-use crate::task::TableForm;
+use crate::content::{Block, BlockKind, Edge, Figure, Inline, ListItem, PageContent, Table};
+use crate::task::{FigureForm, TableForm, TaskOptions};
 
 use self::inline::{Emphasis, escape_block};
+
+/// What stands for a figure without a file.
+const PLACEHOLDER: &str = "<!-- image -->";
+/// The folder of figures, as links to them name it: relative to where the Markdown is.
+pub const IMAGES: &str = "images";
+
+/// In which form tables and figures stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forms {
+    /// That of tables.
+    pub tables: TableForm,
+    /// That of figures.
+    pub figures: FigureForm,
+}
+
+impl Forms {
+    /// What is said without any figure, as a model is given it.
+    pub const SAID: Self = Self { tables: TableForm::Auto, figures: FigureForm::None };
+}
+
+impl From<&TaskOptions> for Forms {
+    fn from(options: &TaskOptions) -> Self {
+        Self { tables: options.tables.unwrap_or_default(), figures: options.images.unwrap_or_default() }
+    }
+}
 
 /// A page as Markdown, without a separator and without a line end behind it; empty when it says nothing.
 #[must_use]
 pub fn page(content: &PageContent) -> String {
-    page_with(content, TableForm::Auto)
+    page_with(content, Forms::default())
 }
 
-/// The same with all tables in one form. Markdown that a model wrote stays as it is unless it has tables of another.
+/// The same with tables and figures in some form. Markdown that a model wrote stays as it is, but for links to pictures, unless
+/// it has tables of another form.
 #[must_use]
-pub fn page_with(content: &PageContent, tables: TableForm) -> String {
+pub fn page_with(content: &PageContent, forms: Forms) -> String {
     let has_tables = || content.blocks.iter().any(|block| matches!(block.kind, BlockKind::Table(_)));
     if let Some(markdown) = &content.markdown
-        && (tables == TableForm::Auto || !has_tables())
+        && (forms.tables == TableForm::Auto || !has_tables())
     {
-        return markdown.trim().to_owned();
+        return images::without_links(markdown.trim(), forms.figures).into_owned();
     }
-    let mut writer = Writer { tables, ..Writer::default() };
+    let mut writer = Writer { forms, ..Writer::default() };
     content.blocks.iter().for_each(|block| writer.block(block, 0));
     writer.out
 }
@@ -37,7 +64,7 @@ pub fn inline(text: &Inline) -> String {
 #[derive(Default)]
 struct Writer {
     out: String,
-    tables: TableForm,
+    forms: Forms,
     /// What was written last, and how many columns it was set in.
     last: Option<(Written, usize)>,
 }
@@ -79,6 +106,7 @@ impl Writer {
                 self.begin(Written::Other, indent);
                 self.lines(text, indent);
             }
+            BlockKind::Figure(figure) => self.figure(figure, indent),
             BlockKind::List { items } => items.iter().for_each(|item| self.item(item, indent)),
             BlockKind::Table(table) => {
                 self.begin(Written::Other, 0);
@@ -112,6 +140,24 @@ impl Writer {
         self.out.push_str(&inline::markdown(text, Emphasis::Left));
     }
 
+    /// A link to its file whose text is its caption, or a placeholder with the caption below it.
+    fn figure(&mut self, Figure { image, caption }: &Figure, indent: usize) {
+        let file = image.as_ref().filter(|_| self.forms.figures == FigureForm::Extract);
+        if let Some(name) = file {
+            self.begin(Written::Other, indent);
+            self.out.extend(["![", &inline::alt(&caption.text()), "](", IMAGES, "/", name.as_str(), ")"]);
+            return;
+        }
+        if self.forms.figures != FigureForm::None {
+            self.begin(Written::Other, indent);
+            self.out.push_str(PLACEHOLDER);
+        }
+        if !caption.is_empty() {
+            self.begin(Written::Other, indent);
+            self.lines(caption, indent);
+        }
+    }
+
     fn item(&mut self, item: &ListItem, indent: usize) {
         let (what, sign) = item.number.as_deref().map_or((Written::Bullet, "-"), |number| (Written::Number, number));
         self.begin(what, indent);
@@ -134,7 +180,7 @@ impl Writer {
     }
 
     fn table(&mut self, table: &Table) {
-        let as_html = match self.tables {
+        let as_html = match self.forms.tables {
             TableForm::Auto => table::has_spans(table),
             TableForm::Html => true,
             TableForm::Markdown => false,
@@ -158,9 +204,11 @@ mod tests {
             (TableForm::Markdown, html, "| a |  |\n| --- | --- |"),
             (TableForm::Html, "*  a", "*  a"),
         ] {
-            assert_eq!(page_with(&from_markdown(markdown), tables), expected, "{tables:?} {markdown}");
+            let forms = Forms { tables, ..Forms::default() };
+            assert_eq!(page_with(&from_markdown(markdown), forms), expected, "{tables:?} {markdown}");
         }
-        let written = page_with(&from_markdown(pipes), TableForm::Html);
+        let forms = Forms { tables: TableForm::Html, ..Forms::default() };
+        let written = page_with(&from_markdown(pipes), forms);
         assert!(written.starts_with("- a\n\n<table>\n<thead>\n<tr><th>a</th><th>b</th></tr>"), "{written}");
     }
 }

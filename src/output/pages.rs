@@ -1,13 +1,18 @@
 //! Pages → a whole document, page by page, in one of the formats that are made from blocks.
 
 use super::chunks::Chunker;
+use super::markdown::IMAGES;
 use super::{html, text};
 use crate::task::{PageView, ResultFormat};
 
 /// Writes pages that are handed over in ascending order: what stands before them, each, and what stands behind them.
 ///
 /// A page that was not read leaves its place in each format.
-pub struct PagesWriter(Form);
+pub struct PagesWriter {
+    form: Form,
+    /// Where the files of figures are, as the beginning of a URL.
+    images: String,
+}
 
 enum Form {
     Html { title: String },
@@ -26,13 +31,19 @@ impl PagesWriter {
             ResultFormat::Text => Form::Text { begun: false },
             ResultFormat::Chunks => Form::Chunks(Chunker::new(chunk_tokens)),
         };
-        Some(Self(form))
+        Some(Self { form, images: IMAGES.to_owned() })
+    }
+
+    /// The same with the files of figures in another folder, named by the beginning of a URL.
+    #[must_use]
+    pub fn images_in(self, images: impl Into<String>) -> Self {
+        Self { images: images.into(), ..self }
     }
 
     /// What stands before all pages.
     #[must_use]
     pub fn begin(&self) -> String {
-        match &self.0 {
+        match &self.form {
             Form::Html { title } => format!(
                 "<!DOCTYPE html>\n<html>\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>\n</head>\n<body>\n",
                 html::escaped(title)
@@ -45,12 +56,18 @@ impl PagesWriter {
     #[must_use]
     pub fn page(&mut self, view: &PageView) -> String {
         let blocks = view.blocks.as_deref().unwrap_or_default();
-        match &mut self.0 {
+        match &mut self.form {
             Form::Html { .. } => {
-                let said = view.absence().map_or_else(
-                    || html::blocks(blocks),
-                    |why| format!("<p class=\"missing\">Page {}: {}</p>\n", view.page, html::escaped(&why)),
-                );
+                let absence = view
+                    .absence()
+                    .map(|why| format!("<p class=\"missing\">Page {}: {}</p>\n", view.page, html::escaped(&why)));
+                // Of a page that was not read its pictures may be there.
+                let said = if absence.is_none() || !view.images.is_empty() {
+                    html::blocks_with_images(blocks, Some(&self.images))
+                } else {
+                    String::new()
+                };
+                let said = absence.unwrap_or_default() + &said;
                 format!("<section data-page=\"{}\">\n{said}</section>\n", view.page)
             }
             Form::Text { begun } => {
@@ -69,7 +86,7 @@ impl PagesWriter {
     /// What stands behind all pages.
     #[must_use]
     pub fn end(&mut self) -> String {
-        match &mut self.0 {
+        match &mut self.form {
             Form::Html { .. } => "</body>\n</html>\n".to_owned(),
             Form::Text { .. } => String::new(),
             Form::Chunks(chunker) => chunker.finish(),

@@ -17,7 +17,11 @@ pub fn blocks(blocks: &[Block]) -> String {
 }
 
 fn is_shown(block: &Block) -> bool {
-    !matches!(block.kind, BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. })
+    match &block.kind {
+        BlockKind::Margin { edge, repeated, .. } => *edge != Edge::Side && !repeated,
+        BlockKind::Figure(figure) => !figure.caption.is_empty(),
+        _ => true,
+    }
 }
 
 fn write(text: &mut String, block: &Block, indent: usize) {
@@ -43,6 +47,7 @@ fn said(block: &Block) -> String {
             let row = |row: &Vec<Cell>| row.iter().map(|cell| plain::inline(&cell.text)).collect::<Vec<_>>().join("\t");
             table.rows.iter().map(row).collect::<Vec<_>>().join("\n")
         }
+        BlockKind::Figure(figure) => plain::inline(&figure.caption),
         BlockKind::Code { .. } | BlockKind::Formula { .. } | BlockKind::List { .. } => block.text(),
     }
 }
@@ -51,7 +56,7 @@ fn write_item(text: &mut String, item: &ListItem, indent: usize) {
     let sign = item.number.as_deref().unwrap_or("-");
     let said = plain::inline(&item.text);
     text.extend([&" ".repeat(indent), sign, " ", &said]);
-    for block in &item.blocks {
+    for block in item.blocks.iter().filter(|block| is_shown(block)) {
         text.push('\n');
         write(text, block, indent + sign.chars().count() + 1);
     }
@@ -71,6 +76,7 @@ mod tests {
             ("- 10<sup>-19</sup> C", "- 10⁻¹⁹ C"),
             ("| a | b |\n|---|---|\n| 1 | |", "a\tb\n1\t"),
             ("```\nx\n  y\n```\n\n$$a^2$$", "x\n  y\n\na^2"),
+            ("![a plan](x)\n\n- b\n\n  ![](y)\n- c", "a plan\n\n- b\n- c"),
             ("", ""),
         ] {
             assert_eq!(blocks(&from_markdown(markdown).blocks), expected);

@@ -2,19 +2,23 @@
 //!
 //! **Write order.** The JSON result is in place before the Markdown, whose presence means "complete".
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::perform::{Workshop, storage_failed};
+use super::perform::{MOST_IMAGE_BYTES, Workshop, storage_failed};
 use super::work::{Bind, BindOutcome, JobSpec};
-use crate::aggregate::{Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins, join_seam, page_view};
-use crate::blob::{LocalBlob, Staging};
-use crate::content::{Block, BlockKind, PageContent};
+use crate::aggregate::{
+    Forms, Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins, join_seam, page_view,
+};
+use crate::blob::{LocalBlob, Staging, names};
+use crate::content::{Block, BlockKind, FigureFile, PageContent};
 use crate::failpoint;
-use crate::task::{DocumentInfo, Failure, Finding, FindingCode, PageOutput, PageStatus, PageView, ResultDigests};
+use crate::task::{
+    DocumentInfo, Failure, Finding, FindingCode, ImageName, PageOutput, PageStatus, PageView, ResultDigests,
+};
 
 /// So many parts of pages are held at once, of some hundred bytes each: memory must not grow with a document's pages.
 const MOST_PARTS: usize = 20_000;
@@ -40,9 +44,9 @@ impl Workshop {
             document.front_matter(spec.file_name.as_deref(), u32::try_from(bind.pages.len()).unwrap_or(u32::MAX))
         });
         let bound = self.try_bind(spec, bind, (&repeated, read), &headings, front_matter.as_deref());
-        let [markdown, json] = match bound.map_err(|e| storage_failed(&e))? {
+        let ([markdown, json], images) = match bound.map_err(|e| storage_failed(&e))? {
             Bound::Missing(pages) => return Ok(BindOutcome::Missing(pages)),
-            Bound::Staged(files) => *files,
+            Bound::Staged(files, images) => (*files, images),
         };
         let (markdown, json) = (markdown.finish(), json.finish());
         let digests = ResultDigests { markdown: markdown.digest(), json: json.digest(), document };
@@ -50,6 +54,7 @@ impl Workshop {
         failpoint::pass("bind.staged").map_err(|e| storage_failed(&e))?;
         self.blob.commit_all(files).map_err(|e| storage_failed(&e))?;
         failpoint::pass("bind.done").map_err(|e| storage_failed(&e))?;
+        images.remove_others(&self.blob, spec).map_err(|e| storage_failed(&e))?;
         Ok(BindOutcome::Written(Box::new(digests)))
     }
 
@@ -94,18 +99,20 @@ impl Workshop {
         front_matter: Option<&str>,
     ) -> io::Result<Bound> {
         let repeated = Some(repeated).filter(|_| spec.options.keep_headers != Some(true));
-        let tables = spec.options.tables.unwrap_or_default();
+        let forms = Forms::from(&spec.options);
         let mut writers = Writers::new(&self.blob, spec)?;
         if let Some(front_matter) = front_matter {
             writers.markdown.front_matter(front_matter)?;
         }
         let (mut missing, mut before) = (Vec::new(), None::<(u32, PageOutput)>);
+        let mut images = KeptImages::default();
         for &page in bind.pages.iter() {
             let output = if bind.failed.contains_key(&page) {
                 None
             } else {
                 let output = read.remove(&page).map_or_else(|| self.known(spec, page), |output| Ok(Some(output)))?;
-                output.map(|output| set_in_document(page, output, repeated, headings))
+                let output = output.map(|output| set_in_document(page, output, repeated, headings));
+                output.map_or(Ok(None), |output| images.keep(self, spec, (page, output), bind.complete))?
             };
             match (bind.failed.get(&page), &output) {
                 (None, None) => missing.push(page),
@@ -120,7 +127,7 @@ impl Workshop {
                 join_seam(&mut before.content, &mut output.content);
             }
             if let Some((last, output)) = before.take() {
-                writers.page(&page_view(last, output, tables))?;
+                writers.page(&page_view(last, output, forms))?;
             }
             match (output, bind.failed.get(&page)) {
                 // What follows may go on with it.
@@ -133,9 +140,9 @@ impl Workshop {
             return Ok(Bound::Missing(missing));
         }
         if let Some((last, output)) = before {
-            writers.page(&page_view(last, output, tables))?;
+            writers.page(&page_view(last, output, forms))?;
         }
-        writers.finish()
+        writers.finish(images)
     }
 }
 
@@ -156,9 +163,68 @@ fn set_in_document(
     output
 }
 
+/// The files of figures that a result has, by the order of its pages: the first ones, as long as they are not too many.
+#[derive(Default)]
+struct KeptImages {
+    names: BTreeSet<ImageName>,
+    bytes: u64,
+    is_full: bool,
+}
+
+impl KeptImages {
+    /// A page with those of its figures' files that the result has; `None` when one is lost, and the page is to be read again
+    /// because the result must be `complete`.
+    fn keep(
+        &mut self,
+        workshop: &Workshop,
+        spec: &JobSpec,
+        (page, mut output): (u32, PageOutput),
+        complete: bool,
+    ) -> io::Result<Option<PageOutput>> {
+        if output.content.images.is_empty() {
+            return Ok(Some(output));
+        }
+        if let Some(bytes) = self.with(&output.content.images) {
+            if workshop.place_images(spec, page, &output, true)? {
+                self.bytes = bytes;
+                self.names.extend(output.content.images.iter().map(|file| file.name.clone()));
+                return Ok(Some(output));
+            }
+            if complete {
+                return Ok(None);
+            }
+        }
+        let why = if self.is_full { "those of the pages before it are too large together" } else { "they are lost" };
+        let detail = format!("{} figures have no file: {why}", output.content.images.len());
+        output.content.each_figure(|figure, _| figure.image = None);
+        output.content.images.clear();
+        output.findings.push(Finding::new(FindingCode::FiguresLeftOut, detail));
+        Ok(Some(output))
+    }
+
+    /// How many bytes there are with these; `None` where that is too many, as it is from then on.
+    fn with(&mut self, files: &[FigureFile]) -> Option<u64> {
+        let new = files.iter().filter(|file| !self.names.contains(&file.name));
+        let bytes = self.bytes.saturating_add(new.map(|file| file.bytes).sum());
+        self.is_full |= bytes > MOST_IMAGE_BYTES;
+        (!self.is_full).then_some(bytes)
+    }
+
+    /// Removes those that an earlier result had, or that were there before it was known which are too many.
+    fn remove_others(&self, blob: &LocalBlob, spec: &JobSpec) -> io::Result<()> {
+        let folder = spec.folder();
+        for name in blob.names(&folder)? {
+            if names::image_of(&name).is_some_and(|image| !self.names.contains(&image)) {
+                blob.remove(&format!("{folder}/{name}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 enum Bound {
     Missing(Vec<u32>),
-    Staged(Box<[Staging; 2]>),
+    Staged(Box<[Staging; 2]>, KeptImages),
 }
 
 /// Both results, as they grow.
@@ -178,10 +244,10 @@ impl<'a> Writers<'a> {
         self.json.page(view)
     }
 
-    fn finish(self) -> io::Result<Bound> {
+    fn finish(self, images: KeptImages) -> io::Result<Bound> {
         let inner =
             |out: BufWriter<StagingWriter>| out.into_inner().map(|writer| writer.0).map_err(IntoInnerError::into_error);
-        Ok(Bound::Staged(Box::new([inner(self.markdown.into_inner())?, inner(self.json.finish()?)?])))
+        Ok(Bound::Staged(Box::new([inner(self.markdown.into_inner())?, inner(self.json.finish()?)?]), images))
     }
 }
 
@@ -199,4 +265,33 @@ impl Write for StagingWriter {
 
 fn buffered(staging: Staging) -> BufWriter<StagingWriter> {
     BufWriter::with_capacity(64 * 1024, StagingWriter(staging))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::ImageKind;
+
+    /// By the order of pages alone, so that every run comes to the same; one that is there again takes no more room.
+    #[test]
+    fn the_first_figures_have_files_as_long_as_they_are_not_too_many() {
+        let file =
+            |name: &[u8], bytes| FigureFile { name: ImageName::of(name, ImageKind::Png), width: 1, height: 1, bytes };
+        let mut kept = KeptImages::default();
+        let half = file(b"a", MOST_IMAGE_BYTES / 2);
+        let steps = [
+            (vec![half.clone()], Some(MOST_IMAGE_BYTES / 2)),
+            (vec![half.clone(), file(b"b", 7)], Some(MOST_IMAGE_BYTES / 2 + 7)),
+            (vec![file(b"c", MOST_IMAGE_BYTES / 2)], None),
+            (vec![file(b"d", 1)], None),
+        ];
+        for (files, expected) in steps {
+            let bytes = kept.with(&files);
+            assert_eq!(bytes, expected, "{files:?}");
+            if let Some(bytes) = bytes {
+                kept.bytes = bytes;
+                kept.names.extend(files.into_iter().map(|file| file.name));
+            }
+        }
+    }
 }

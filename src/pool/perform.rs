@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,9 @@ const LEASE_PAUSE: Duration = Duration::from_secs(1);
 const DRAWING: Duration = Duration::from_secs(60);
 /// How soon it is tried again to keep a page that found no room.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// The most bytes of figures that a task has beside its result.
+pub(super) const MOST_IMAGE_BYTES: u64 = 1 << 30;
 
 /// The calls of an attempt: where they are told, who may allow one more, and how pages are claimed for them.
 struct Calls<'a> {
@@ -148,7 +151,25 @@ impl Workshop {
 
     /// A page, if it is in the ledger.
     pub(super) fn known(&self, spec: &JobSpec, page: u32) -> io::Result<Option<PageOutput>> {
-        spec.hashes.find(&self.ledger, page, &spec.recipes)
+        let found = spec.hashes.find(&self.ledger, page, &spec.recipes)?;
+        let Some(output) = found else { return Ok(None) };
+        Ok(self.place_images(spec, page, &output, false)?.then_some(output))
+    }
+
+    /// Puts the files of a page's figures beside the task's result; `false` when there are none, so that the page is to be
+    /// read again. Which figures a finished task has is decided when its result is written, by the order of its pages, and
+    /// then they are looked at `again`; until then those that come when there are too many are left out.
+    pub(super) fn place_images(&self, spec: &JobSpec, page: u32, output: &PageOutput, again: bool) -> io::Result<bool> {
+        let bytes: u64 = output.content.images.iter().map(|file| file.bytes).sum();
+        let has_room = || spec.image_bytes.load(Ordering::Relaxed).saturating_add(bytes) <= MOST_IMAGE_BYTES;
+        if bytes == 0 || !again && !has_room() {
+            return Ok(true);
+        }
+        let keys =
+            spec.recipes.iter().map(|recipe| spec.hashes.page_key(page, *recipe)).collect::<io::Result<Vec<_>>>()?;
+        let given = self.ledger.give_images(&keys, output, (&self.blob, &spec.folder()), again)?;
+        spec.image_bytes.fetch_add(given.unwrap_or(0), Ordering::Relaxed);
+        Ok(given.is_some())
     }
 
     /// One attempt. Pages that another task paid for are not read again; for those that one is paying for now, it waits.
@@ -350,7 +371,8 @@ impl Workshop {
     fn put_page(&self, spec: &JobSpec, page: u32, output: &PageOutput, durability: Durability) -> io::Result<()> {
         let key = spec.page_key(page, output)?;
         self.ledger.put(key, output, durability)?;
-        if PurgeList::is_begun(&self.blob, spec.task) { self.ledger.remove(key) } else { Ok(()) }
+        let placed = self.place_images(spec, page, output, false);
+        if PurgeList::is_begun(&self.blob, spec.task) { self.ledger.remove(key) } else { placed.map(drop) }
     }
 }
 

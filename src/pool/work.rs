@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use actix::{Message, Recipient};
@@ -54,6 +55,8 @@ pub struct JobSpec {
     pub markdown_key: String,
     /// Blob key of the pages as JSON.
     pub json_key: String,
+    /// How many bytes of figures were put beside the result.
+    pub image_bytes: AtomicU64,
     /// How often the process died while it opened the document.
     pub crashes: u32,
     /// Until when attempts may begin.
@@ -72,6 +75,12 @@ impl JobSpec {
         let recipe = own.or_else(|| self.recipes.last().filter(|last| last.takes(output)));
         let recipe = recipe.ok_or(std::io::ErrorKind::InvalidInput)?;
         self.hashes.page_key(page, *recipe)
+    }
+
+    /// The folder of the task's files, as a blob key.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("tasks/{}", self.task)
     }
 
     /// Whose limits the next call at pages goes by, after attempts with these codes; `None` when it makes no call.

@@ -42,12 +42,13 @@ use self::latency::Latencies;
 use self::prompt::{Ask, PageInput};
 use self::quirks::{Dislike, Quirks};
 use self::reply::Reply;
+use super::figures;
 use super::unread::{self, Need};
 use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::content::{PageContent, from_markdown};
 use crate::document::{ImageOptions, PageFacts, PageReader, TextOptions};
 use crate::metrics;
-use crate::output::markdown;
+use crate::output::markdown::{self, Forms};
 use crate::task::{
     Amount, Failure, Finding, OcrLayer, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
 };
@@ -253,7 +254,7 @@ impl LlmProcessor {
                 // Of what is only in its picture, its text is no measure.
                 let sound = Need::of(&facts.shown, OcrLayer::Reread).is_none();
                 let text = if sound || kind != PageInputKind::Image {
-                    markdown::page(&reader.text_layer(page, input.options.into())?.content)
+                    markdown::page_with(&reader.text_layer(page, input.options.into())?.content, Forms::SAID)
                 } else {
                     String::new()
                 };
@@ -533,16 +534,18 @@ impl LlmProcessor {
         why: &str,
     ) -> Result<PageOutput, Failure> {
         let options = TextOptions::from(input.options);
-        let layer = reader.text_layer(page, options)?;
+        let mut layer = reader.text_layer(page, options)?;
         if layer.content.is_empty() {
             let message = "no model could read the page, and it has no text layer";
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
-        let findings = unread::findings(reader, page, &layer, options.ocr_layer)?;
+        let mut findings = unread::findings(reader, page, &layer, options.ocr_layer)?;
+        let (image_files, left_out) = figures::extract(reader, page, &mut layer.content, input.options)?;
+        findings.extend(left_out);
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
         let output =
             PageOutput { checks: Some(checks), recipe: BY_FALLBACK, findings, ..self.output(input, layer.content) };
-        Ok(PageOutput { processor: TEXT.to_owned(), ..output })
+        Ok(PageOutput { processor: TEXT.to_owned(), image_files, ..output })
     }
 }
 
@@ -589,7 +592,7 @@ impl Processor for LlmProcessor {
             recipe["by_number"] = json!(true);
         }
         if input != PageInputKind::Image {
-            recipe["text"] = TextProcessor.recipe(options);
+            recipe["text"] = TextProcessor::said_recipe(options);
         }
         recipe
     }

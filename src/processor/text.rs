@@ -4,17 +4,20 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::unread;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use super::{figures, unread};
 use crate::document::{PageReader, TextOptions};
-use crate::task::{Failure, OcrLayer, PageOutput, TaskOptions, code};
+use crate::task::{Failure, FigureForm, OcrLayer, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TextProcessor;
 
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
+
+/// The same for the files of its figures alone.
+const FIGURES: u32 = 1;
 
 impl Processor for TextProcessor {
     fn name(&self) -> &'static str {
@@ -26,8 +29,12 @@ impl Processor for TextProcessor {
     }
 
     fn recipe(&self, options: &TaskOptions) -> serde_json::Value {
-        let TextOptions { hidden_text, ocr_layer } = options.into();
-        json!({ "processor": self.name(), "version": VERSION, "hidden_text": hidden_text, "ocr_layer": ocr_layer })
+        let mut recipe = Self::said_recipe(options);
+        // Pages with the files of their figures are kept beside those without.
+        if options.images == Some(FigureForm::Extract) {
+            recipe["images"] = FIGURES.into();
+        }
+        recipe
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
@@ -58,6 +65,12 @@ impl Processor for TextProcessor {
 }
 
 impl TextProcessor {
+    /// The recipe of what a page says, without the files of its figures.
+    pub(super) fn said_recipe(options: &TaskOptions) -> serde_json::Value {
+        let TextOptions { hidden_text, ocr_layer } = options.into();
+        json!({ "processor": "text", "version": VERSION, "hidden_text": hidden_text, "ocr_layer": ocr_layer })
+    }
+
     /// Reads some pages of a shard; `ocr_layer` says whether recognised text is believed.
     pub(super) fn read(
         self,
@@ -77,8 +90,11 @@ impl TextProcessor {
                 return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
             }
             let read = reader.text_layer(page, options).and_then(|layer| {
-                let findings = unread::findings(reader, page, &layer, ocr_layer)?;
-                Ok((layer.content, findings))
+                let mut findings = unread::findings(reader, page, &layer, ocr_layer)?;
+                let mut content = layer.content;
+                let (files, left_out) = figures::extract(reader, page, &mut content, input.options)?;
+                findings.extend(left_out);
+                Ok((content, findings, files))
             });
             if let Err(why) = &read
                 && why.retryable
@@ -86,9 +102,10 @@ impl TextProcessor {
                 // Not the page's fault; or nobody wants it any more, which the job knows.
                 return ShardOutcome::Failed(why.clone());
             }
-            let result = read.map(|(content, findings)| PageOutput {
+            let result = read.map(|(content, findings, image_files)| PageOutput {
                 content,
                 findings,
+                image_files,
                 processor: self.name().to_owned(),
                 attempts: input.attempt,
                 ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
@@ -291,6 +292,7 @@ impl Supervisor {
             shared_patience: self.options.retry.shared_patience,
             markdown_key: record.markdown_key(),
             json_key: record.json_key(),
+            image_bytes: AtomicU64::new(0),
             crashes: self.crashes(record, processor.as_ref()).get(&0).copied().unwrap_or(0),
             lease,
             cancel: CancellationToken::new(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 use super::results::{ResultFile, whole_file};
-use crate::aggregate::{page_of_line, page_view};
+use crate::aggregate::{Forms, page_of_line, page_view};
 use crate::blob::LocalBlob;
 use crate::job::JobPages;
 use crate::ledger::{Ledger, PageHashes, RecipeHash};
@@ -64,7 +64,7 @@ pub(super) fn read_pages(
         let view = match live.failed.get(&page) {
             Some(failed) => PageView::failed(page, failed.clone()),
             None => match hashes.find(ledger, page, recipes)? {
-                Some(output) => page_view(page, output, record.options.tables.unwrap_or_default()),
+                Some(output) => page_view(page, output, Forms::from(&record.options)),
                 None if live.running.contains(&page) => PageView::unfinished(page, PageStatus::Processing),
                 None => PageView::unfinished(page, PageStatus::Pending),
             },

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::handle::Handle;
 use super::messages::RequestError;
 use super::submit::storage_failure;
-use crate::blob::LocalBlob;
-use crate::task::{TaskId, TaskRecord, TaskStatus};
+use crate::blob::{LocalBlob, names};
+use crate::task::{ImageName, TaskId, TaskRecord, TaskStatus};
 
 /// Which file of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,36 @@ impl Handle {
         let (_, path) = self.result_path(id).await?;
         let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
         read.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
+    }
+
+    /// The file of a figure of a task, as far as its pages are read; `None` when it has none of this name.
+    ///
+    /// # Errors
+    /// [`RequestError::ResultDamaged`] when the file is not what was written, and as [`Self::get`].
+    pub async fn image(&self, id: TaskId, name: ImageName) -> Result<Option<Vec<u8>>, RequestError> {
+        let record = self.get(id).await?;
+        let (blob, key) = (self.blob.clone(), format!("{}/{}", record.work_dir, names::task_image(&name)));
+        let read = tokio::task::spawn_blocking(move || blob.get(&key)).await;
+        match read.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))? {
+            Some(bytes) if !name.names(&bytes) => Err(RequestError::ResultDamaged(Box::new(record))),
+            found => Ok(found),
+        }
+    }
+
+    /// The figures of a task that has ended, and where their files are.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn image_paths(&self, id: TaskId) -> Result<Vec<(ImageName, PathBuf)>, RequestError> {
+        let folder = self.get(id).await?.work_dir;
+        let blob = self.blob.clone();
+        let listed = tokio::task::spawn_blocking(move || {
+            let names = blob.names(&folder)?;
+            let images = names.iter().filter_map(|name| Some((names::image_of(name)?, name)));
+            let place = |name| blob.path(&format!("{folder}/{name}"));
+            images.map(|(image, name)| Ok((image, place(name)?))).collect::<std::io::Result<Vec<_>>>()
+        });
+        listed.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
     }
 
     /// The record of a completed task and its Markdown file.

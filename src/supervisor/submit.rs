@@ -338,6 +338,7 @@ mod tests {
             ("page_separator", ""),
             ("keep_headers", "1"),
             ("tables", "html"),
+            ("images", "extract"),
             ("seams", "1"),
             ("front_matter", "1"),
             ("format", "json"),

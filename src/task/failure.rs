@@ -54,6 +54,8 @@ pub mod code {
     pub const NOT_A_PDF: &str = "not_a_pdf";
     /// There is no Markdown of the page.
     pub const PAGE_NOT_READ: &str = "page_not_read";
+    /// The task has no figure of this name.
+    pub const IMAGE_NOT_FOUND: &str = "image_not_found";
     /// The PDF needs a password that was not given, or another one.
     pub const PDF_ENCRYPTED: &str = "pdf_encrypted";
     /// The PDF cannot be opened or has no page.

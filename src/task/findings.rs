@@ -27,11 +27,13 @@ pub enum FindingCode {
     Attachments,
     /// It stands in for a form that viewers generate themselves (XFA), and was not read.
     XfaShell,
+    /// Some of its figures have no file, or not in this task. A fact.
+    FiguresLeftOut,
 }
 
 impl FindingCode {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoTextLayer,
         Self::UnreadableText,
         Self::UnreadPicture,
@@ -41,6 +43,7 @@ impl FindingCode {
         Self::HiddenText,
         Self::Attachments,
         Self::XfaShell,
+        Self::FiguresLeftOut,
     ];
 
     /// The name in JSON.
@@ -56,13 +59,14 @@ impl FindingCode {
             Self::HiddenText => "hidden_text",
             Self::Attachments => "attachments",
             Self::XfaShell => "xfa_shell",
+            Self::FiguresLeftOut => "figures_left_out",
         }
     }
 
     /// Whether it makes its page doubtful; the others are facts.
     #[must_use]
     pub const fn is_doubt(self) -> bool {
-        !matches!(self, Self::MarginRemoved)
+        !matches!(self, Self::MarginRemoved | Self::FiguresLeftOut)
     }
 }
 
@@ -187,7 +191,7 @@ impl FindingCounts {
                 FindingCode::HiddenText => self.hidden_text += 1,
                 FindingCode::Attachments => self.attachments += 1,
                 FindingCode::XfaShell => self.xfa_shell += 1,
-                FindingCode::MarginRemoved => {}
+                FindingCode::MarginRemoved | FindingCode::FiguresLeftOut => {}
             }
         }
     }
@@ -204,7 +208,7 @@ impl FindingCounts {
             FindingCode::HiddenText => self.hidden_text,
             FindingCode::Attachments => self.attachments,
             FindingCode::XfaShell => self.xfa_shell,
-            FindingCode::MarginRemoved => 0,
+            FindingCode::MarginRemoved | FindingCode::FiguresLeftOut => 0,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cost, HiddenText, OcrLayer, PageInputKind, PageSelection, ResultFormat, TableForm};
+use super::{Cost, FigureForm, HiddenText, OcrLayer, PageInputKind, PageSelection, ResultFormat, TableForm};
 
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct TaskOptions {
     pub keep_headers: Option<bool>,
     /// How tables stand in the Markdown; as Markdown, or HTML where cells span others, when absent.
     pub tables: Option<TableForm>,
+    /// What stands for figures in the result; a placeholder when absent.
+    pub images: Option<FigureForm>,
     /// Whether paragraphs and tables that go on over a page break are joined; they are not when absent.
     pub seams: Option<bool>,
     /// Whether the Markdown begins with what the document says of itself, as YAML; it does not when absent.
@@ -109,7 +111,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 27] = [
         "pages",
         "password",
         "processor",
@@ -126,6 +128,7 @@ impl TaskOptions {
         "page_separator",
         "keep_headers",
         "tables",
+        "images",
         "seams",
         "front_matter",
         "hidden_text",
@@ -183,6 +186,7 @@ impl TaskOptions {
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
             "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
             "tables" => self.tables = Some(value.trim().parse().map_err(refuse)?),
+            "images" => self.images = Some(value.trim().parse().map_err(refuse)?),
             "seams" => self.seams = Some(truth(value).map_err(refuse)?),
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
             "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(refuse)?),
@@ -221,6 +225,7 @@ impl TaskOptions {
             page_separator: self.page_separator.or_else(|| under.page_separator.clone()),
             keep_headers: self.keep_headers.or(under.keep_headers),
             tables: self.tables.or(under.tables),
+            images: self.images.or(under.images),
             seams: self.seams.or(under.seams),
             front_matter: self.front_matter.or(under.front_matter),
             hidden_text: self.hidden_text.or(under.hidden_text),
@@ -276,6 +281,7 @@ impl fmt::Debug for TaskOptions {
             .field("timeout", &self.timeout)
             .field("keep_headers", &self.keep_headers)
             .field("tables", &self.tables)
+            .field("images", &self.images)
             .field("seams", &self.seams)
             .field("front_matter", &self.front_matter)
             .field("hidden_text", &self.hidden_text)
@@ -427,6 +433,7 @@ mod tests {
             ("page_separator", "---{page}---"),
             ("keep_headers", "true"),
             ("tables", "html"),
+            ("images", "extract"),
             ("seams", "true"),
             ("front_matter", "true"),
             ("hidden_text", "keep"),
@@ -452,10 +459,11 @@ mod tests {
     fn every_known_name_is_carried_out() {
         for name in TaskOptions::NAMES {
             let before = TaskOptions::default();
-            let changed = ["1", "300", "5%", "text", "{}", "html", "keep", "trust"].into_iter().any(|value| {
-                let mut options = TaskOptions::default();
-                options.set(name, value).is_ok() && options != before
-            });
+            let changed =
+                ["1", "300", "5%", "text", "{}", "html", "keep", "trust", "extract"].into_iter().any(|value| {
+                    let mut options = TaskOptions::default();
+                    options.set(name, value).is_ok() && options != before
+                });
             assert!(changed, "{name} changes nothing");
         }
     }
@@ -480,6 +488,7 @@ mod tests {
             ("reuse", "perhaps"),
             ("keep_headers", "some"),
             ("tables", "csv"),
+            ("images", "all"),
             ("seams", "many"),
             ("front_matter", "toml"),
             ("hidden_text", "yes"),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Cost, Failure, Finding, FindingCode, FindingSet};
-use crate::content::{Block, PageContent};
+use super::{Cost, Failure, Finding, FindingCode, FindingSet, ImageName};
+use crate::content::{Block, BoundingBox, FigureFile, PageContent, each_figure};
 
 /// One page as a processor read it: what the ledger keeps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,24 @@ pub struct PageOutput {
     /// Under which of [`Processor::recipes`](crate::processor::Processor::recipes) it is kept.
     #[serde(skip)]
     pub recipe: usize,
+    /// The files of its figures, while it is on its way into the ledger.
+    #[serde(skip)]
+    pub image_files: Vec<ImageBytes>,
+}
+
+/// The file of a figure.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImageBytes {
+    /// The name of these bytes.
+    pub name: ImageName,
+    /// The bytes.
+    pub bytes: std::sync::Arc<[u8]>,
+}
+
+impl std::fmt::Debug for ImageBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes)", self.name, self.bytes.len())
+    }
 }
 
 impl PageOutput {
@@ -202,6 +220,9 @@ pub struct PageView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub blocks: Option<Vec<Block>>,
+    /// The files of its figures, where these are extracted (`images`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<PageImageView>,
     /// How wide and high the page is, in points, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<[f32; 2]>,
@@ -226,6 +247,50 @@ pub struct PageView {
     pub findings: Vec<Finding>,
 }
 
+/// The file of a figure, as callers see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PageImageView {
+    /// Its name below `images/` of its task: the hash of its bytes.
+    #[schema(value_type = String)]
+    pub name: ImageName,
+    /// The page that it stands on, from 1.
+    pub page: u32,
+    /// Where it stands there: `[left, top, right, bottom]` as fractions of the page, from its left upper corner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<f32>>)]
+    pub bbox: Option<BoundingBox>,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// What stands below it, or above.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub caption: String,
+    /// Its media type: `image/png` or `image/jpeg`.
+    pub mime: String,
+}
+
+impl PageImageView {
+    /// Those of a page, each as often as it stands there. The boxes of `blocks` are fractions.
+    #[must_use]
+    pub fn of_page(page: u32, blocks: &mut [Block], files: &[FigureFile]) -> Vec<Self> {
+        let mut images = Vec::new();
+        each_figure(blocks, |figure, bbox| {
+            let file = files.iter().find(|file| figure.image.as_ref() == Some(&file.name));
+            images.extend(file.map(|FigureFile { name, width, height, .. }| Self {
+                name: name.clone(),
+                page,
+                bbox,
+                width: *width,
+                height: *height,
+                caption: figure.caption.text(),
+                mime: name.kind().media_type().to_owned(),
+            }));
+        });
+        images
+    }
+}
+
 impl PageView {
     /// A page that is read, without its text.
     #[must_use]
@@ -235,6 +300,7 @@ impl PageView {
             status: PageStatus::Done,
             markdown: None,
             blocks: None,
+            images: Vec::new(),
             size: output.content.size,
             error: None,
             processor: Some(output.processor),
@@ -250,7 +316,7 @@ impl PageView {
     /// The same without its text.
     #[must_use]
     pub fn without_text(self) -> Self {
-        Self { markdown: None, blocks: None, ..self }
+        Self { markdown: None, blocks: None, images: Vec::new(), ..self }
     }
 
     /// A page that is declared failed.
@@ -267,6 +333,7 @@ impl PageView {
             status,
             markdown: None,
             blocks: None,
+            images: Vec::new(),
             size: None,
             error: None,
             processor: None,

@@ -5,7 +5,7 @@ The Markdown that is right for each stands in right/, or in known/ where Bindery
 
     tests/golden/make.py [NAME…]
 
-Needs ReportLab, arabic-reshaper and python-bidi from PyPI, and Debian's fonts-dejavu. The PDFs are kept, as other
+Needs ReportLab, Pillow, arabic-reshaper and python-bidi from PyPI, and Debian's fonts-dejavu. The PDFs are kept, as other
 versions of these draw other ones. What is right was judged by eye, beside the page's picture. An end of a line that the
 page means is a backslash; heading levels follow the size of the letters.
 """
@@ -13,7 +13,7 @@ page means is a backslash; heading levels follow the size of the letters.
 import pathlib
 import sys
 
-from kinds import business, lists, prose, scripts, special, tables  # noqa: F401 (they register their pages)
+from kinds import business, figures, lists, prose, scripts, special, tables  # noqa: F401 (they register their pages)
 from sheet import PAGES, Sheet
 
 OUT = pathlib.Path(__file__).with_name("pages")

@@ -28,6 +28,7 @@ mod golden;
 mod hardening;
 mod hostile;
 mod image;
+mod images;
 mod inspect;
 mod intake;
 mod layouts;

@@ -159,6 +159,17 @@ pub(super) fn element(tag: &str) -> String {
     tag.chars().take_while(|c| !c.is_whitespace() && !matches!(c, '>' | '/')).collect::<String>().to_ascii_lowercase()
 }
 
+/// What some HTML says of the first picture in it; `None` where there is none.
+pub(crate) fn image_alt(html: &str) -> Option<String> {
+    Tokenizer::new(html).flatten().find_map(|token| match token {
+        Token::StartTag(tag) if name(&tag.name) == "img" => {
+            let alt = tag.attributes.get(&b"alt"[..]);
+            Some(alt.map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default())
+        }
+        _ => None,
+    })
+}
+
 /// The text that some HTML shows; HTML that is not for looks alone is text itself.
 pub(super) fn text(html: &str) -> Inline {
     let tags = html.match_indices('<').map(|(at, _)| &html[at..]);

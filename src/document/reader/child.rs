@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use super::confine::{close_inherited, confine};
-use super::wire::{Answer, Request, receive, receive_file, send};
+use super::wire::{Answer, Request, packed, receive, receive_file, send};
 use crate::document::content::SharedHashes;
 use crate::document::image::PageImage;
 use crate::document::pdf::OpenPdf;
@@ -57,6 +57,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
             | Request::Facts { .. }
             | Request::Outline
             | Request::Image { .. }
+            | Request::Figures { .. }
             | Request::Text { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
@@ -96,6 +97,13 @@ fn serve_pages(
                     Request::Text { page, options } => match reader.text(page, options) {
                         Ok(TextLayer { content, shown, hidden, attached }) => {
                             (Answer::Text { shown, hidden, attached }, serde_json::to_vec(&content)?)
+                        }
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
+                    Request::Figures { page, areas } => match reader.figures(page, &areas) {
+                        Ok(figures) => {
+                            let (heads, files) = packed(figures);
+                            (Answer::Figures(heads), files)
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },

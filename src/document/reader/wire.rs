@@ -15,10 +15,12 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::content::BoundingBox;
 use crate::document::facts::{OutlineEntry, PageFacts, Shown};
+use crate::document::figures::FigureImage;
 use crate::document::image::ImageOptions;
 use crate::document::text::{Hidden, TextOptions};
-use crate::task::{DocumentInfo, Failure};
+use crate::task::{DocumentInfo, Failure, ImageKind};
 
 /// The largest frame, bytes: a page whose text is larger is not a page, and a reader that claims it is not to be
 /// trusted.
@@ -41,6 +43,17 @@ pub(super) enum Request {
     Image { page: u32, options: ImageOptions },
     /// Read the text of a page.
     Text { page: u32, options: TextOptions },
+    /// Show some areas of a page.
+    Figures { page: u32, areas: Vec<BoundingBox> },
+}
+
+/// The picture of a figure, but for its bytes, and how many these are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FigureHead {
+    pub(super) kind: ImageKind,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) bytes: usize,
 }
 
 /// What the reader answers.
@@ -60,8 +73,36 @@ pub(super) enum Answer {
     Image { media_type: String, width: u32, height: u32, blank: bool, plain: bool },
     /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
     Text { shown: Shown, hidden: Hidden, attached: Vec<String> },
+    /// To [`Request::Figures`]; the files are in the frame's bytes, one after the other.
+    Figures(Vec<Option<FigureHead>>),
     /// Instead of any other.
     Failed(Failure),
+}
+
+/// Figures without their files, and these one after the other.
+pub(super) fn packed(figures: Vec<Option<FigureImage>>) -> (Vec<Option<FigureHead>>, Vec<u8>) {
+    let mut files = Vec::new();
+    let mut pack = |FigureImage { kind, width, height, bytes }: FigureImage| {
+        files.extend(&bytes);
+        FigureHead { kind, width, height, bytes: bytes.len() }
+    };
+    let heads = figures.into_iter().map(|figure| figure.map(&mut pack)).collect();
+    (heads, files)
+}
+
+/// The same figures again; `None` when there are fewer bytes than these say.
+pub(super) fn unpacked(heads: Vec<Option<FigureHead>>, mut files: &[u8]) -> Option<Vec<Option<FigureImage>>> {
+    let mut figures = Vec::with_capacity(heads.len());
+    for head in heads {
+        let Some(FigureHead { kind, width, height, bytes }) = head else {
+            figures.push(None);
+            continue;
+        };
+        let (file, rest) = files.split_at_checked(bytes)?;
+        files = rest;
+        figures.push(Some(FigureImage { kind, width, height, bytes: file.to_vec() }));
+    }
+    Some(figures)
 }
 
 /// Sends a frame.
@@ -147,6 +188,17 @@ mod tests {
         assert_eq!(text, "%PDF");
         let (text, bytes): (Request, _) = receive(read).unwrap();
         assert!(matches!(text, Request::Text { page: 7, .. }) && bytes == b"\0\xff");
+    }
+
+    #[test]
+    fn figures_come_out_of_their_frame_as_they_went_in() {
+        let figure = |bytes: &[u8]| FigureImage { kind: ImageKind::Png, width: 3, height: 2, bytes: bytes.to_vec() };
+        let figures = vec![Some(figure(b"one")), None, Some(figure(b"")), Some(figure(b"three"))];
+        let (heads, files) = packed(figures.clone());
+        let json = serde_json::to_vec(&heads).unwrap();
+        let heads = || serde_json::from_slice::<Vec<Option<FigureHead>>>(&json).unwrap();
+        assert!(unpacked(heads(), &files).unwrap() == figures);
+        assert!(unpacked(heads(), &files[1..]).is_none(), "bytes are missing");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Which lines belong together is decided in `flow`, what is a title in `heading`.
 
+use hayro_interpret::kurbo::Rect;
+
 use super::flow::{Flow, Follows};
 use super::heading::{self, is_bold};
 use super::line::{Line, Word};
@@ -22,15 +24,31 @@ pub(super) enum Block<'a> {
     /// Lines of code.
     Code(Vec<&'a Line>),
     Table(&'a Table<'a>),
+    /// A figure at its place, and the lines of its caption.
+    Figure(Rect, Vec<&'a Line>),
 }
 
-impl Block<'_> {
+impl<'a> Block<'a> {
+    /// Its lines; `all` are those of the page.
+    pub(super) fn lines(&self, all: &'a [Line]) -> Vec<&'a Line> {
+        match self {
+            Self::Paragraph(lines, _)
+            | Self::Heading(_, lines)
+            | Self::Item(_, lines)
+            | Self::Code(lines)
+            | Self::Figure(_, lines) => lines.clone(),
+            Self::Table(table) => table.lines.iter().map(|at| &all[*at]).collect(),
+        }
+    }
+
     /// How many words it has.
     pub(super) fn words(&self) -> usize {
         match self {
-            Self::Paragraph(lines, _) | Self::Heading(_, lines) | Self::Item(_, lines) | Self::Code(lines) => {
-                lines.iter().map(|line| line.words.len()).sum()
-            }
+            Self::Paragraph(lines, _)
+            | Self::Heading(_, lines)
+            | Self::Item(_, lines)
+            | Self::Code(lines)
+            | Self::Figure(_, lines) => lines.iter().map(|line| line.words.len()).sum(),
             Self::Table(table) => table.rows.iter().flatten().flat_map(|cell| &cell.lines).map(Vec::len).sum(),
         }
     }

@@ -10,6 +10,7 @@ use super::initials;
 use super::line::{Line, Style};
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
 use super::outlines::Outlines;
+use super::pieces::Pieces;
 use super::shading;
 use super::sight::Sight;
 use super::trust::FontsUsed;
@@ -58,6 +59,8 @@ pub(super) struct Collector {
     pub(super) pictures: Vec<Rect>,
     /// and where those of them are that are not packed as photographs are.
     pub(super) prints: Vec<Rect>,
+    /// and what figures are made of.
+    pub(super) pieces: Pieces,
     pub(super) outlines: Outlines,
     pub(super) fonts: FontsUsed,
     /// Strings of a light colour on a picture, and where a glyph of each stands.
@@ -149,6 +152,7 @@ impl Collector {
             ground: Ground::default(),
             pictures: Vec::new(),
             prints: Vec::new(),
+            pieces: Pieces::default(),
             outlines: Outlines::default(),
             fonts: FontsUsed::default(),
             pale: Vec::new(),

@@ -1,6 +1,9 @@
 //! Lines in their order → the page's content.
 
+use hayro_interpret::kurbo::Rect;
+
 use super::block::{self, Block, Placed};
+use super::caption::{self, Captioned};
 use super::inline::{join, skip};
 use super::line::Line;
 use super::link::Link;
@@ -8,11 +11,11 @@ use super::marker::Marker;
 use super::order::Order;
 use super::table::Table;
 use super::usual::Usual;
-use crate::content::{self, BlockKind, BoundingBox, Edge, Inline, ListItem, PageContent};
+use crate::content::{self, BlockKind, BoundingBox, Edge, Figure, Inline, ListItem, PageContent};
 
 pub(super) fn content(
     lines: &[Line],
-    tables: &[Table<'_>],
+    (tables, figures): (&[Table<'_>], &[Captioned]),
     targets: &[Link],
     height: f64,
     usual: Usual,
@@ -21,7 +24,7 @@ pub(super) fn content(
     for (at, table) in tables.iter().enumerate() {
         table.lines.iter().for_each(|line| table_of[*line] = Some(at));
     }
-    let order = Order::of(lines, &table_of, height, usual);
+    let order = Order::of(lines, &table_of, figures, height, usual);
     let composer = Composer { lines, usual, targets };
     let blocks = |of: &[usize]| {
         let (lines, their): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
@@ -30,7 +33,7 @@ pub(super) fn content(
     let margin =
         |of: &[usize], edge| blocks(of).into_iter().filter_map(move |placed| composer.margin(&placed.block, edge));
     let mut page: Vec<content::Block> = margin(&order.top, Edge::Top).collect();
-    let body = blocks(&order.body);
+    let body = caption::place(blocks(&order.body), figures, lines);
     page.extend(composer.nested(&mut body.iter().peekable(), 0));
     let notes = blocks(&order.notes);
     let notes = composer.nested(&mut notes.iter().peekable(), 0).into_iter();
@@ -63,7 +66,7 @@ impl Composer<'_> {
             Block::Heading(level, lines) => (Some(*level).filter(|_| edge == Edge::Top), lines, &[][..]),
             Block::Paragraph(lines, breaks) => (None, lines, &breaks[..]),
             Block::Item(_, lines) | Block::Code(lines) => (None, lines, &[][..]),
-            Block::Table(_) => return None,
+            Block::Table(_) | Block::Figure(..) => return None,
         };
         let text = join(lines, breaks, self.usual.style, self.targets);
         Some(content::Block::new(BlockKind::Margin { edge, level, text, repeated: false }, around(lines)))
@@ -118,6 +121,9 @@ impl Composer<'_> {
             }
             Block::Item(_, lines) => (BlockKind::Paragraph { text: self.inline(lines) }, around(lines)),
             Block::Code(lines) => (BlockKind::Code { text: code(lines) }, around(lines)),
+            Block::Figure(area, lines) => {
+                (BlockKind::Figure(Figure { image: None, caption: self.inline(lines) }), Some(bounding_box(*area)))
+            }
             Block::Table(table) => {
                 let lines: Vec<&Line> = table.lines.iter().map(|at| &self.lines[*at]).collect();
                 (BlockKind::Table(table.to_content(self.usual.style, self.targets)), around(&lines))
@@ -125,6 +131,13 @@ impl Composer<'_> {
         };
         content::Block::new(kind, bbox)
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a tenth of a point is fine enough")]
+fn bounding_box(area: Rect) -> BoundingBox {
+    let [left, top, right, bottom] =
+        [area.x0, area.y0, area.x1, area.y1].map(|length| ((length * 10.0).round() / 10.0) as f32);
+    BoundingBox { left, top, right, bottom }
 }
 
 /// The box around lines.
@@ -207,7 +220,7 @@ mod tests {
 
     fn page(lines: &[Line]) -> PageContent {
         let usual = Usual::of(lines);
-        content(lines, &super::super::table::find(lines, &[], (600.0, 800.0), usual), &[], 800.0, usual)
+        content(lines, (&super::super::table::find(lines, &[], (600.0, 800.0), usual), &[]), &[], 800.0, usual)
     }
 
     fn write(lines: &[Line]) -> String {
@@ -387,7 +400,7 @@ mod tests {
             lines[at].words[word].link = Some(0);
         }
         let target = [Link::to("https://example.org/x")];
-        let read = content(&lines, &[], &target, 800.0, Usual::of(&lines));
+        let read = content(&lines, (&[], &[]), &target, 800.0, Usual::of(&lines));
         assert_eq!(markdown(&read), "see the [long page \\[1\\]](https://example.org/x), of it");
     }
 

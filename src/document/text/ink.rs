@@ -5,7 +5,7 @@ use std::rc::Rc;
 use hayro_interpret::Function;
 use hayro_interpret::kurbo::{Affine, Rect};
 use hayro_syntax::content::Instruction;
-use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
+use hayro_syntax::object::{Array, Dict, Name, Number, Object, ObjectIdentifier, Stream};
 use hayro_syntax::page::Resources;
 
 use super::path::Shape;
@@ -275,6 +275,12 @@ pub(super) struct Picture {
     pub(super) whole: bool,
     /// Whether it is packed as photographs are.
     pub(super) photograph: bool,
+    /// How many it has from left to right, and from top to bottom.
+    pub(super) pixels: (u32, u32),
+    /// How long it is, where it is packed as only pictures are. Of others the file may hold the same in any length.
+    pub(super) bytes: usize,
+    /// The JPEG that it is, where that shows the same by itself.
+    pub(super) jpeg: Option<ObjectIdentifier>,
 }
 
 impl Picture {
@@ -283,12 +289,40 @@ impl Picture {
         let has = |key: &str| dict.get::<Object<'_>>(key).is_some_and(|value| !matches!(value, Object::Null(_)));
         let in_data = dict.get::<Number>("SMaskInData").is_some_and(|number| number.as_f64() > 0.0);
         let masked = has("SMask") || has("Mask") || in_data || dict.get::<bool>("ImageMask").unwrap_or(false);
-        let is_lossy = |name: &Name<'_>| matches!(name.as_ref(), b"DCTDecode" | b"DCT" | b"JPXDecode");
-        let photograph = ["Filter", "F"].into_iter().any(|key| match dict.get::<Object<'_>>(key) {
-            Some(Object::Name(name)) => is_lossy(&name),
-            Some(Object::Array(names)) => names.iter::<Name<'_>>().any(|name| is_lossy(&name)),
-            _ => false,
-        });
-        Self { whole: !masked, photograph }
+        let has_filter = |is_one: &dyn Fn(&[u8]) -> bool| {
+            ["Filter", "F"].into_iter().any(|key| match dict.get::<Object<'_>>(key) {
+                Some(Object::Name(name)) => is_one(&name),
+                Some(Object::Array(names)) => names.iter::<Name<'_>>().any(|name| is_one(&name)),
+                _ => false,
+            })
+        };
+        let photograph = has_filter(&|name| matches!(name, b"DCTDecode" | b"DCT" | b"JPXDecode"));
+        let is_packed = photograph || has_filter(&|name| matches!(name, b"CCITTFaxDecode" | b"CCF" | b"JBIG2Decode"));
+        let side = |long: &str, short: &str| dict.get::<u32>(long).or_else(|| dict.get::<u32>(short)).unwrap_or(0);
+        Self {
+            whole: !masked,
+            photograph,
+            pixels: (side("Width", "W"), side("Height", "H")),
+            bytes: if is_packed { image.raw_data().len() } else { 0 },
+            jpeg: (!masked && photograph && is_plain_jpeg(dict)).then(|| dict.obj_id()).flatten(),
+        }
     }
+}
+
+/// Whether a picture is a JPEG that any program shows as a PDF does: nothing else was done to it, and its colours are gray, or
+/// red, green and blue.
+fn is_plain_jpeg(dict: &Dict<'_>) -> bool {
+    let is_absent = |key: &str| dict.get::<Object<'_>>(key).is_none_or(|value| matches!(value, Object::Null(_)));
+    let is_dct = |name: &Name<'_>| matches!(name.as_ref(), b"DCTDecode" | b"DCT");
+    let filter = match dict.get::<Object<'_>>("Filter") {
+        Some(Object::Name(name)) => is_dct(&name),
+        Some(Object::Array(names)) => {
+            let names: Vec<Name<'_>> = names.iter().take(2).collect();
+            matches!(&names[..], [name] if is_dct(name))
+        }
+        _ => false,
+    };
+    let space = dict.get::<Object<'_>>("ColorSpace").map(|space| Space::of(&space, 0));
+    let colours = matches!(space, Some(Space::Gray | Space::Rgb | Space::Profiled));
+    filter && colours && is_absent("Decode") && is_absent("DecodeParms")
 }

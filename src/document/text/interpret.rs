@@ -382,6 +382,12 @@ impl<'a> Walk<'_, 'a> {
         path.end();
         let to_page = state.to_page;
         if self.hidden == 0 {
+            if stroked && !state.ink.is_unseen(true) {
+                for shape in &path.shapes {
+                    let area = to_page.transform_rect_bbox(shape.area).intersect(state.ink.clip);
+                    self.collector.pieces.stroke(area, shape.rectangle);
+                }
+            }
             if stroked {
                 path.lines.iter().for_each(|(from, to)| self.collector.stroke(to_page * *from, to_page * *to));
             }

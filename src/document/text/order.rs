@@ -3,6 +3,7 @@
 //! What stands by itself at the top and at the bottom comes first and last, footnotes come behind the text, and the rest is
 //! read by its places, whatever the order in which it is drawn.
 
+use super::caption::Captioned;
 use super::line::Line;
 use super::reading::{self, Unit};
 use super::usual::Usual;
@@ -32,12 +33,21 @@ const MOST_NOTES: usize = 50;
 
 impl Order {
     /// `table_of` says of each line which table it is part of; those of one stay together.
-    pub(super) fn of(lines: &[Line], table_of: &[Option<usize>], height: f64, usual: Usual) -> Self {
+    pub(super) fn of(
+        lines: &[Line],
+        table_of: &[Option<usize>],
+        figures: &[Captioned],
+        height: f64,
+        usual: Usual,
+    ) -> Self {
         let mut order = Self::default();
-        let is_free = |at: &usize| table_of[*at].is_none() && lines[*at].direction.0 > 0.99 && !lines[*at].stamp;
+        let is_caption = |at: usize| figures.iter().any(|figure| figure.caption == Some(at));
+        let is_free = |at: &usize| {
+            table_of[*at].is_none() && lines[*at].direction.0 > 0.99 && !lines[*at].stamp && !is_caption(*at)
+        };
         let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
         let mut left = vec![true; lines.len()];
-        order.edges(lines, &free, height, usual);
+        order.edges(lines, &free, figures, height, usual);
         order.top.iter().chain(&order.bottom).for_each(|at| left[*at] = false);
         order.notes = notes(lines, &free, &left, height, usual);
         order.notes.iter().for_each(|at| left[*at] = false);
@@ -45,7 +55,7 @@ impl Order {
         order
     }
 
-    fn edges(&mut self, lines: &[Line], free: &[usize], height: f64, usual: Usual) {
+    fn edges(&mut self, lines: &[Line], free: &[usize], figures: &[Captioned], height: f64, usual: Usual) {
         let (said, free): (Vec<usize>, Vec<usize>) = free.iter().partition(|at| lines[**at].artifact);
         for at in said {
             if lines[at].baseline < height / 2.0 { self.top.push(at) } else { self.bottom.push(at) }
@@ -67,11 +77,28 @@ impl Order {
             let (size, other) = (lines[row[0]].size, lines[next[0]].size);
             if (size - other).abs() < size * 0.1 { gap.max(size * 1.5) } else { gap }
         };
+        // From one row to the next, or to a figure between them: under several rows it is what they are about, while one is a
+        // header over a figure, too.
+        let distance = |count: usize, row: usize, next: usize| {
+            let (row, next) = (&lines[rows[row][0]], &lines[rows[next][0]]);
+            let to_figure = |figure: &Captioned| {
+                if next.baseline > row.baseline {
+                    (figure.area.y0 >= row.baseline - row.size * 0.5)
+                        .then_some(figure.area.y0 + row.size - row.baseline)
+                } else {
+                    (figure.area.y1 <= row.baseline).then_some(row.baseline - figure.area.y1)
+                }
+            };
+            figures
+                .iter()
+                .filter(|_| count > 1)
+                .filter_map(to_figure)
+                .fold((next.baseline - row.baseline).abs(), f64::min)
+        };
         let stands_apart = |count: &usize, edge: f64, row: usize, next: usize| {
             *count <= EDGE_ROWS
                 && edge < height * EDGE
-                && (lines[rows[next][0]].baseline - lines[rows[row][0]].baseline).abs()
-                    >= own_gap(rows[row], rows[next])
+                && distance(*count, row, next) >= own_gap(rows[row], rows[next])
                 && rows[row].len() <= EDGE_ROWS
                 && !rows[row].iter().any(|at| usual.is_code(&lines[*at]))
         };

@@ -8,10 +8,12 @@ use hayro_interpret::kurbo::Rect;
 use hayro_syntax::page::Page;
 
 use super::collect::Collector;
+use super::figure::{self, Figure};
 use super::fonts::Fonts;
 use super::interpret::{self, TooMuch};
 use super::layers::Layers;
 use super::open_line::OpenLine;
+use super::pieces::Piece;
 use super::{Eye, Hidden, TextOptions, recognised, trust};
 use crate::document::facts::Shown;
 use crate::document::image::Look;
@@ -122,6 +124,25 @@ impl<'l> Scene<'l> {
         let all = raster.detail(pictures, &[]);
         let beside = raster.detail(pictures, &areas);
         on_ink * 10 >= areas.len() * ON_INK && beside.letters * 10 <= all.letters * (10 - BELOW_WORDS)
+    }
+
+    /// The pictures that it draws, in their order; those that text stands on are drawn over.
+    pub(super) fn take_pieces(&mut self) -> Vec<Piece> {
+        for line in &self.collector.lines {
+            self.collector.pieces.over(line.area(), false);
+        }
+        std::mem::take(&mut self.collector.pieces).into_vec()
+    }
+
+    /// The figures that these make. On a scan with recognised text they are parts of the scan.
+    pub(super) fn figures(&self, shown: &Shown, pieces: &[Piece]) -> Vec<Figure> {
+        if pieces.is_empty() || shown.is_recognised() {
+            return Vec::new();
+        }
+        let text: Vec<Rect> = self.collector.lines.iter().map(OpenLine::area).collect();
+        // What cannot be looked at counts as something.
+        let has_detail = |area: Rect| self.pictures().is_none_or(|raster| raster.detail(&[area], &[]).anything > 0);
+        figure::find(pieces, &text, (self.size.0.into(), self.size.1.into()), has_detail)
     }
 
     /// Takes hidden text in, or leaves it out.

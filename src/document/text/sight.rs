@@ -248,6 +248,7 @@ impl Collector {
     fn paint(&mut self, area: Rect, exact: bool, opaque: bool, ink: &Ink) {
         let shown = area.intersect(ink.clip);
         let exact = exact && ink.clip_is_exact;
+        self.pieces.over(shown, exact && opaque);
         let (colour, strings) = (ink.fill.colour, self.strings);
         self.ground.paint(Painted { area: shown, exact, opaque, colour, picture: false, strings });
     }
@@ -257,6 +258,7 @@ impl Collector {
         let (area, exact) = (self.view.intersect(ink.clip), ink.clip_is_exact);
         self.show_through(area, None, ink);
         let strings = self.strings;
+        self.pieces.over(area, false);
         self.ground.paint(Painted { area, exact, opaque: false, colour: None, picture: false, strings });
     }
 
@@ -271,6 +273,7 @@ impl Collector {
             let (exact, opaque) = (is_upright(to_page) && ink.clip_is_exact, image.whole && ink.is_opaque());
             let strings = self.strings;
             self.ground.paint(Painted { area: shown, exact, opaque, colour: None, picture: true, strings });
+            self.pieces.draw(to_page, shown, ink, image);
             if size > LEAST_PICTURE && size.is_finite() && self.pictures.len() < MOST_PICTURES {
                 self.pictures.push(shown);
                 self.prints.extend((!image.photograph).then_some(shown));

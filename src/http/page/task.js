@@ -203,11 +203,26 @@ export class Task {
       text.textContent = view.markdown;
       return place.replaceChildren(text);
     }
-    const html = await (await ask("GET", `${path}/html`, { signal })).text();
-    // Made by the server from the Markdown, without anything that could act.
-    place.innerHTML = html;
+    // Made by the server from the page's blocks, without anything that could act. In a template nothing is fetched yet.
+    const made = document.createElement("template");
+    made.innerHTML = await (await ask("GET", `${path}/html`, { signal })).text();
+    this.figures(made.content.querySelectorAll("img"), signal);
+    place.replaceChildren(made.content);
     // Each block is read in the direction of its own script.
     for (const block of place.children) block.dir = "auto";
+  }
+
+  /** Shows figures: they are fetched with the key, if there is one. */
+  figures(images, signal) {
+    for (const image of images) {
+      const name = image.getAttribute("src").split("/").pop();
+      image.removeAttribute("src");
+      ask("GET", `/v1/tasks/${this.id}/images/${name}`, { signal }).then((response) => response.blob()).then((blob) => {
+        const url = URL.createObjectURL(blob);
+        image.onload = () => URL.revokeObjectURL(url);
+        image.src = url;
+      }).catch(() => image.replaceWith(image.alt));
+    }
   }
 
   /** What is known against the page, above it. */

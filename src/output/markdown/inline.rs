@@ -46,6 +46,21 @@ pub(super) fn markdown(inline: &Inline, emphasis: Emphasis) -> String {
     written.out
 }
 
+/// Some text as that of a picture: within a line, without markup, its brackets escaped (`CommonMark` 0.31, 6.4).
+pub(super) fn alt(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let written = markdown(&Inline::plain(words), Emphasis::Left);
+    let (mut alt, mut escaped) = (String::with_capacity(written.len()), false);
+    for c in written.chars() {
+        if matches!(c, '[' | ']') && !escaped {
+            alt.push('\\');
+        }
+        escaped = c == '\\' && !escaped;
+        alt.push(c);
+    }
+    alt
+}
+
 struct Writer<'t> {
     text: &'t str,
     /// Whether the text has what looks like a link.
