@@ -126,7 +126,7 @@ impl Config {
         let options = TaskOptions::NAMES.join(", ");
         let _ = write!(
             example,
-            "\n# What tasks have that do not say otherwise: {options}.\n# [task]\n# tables = \"html\"\n"
+            "\n# What tasks have that do not say otherwise: {options}.\n# [task]\n# tables = \"auto\"\n"
         );
         example
     }
