@@ -19,7 +19,7 @@ mod status;
 mod stored;
 mod webhook;
 
-pub use cost::{Amount, Cost, Price};
+pub use cost::{Amount, Cost, Price, Tokens};
 pub use document::DocumentInfo;
 pub use failure::{Failure, code};
 pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
@@ -29,7 +29,7 @@ pub use options::{FailedPagesLimit, OptionError, TaskOptions};
 pub(crate) use options::{names, seconds};
 pub use page::{ImageBytes, PageChecks, PageFailure, PageImageView, PageOutput, PageStatus, PageUsage, PageView};
 pub use ranges::PageRanges;
-pub use reading::{HiddenText, OcrLayer, PageInputKind};
+pub use reading::{HiddenText, OcrLayer, PageInputKind, ServiceTier};
 pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
 pub use result::{FileDigest, ResultDigests};

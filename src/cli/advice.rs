@@ -11,6 +11,7 @@ fn for_a_model(options: &TaskOptions) -> Option<&'static str> {
         ("--input", options.input.is_some()),
         ("--image-side", options.image_side.is_some()),
         ("--fallback", options.fallback.is_some()),
+        ("--service-tier", options.service_tier.is_some()),
         ("--max-cost", options.max_cost.is_some()),
     ];
     given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)

@@ -80,6 +80,12 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
     if !command.json && command.files.len() > 1 {
         row(&sum, "all files")?;
     }
+    if sum.calls > 0 && sum.cost.is_none() && !command.json {
+        eprintln!(
+            "bindery: the cost is not known: name prices by --llm-prices, as MODEL=SENT/RECEIVED per million tokens or as a \
+             price file of LiteLLM"
+        );
+    }
     if let Who::Here(local) = who {
         local.bindery.stop(Duration::ZERO).await;
     }

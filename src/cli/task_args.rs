@@ -37,6 +37,10 @@ pub struct TaskArgs {
     /// Models that read a page when the first has failed, such as other-model,text; text is the text layer
     #[arg(long, env = "BINDERY_FALLBACK")]
     fallback: Option<String>,
+    /// How fast and how dear the endpoint shall answer, where it has a choice: auto, flex (slower, half the price or so) or
+    /// priority [default: auto]
+    #[arg(long, env = "BINDERY_SERVICE_TIER")]
+    service_tier: Option<String>,
     /// The most that one file may cost; needs a price for each of its models, see --llm-prices
     #[arg(long, env = "BINDERY_MAX_COST")]
     max_cost: Option<String>,
@@ -91,6 +95,7 @@ impl TaskArgs {
             ("input", &self.input),
             ("image_side", &self.image_side),
             ("fallback", &self.fallback),
+            ("service_tier", &self.service_tier),
             ("max_cost", &self.max_cost),
             ("shard_pages", &self.shard_pages),
             ("priority", &self.priority),

@@ -1,6 +1,7 @@
 //! The endpoint of the configuration, and what half of one lacks.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::secret::one_secret;
 use super::{ConfigError, Settings, print};
@@ -70,19 +71,69 @@ fn llm_gap(base_url: Option<&str>, has_key: bool, model: Option<&str>) -> Option
 
 fn prices(text: &str) -> Result<BTreeMap<String, Price>, ConfigError> {
     let bad = |reason: String| ConfigError::new("llm-prices", reason);
-    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    let entry = |entry: &str| {
+    let mut prices = BTreeMap::new();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
         // Names of models may hold what stands between a name and its price.
-        let (model, price) =
-            entry.rsplit_once('=').ok_or_else(|| bad(format!("{entry:?}: write MODEL=PROMPT/COMPLETION")))?;
-        Ok((model.trim().to_owned(), price.parse().map_err(bad)?))
+        match entry.rsplit_once('=') {
+            Some((model, price)) => {
+                prices.insert(model.trim().to_owned(), price.parse().map_err(bad)?);
+            }
+            None if Path::new(entry).is_file() => prices.extend(file(Path::new(entry)).map_err(bad)?),
+            None => {
+                return Err(bad(format!("{entry:?}: write MODEL=PROMPT/COMPLETION, or name a price file of LiteLLM")));
+            }
+        }
+    }
+    Ok(prices)
+}
+
+/// The prices of a file in the form of `LiteLLM`'s `model_prices_and_context_window.json`: by model, per token.
+fn file(path: &Path) -> Result<BTreeMap<String, Price>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {}", path.display(), error.kind()))?;
+    let models: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&text).map_err(|_| format!("{}: not a price file of LiteLLM", path.display()))?;
+    let price = |entry: &serde_json::Value| {
+        let each = |name: &str| entry[name].as_f64().filter(|price| price.is_finite() && *price >= 0.0);
+        let (prompt, completion) = (each("input_cost_per_token")?, each("output_cost_per_token")?);
+        let share = |name: &str| Some(each(name)? / prompt).filter(|share| share.is_finite());
+        let plain = Price::new(prompt * 1e6, completion * 1e6);
+        Some(Price {
+            cached: each("cache_read_input_token_cost").map(|price| price * 1e6),
+            flex: share("input_cost_per_token_flex").unwrap_or(plain.flex),
+            priority: share("input_cost_per_token_priority").unwrap_or(plain.priority),
+            ..plain
+        })
     };
-    entries.map(entry).collect()
+    let entries = models.iter().filter(|(name, _)| *name != "sample_spec");
+    let prices: BTreeMap<_, _> = entries.filter_map(|(name, entry)| Some((name.clone(), price(entry)?))).collect();
+    if prices.is_empty() { Err(format!("{}: no prices in it", path.display())) } else { Ok(prices) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prices_are_named_or_stand_in_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("prices.json");
+        let json = r#"{"sample_spec": {"input_cost_per_token": 1, "output_cost_per_token": 1},
+            "embed": {"input_cost_per_token": 1},
+            "m": {"input_cost_per_token": 2e-06, "output_cost_per_token": 8e-06, "cache_read_input_token_cost": 5e-07,
+                  "input_cost_per_token_flex": 8e-07}}"#;
+        std::fs::write(&path, json).unwrap();
+        let path = path.to_str().unwrap();
+        let read = prices(&format!("{path}, n=1/4,o=1/4/0.1")).unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), ["m", "n", "o"]);
+        let m = read["m"];
+        assert!((m.prompt - 2.0).abs() < 1e-9 && (m.completion - 8.0).abs() < 1e-9, "{m:?}");
+        assert!((m.flex - 0.4).abs() < 1e-9 && (m.priority - 2.0).abs() < 1e-9, "{m:?}");
+        assert!((m.cached.unwrap() - 0.5).abs() < 1e-9, "{m:?}");
+        std::fs::write(path, "{}").unwrap();
+        for bad in [path, "m", "m=1", "/nowhere.json"] {
+            assert!(prices(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn half_an_endpoint_says_what_it_lacks() {

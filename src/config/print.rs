@@ -11,6 +11,9 @@ use crate::http::Wire;
 use crate::processor::LlmOptions;
 use crate::task::{PageInputKind, TaskOptions};
 
+/// More prices than these are not printed.
+const MOST_PRICES: usize = 32;
+
 impl Config {
     /// The configuration as a file that would give it, secrets redacted.
     #[must_use]
@@ -91,7 +94,10 @@ impl Config {
             lines.push(("llm_input", text(input)));
             lines.push(("llm_image_side", llm.image_side.to_string()));
             lines.push(("llm_fallback", text(&llm.fallback.join(","))));
-            let prices: Vec<String> = llm.prices.iter().map(|(model, price)| format!("{model}={price}")).collect();
+            // Of a file of thousands those that are asked for.
+            let is_named = |model: &String| llm.model.as_ref() == Some(model) || llm.fallback.contains(model);
+            let shown = llm.prices.iter().filter(|(model, _)| llm.prices.len() <= MOST_PRICES || is_named(model));
+            let prices: Vec<String> = shown.map(|(model, price)| format!("{model}={price}")).collect();
             lines.push(("llm_hedge", llm.hedge.to_string()));
             lines.push(("llm_prices", text(&prices.join(","))));
             lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));

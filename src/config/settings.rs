@@ -147,8 +147,9 @@ pub struct Settings {
     /// Models that read a page when the first has failed, in their order; text stands for the text layer
     #[arg(long, env = "BINDERY_LLM_FALLBACK", value_name = "MODEL,…")]
     pub llm_fallback: Option<String>,
-    /// What models cost per million tokens, sent and received, such as m=0.15/0.60,n=1/4; * stands for all others
-    #[arg(long, env = "BINDERY_LLM_PRICES", value_name = "MODEL=PRICE,…")]
+    /// What models cost per million tokens, sent and received, and perhaps those that the endpoint had read before, such
+    /// as m=0.15/0.60/0.075,n=1/4; * stands for all others; or a price file of `LiteLLM`
+    #[arg(long, env = "BINDERY_LLM_PRICES", value_name = "MODEL=PRICE,…|FILE")]
     pub llm_prices: Option<String>,
     /// Ask a second time when a call takes longer than 95 of 100; the first good answer counts, both are paid
     #[arg(long, env = "BINDERY_LLM_HEDGE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]

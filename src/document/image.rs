@@ -2,9 +2,11 @@
 
 use std::cell::OnceCell;
 
-use hayro::vello_cpu::Pixmap;
 use hayro::vello_cpu::color::palette::css::WHITE;
-use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
+use hayro::vello_cpu::kurbo::Affine;
+use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
+use hayro::{PixmapSettings, RenderCache, RenderSettings, render, render_into};
+use hayro_interpret::TransformExt;
 use hayro_interpret::{InterpreterCache, InterpreterSettings};
 use hayro_syntax::page::Page;
 use jpeg_encoder::{ColorType as JpegColor, Encoder as JpegEncoder};
@@ -23,11 +25,14 @@ pub struct ImageOptions {
     pub longest_side: u32,
     /// The most bytes, at least 4096: a picture that takes more is made smaller.
     pub max_bytes: usize,
+    /// The part of the page from one height to another, as fractions of its height from its top; all of it when absent.
+    #[serde(default)]
+    pub part: Option<(f32, f32)>,
 }
 
 impl Default for ImageOptions {
     fn default() -> Self {
-        Self { dpi: 150.0, longest_side: 2_048, max_bytes: 4 << 20 }
+        Self { dpi: 150.0, longest_side: 2_048, max_bytes: 4 << 20, part: None }
     }
 }
 
@@ -44,6 +49,10 @@ pub struct PageImage {
     pub blank: bool,
     /// Whether there is hardly anything to see: it is of one colour, but for some specks.
     pub plain: bool,
+    /// Whether it is paper alone: not all of it is white, and nothing stands on it but faint specks.
+    pub bare: bool,
+    /// About how many letters it shows; none in photographs and drawings.
+    pub letters: u32,
     /// The file.
     pub bytes: Vec<u8>,
 }
@@ -80,7 +89,9 @@ pub(super) fn image<'a>(
     settings: &InterpreterSettings,
     options: &ImageOptions,
 ) -> Option<PageImage> {
-    let (width, height) = page.render_dimensions();
+    let (width, whole) = page.render_dimensions();
+    let (from, to) = options.part.unwrap_or((0.0, 1.0));
+    let (top, height) = (whole * from.clamp(0.0, 1.0), whole * (to.min(1.0) - from.max(0.0)));
     let longer = width.max(height);
     if !(longer.is_finite() && width > 0.0 && height > 0.0) {
         return None;
@@ -93,8 +104,14 @@ pub(super) fn image<'a>(
     for _ in 0..=SHRINKS {
         // A side of less than one pixel would be none.
         let (x_scale, y_scale) = (scale.max(1.01 / width), scale.max(1.01 / height));
-        let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
-        let encoded = encode(&render(page, cache, settings, &RenderSettings::default(), &pixels))?;
+        let pixmap = match options.part {
+            None => {
+                let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
+                render(page, cache, settings, &RenderSettings::default(), &pixels)
+            }
+            Some(_) => part(page, cache, settings, (x_scale, y_scale), (width, top, height)),
+        };
+        let encoded = encode(&pixmap, scale.into())?;
         let size = encoded.bytes.len();
         made = Some(encoded);
         if size <= most_bytes {
@@ -105,6 +122,27 @@ pub(super) fn image<'a>(
         scale *= ratio.min(0.9) * 0.95;
     }
     made
+}
+
+/// Renders the part of a page that is `height` points high and begins `top` points from its upper edge.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8192 pixels a side")]
+fn part<'a>(
+    page: &'a Page<'a>,
+    cache: &RenderCache<'a>,
+    settings: &InterpreterSettings,
+    (x_scale, y_scale): (f32, f32),
+    (width, top, height): (f32, f32, f32),
+) -> Pixmap {
+    let mut context = RenderContext::new((width * x_scale) as u16, (height * y_scale) as u16);
+    let transform = Affine::translate((0.0, f64::from(-top * y_scale)))
+        * Affine::scale_non_uniform(x_scale.into(), y_scale.into())
+        * page.initial_transform(true).to_kurbo();
+    render_into(page, cache, settings, &RenderSettings::default(), &mut context, transform);
+    context.flush();
+    let mut pixmap = Pixmap::new(context.width(), context.height());
+    let white = RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..RasterizerSettings::default() };
+    context.render_with(&mut pixmap, &mut Resources::default(), white);
+    pixmap
 }
 
 /// How many pixels an inch, and how many at most along the longer side, a picture has that is looked at here.
@@ -166,18 +204,21 @@ fn luma(pixmap: &Pixmap) -> Vec<u8> {
 
 /// The smallest of the usual encodings that keeps what one can see: PNG for drawings and text, JPEG for photographs and
 /// for many shades, gray where there is no colour.
-fn encode(pixmap: &Pixmap) -> Option<PageImage> {
+fn encode(pixmap: &Pixmap, scale: f64) -> Option<PageImage> {
     let (width, height) = (pixmap.width(), pixmap.height());
     let rgba = pixmap.data_as_u8_slice();
     let blank = rgba.iter().all(|value| *value >= WHITISH);
-    let plain = blank || Raster::new(width.into(), 1.0, luma(pixmap)).is_plain();
+    let raster = Raster::new(width.into(), scale, luma(pixmap));
+    let detail = raster.whole();
+    let (plain, bare) = (blank || detail.is_plain(), !blank && raster.is_bare());
+    let letters = detail.letter_count(&raster);
     let drawing = if is_photograph(rgba) { None } else { png(rgba, width, height) };
     let (media_type, bytes) = match drawing {
         Some(bytes) => ("image/png", bytes),
         None => ("image/jpeg", jpeg(rgba, width, height)?),
     };
     let media_type = media_type.to_owned();
-    Some(PageImage { media_type, width: width.into(), height: height.into(), blank, plain, bytes })
+    Some(PageImage { media_type, width: width.into(), height: height.into(), blank, plain, bare, letters, bytes })
 }
 
 /// A figure: photographs as JPEG, all else without loss.

@@ -267,9 +267,10 @@ impl<'a> PdfReader<'a> {
         options: &ImageOptions,
     ) -> Result<PageImage, Failure> {
         if let Some(as_it_is) = picture.as_it_is(number, options) {
-            let raster = self.eye.look(page, &self.open.settings, Look::Pictures);
-            let (blank, plain) = raster.map_or((false, false), |raster| (raster.is_white(), raster.is_plain()));
-            return Ok(PageImage { blank, plain: plain || blank, ..as_it_is });
+            let Some(raster) = self.eye.look(page, &self.open.settings, Look::Pictures) else { return Ok(as_it_is) };
+            let (detail, blank) = (raster.whole(), raster.is_white());
+            let (plain, bare) = (blank || detail.is_plain(), !blank && raster.is_bare());
+            return Ok(PageImage { blank, plain, bare, letters: detail.letter_count(&raster), ..as_it_is });
         }
         let options = ImageOptions { dpi: options.dpi.max(picture.dpi(number)), ..*options };
         image::image(page, self.eye.renderer(), &self.open.settings, &options)

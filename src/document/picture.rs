@@ -178,12 +178,14 @@ impl Picture {
         let (width, height) = self.frame(number)?.as_ref().ok()?.plain_jpeg?;
         let bytes = (*self.file).as_ref();
         let fits = width.max(height) <= options.longest_side && bytes.len() <= options.max_bytes;
-        fits.then(|| PageImage {
+        (fits && options.part.is_none()).then(|| PageImage {
             media_type: "image/jpeg".to_owned(),
             width,
             height,
             blank: false,
             plain: false,
+            bare: false,
+            letters: 0,
             bytes: bytes.to_vec(),
         })
     }

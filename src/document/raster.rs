@@ -48,6 +48,8 @@ const EMPTY: usize = 3;
 const FULL: usize = 15;
 /// A page is plain when not more than one of so many tiles shows something, and one of so many shows ink: specks do.
 const PLAIN: (usize, usize) = (100, 400);
+/// A faint speck takes not more tiles than these.
+const SPECK: usize = 3;
 /// Not to be told from white.
 pub(super) const WHITISH: u8 = 250;
 /// Ink differs at least so much from paper.
@@ -73,6 +75,11 @@ impl Detail {
     #[allow(clippy::cast_precision_loss, reason = "a share")]
     pub(super) fn share(self) -> f32 {
         if self.tiles == 0 { 0.0 } else { self.anything as f32 / self.tiles as f32 }
+    }
+
+    /// Whether hardly any part of them shows anything.
+    pub(super) const fn is_plain(self) -> bool {
+        self.anything * PLAIN.0 <= self.tiles && self.inked * PLAIN.1 <= self.tiles
     }
 
     /// Whether more than this share, of 100, of what it shows looks like letters.
@@ -178,12 +185,44 @@ impl Raster {
         tile
     }
 
-    /// Whether hardly any part of it shows anything.
+    /// What there is to see on all of it.
     #[allow(clippy::cast_precision_loss, reason = "pixels")]
-    pub(super) fn is_plain(&self) -> bool {
+    pub(super) fn whole(&self) -> Detail {
         let (width, height) = (self.width as f64 / self.scale, self.height as f64 / self.scale);
-        let detail = self.detail(&[Rect::new(0.0, 0.0, width, height)], &[]);
-        detail.anything * PLAIN.0 <= detail.tiles && detail.inked * PLAIN.1 <= detail.tiles
+        self.detail(&[Rect::new(0.0, 0.0, width, height)], &[])
+    }
+
+    /// Whether it is paper alone, with faint specks here and there: nothing dark, and nothing that hangs together.
+    pub(super) fn is_bare(&self) -> bool {
+        let (columns, rows) = (self.width / TILE, self.height / TILE);
+        let spread_of = |at: usize| {
+            let tile = self.tile(at % columns * TILE, at / columns * TILE);
+            spread(&tile).map_or(0, |(low, high)| high - low)
+        };
+        let spreads: Vec<u8> = (0..columns * rows).map(spread_of).collect();
+        let mut marked: Vec<bool> = spreads.iter().map(|spread| *spread > DETAIL).collect();
+        let count = marked.iter().filter(|is| **is).count();
+        if count * PLAIN.0 > marked.len() || spreads.iter().any(|spread| *spread > INKED) {
+            return false;
+        }
+        for first in 0..marked.len() {
+            let (mut open, mut size) = (vec![first], 0);
+            while let Some(at) = open.pop() {
+                if !std::mem::replace(&mut marked[at], false) {
+                    continue;
+                }
+                size += 1;
+                let (column, row) = (at % columns, at / columns);
+                for row in row.saturating_sub(1)..(row + 2).min(rows) {
+                    let beside = column.saturating_sub(1)..(column + 2).min(columns);
+                    open.extend(beside.map(|column| row * columns + column));
+                }
+            }
+            if size > SPECK {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether there is nothing to see.
@@ -280,6 +319,24 @@ mod tests {
     }
 
     #[test]
+    fn paper_with_specks_is_bare_and_a_faint_word_is_not() {
+        let paper = |x: usize, y: usize| 235 + u8::try_from((x * 31 + y * 17) % 12).unwrap();
+        let speck = |x: usize, y: usize| if (x, y) == (40, 40) { 170 } else { paper(x, y) };
+        let word = |x: usize, y: usize| if (24..72).contains(&x) && y == 40 && x % 4 < 2 { 170 } else { paper(x, y) };
+        let digit = |x: usize, y: usize| if x == 40 && (40..48).contains(&y) { 20 } else { paper(x, y) };
+        for (what, pixel, expected) in [
+            ("paper", &paper as &dyn Fn(usize, usize) -> u8, true),
+            ("a speck", &speck, true),
+            ("a faint word", &word, false),
+            ("a digit", &digit, false),
+        ] {
+            // Larger than the others: one speck on a stamp is much.
+            let luma = (0..16 * SIDE * SIDE).map(|at| pixel(at % (4 * SIDE), at / (4 * SIDE))).collect();
+            assert_eq!(Raster::new(4 * SIDE, 1.0, luma).is_bare(), expected, "{what}");
+        }
+    }
+
+    #[test]
     fn letters_stand_in_rows_and_strokes_of_drawings_do_not() {
         let all = [Rect::new(0.0, 0.0, 120.0, 120.0)];
         let count = |raster: &Raster| raster.detail(&all, &[]).letter_count(raster);
@@ -307,6 +364,8 @@ mod tests {
         assert!(raster.has_ink(left) && !raster.has_ink(Rect::new(2.0, 9.0, 100.0, 11.0)));
         assert!(raster.ground(left).unwrap() > 0.9);
         assert_eq!(raster.ground(Rect::new(500.0, 0.0, 600.0, 10.0)), None);
-        assert!(!raster.is_plain() && self::raster(|x, _| 250 - u8::try_from(x / 4).unwrap()).is_plain());
+        assert!(
+            !raster.whole().is_plain() && self::raster(|x, _| 250 - u8::try_from(x / 4).unwrap()).whole().is_plain()
+        );
     }
 }

@@ -317,8 +317,8 @@ impl RemotePdf {
         patience: &Patience,
     ) -> Result<PageImage, Failure> {
         self.page(seat, page, &Request::Image { page, options }, patience, |answer| match answer {
-            (Answer::Image { media_type, width, height, blank, plain }, bytes) => {
-                Some(PageImage { media_type, width, height, blank, plain, bytes })
+            (Answer::Image { media_type, width, height, blank, plain, bare, letters }, bytes) => {
+                Some(PageImage { media_type, width, height, blank, plain, bare, letters, bytes })
             }
             _ => None,
         })

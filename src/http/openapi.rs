@@ -39,6 +39,8 @@ pub(super) struct SubmitOptions {
     image_side: Option<String>,
     /// Models that read a page when the first has failed, between commas; `text` is the text layer, `none` nobody.
     fallback: Option<String>,
+    /// How fast and how dear the endpoint shall answer, where it has a choice: `auto` (default), `flex` or `priority`.
+    service_tier: Option<String>,
     /// The most that the task may cost.
     max_cost: Option<String>,
     /// Pages read in one attempt, 1 to 256.

@@ -3,55 +3,52 @@
 //! | module | job |
 //! |---|---|
 //! | `chain` | whose turn it is: model, fallback models, text layer |
+//! | `look` | what of a page is shown; pages that need no call |
+//! | `parts` | long pages: their parts, and how these are joined |
 //! | `prompt` | the request |
-//! | `client` | the call |
-//! | `quirks` | what models do not take |
-//! | `reply` | the answer, and whether it is pages at all |
+//! | `call` | one call: asked, paid, retried |
+//! | `client`, `address` | HTTP, and where it goes |
+//! | `refused` | what a refusal means |
+//! | `capabilities` | what models were found to take |
 //! | `latency` | how long calls take, for those that are slow |
+//! | `reply` | the answer, and whether it is pages at all |
 //! | `fidelity` | whether it is *these* pages |
+//! | `judge` | which answers are taken, and what is said against them |
 //!
 //! One shared HTTP client runs on a small runtime of its own; a worker thread waits for its call there, so that a call
 //! can be cut off when it is cancelled or out of time, and a thousand waiting workers share two threads of I/O. A page's
 //! picture is made by the reader processes, of which there are as many as cores, when its call has its turn: there are
 //! never more pictures than calls in flight.
 
+mod address;
+mod call;
+mod capabilities;
 mod chain;
 mod client;
 mod fidelity;
+mod judge;
 mod latency;
+mod look;
+mod parts;
 mod prompt;
-mod quirks;
+mod refused;
 mod reply;
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures::future::Either;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use self::capabilities::Capabilities;
 use self::chain::{TEXT, Turn, turn};
-use self::client::{CallError, Client};
-use self::fidelity::Fidelity;
+use self::client::Client;
 use self::latency::Latencies;
-use self::prompt::{Ask, PageInput};
-use self::quirks::{Dislike, Quirks};
-use self::reply::Reply;
-use super::figures;
-use super::unread::{self, Need};
-use super::{CallReport, CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
-use crate::content::{PageContent, from_markdown};
-use crate::document::{ImageOptions, PageFacts, PageReader, TextOptions};
-use crate::metrics;
-use crate::output::markdown::{self, Forms};
-use crate::task::{
-    Amount, Failure, Finding, OcrLayer, PageChecks, PageInputKind, PageOutput, PageUsage, Price, TaskOptions, code,
-};
+use super::{CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
+use crate::document::{ImageOptions, PageFacts};
+use crate::task::{Amount, Failure, Finding, PageInputKind, Price, TaskOptions, Tokens, code};
 
 /// How to reach the endpoint and what to ask of it.
 #[derive(Clone)]
@@ -109,12 +106,6 @@ impl std::fmt::Debug for LlmOptions {
     }
 }
 
-/// The most bytes of a picture: larger ones are made smaller.
-const MOST_BYTES: usize = 2 << 20;
-/// The token limit that is asked for after an answer was cut off; doubled with each further time.
-const FIRST_BUDGET: u32 = 8_192;
-/// How freely a model is asked that strayed when it was asked for the likeliest words.
-const FREER: f32 = 0.4;
 /// Tokens of the answer for a page of which nothing else is known.
 const USUAL_ANSWER: u64 = 700;
 /// Recipes of a page, in the order of [`Processor::recipes`].
@@ -125,35 +116,12 @@ const BY_FALLBACK: usize = 1;
 pub struct LlmProcessor {
     options: LlmOptions,
     client: Client,
-    quirks: Quirks,
+    capabilities: Capabilities,
     latencies: Latencies,
     /// Why the endpoint cannot be reached at present.
     outage: watch::Sender<Option<String>>,
     /// Taken out on drop: a runtime must not be waited for on an actor's thread.
     runtime: Option<Runtime>,
-}
-
-/// What matters of a request once it is gone.
-#[derive(Clone, Copy)]
-struct Sent {
-    temperature: bool,
-    max_tokens: bool,
-    /// About how many tokens it has.
-    guess: u64,
-    price: Option<Price>,
-}
-
-fn sent_tokens(sent: &Sent, calls: u32) -> u64 {
-    sent.guess * u64::from(calls)
-}
-
-/// A page of a shard on its way.
-struct Page {
-    input: PageInput,
-    /// What is known of it whatever the model says.
-    about: Vec<Finding>,
-    /// Its text layer, where that can be trusted.
-    text: Option<String>,
 }
 
 impl LlmProcessor {
@@ -172,7 +140,7 @@ impl LlmProcessor {
         Ok(Self {
             options,
             client,
-            quirks: Quirks::default(),
+            capabilities: Capabilities::default(),
             latencies: Latencies::default(),
             outage: watch::Sender::new(None),
             runtime: Some(runtime),
@@ -238,280 +206,6 @@ impl LlmProcessor {
         self.model(options).into_iter().chain(fallback).collect()
     }
 
-    /// What the model is given of each page, and the pages that need no call: empty ones, and those that cannot be read.
-    fn look(&self, input: &ShardInput<'_>) -> Result<(Vec<Page>, Vec<PageRead>), Failure> {
-        let kind = self.input_kind(input.options);
-        let image_options = ImageOptions {
-            longest_side: self.image_side(input.options),
-            max_bytes: MOST_BYTES,
-            ..ImageOptions::default()
-        };
-        let mut reader = input.reader();
-        let (mut pages, mut read) = (Vec::new(), Vec::new());
-        for page in input.shard.pages() {
-            let mut look = || {
-                let facts = reader.facts(page)?;
-                // Of what is only in its picture, its text is no measure.
-                let sound = Need::of(&facts.shown, OcrLayer::Reread).is_none();
-                let text = if sound || kind != PageInputKind::Image {
-                    markdown::page_with(&reader.text_layer(page, input.options.into())?.content, Forms::SAID)
-                } else {
-                    String::new()
-                };
-                let image = (kind != PageInputKind::Text).then(|| reader.image(page, &image_options)).transpose()?;
-                let empty = facts.shown.visible_glyphs() == 0 && facts.shown.image_coverage == 0.0;
-                // Of a page without text a model that is given only text would see nothing.
-                let unread = kind == PageInputKind::Text
-                    && text.is_empty()
-                    && unread::shows_something(&mut reader, page, facts.shown.image_coverage)?;
-                let about = unread::of_document(&facts.shown, &facts.attached);
-                Ok::<_, Failure>((sound, empty, text, image, unread, about))
-            };
-            match look() {
-                Ok((sound, empty, text, image, unread, about)) => {
-                    let unseen = image.as_ref().is_none_or(|image| image.blank);
-                    // Nothing to transcribe: no call, and no invented text. But a picture that is white although
-                    // something should be on it proves nothing.
-                    let nothing = if kind == PageInputKind::Text { text.is_empty() } else { unseen && empty };
-                    if nothing {
-                        let findings = about.into_iter().chain(unread.then(Finding::no_text_layer)).collect();
-                        let output = PageOutput { findings, ..self.output(input, PageContent::default()) };
-                        read.push(PageRead { page, result: Ok(output) });
-                        continue;
-                    }
-                    let given = ((kind != PageInputKind::Image || unseen) && !text.is_empty()).then(|| text.clone());
-                    let text = Some(text).filter(|_| sound);
-                    pages.push(Page { input: PageInput { page, text: given, image }, about, text });
-                }
-                Err(why) if why.retryable => return Err(why),
-                // No model will see it, but its text may be read all the same.
-                Err(why) if self.fallback(input.options).iter().any(|reader| reader == TEXT) => {
-                    let result = self.text_of(input, &mut reader, page, &why.code);
-                    read.push(PageRead { page, result: result.map_err(|_| why) });
-                }
-                Err(why) => read.push(PageRead { page, result: Err(why) }),
-            }
-        }
-        Ok((pages, read))
-    }
-
-    fn output(&self, input: &ShardInput<'_>, content: PageContent) -> PageOutput {
-        PageOutput { content, processor: self.name().to_owned(), attempts: input.attempt, ..PageOutput::default() }
-    }
-
-    fn call(&self, input: &ShardInput<'_>, model: &str, turn: Turn, pages: Vec<Page>) -> ShardOutcome {
-        let Some(runtime) = &self.runtime else { return ShardOutcome::Cancelled };
-        let temperature = if turn.strayed { FREER } else { 0.0 };
-        let ask = Ask {
-            model,
-            prompt: self.prompt(input.options),
-            temperature: (!self.quirks.has(model, Dislike::Temperature)).then_some(temperature),
-            max_tokens: (turn.truncated > 0).then(|| FIRST_BUDGET << (turn.truncated - 1).min(4)),
-            newer_name: self.quirks.has(model, Dislike::MaxTokens),
-        };
-        let (inputs, texts): (Vec<_>, Vec<_>) = pages.into_iter().map(|page| (page.input, page.text)).unzip();
-        let request = prompt::request(&ask, &inputs);
-        let sent = Sent {
-            temperature: ask.temperature.is_some(),
-            max_tokens: ask.max_tokens.is_some() && !ask.newer_name,
-            guess: prompt::tokens(&ask, &inputs),
-            price: self.price(model),
-        };
-        let numbers: Vec<u32> = inputs.iter().map(|page| page.page).collect();
-        let is_plain = |page: &&PageInput| page.image.as_ref().is_some_and(|image| image.plain);
-        let plain: Vec<u32> = inputs.iter().filter(is_plain).map(|page| page.page).collect();
-        let shows = |page: &&PageInput| page.image.as_ref().is_some_and(|image| !image.plain);
-        let with_ink: Vec<u32> = inputs.iter().filter(shows).map(|page| page.page).collect();
-        // The request has its own copy of the pictures.
-        drop(inputs);
-        let (begun, calls_begun) = (Instant::now(), Cell::new(0));
-        let waiting = input.waiting();
-        let answer = runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = input.cancel.cancelled() => None,
-                answer = self.ask(input, request.into(), &calls_begun) => Some(answer),
-                () = tokio::time::sleep_until(input.deadline.into()) => Some((Err(CallError::timeout()), None)),
-            }
-        });
-        drop(waiting);
-        let (took, mut calls) = (begun.elapsed(), calls_begun.get());
-        if let Some((_, Some(lost))) = &answer
-            && !lost.paid
-        {
-            // It was refused: only the other one is paid.
-            calls -= 1;
-            let usage = PageUsage::default();
-            self.report(input, model, CallReport { usage, took, verdict: lost.verdict });
-        }
-        match answer {
-            None if calls == 0 => ShardOutcome::Cancelled,
-            None => {
-                // What the endpoint has been given is likely to be paid, whoever hears the answer.
-                let cost = sent.price.map(|price| price.of(sent_tokens(&sent, calls), 0));
-                let usage = PageUsage { calls, cost, ..PageUsage::default() };
-                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Abandoned });
-                ShardOutcome::Cancelled
-            }
-            Some((Err(error), _)) => self.refused(input, model, error, turn, sent, (took, calls)),
-            Some((Ok(reply), _)) => {
-                self.latencies.add(took);
-                self.note_outage(CallVerdict::Answered, None);
-                // Of a second call nothing comes back but its bill, which is like the first one's.
-                let [prompt_tokens, completion_tokens] =
-                    [reply.prompt_tokens, reply.completion_tokens].map(|tokens| tokens * u64::from(calls));
-                // Who tells no figures is paid all the same.
-                let billed = match prompt_tokens + completion_tokens {
-                    0 => (sent_tokens(&sent, calls), prompt::tokens_of(&reply.text)),
-                    _ => (prompt_tokens, completion_tokens),
-                };
-                let cost = sent.price.map(|price| price.of(billed.0, billed.1));
-                let usage = PageUsage { calls, prompt_tokens, completion_tokens, cost };
-                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Answered });
-                match reply::pages(&reply, &numbers, &plain) {
-                    Ok(markdown) => {
-                        let model = reply.model.as_deref().unwrap_or(model);
-                        self.judged(
-                            input,
-                            turn,
-                            markdown,
-                            (&texts, &with_ink),
-                            PageOutput {
-                                model: Some(model.to_owned()),
-                                ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                                usage,
-                                recipe: if turn.reader == 0 { OWN } else { BY_FALLBACK },
-                                ..self.output(input, PageContent::default())
-                            },
-                        )
-                    }
-                    Err(why) => failed(why, turn),
-                }
-            }
-        }
-    }
-
-    /// One call, or two where the first is slow, that is wanted, and the endpoint has room. `begun` counts them. Answers also
-    /// what became of one that lost.
-    async fn ask(
-        &self,
-        input: &ShardInput<'_>,
-        request: Bytes,
-        begun: &Cell<u32>,
-    ) -> (Result<Reply, CallError>, Option<CallError>) {
-        begun.set(1);
-        let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else {
-            return (self.client.complete(request).await, None);
-        };
-        let mut first = std::pin::pin!(self.client.complete(request.clone()));
-        if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
-            return (answer, None);
-        }
-        let place = std::pin::pin!(input.place_for_another());
-        let _place = match futures::future::select(first.as_mut(), place).await {
-            Either::Left((answer, _)) => return (answer, None),
-            Either::Right((Some(place), _)) => place,
-            Either::Right((None, _)) => return (first.await, None),
-        };
-        begun.set(2);
-        let second = std::pin::pin!(self.client.complete(request));
-        match futures::future::select(first, second).await {
-            Either::Left((Err(lost), other)) => (other.await, Some(lost)),
-            Either::Right((Err(lost), other)) => (other.await, Some(lost)),
-            Either::Left((answer, _)) | Either::Right((answer, _)) => (answer, None),
-        }
-    }
-
-    /// Tells the pool and the metrics of a call. Callers may name any model; only configured ones have a row of their own.
-    fn report(&self, input: &ShardInput<'_>, model: &str, report: CallReport) {
-        let known = self.options.model.iter().chain(&self.options.fallback).any(|known| known == model);
-        metrics::call(if known { model } else { "other" }, report.verdict.as_str(), report.took);
-        input.called(report);
-    }
-
-    fn refused(
-        &self,
-        input: &ShardInput<'_>,
-        model: &str,
-        error: CallError,
-        turn: Turn,
-        sent: Sent,
-        (took, calls): (Duration, u32),
-    ) -> ShardOutcome {
-        let CallError { why, verdict, paid, dislikes } = error;
-        self.note_outage(verdict, Some(&why));
-        let calls = if paid { calls } else { 0 };
-        let cost = sent.price.filter(|_| paid).map(|price| price.of(sent_tokens(&sent, calls), 0));
-        let usage = PageUsage { calls, cost, ..PageUsage::default() };
-        self.report(input, model, CallReport { usage, took, verdict });
-        match (verdict, dislikes) {
-            (CallVerdict::Away(after) | CallVerdict::Limited(after), _) => ShardOutcome::Retry { after, why },
-            (_, Some(dislike)) => {
-                let had = match dislike {
-                    Dislike::Temperature => sent.temperature,
-                    Dislike::MaxTokens => sent.max_tokens,
-                };
-                self.quirks.found(model, dislike);
-                // Whoever sent it asks again without it; when that does not help, that is that.
-                if had { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) }
-            }
-            _ if *why.code == *code::ENDPOINT_UNAUTHORIZED => ShardOutcome::Fatal(why),
-            // A fallback that is not there costs the pages that need it, and no others.
-            _ if *why.code == *code::MODEL_NOT_FOUND && turn.reader == 0 && !turn.more_readers => {
-                ShardOutcome::Fatal(why)
-            }
-            _ => failed(why, turn),
-        }
-    }
-
-    /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ. Of several
-    /// pages, those that are not are asked for once more by themselves.
-    fn judged(
-        &self,
-        input: &ShardInput<'_>,
-        turn: Turn,
-        markdown: Vec<(u32, String)>,
-        (texts, shown): (&[Option<String>], &[u32]),
-        first: PageOutput,
-    ) -> ShardOutcome {
-        let faithful = self.prompt(input.options) == prompt::DEFAULT;
-        // A second answer that strays settles it, as far as this model goes.
-        let last = turn.strayed && !turn.more_readers;
-        let mut output = first;
-        let (mut read, mut bad, mut why) = (Vec::with_capacity(markdown.len()), Vec::new(), None);
-        for ((page, markdown), text) in markdown.into_iter().zip(texts) {
-            let known = text.as_deref().unwrap_or_default();
-            let measured = fidelity::fidelity(known, &markdown);
-            if let Some(fault) = fault(&markdown, known, faithful, measured.as_ref(), last) {
-                bad.push(page);
-                why = Some(fault);
-                continue;
-            }
-            let strays = faithful && measured.as_ref().is_some_and(|measured| !measured.holds());
-            let checks = measured.map(|measured| PageChecks {
-                recall: Some(measured.recall),
-                invented_numbers: Some(u32::try_from(measured.invented).unwrap_or(u32::MAX)),
-                unfaithful: strays,
-                route: None,
-            });
-            let denied = markdown.is_empty() && shown.contains(&page);
-            let findings =
-                strays.then(Finding::unfaithful).into_iter().chain(denied.then(Finding::said_empty)).collect();
-            // Whoever has other fallbacks shall not be served with a page that strays.
-            let recipe = if strays { BY_FALLBACK } else { output.recipe };
-            let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
-            // The first page carries the call, so that sums come out right.
-            let content = from_markdown(markdown);
-            let page_output = PageOutput { content, checks, findings, recipe, ..std::mem::replace(&mut output, rest) };
-            read.push(PageRead { page, result: Ok(page_output) });
-        }
-        match why {
-            Some(why) if read.is_empty() => failed(why, turn),
-            _ if bad.is_empty() => ShardOutcome::Done(read),
-            _ => ShardOutcome::Divided { done: read, calls: bad },
-        }
-    }
-
     /// Takes the text layer of pages that no model could read.
     fn text_layer(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let why = input.earlier.last().map_or("", |code| code.as_ref());
@@ -525,43 +219,6 @@ impl LlmProcessor {
         }
         ShardOutcome::Done(read)
     }
-
-    fn text_of(
-        &self,
-        input: &ShardInput<'_>,
-        reader: &mut PageReader<'_>,
-        page: u32,
-        why: &str,
-    ) -> Result<PageOutput, Failure> {
-        let options = TextOptions::from(input.options);
-        let mut layer = reader.text_layer(page, options)?;
-        if layer.content.is_empty() {
-            let message = "no model could read the page, and it has no text layer";
-            return Err(Failure::permanent(code::BAD_ANSWER, message));
-        }
-        let mut findings = unread::findings(reader, page, &layer, options.ocr_layer)?;
-        let (image_files, left_out) = figures::extract(reader, page, &mut layer.content, input.options)?;
-        findings.extend(left_out);
-        let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-        let output =
-            PageOutput { checks: Some(checks), recipe: BY_FALLBACK, findings, ..self.output(input, layer.content) };
-        Ok(PageOutput { processor: TEXT.to_owned(), image_files, ..output })
-    }
-}
-
-/// What keeps an answer from being taken as its page, whose own text is `known` where it can be trusted.
-fn fault(markdown: &str, known: &str, faithful: bool, measured: Option<&Fidelity>, last: bool) -> Option<Failure> {
-    if fidelity::loops(markdown) && !fidelity::loops(known) {
-        return Some(Failure::passing(code::ANSWER_REPETITIVE, "the answer repeats itself without end"));
-    }
-    if measured.is_none() && faithful && fidelity::refuses(markdown) && !fidelity::refuses(known) {
-        return Some(Failure::permanent(code::ANSWER_REFUSED, "the model refused"));
-    }
-    let strays = faithful && measured.is_some_and(|measured| !measured.holds());
-    (strays && !last).then(|| {
-        let message = "the answer has too little of the page's text, or numbers that are not on the page";
-        Failure::passing(code::ANSWER_UNFAITHFUL, message)
-    })
 }
 
 /// What is permanent for one reader is not for the next.
@@ -643,7 +300,9 @@ impl Processor for LlmProcessor {
         let prompt_tokens = (prompt + image + given) as u64;
         // A scan has as much text as other pages.
         let completion_tokens = if facts.shown.glyphs == 0 { USUAL_ANSWER } else { text as u64 + 20 };
-        let cost = self.price(model).map(|price| price.of(prompt_tokens, completion_tokens));
+        let tokens = Tokens { prompt: prompt_tokens, completion: completion_tokens, cached: 0 };
+        let tier = options.service_tier.unwrap_or_default();
+        let cost = self.price(model).map(|price| price.of_call(tokens, tier));
         (route, Amount { calls: 1, prompt_tokens, completion_tokens, cost, ..Amount::default() })
     }
 
@@ -687,25 +346,39 @@ impl Processor for LlmProcessor {
         if *model == TEXT {
             return self.text_layer(input);
         }
-        let (mut pages, mut read) = match self.look(input) {
+        let (pages, mut read) = match self.look(input, model) {
             Ok(looked) => looked,
             Err(why) => return ShardOutcome::Failed(why),
         };
-        if pages.is_empty() {
-            return ShardOutcome::Done(read);
-        }
-        let mut about: BTreeMap<u32, Vec<Finding>> =
-            pages.iter_mut().map(|page| (page.input.page, std::mem::take(&mut page.about))).collect();
-        let mut outcome = self.call(input, model, turn, pages);
-        if let ShardOutcome::Done(done) | ShardOutcome::Divided { done, .. } = &mut outcome {
-            for PageRead { page, result } in done.iter_mut() {
-                if let (Ok(output), Some(about)) = (result, about.remove(page)) {
-                    output.findings.extend(about);
-                }
+        let mut about: BTreeMap<u32, Vec<Finding>> = BTreeMap::new();
+        let (mut whole, mut calls) = (Vec::new(), Vec::new());
+        for mut page in pages {
+            about.insert(page.input.page, std::mem::take(&mut page.about));
+            if page.parts.is_empty() {
+                whole.push(page);
+                continue;
             }
-            done.append(&mut read);
+            match self.read_parts(input, model, turn, page) {
+                ShardOutcome::Done(done) => read.extend(done),
+                other => return other,
+            }
         }
-        outcome
+        if !whole.is_empty() {
+            match self.read_whole(input, model, turn, whole) {
+                ShardOutcome::Done(done) => read.extend(done),
+                ShardOutcome::Divided { done, calls: strayed } => {
+                    read.extend(done);
+                    calls = strayed;
+                }
+                other => return other,
+            }
+        }
+        for PageRead { page, result } in &mut read {
+            if let (Ok(output), Some(about)) = (result, about.remove(page)) {
+                output.findings.extend(about);
+            }
+        }
+        if calls.is_empty() { ShardOutcome::Done(read) } else { ShardOutcome::Divided { done: read, calls } }
     }
 }
 

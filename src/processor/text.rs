@@ -44,6 +44,7 @@ impl Processor for TextProcessor {
             ("input", options.input.is_some()),
             ("image_side", options.image_side.is_some()),
             ("fallback", options.fallback.is_some()),
+            ("service_tier", options.service_tier.is_some()),
             ("max_cost", options.max_cost.is_some()),
         ];
         match useless.into_iter().find(|(_, given)| *given) {

@@ -185,7 +185,7 @@ fn hidden(layer: &TextLayer, ocr_layer: OcrLayer) -> Option<Finding> {
 }
 
 /// How closely a page is looked at that shows no text: enough for a thin line.
-const GLANCE: ImageOptions = ImageOptions { dpi: 50.0, longest_side: 1_000, max_bytes: 4 << 20 };
+const GLANCE: ImageOptions = ImageOptions { dpi: 50.0, longest_side: 1_000, max_bytes: 4 << 20, part: None };
 
 /// Whether there is anything on a page without text. An image is something, also one that cannot be drawn.
 pub(super) fn shows_something(reader: &mut PageReader<'_>, page: u32, image_coverage: f32) -> Result<bool, Failure> {

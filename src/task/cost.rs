@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::ServiceTier;
+
 /// An amount in the currency that the prices are configured in, to a billionth: a single token may cost less than a
 /// millionth. Written as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
@@ -100,33 +102,73 @@ pub struct Price {
     pub prompt: f64,
     /// Tokens received.
     pub completion: f64,
+    /// Tokens sent that the endpoint had read before, when they are cheaper.
+    pub cached: Option<f64>,
+    /// What calls of the tier flex cost, as a share of others: half, where nothing else is known.
+    pub flex: f64,
+    /// The same of the tier priority: twice as much.
+    pub priority: f64,
+}
+
+/// The tokens of a call, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Those sent.
+    pub prompt: u64,
+    /// Those of them that the endpoint had read before.
+    pub cached: u64,
+    /// Those received.
+    pub completion: u64,
 }
 
 impl Price {
-    /// What so many tokens cost.
+    /// A price without exceptions.
+    #[must_use]
+    pub const fn new(prompt: f64, completion: f64) -> Self {
+        Self { prompt, completion, cached: None, flex: 0.5, priority: 2.0 }
+    }
+
+    /// What calls cost that were served by a tier.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "counts of tokens")]
+    pub fn of_call(self, tokens: Tokens, tier: ServiceTier) -> Cost {
+        let cached = tokens.cached.min(tokens.prompt);
+        let sent = (tokens.prompt - cached) as f64 * self.prompt + cached as f64 * self.cached.unwrap_or(self.prompt);
+        let factor = match tier {
+            ServiceTier::Auto => 1.0,
+            ServiceTier::Flex => self.flex,
+            ServiceTier::Priority => self.priority,
+        };
+        Cost::of((sent + self.completion * tokens.completion as f64) * factor / 1e6)
+    }
+
+    /// What so many tokens cost.
+    #[must_use]
     pub fn of(self, prompt_tokens: u64, completion_tokens: u64) -> Cost {
-        let millionths = self.prompt * prompt_tokens as f64 + self.completion * completion_tokens as f64;
-        Cost::of(millionths / 1e6)
+        let tokens = Tokens { prompt: prompt_tokens, completion: completion_tokens, cached: 0 };
+        self.of_call(tokens, ServiceTier::Auto)
     }
 }
 
 impl FromStr for Price {
     type Err = String;
 
-    /// Reads `0.15/0.60`.
+    /// Reads `0.15/0.60`, or `0.15/0.60/0.075` with what tokens cost that the endpoint had read before.
     fn from_str(text: &str) -> Result<Self, String> {
         let amount = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && (0.0..=1e6).contains(n));
-        let parts = text.split_once('/').and_then(|(prompt, rest)| Some((amount(prompt)?, amount(rest)?)));
-        let (prompt, completion) = parts.ok_or("a price is PROMPT/COMPLETION per million tokens, such as 0.15/0.60")?;
-        Ok(Self { prompt, completion })
+        let parts: Option<Vec<f64>> = text.split('/').map(amount).collect();
+        match parts.as_deref() {
+            Some([prompt, completion]) => Ok(Self::new(*prompt, *completion)),
+            Some([prompt, completion, cached]) => Ok(Self { cached: Some(*cached), ..Self::new(*prompt, *completion) }),
+            _ => Err("a price is PROMPT/COMPLETION per million tokens, such as 0.15/0.60".to_owned()),
+        }
     }
 }
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.prompt, self.completion)
+        write!(f, "{}/{}", self.prompt, self.completion)?;
+        self.cached.map_or(Ok(()), |cached| write!(f, "/{cached}"))
     }
 }
 
@@ -177,10 +219,16 @@ mod tests {
         for bad in ["-1", "NaN", "inf", "1e12", "two", ""] {
             assert!(bad.parse::<Cost>().is_err(), "{bad}");
         }
-        for bad in ["1", "1/", "/1", "-1/1", "a/b"] {
+        for bad in ["1", "1/", "/1", "-1/1", "a/b", "1/2/3/4"] {
             assert!(bad.parse::<Price>().is_err(), "{bad}");
         }
         assert_eq!(Cost::sum(None, Some(page)), Some(page));
         assert_eq!(Cost::of(-1.0), Cost::default());
+        let price: Price = "1/10/0.5".parse().unwrap();
+        let tokens = Tokens { prompt: 1_000_000, cached: 400_000, completion: 100_000 };
+        for (tier, cost) in [(ServiceTier::Auto, 1.8), (ServiceTier::Flex, 0.9), (ServiceTier::Priority, 3.6)] {
+            assert_eq!(price.of_call(tokens, tier), Cost::of(cost), "{tier:?}");
+        }
+        assert_eq!((price.to_string(), Price::new(1.0, 2.0).to_string()), ("1/10/0.5".into(), "1/2".into()));
     }
 }

@@ -96,6 +96,8 @@ pub mod code {
     pub const ANSWER_UNFAITHFUL: &str = "answer_unfaithful";
     /// The model, or a content filter before it, will not answer.
     pub const ANSWER_REFUSED: &str = "answer_refused";
+    /// The model takes no pictures, or says that it sees none.
+    pub const MODEL_CANNOT_SEE: &str = "model_cannot_see";
     /// The processor panicked on this page.
     pub const PROCESSOR_CRASHED: &str = "processor_crashed";
     /// Its reader died whenever it read this page, or opened this document.

@@ -29,11 +29,13 @@ pub enum FindingCode {
     XfaShell,
     /// Some of its figures have no file, or not in this task. A fact.
     FiguresLeftOut,
+    /// What a model answered may not be the page, and nothing vouches for it.
+    Unsure,
 }
 
 impl FindingCode {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoTextLayer,
         Self::UnreadableText,
         Self::UnreadPicture,
@@ -44,6 +46,7 @@ impl FindingCode {
         Self::Attachments,
         Self::XfaShell,
         Self::FiguresLeftOut,
+        Self::Unsure,
     ];
 
     /// The name in JSON.
@@ -60,6 +63,7 @@ impl FindingCode {
             Self::Attachments => "attachments",
             Self::XfaShell => "xfa_shell",
             Self::FiguresLeftOut => "figures_left_out",
+            Self::Unsure => "unsure",
         }
     }
 
@@ -171,6 +175,8 @@ pub struct FindingCounts {
     attachments: u32,
     #[serde(skip_serializing_if = "is_zero")]
     xfa_shell: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    unsure: u32,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -192,6 +198,7 @@ impl FindingCounts {
                 FindingCode::Attachments => self.attachments += 1,
                 FindingCode::XfaShell => self.xfa_shell += 1,
                 FindingCode::MarginRemoved | FindingCode::FiguresLeftOut => {}
+                FindingCode::Unsure => self.unsure += 1,
             }
         }
     }
@@ -209,6 +216,7 @@ impl FindingCounts {
             FindingCode::Attachments => self.attachments,
             FindingCode::XfaShell => self.xfa_shell,
             FindingCode::MarginRemoved | FindingCode::FiguresLeftOut => 0,
+            FindingCode::Unsure => self.unsure,
         }
     }
 }
@@ -241,7 +249,7 @@ mod tests {
         }
         counts.add(FindingSet::default());
         let all = "1 no_text_layer, 1 unreadable_text, 1 unread_picture, 1 unfaithful, 1 text_unsure, 1 hidden_text, \
-            1 attachments, 1 xfa_shell";
+            1 attachments, 1 xfa_shell, 1 unsure";
         assert_eq!(counts.to_string(), all);
         let json = serde_json::to_string(&counts).unwrap();
         assert_eq!(serde_json::from_str::<FindingCounts>(&json).unwrap(), counts);

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cost, FigureForm, HiddenText, OcrLayer, PageInputKind, PageSelection, ResultFormat, TableForm};
+use super::{
+    Cost, FigureForm, HiddenText, OcrLayer, PageInputKind, PageSelection, ResultFormat, ServiceTier, TableForm,
+};
 
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub struct TaskOptions {
     pub image_side: Option<u32>,
     /// The models that read a page after the first has failed, in their order; `text` stands for the text layer.
     pub fallback: Option<Vec<String>>,
+    /// How fast and how dear the endpoint shall answer, where it has a choice; as it does by itself when absent.
+    pub service_tier: Option<ServiceTier>,
     /// The most that the task may cost, over all its jobs.
     pub max_cost: Option<Cost>,
     /// Pages a shard, 1 to [`Self::MAX_SHARD_PAGES`].
@@ -111,7 +115,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 28] = [
         "pages",
         "password",
         "processor",
@@ -120,6 +124,7 @@ impl TaskOptions {
         "input",
         "image_side",
         "fallback",
+        "service_tier",
         "max_cost",
         "shard_pages",
         "priority",
@@ -175,6 +180,7 @@ impl TaskOptions {
             "input" => self.input = Some(value.trim().parse().map_err(refuse)?),
             "image_side" => self.image_side = Some(number(value, &Self::IMAGE_SIDES).map_err(refuse)?),
             "fallback" => self.fallback = Some(names(value)),
+            "service_tier" => self.service_tier = Some(value.trim().parse().map_err(refuse)?),
             "max_cost" => self.max_cost = Some(value.parse().map_err(refuse)?),
             "shard_pages" => {
                 let range = 1..=Self::MAX_SHARD_PAGES;
@@ -217,6 +223,7 @@ impl TaskOptions {
             input: self.input.or(under.input),
             image_side: self.image_side.or(under.image_side),
             fallback: self.fallback.or_else(|| under.fallback.clone()),
+            service_tier: self.service_tier.or(under.service_tier),
             max_cost: self.max_cost.or(under.max_cost),
             shard_pages: self.shard_pages.or(under.shard_pages),
             priority: if self.priority == 0 { under.priority } else { self.priority },
@@ -274,6 +281,7 @@ impl fmt::Debug for TaskOptions {
             .field("input", &self.input)
             .field("image_side", &self.image_side)
             .field("fallback", &self.fallback)
+            .field("service_tier", &self.service_tier)
             .field("max_cost", &self.max_cost)
             .field("shard_pages", &self.shard_pages)
             .field("priority", &self.priority)
@@ -438,6 +446,7 @@ mod tests {
             ("front_matter", "true"),
             ("hidden_text", "keep"),
             ("ocr_layer", "reread"),
+            ("service_tier", "flex"),
             ("format", "html"),
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
@@ -459,11 +468,11 @@ mod tests {
     fn every_known_name_is_carried_out() {
         for name in TaskOptions::NAMES {
             let before = TaskOptions::default();
-            let changed =
-                ["1", "300", "5%", "text", "{}", "html", "keep", "trust", "extract"].into_iter().any(|value| {
-                    let mut options = TaskOptions::default();
-                    options.set(name, value).is_ok() && options != before
-                });
+            let values = ["1", "300", "5%", "text", "{}", "html", "keep", "trust", "extract", "flex"];
+            let changed = values.into_iter().any(|value| {
+                let mut options = TaskOptions::default();
+                options.set(name, value).is_ok() && options != before
+            });
             assert!(changed, "{name} changes nothing");
         }
     }
@@ -493,6 +502,7 @@ mod tests {
             ("front_matter", "toml"),
             ("hidden_text", "yes"),
             ("ocr_layer", "true"),
+            ("service_tier", "cheap"),
             ("format", "docx"),
             ("page_separator", "a\nb"),
         ] {

@@ -125,6 +125,9 @@ pub struct PageChecks {
     /// Whether the answer was taken although it differs too much from the page's text: there was no better one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfaithful: bool,
+    /// What was taken off the answer because it is not of the page: thoughts, a code fence, words to the user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
     /// Why it was read by this processor and not by another, where there was a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,

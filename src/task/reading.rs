@@ -81,3 +81,41 @@ impl FromStr for OcrLayer {
         }
     }
 }
+
+/// How fast, and how dear, an endpoint shall answer, where it has a choice of that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceTier {
+    /// As the endpoint does by itself.
+    #[default]
+    Auto,
+    /// Slower, at half the price or so; waited for when the endpoint has no room for it.
+    Flex,
+    /// Faster, and dearer.
+    Priority,
+}
+
+impl ServiceTier {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+        }
+    }
+}
+
+impl FromStr for ServiceTier {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "flex" => Ok(Self::Flex),
+            "priority" => Ok(Self::Priority),
+            _ => Err("must be auto, flex or priority".to_owned()),
+        }
+    }
+}

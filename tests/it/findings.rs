@@ -87,13 +87,16 @@ async fn what_was_not_read_for_want_of_a_model_is_read_with_one() {
     let models = ["--llm-base-url", &llm.url, "--llm-model", "m"];
     let arguments = [&["convert", &pdf, "--json", "--strict", "--input", "image"][..], &models].concat();
     let (code, json, err) = said(run(dir.path(), &arguments).await);
-    assert_eq!((code, err.as_str()), (0, ""));
+    // Of a receipt full of print the model says five words.
+    assert!(code == 3 && err.contains("1 page doubtful (1 unsure)"), "{code} {err}");
     let mut asked = llm.books().calls;
     asked.sort_unstable();
     // Blanks alone are no text either.
     assert_eq!(asked, [2, 3, 6, 7, 8]);
     let pages: Value = serde_json::from_str(&json).unwrap();
-    assert!(codes(&pages).iter().all(|(_, codes)| codes.is_empty()), "{json}");
+    let found = codes(&pages);
+    let expected = |page: u64| if page == 7 { vec!["unsure"] } else { vec![] };
+    assert!(found.iter().all(|(page, codes)| *codes == expected(*page)), "{json}");
     assert_eq!(pages[7]["checks"]["route"], "no text layer");
 }
 

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod answers;
 mod api;
 mod architecture;
 mod bad_input;
@@ -29,6 +30,7 @@ mod hardening;
 mod hostile;
 mod image;
 mod images;
+mod injections;
 mod inspect;
 mod intake;
 mod layouts;

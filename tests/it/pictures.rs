@@ -149,7 +149,7 @@ fn pixels(image: &PageImage) -> (u32, u32, Vec<[u8; 3]>) {
 
 /// A page at one pixel a pixel of the picture, at `dpi`.
 fn drawn(document: &Document, page: u32, dpi: f32) -> (u32, u32, Vec<[u8; 3]>) {
-    let options = ImageOptions { dpi, longest_side: 4_096, max_bytes: 4 << 20 };
+    let options = ImageOptions { dpi, longest_side: 4_096, max_bytes: 4 << 20, part: None };
     pixels(&document.reader().image(page, &options).unwrap())
 }
 

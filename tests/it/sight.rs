@@ -325,8 +325,11 @@ async fn pages_are_paid_for_only_where_their_text_does_not_do() {
     let figure = format!("{} q 300 0 0 200 72 100 cm /Print Do Q", (0..30).map(line).collect::<String>());
     let (pages, calls) = auto(dir.path(), &page(&figure), &[]).await;
     assert_eq!((calls, &pages[0]["checks"]["route"]), (1, &Value::from("mostly a picture")));
-    let (pages, calls) = auto(dir.path(), &scan(RECOGNISED, 1), &[]).await;
+    let (pages, calls) = auto(dir.path(), &scan(RECOGNISED, 1), &["--input", "image"]).await;
     assert_eq!((calls, &pages[0]["checks"]["route"]), (1, &Value::from("a scan with recognised text")));
+    // A model without its picture is not told what lies behind it.
+    let (pages, calls) = auto(dir.path(), &scan(RECOGNISED, 1), &["--input", "text"]).await;
+    assert_eq!((calls, &pages[0]["findings"][0]["code"]), (0, &Value::from("no_text_layer")), "{pages}");
     let (pages, calls) = auto(dir.path(), &scan(RECOGNISED, 1), &["--ocr-layer", "trust"]).await;
     assert_eq!((calls, pages[0]["findings"].as_array().unwrap().len()), (0, 0), "{pages}");
 }

@@ -89,8 +89,8 @@ fn serve_pages(
                     },
                     Request::Outline => (Answer::Outline(reader.outline().entries(), reader.info()), Vec::new()),
                     Request::Image { page, options } => match reader.image(page, &options) {
-                        Ok(PageImage { media_type, width, height, blank, plain, bytes }) => {
-                            (Answer::Image { media_type, width, height, blank, plain }, bytes)
+                        Ok(PageImage { media_type, width, height, blank, plain, bare, letters, bytes }) => {
+                            (Answer::Image { media_type, width, height, blank, plain, bare, letters }, bytes)
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },

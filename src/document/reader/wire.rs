@@ -70,7 +70,7 @@ pub(super) enum Answer {
     /// To [`Request::Outline`].
     Outline(Vec<OutlineEntry>, DocumentInfo),
     /// To [`Request::Image`]; the file is in the frame's bytes.
-    Image { media_type: String, width: u32, height: u32, blank: bool, plain: bool },
+    Image { media_type: String, width: u32, height: u32, blank: bool, plain: bool, bare: bool, letters: u32 },
     /// To [`Request::Text`]; the page's content is in the frame's bytes, as JSON.
     Text { shown: Shown, hidden: Hidden, attached: Vec<String> },
     /// To [`Request::Figures`]; the files are in the frame's bytes, one after the other.

@@ -246,6 +246,7 @@ export class Task {
     if (view?.usage?.prompt_tokens) rows.push(["Tokens", `${view.usage.prompt_tokens} sent, ${view.usage.completion_tokens} received`]);
     if (view?.usage?.cost) rows.push(["Cost", view.usage.cost.toPrecision(2)]);
     if (checks.recall !== undefined) rows.push(["Words of the page found", `${Math.round(checks.recall * 100)} %`, checks.unfaithful && "doubt"]);
+    for (const what of checks.removed ?? []) rows.push(["Taken off the answer", what]);
     if (checks.invented_numbers) rows.push(["Numbers not on the page", checks.invented_numbers, checks.unfaithful && "doubt"]);
     if (view?.error) rows.push(["Code", view.error.code, "bad"]);
     $("provenance").replaceChildren(...rows.map(([name, value, bad]) => {

@@ -39,6 +39,7 @@ export function facts(task, rate) {
 const SHORT = {
   no_text_layer: "not read", unreadable_text: "unreadable text", unread_picture: "unread picture", unfaithful: "unfaithful",
   text_unsure: "unsure text", hidden_text: "hidden text", attachments: "attachments not read", xfa_shell: "form not read",
+  unsure: "unsure answer",
 };
 const FACTS = new Set(["margin_removed"]);
 

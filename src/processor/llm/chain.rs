@@ -16,25 +16,39 @@ pub(super) struct Turn {
     pub(super) failed: u32,
     /// How often its answer was cut off at its token limit.
     pub(super) truncated: u32,
-    /// Whether its last answer strayed from the page: it should be asked otherwise.
+    /// How often it has refused to read the page.
+    pub(super) refused: u32,
+    /// Whether its last answer strayed from the page.
     pub(super) strayed: bool,
+    /// Whether it was not a page that the same question would bring: it should be asked otherwise.
+    pub(super) otherwise: bool,
     /// Whether another reader comes after this one.
     pub(super) more_readers: bool,
 }
 
 /// Whose turn it is after attempts with the codes `earlier`, each reader having `each` of them.
 pub(super) fn turn(readers: usize, each: u32, earlier: &[impl AsRef<str>]) -> Turn {
-    let mut turn = Turn { reader: 0, failed: 0, truncated: 0, strayed: false, more_readers: readers > 1 };
+    let first = |reader: usize| Turn {
+        reader,
+        failed: 0,
+        truncated: 0,
+        refused: 0,
+        strayed: false,
+        otherwise: false,
+        more_readers: reader + 1 < readers,
+    };
+    let mut turn = first(0);
     let mut strayings = 0;
     for code in earlier.iter().map(AsRef::as_ref) {
         turn.failed += 1;
         turn.truncated += u32::from(code == code::ANSWER_TRUNCATED);
+        turn.refused += u32::from(code == code::ANSWER_REFUSED);
         turn.strayed = strays(code);
+        turn.otherwise = turn.strayed || code == code::ANSWER_REFUSED || code == code::BAD_ANSWER;
         strayings += u32::from(turn.strayed);
         let over = turn.failed >= each || refuses(code) || strayings >= 2;
         if over && turn.more_readers {
-            let reader = turn.reader + 1;
-            turn = Turn { reader, failed: 0, truncated: 0, strayed: false, more_readers: reader + 1 < readers };
+            turn = first(turn.reader + 1);
             strayings = 0;
         }
     }
@@ -43,7 +57,8 @@ pub(super) fn turn(readers: usize, each: u32, earlier: &[impl AsRef<str>]) -> Tu
 
 /// Codes after which the same reader would answer the same again, or not at all.
 pub(super) fn refuses(code: &str) -> bool {
-    [code::ENDPOINT_REFUSED, code::ANSWER_REFUSED, code::MODEL_NOT_FOUND, code::ENDPOINT_AWAY].contains(&code)
+    [code::ENDPOINT_REFUSED, code::ANSWER_REFUSED, code::MODEL_CANNOT_SEE, code::MODEL_NOT_FOUND, code::ENDPOINT_AWAY]
+        .contains(&code)
 }
 
 /// Codes of answers that were not true to the page. A second one of the same model settles it.

@@ -112,18 +112,6 @@ pub(super) fn loops(answer: &str) -> bool {
     })
 }
 
-/// Whether an answer is the usual words of a model that will not, instead of a page.
-pub(super) fn refuses(answer: &str) -> bool {
-    const BEGINNINGS: [&str; 7] =
-        ["i'm sorry", "i am sorry", "sorry,", "i can't", "i cannot", "i'm unable", "i am unable"];
-    const MATTERS: [&str; 7] = ["assist", "help with", "image", "transcrib", "picture", "provide the", "this request"];
-    if answer.len() > 600 {
-        return false;
-    }
-    let said = answer.trim_start().to_lowercase().replace('’', "'");
-    BEGINNINGS.iter().any(|beginning| said.starts_with(beginning)) && MATTERS.iter().any(|matter| said.contains(matter))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,13 +159,5 @@ mod tests {
         ] {
             assert_eq!(loops(&answer), expected, "{}", &answer[..answer.len().min(40)]);
         }
-    }
-
-    #[test]
-    fn refusals() {
-        assert!(refuses("I'm sorry, but I can't assist with that."));
-        assert!(refuses("I’m unable to transcribe this image."));
-        assert!(!refuses("I'm sorry to hear of your loss."));
-        assert!(!refuses("# Sorry, Wrong Number"));
     }
 }

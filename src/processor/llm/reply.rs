@@ -1,166 +1,177 @@
-//! What the model answered, and whether that is a page. A bad answer is a failure, never a result.
+//! What the model answered, and whether that is a page. A bad answer is a failure, never a result. Pure.
 //!
-//! Servers that call themselves compatible differ; what is read here without being in the OpenAI reference:
+//! ```text
+//! body ──decode──▶ Reply ──end──▶ clean ──▶ classify ──▶ parse (pages) ──▶ judge (beside, in `llm::judge`)
+//! ```
 //!
-//! | difference | seen with |
+//! | stage | job |
 //! |---|---|
-//! | content as a list of parts | several gateways |
-//! | an event stream though none was asked for; `usage` only in its last event, or in none | proxies |
-//! | a body `{"error": …}` under status 200 | OpenRouter, some gateways |
-//! | no `usage`, no `model`, no `finish_reason` | small servers |
-//! | `finish_reason` of `max_tokens` or `MAX_TOKENS` for `length` | Gemini- and Anthropic-style gateways |
-//! | thoughts in a field `reasoning_content` of their own, which is not read | vLLM's reasoning outputs |
-//! | thoughts between `<think>` and `</think>` before the answer | open reasoning models |
+//! | `decode` | the body, whatever the server makes of it |
+//! | `end` | how the answer ended: whole, cut off, withheld, broken |
+//! | `clean` | what is not of the page is taken off, and told: `thoughts`, `fence`, `talk` |
+//! | `classify` | a page, blank, a refusal (`unable`), thoughts alone, the prompt again |
+//! | `parse` | several pages are parted at their markers |
 
-use serde::Deserialize;
+mod clean;
+mod decode;
+mod end;
+mod fence;
+mod talk;
+mod thoughts;
+mod unable;
 
+use self::clean::{Cleaned, clean};
+use self::end::{End, end};
+use self::unable::{Unable, unable};
 use super::prompt::{EMPTY, marker};
 use crate::task::{Failure, code};
 
-/// The parts of an answer that matter.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Reply {
-    pub(super) text: String,
-    pub(super) finish_reason: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) refused: bool,
-    pub(super) prompt_tokens: u64,
-    pub(super) completion_tokens: u64,
+pub(super) use self::decode::{NoAnswer, Reply, decode, title};
+
+/// A page that was asked for, and what is known of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked<'a> {
+    pub(super) page: u32,
+    /// What its own text says, where that can be trusted; else nothing.
+    pub(super) known: &'a str,
+    /// Whether its picture shows hardly anything.
+    pub(super) plain: bool,
+    /// About how many letters its picture shows, where that is known.
+    pub(super) letters: Option<u32>,
 }
 
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    model: Option<String>,
-    usage: Option<UsageBody>,
-    error: Option<ErrorBody>,
+/// A page as it was answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Answered {
+    pub(super) page: u32,
+    /// Empty when there is nothing on the page.
+    pub(super) markdown: String,
+    /// What was taken off the answer.
+    pub(super) removed: Vec<String>,
+    /// Why it is not to be relied on.
+    pub(super) unsure: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct ErrorBody {
-    message: Option<String>,
+/// Why an answer is no page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It was cut off at a limit of tokens.
+    CutOff,
+    /// The model will not. In its words.
+    Refused(String),
+    /// A filter will not, by the name of what it says.
+    Withheld(String),
+    /// The model sees no picture. In its words.
+    SeesNothing(String),
+    /// It is only what the model thought.
+    OnlyThoughts,
+    /// It repeats the instructions.
+    Echo,
+    /// It ended by an error. In the endpoint's words.
+    Broken(String),
+    /// It is no page for another reason.
+    NoPage(&'static str),
 }
 
-#[derive(Deserialize)]
-struct Choice {
-    /// In events it is called delta.
-    #[serde(alias = "delta")]
-    message: Option<Message>,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    content: Option<Content>,
-    refusal: Option<String>,
-}
-
-/// Most servers answer with text, some with a list of parts.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Deserialize)]
-struct Part {
-    text: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct UsageBody {
-    #[serde(default)]
-    prompt_tokens: Option<u64>,
-    #[serde(default)]
-    completion_tokens: Option<u64>,
-}
-
-/// Reads the body of a successful answer: one completion, or a stream of events that make one.
-pub(super) fn parse(body: &[u8]) -> Result<Reply, Failure> {
-    let text = String::from_utf8_lossy(body);
-    let mut reply = Reply::default();
-    let is_stream = text.trim_start().starts_with("data:") || text.trim_start().starts_with(':');
-    if !is_stream {
-        let whole = serde_json::from_str(&text).map_err(|_| bad("the answer is not a chat completion"))?;
-        let choices = reply.take(whole)?;
-        return if choices == 0 { Err(bad("the answer holds no choice")) } else { Ok(reply) };
-    }
-    let (mut choices, mut ended) = (0, false);
-    for data in text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim) {
-        if data == "[DONE]" {
-            ended = true;
-            break;
+impl Fault {
+    /// Its kind, where it may be the model's way with all pages.
+    pub(super) const fn of_model(&self) -> Option<&'static str> {
+        match self {
+            Self::SeesNothing(_) => Some("sees nothing"),
+            Self::Refused(_) => Some("refuses"),
+            Self::OnlyThoughts => Some("thinks"),
+            Self::Echo => Some("echoes"),
+            Self::CutOff | Self::Withheld(_) | Self::Broken(_) | Self::NoPage(_) => None,
         }
-        let event = serde_json::from_str(data).map_err(|_| bad("an event of the answer is not JSON"))?;
-        choices += reply.take(event)?;
     }
-    // A stream that breaks off has no end of its own; what is there of it is no page.
-    if choices == 0 || !(ended || reply.finish_reason.is_some()) {
-        return Err(bad("the stream of the answer broke off"));
-    }
-    Ok(reply)
-}
 
-impl Reply {
-    /// Adds a completion, or a piece of one; answers how many choices it had.
-    fn take(&mut self, body: Body) -> Result<usize, Failure> {
-        if let Some(error) = body.error {
-            let message = error.message.unwrap_or_default();
-            return Err(bad(&format!("the endpoint answered with an error: {}", quoted(&message))));
-        }
-        let count = body.choices.len();
-        if let Some(choice) = body.choices.into_iter().next() {
-            let message = choice.message.unwrap_or(Message { content: None, refusal: None });
-            match message.content {
-                Some(Content::Text(text)) => self.text.push_str(&text),
-                Some(Content::Parts(parts)) => self.text.extend(parts.into_iter().filter_map(|part| part.text)),
-                None => {}
+    /// As the job sees it: what the same question may mend is passing.
+    pub(super) fn failure(&self) -> Failure {
+        let passing = |message: &str| Failure::passing(code::BAD_ANSWER, message);
+        match self {
+            Self::CutOff => Failure::passing(code::ANSWER_TRUNCATED, "the answer was cut off at the token limit"),
+            Self::Refused(said) => Failure::permanent(code::ANSWER_REFUSED, format!("the model refused: {said}")),
+            Self::Withheld(by) => {
+                Failure::permanent(code::ANSWER_REFUSED, format!("a filter withheld the answer ({by})"))
             }
-            self.refused |= message.refusal.is_some_and(|refusal| !refusal.is_empty());
-            self.finish_reason = choice.finish_reason.or(self.finish_reason.take());
+            Self::SeesNothing(said) => {
+                let message = format!("the model says that it sees no picture: {said}; {SEES_NOTHING}");
+                Failure::permanent(code::MODEL_CANNOT_SEE, message)
+            }
+            Self::OnlyThoughts => passing("the answer has thoughts and no page"),
+            Self::Echo => passing("the answer repeats the instructions"),
+            Self::Broken(said) => passing(&format!("the endpoint broke the answer off: {said}")),
+            Self::NoPage(why) => passing(why),
         }
-        self.model = body.model.filter(|model| !model.is_empty()).or(self.model.take());
-        if let Some(usage) = body.usage {
-            // Each count is of all so far.
-            self.prompt_tokens = usage.prompt_tokens.unwrap_or(self.prompt_tokens);
-            self.completion_tokens = usage.completion_tokens.unwrap_or(self.completion_tokens);
-        }
-        Ok(count)
     }
 }
 
-/// The Markdown of each page in `asked`, of which nothing is to be seen on those in `plain`.
-pub(super) fn pages(reply: &Reply, asked: &[u32], plain: &[u32]) -> Result<Vec<(u32, String)>, Failure> {
-    let refused = |message| Failure::permanent(code::ANSWER_REFUSED, message);
-    match reply.finish_reason.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("length" | "max_tokens") => {
-            let message = "the answer was cut off at the token limit";
-            return Err(Failure::passing(code::ANSWER_TRUNCATED, message));
-        }
-        Some("content_filter" | "safety") => return Err(refused("the answer was withheld by a content filter")),
-        _ if reply.refused => return Err(refused("the model refused")),
-        _ => {}
-    }
-    let text = without_fence(without_thoughts(reply.text.trim()));
-    let parts = match asked[..] {
-        [page] => vec![(page, text.to_owned())],
-        _ => split(text, asked)?,
+/// What to do about a model that cannot see.
+pub(super) const SEES_NOTHING: &str = "choose a model that takes pictures, or input=text for pages that have text";
+
+/// The pages of an answer. `prompt` is what was asked; `faithful`, whether it asks for what stands on the page.
+pub(super) fn pages(reply: &Reply, asked: &[Asked<'_>], prompt: &str, faithful: bool) -> Result<Vec<Answered>, Fault> {
+    let ended = match end(reply) {
+        End::Whole => None,
+        End::Unclear(reason) => Some(format!("the endpoint ended the answer with {reason:?}")),
+        End::Fault(fault) => return Err(fault),
     };
-    let is_plain = |page: &u32| plain.contains(page);
-    if parts.iter().any(|(page, markdown)| markdown.is_empty() && !is_plain(page)) {
-        return Err(bad("the answer is empty"));
+    let known: String = asked.iter().map(|asked| asked.known).collect::<Vec<_>>().join("\n");
+    let cleaned = clean(&reply.text, &known);
+    let thinks = cleaned.had_thoughts || reply.has_thoughts;
+    if cleaned.text.is_empty() && thinks && asked.iter().any(|asked| !asked.plain) {
+        return Err(Fault::OnlyThoughts);
     }
-    let is_none = |page: &u32, markdown: &str| markdown == EMPTY || is_plain(page) && says_nothing(markdown);
-    let content = |page, markdown: String| if is_none(&page, &markdown) { String::new() } else { markdown };
-    Ok(parts.into_iter().map(|(page, markdown)| (page, content(page, markdown))).collect())
+    if echoes(&cleaned.text, prompt) && !says(&known, &cleaned.text) {
+        return Err(Fault::Echo);
+    }
+    let mut answered = parse(cleaned, asked)?;
+    for (answered, asked) in answered.iter_mut().zip(asked) {
+        classify(answered, asked, faithful)?;
+        answered.unsure = answered.unsure.take().or_else(|| ended.clone());
+    }
+    Ok(answered)
+}
+
+/// Tells a page from what is said in its place.
+fn classify(answered: &mut Answered, asked: &Asked<'_>, faithful: bool) -> Result<(), Fault> {
+    let markdown = &answered.markdown;
+    if markdown.is_empty() && !asked.plain {
+        return Err(Fault::NoPage("the answer is empty"));
+    }
+    if is_empty_page(markdown) || asked.plain && says_nothing(markdown) {
+        answered.markdown.clear();
+        return Ok(());
+    }
+    let Some(kind) = unable(markdown).filter(|_| !says(asked.known, markdown)) else { return Ok(()) };
+    // What such a page should say only its own prompt knows.
+    if !faithful && kind == Unable::Refuses {
+        return Ok(());
+    }
+    if fits_ink(markdown, asked.letters) {
+        answered.unsure = Some("it reads like a refusal, but has as many letters as the picture".to_owned());
+        return Ok(());
+    }
+    let said = quoted(markdown);
+    Err(if kind == Unable::SeesNothing { Fault::SeesNothing(said) } else { Fault::Refused(said) })
+}
+
+/// Whether an answer has about as many letters as the picture shows.
+fn fits_ink(markdown: &str, letters: Option<u32>) -> bool {
+    let has = markdown.chars().filter(|c| c.is_alphanumeric()).count() as u64;
+    letters.is_some_and(|shown| has * 10 >= u64::from(shown) * 8 && has * 10 <= u64::from(shown) * 13)
+}
+
+/// Whether an answer is the one that is asked for, of an empty page.
+fn is_empty_page(answer: &str) -> bool {
+    let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    answer.starts_with(['[', '(', '*', '_']) && bare(answer) == bare(EMPTY)
 }
 
 /// Whether an answer says of a page that there is nothing on it, as models do in words of their own.
 fn says_nothing(answer: &str) -> bool {
     const MOST: usize = 160;
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 18] = [
         "blank",
         "empty",
         "no text",
@@ -173,52 +184,69 @@ fn says_nothing(answer: &str) -> bool {
         "leer",
         "vide",
         "vací",
+        "vuota",
+        "em branco",
+        "пуст",
+        "空白",
+        "blanc",
+        "[illegible]",
     ];
     let said = answer.to_lowercase();
     answer.len() <= MOST && (WORDS.iter().any(|word| said.contains(word)) || !said.contains(char::is_alphanumeric))
 }
 
-/// Cuts a text at its markers: each page once, in the order asked.
-fn split(text: &str, asked: &[u32]) -> Result<Vec<(u32, String)>, Failure> {
+/// Cuts an answer at its markers: each page once, in the order asked.
+fn parse(cleaned: Cleaned, asked: &[Asked<'_>]) -> Result<Vec<Answered>, Fault> {
+    let Cleaned { text, removed, .. } = cleaned;
+    if let [asked] = asked {
+        return Ok(vec![Answered { page: asked.page, markdown: text, removed, unsure: None }]);
+    }
     let mut found: Vec<(u32, Vec<&str>)> = Vec::new();
     for line in text.lines() {
-        let page = asked.iter().find(|page| line.trim() == marker(**page));
+        let page = asked.iter().map(|asked| asked.page).find(|page| line.trim() == marker(*page));
         match (page, found.last_mut()) {
-            (Some(page), _) => found.push((*page, Vec::new())),
+            (Some(page), _) => found.push((page, Vec::new())),
             (None, Some((_, lines))) => lines.push(line),
             (None, None) if line.trim().is_empty() => {}
-            (None, None) => return Err(bad("the answer does not begin with a page marker")),
+            (None, None) => return Err(Fault::NoPage("the answer does not begin with a page marker")),
         }
     }
-    if found.iter().map(|(page, _)| *page).ne(asked.iter().copied()) {
-        return Err(bad("the answer does not hold each page once, in order"));
+    if found.iter().map(|(page, _)| *page).ne(asked.iter().map(|asked| asked.page)) {
+        return Err(Fault::NoPage("the answer does not hold each page once, in order"));
     }
-    Ok(found.into_iter().map(|(page, lines)| (page, lines.join("\n").trim().to_owned())).collect())
+    let each = found.into_iter().zip(asked).map(|((page, lines), asked)| {
+        let own = clean(&lines.join("\n"), asked.known);
+        Answered { page, markdown: own.text, removed: [removed.clone(), own.removed].concat(), unsure: None }
+    });
+    Ok(each.collect())
 }
 
-/// Models like to wrap a whole answer in a code fence; a fence that covers all of it is taken off.
-fn without_fence(text: &str) -> &str {
-    let inner = text
-        .strip_prefix("```markdown\n")
-        .or_else(|| text.strip_prefix("```md\n"))
-        .or_else(|| text.strip_prefix("```\n"))
-        .and_then(|rest| rest.strip_suffix("```"));
-    match inner {
-        Some(inner) if !inner.lines().any(|line| line.starts_with("```")) => inner.trim(),
-        _ => text,
+/// Whether an answer is for the most part the instructions themselves.
+fn echoes(answer: &str, prompt: &str) -> bool {
+    const RUN: usize = 5;
+    const FEWEST: usize = 12;
+    let (said, asked) = (plain_words(answer), plain_words(prompt));
+    if said.len() < FEWEST || asked.len() < RUN {
+        return false;
     }
+    let runs: std::collections::HashSet<&[String]> = asked.windows(RUN).collect();
+    let same = said.windows(RUN).filter(|run| runs.contains(run)).count();
+    same * 10 >= (said.len() - RUN + 1) * 6
 }
 
-fn without_thoughts(text: &str) -> &str {
-    let rest = text.strip_prefix("<think>").and_then(|thoughts| thoughts.split_once("</think>"));
-    rest.map_or(text, |(_, answer)| answer.trim_start())
+/// Whether a text has these words, of which there are some, one after the other.
+pub(super) fn says(text: &str, words: &str) -> bool {
+    const FEWEST: usize = 2;
+    let words = plain_words(words);
+    words.len() >= FEWEST && format!(" {} ", plain_words(text).join(" ")).contains(&format!(" {} ", words.join(" ")))
 }
 
-fn bad(message: &str) -> Failure {
-    Failure::passing(code::BAD_ANSWER, message)
+fn plain_words(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
-/// Words of the endpoint, fit for a line and short.
+/// Words of the endpoint or the model, fit for a line and short.
 pub(super) fn quoted(text: &str) -> String {
     const MOST: usize = 300;
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
@@ -227,87 +255,100 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::prompt::DEFAULT;
     use super::*;
 
     fn reply(text: &str) -> Reply {
         Reply { text: text.into(), ..Reply::default() }
     }
 
-    #[test]
-    fn reads_what_servers_send() {
-        let stream = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n\
-            : keep-alive\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n\
-            data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
-        for (body, text, tokens) in [
-            (r#"{"choices":[{"message":{"content":"x"}}]}"#, "x", 0),
-            (
-                r#"{"choices":[{"message":{"content":[{"type":"text","text":"x"},{"type":"z"}]},"index":0}],"usage":null}"#,
-                "x",
-                0,
-            ),
-            (r#"{"choices":[{"message":{"content":null,"refusal":null}}],"usage":{"prompt_tokens":7}}"#, "", 7),
-            (stream, "x", 7),
-        ] {
-            let reply = parse(body.as_bytes()).unwrap();
-            assert_eq!((reply.text.as_str(), reply.prompt_tokens), (text, tokens));
-        }
-        let cut = "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\n";
-        for body in ["", "<html>", "{}", r#"{"choices":[]}"#, r#"{"error":{"message":"overloaded"}}"#, cut, "data: x"] {
-            assert_eq!(parse(body.as_bytes()).unwrap_err().code, code::BAD_ANSWER, "{body}");
-        }
-        let refused = parse(br#"{"choices":[{"message":{"refusal":"no"}}]}"#).unwrap();
-        assert_eq!(pages(&refused, &[1], &[]).unwrap_err().code, code::ANSWER_REFUSED);
+    fn ask(page: u32) -> Asked<'static> {
+        Asked { page, ..Asked::default() }
+    }
+
+    fn one(text: &str, asked: Asked<'_>) -> Result<String, Fault> {
+        pages(&reply(text), &[asked], DEFAULT, true).map(|pages| pages[0].markdown.clone())
     }
 
     #[test]
     fn one_page_is_the_whole_answer() {
-        for (text, expected) in [
-            (" # x \n", "# x"),
-            ("```markdown\n# x\n```", "# x"),
-            ("<think>A page, hm.\n```\n</think>\n\n```md\n# x\n```", "# x"),
-            (EMPTY, ""),
-            ("```\ncode\n```\ntext\n```\ncode\n```", "```\ncode\n```\ntext\n```\ncode\n```"),
-        ] {
-            assert_eq!(pages(&reply(text), &[4], &[]).unwrap(), [(4, expected.to_owned())]);
+        for (text, expected) in
+            [(" # x \n", "# x"), ("```markdown\n# x\n```", "# x"), (EMPTY, ""), ("[Empty page].", "")]
+        {
+            assert_eq!(one(text, ask(4)).as_deref(), Ok(expected), "{text}");
         }
     }
 
     #[test]
     fn an_answer_that_is_not_a_page_fails() {
-        assert!(pages(&reply("  \n"), &[1], &[]).is_err());
-        for (reason, expected) in [
-            ("length", code::ANSWER_TRUNCATED),
-            ("MAX_TOKENS", code::ANSWER_TRUNCATED),
-            ("content_filter", code::ANSWER_REFUSED),
+        let blind = "I don't see any image attached. Please upload the page.";
+        let long = "I don't see any image attached in your letter of 3 May, Mr Dahl.";
+        let refusal = "I'm sorry, but I can't read this image.";
+        let ask = ask(1);
+        for (text, asked, expected) in [
+            ("  \n", ask, Err(Fault::NoPage("the answer is empty"))),
+            ("<think>hm", ask, Err(Fault::OnlyThoughts)),
+            (DEFAULT, ask, Err(Fault::Echo)),
+            (&DEFAULT[..300], ask, Err(Fault::Echo)),
+            (blind, ask, Err(Fault::SeesNothing(blind.to_owned()))),
+            (refusal, ask, Err(Fault::Refused(refusal.to_owned()))),
+            (refusal, Asked { letters: Some(900), ..ask }, Err(Fault::Refused(refusal.to_owned()))),
+            // The page says so itself, or shows about as much.
+            (long, Asked { known: long, ..ask }, Ok(long.to_owned())),
+            (refusal, Asked { letters: Some(30), ..ask }, Ok(refusal.to_owned())),
         ] {
-            let cut = Reply { finish_reason: Some(reason.into()), ..reply("# x") };
-            assert_eq!(pages(&cut, &[1], &[]).unwrap_err().code, expected);
+            assert_eq!(one(text, asked), expected, "{text}");
         }
+        let other_prompt = pages(&reply(refusal), &[ask], "Say what you see", false);
+        assert_eq!(other_prompt.unwrap()[0].markdown, refusal);
+        let thinks = Reply { has_thoughts: true, ..reply("") };
+        assert_eq!(pages(&thinks, &[ask], DEFAULT, true), Err(Fault::OnlyThoughts));
+        assert!(!Fault::SeesNothing(String::new()).failure().retryable && Fault::OnlyThoughts.failure().retryable);
     }
 
     #[test]
     fn several_pages_must_all_be_there_once_in_order() {
-        let good = "<<<page 1>>>\na\n\n<<<page 2>>>\nb\n";
-        assert_eq!(pages(&reply(good), &[1, 2], &[]).unwrap(), [(1, "a".to_owned()), (2, "b".to_owned())]);
+        let asked = [ask(1), ask(2)];
+        let read = |text: &str| pages(&reply(text), &asked, DEFAULT, true);
+        let both = |text: &str| read(text).map(|pages| pages.into_iter().map(|page| page.markdown).collect::<Vec<_>>());
+        for good in [
+            "<<<page 1>>>\na\n\n<<<page 2>>>\nb\n",
+            "```markdown\n<<<page 1>>>\na\n<<<page 2>>>\nb\n```",
+            "<<<page 1>>>\n```md\na\n```\n<<<page 2>>>\n```md\nb\n```",
+            "Sure! Here is the transcription:\n<<<page 1>>>\na\n<<<page 2>>>\nb",
+        ] {
+            assert_eq!(both(good).unwrap(), ["a", "b"], "{good}");
+        }
         for bad in [
             "<<<page 1>>>\na",
             "<<<page 2>>>\nb\n<<<page 1>>>\na",
             "<<<page 1>>>\na\n<<<page 1>>>\na\n<<<page 2>>>\nb",
-            "Sure!\n<<<page 1>>>\na\n<<<page 2>>>\nb",
+            // A page that writes the marker of another one.
+            "<<<page 1>>>\na\n<<<page 2>>>\nc\n<<<page 2>>>\nb",
+            "So:\n<<<page 1>>>\na\n<<<page 2>>>\nb",
             "<<<page 1>>>\n\n<<<page 2>>>\nb",
         ] {
-            assert!(pages(&reply(bad), &[1, 2], &[]).is_err(), "{bad}");
+            assert!(both(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_sheet_without_anything_is_empty_in_whatever_words() {
-        for said in ["", "[Empty page]", "[empty page].", "The page is blank.", "---", "*(No text is visible.)*"] {
-            assert_eq!(pages(&reply(said), &[3], &[3]).unwrap(), [(3, String::new())], "{said}");
+        let sheet = Asked { plain: true, ..ask(3) };
+        for said in [
+            "",
+            "[Empty page]",
+            "[empty page].",
+            "(empty page)",
+            "The page is blank.",
+            "---",
+            "*(No text is visible.)*",
+        ] {
+            assert_eq!(one(said, sheet).as_deref(), Ok(""), "{said}");
         }
-        assert_eq!(pages(&reply("7"), &[3], &[3]).unwrap(), [(3, "7".to_owned())]);
+        assert_eq!(one("7", sheet).as_deref(), Ok("7"));
         // Of one with writing that is no answer, or what it says.
-        assert!(pages(&reply(""), &[3], &[4]).is_err());
-        assert_eq!(pages(&reply("The page is blank."), &[3], &[]).unwrap()[0].1, "The page is blank.");
+        assert!(one("", ask(3)).is_err());
+        assert_eq!(one("The page is blank.", ask(3)).as_deref(), Ok("The page is blank."));
     }
 }

@@ -11,6 +11,11 @@ use tokio::net::TcpSocket;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
+#[path = "moods.rs"]
+mod moods;
+
+use self::moods::Mood;
+
 /// What the endpoint does with one call.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -32,6 +37,14 @@ pub enum Answer {
     Redirect(u16, &'static str),
     /// Refuses a call that names a temperature, as some models do, and reads the page otherwise.
     NoTemperature,
+    /// Refuses a call that names a tier of service.
+    NoTier,
+    /// Refuses a call with a message that is not the user's.
+    NoSystemRole,
+    /// Refuses pictures of more bytes than these.
+    SmallPictures(usize),
+    /// Cuts off an answer for which no limit of tokens is named, and refuses a limit above this one.
+    MostTokens(u64),
     /// Never answers.
     Hang,
     /// Breaks the connection off.
@@ -58,6 +71,8 @@ pub struct Script {
     pub spread: Option<(u64, f64)>,
     /// When set, of a hundred calls five are refused with 429, three with 500, two never end and one is cut off.
     pub mishaps: Option<u64>,
+    /// When set, every second answer or so is one of [`moods`](super::moods), which by this seed, the page and its call.
+    pub moods: Option<u64>,
     /// When set, every twelfth call or so goes wrong, which and how by this seed, and some are slow.
     pub trouble: Option<u64>,
 }
@@ -73,6 +88,7 @@ impl Default for Script {
             spread: None,
             mishaps: None,
             trouble: None,
+            moods: None,
         }
     }
 }
@@ -136,6 +152,7 @@ pub struct Asked {
     pub pictures: Vec<usize>,
     pub temperature: Option<f64>,
     pub max_tokens: Option<u64>,
+    pub service_tier: Option<String>,
     /// When it came.
     pub at: Option<std::time::Instant>,
 }
@@ -428,9 +445,12 @@ async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
     let body: Value = serde_json::from_slice(&bytes).expect("a request is JSON");
     // Bodies of a thousand calls that wait would be most of what the fake has in memory.
     drop(bytes);
-    let content = &body["messages"][1]["content"];
-    // Plain text, or parts of which the first is text.
-    let about = content.as_str().or(content[0]["text"].as_str()).unwrap_or_default();
+    let content = &user_message(&body)["content"];
+    // Plain text, or parts; where there is no other message the instructions stand first.
+    let texts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+    let mut about =
+        content.as_str().into_iter().chain(texts).flat_map(str::lines).filter(|line| line.starts_with("Page "));
+    let about = about.next().unwrap_or_default();
     let pages = asked_pages(about);
     let first = pages.first().copied().unwrap_or(0);
     let (mut nth, mut total) = (0, 0);
@@ -443,7 +463,8 @@ async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
         books.most_in_flight = books.most_in_flight.max(books.in_flight);
     });
     let model = body["model"].as_str().unwrap_or_default().to_owned();
-    let names_temperature = body.get("temperature").is_some();
+    let call = asked(first, &body);
+    let mood = state.script.moods.map(|seed| Mood::of_call(seed, (first, nth), &markdown(first), &call.system));
     let most_tokens = body["max_tokens"].as_u64().unwrap_or(0);
     drop(body);
     let _in_flight = InFlight(Arc::clone(&state.books));
@@ -451,6 +472,9 @@ async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
     if state.books.borrow().in_flight > cap {
         state.books.send_modify(|books| books.refused += 1);
         return Some(response(429, "", "{}").into());
+    }
+    if let Some(Mood { status, headers, body }) = mood {
+        return Some(response(status, headers, &body).into());
     }
     let takes = duration(&state.script, total);
     if !takes.is_zero() {
@@ -466,12 +490,7 @@ async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
     }
     let wrong = wrong.or_else(|| state.script.mishaps.and_then(|seed| mishap(seed, total)));
     let step = wrong.as_ref().unwrap_or(step);
-    let refusal = Answer::Refuse(400, "Unsupported value: 'temperature' does not support 0");
-    let step = match step {
-        Answer::NoTemperature if names_temperature => &refusal,
-        Answer::NoTemperature => &Answer::Ok,
-        step => step,
-    };
+    let step = &picky(step, &call, most_tokens);
     if let Answer::Hold = step {
         let _held = Held::new(&state.books);
         let _ = state.gate.subscribe().wait_for(|open| *open).await;
@@ -506,26 +525,62 @@ async fn complete(state: &State, bytes: Vec<u8>) -> Option<Wire> {
         Answer::Redirect(status, place) => response(*status, &format!("location: {place}\r\n"), ""),
         Answer::Body(body) => response(200, "", body),
         // Told apart above.
-        Answer::NoTemperature => return None,
+        Answer::NoTemperature
+        | Answer::NoTier
+        | Answer::NoSystemRole
+        | Answer::SmallPictures(_)
+        | Answer::MostTokens(_) => return None,
         Answer::Stream(events) => response(200, "", events),
         Answer::Text(text, reason) => completion(text, reason),
     };
     Some(Wire { text, pause })
 }
 
+/// What an endpoint that does not take everything does with a call.
+fn picky(step: &Answer, call: &Asked, most_tokens: u64) -> Answer {
+    match step {
+        Answer::NoTemperature if call.temperature.is_some() => {
+            Answer::Refuse(400, "Unsupported value: 'temperature' does not support 0")
+        }
+        Answer::NoTier if call.service_tier.is_some() => Answer::Refuse(400, "Unknown parameter: 'service_tier'."),
+        Answer::NoSystemRole if !call.system.is_empty() => Answer::Refuse(400, "System role not supported"),
+        Answer::SmallPictures(most) if call.pictures.iter().any(|bytes| bytes > most) => {
+            Answer::Refuse(413, "Request Entity Too Large")
+        }
+        Answer::MostTokens(_) if most_tokens == 0 => Answer::Text("# Half a pa", "length"),
+        Answer::MostTokens(most) if most_tokens > *most => {
+            Answer::Refuse(400, "max_tokens is too large: this model supports at most 4096 completion tokens")
+        }
+        Answer::NoTemperature
+        | Answer::NoTier
+        | Answer::NoSystemRole
+        | Answer::SmallPictures(_)
+        | Answer::MostTokens(_) => Answer::Ok,
+        step => step.clone(),
+    }
+}
+
+/// The last one; some models take no other.
+fn user_message(body: &Value) -> &Value {
+    body["messages"].as_array().and_then(|messages| messages.last()).unwrap_or(&Value::Null)
+}
+
 fn asked(page: u32, body: &Value) -> Asked {
-    let content = &body["messages"][1]["content"];
+    let content = &user_message(body)["content"];
+    let first = &body["messages"][0];
+    let system = if first["role"] == "system" { &first["content"] } else { &Value::Null };
     let parts = content.as_array().cloned().unwrap_or_else(|| vec![json!({ "text": content })]);
     let texts: Vec<&str> = parts.iter().filter_map(|part| part["text"].as_str()).collect();
     let pictures = parts.iter().filter_map(|part| part["image_url"]["url"].as_str());
     Asked {
         page,
         model: body["model"].as_str().unwrap_or_default().to_owned(),
-        system: body["messages"][0]["content"].as_str().unwrap_or_default().chars().take(MOST_KEPT).collect(),
+        system: system.as_str().unwrap_or_default().chars().take(MOST_KEPT).collect(),
         text: texts.join("\n").chars().take(MOST_KEPT).collect(),
         pictures: pictures.map(|url| url.len() / 4 * 3).collect(),
         temperature: body["temperature"].as_f64(),
         max_tokens: body["max_tokens"].as_u64(),
+        service_tier: body["service_tier"].as_str().map(str::to_owned),
         at: Some(std::time::Instant::now()),
     }
 }

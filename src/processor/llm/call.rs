@@ -1,0 +1,248 @@
+//! One call: asked, paid, and what an endpoint's refusal leads to.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::Either;
+
+use super::capabilities::Sent;
+use super::chain::Turn;
+use super::prompt::{self, Ask, PageInput};
+use super::refused::{CallError, Concerns};
+use super::reply::Reply;
+use super::{LlmProcessor, failed};
+use crate::metrics;
+use crate::processor::{CallReport, CallVerdict, ShardInput, ShardOutcome};
+use crate::task::{Failure, PageUsage, Price, ServiceTier, Tokens, code};
+
+/// The token limit that is asked for after an answer was cut off; doubled with each further time.
+const FIRST_BUDGET: u32 = 8_192;
+/// How freely a model is asked that gave no page when it was asked for the likeliest words.
+const FREER: f32 = 0.4;
+
+/// What a call brought.
+pub(super) struct CallAnswer {
+    pub(super) reply: Reply,
+    pub(super) usage: PageUsage,
+    pub(super) took: Duration,
+}
+
+/// What matters of a request once it is gone.
+#[derive(Clone, Copy)]
+struct Bill {
+    /// About how many tokens it has.
+    guess: u64,
+    price: Option<Price>,
+    /// What was asked for.
+    tier: ServiceTier,
+}
+
+/// How long one waits for room in a tier, where the endpoint does not say.
+const TIER_WAIT: Duration = Duration::from_secs(10);
+
+impl Bill {
+    /// What calls cost, which all brought the same. Who tells no figures is paid all the same.
+    fn usage(self, reply: &Reply, calls: u32) -> PageUsage {
+        let told = [reply.prompt_tokens, reply.completion_tokens].map(|tokens| tokens.filter(|tokens| *tokens > 0));
+        let [sent, received] = match told {
+            [None, None] => [Some(self.guess), Some(prompt::tokens_of(&reply.text))],
+            // Nothing received may be so, nothing sent cannot.
+            [sent, received] => [sent.or(Some(self.guess)), received],
+        }
+        .map(|tokens| tokens.unwrap_or(0) * u64::from(calls));
+        // An endpoint that does not say has perhaps not heard of tiers.
+        let tier = reply.service_tier.as_deref().and_then(|tier| tier.parse().ok()).unwrap_or_default();
+        let tokens = Tokens { prompt: sent, completion: received, cached: reply.cached_tokens * u64::from(calls) };
+        let [prompt_tokens, completion_tokens] = told.map(|tokens| tokens.unwrap_or(0) * u64::from(calls));
+        PageUsage { calls, prompt_tokens, completion_tokens, cost: self.price.map(|price| price.of_call(tokens, tier)) }
+    }
+
+    /// What calls cost of which nothing came back.
+    fn lost(self, calls: u32) -> PageUsage {
+        let tokens = Tokens { prompt: self.guess * u64::from(calls), ..Tokens::default() };
+        let cost = self.price.filter(|_| calls > 0).map(|price| price.of_call(tokens, self.tier));
+        PageUsage { calls, cost, ..PageUsage::default() }
+    }
+}
+
+impl LlmProcessor {
+    /// Asks a model for some pages. Whatever else comes of it than an answer is the outcome.
+    pub(super) fn call(
+        &self,
+        input: &ShardInput<'_>,
+        model: &str,
+        turn: Turn,
+        pages: Vec<PageInput>,
+    ) -> Result<CallAnswer, ShardOutcome> {
+        let Some(runtime) = &self.runtime else { return Err(ShardOutcome::Cancelled) };
+        let ask = self.ask_for(input, model, turn)?;
+        let images = || pages.iter().filter_map(|page| page.image.as_ref());
+        let bytes = images().map(|image| u32::try_from(image.bytes.len()).unwrap_or(u32::MAX)).max();
+        let side = images().map(|image| image.width.max(image.height)).max();
+        let sent = Sent {
+            temperature: ask.temperature.is_some(),
+            max_tokens: ask.max_tokens,
+            newer_name: ask.newer_name,
+            system_role: ask.system_role,
+            service_tier: ask.service_tier.is_some(),
+            picture: bytes.zip(side),
+        };
+        let bill = Bill {
+            guess: prompt::tokens(&ask, &pages),
+            price: self.price(model),
+            tier: input.options.service_tier.unwrap_or_default(),
+        };
+        let request = prompt::request(&ask, &pages);
+        // The request has its own copy of the pictures.
+        drop(pages);
+        let (begun, calls_begun) = (Instant::now(), Cell::new(0));
+        let waiting = input.waiting();
+        let answer = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = input.cancel.cancelled() => None,
+                answer = self.send(input, request.into(), &calls_begun) => Some(answer),
+                () = tokio::time::sleep_until(input.deadline.into()) => Some((Err(CallError::timeout()), None)),
+            }
+        });
+        drop(waiting);
+        let (took, mut calls) = (begun.elapsed(), calls_begun.get());
+        if let Some((_, Some(lost))) = &answer
+            && !lost.paid
+        {
+            // It was refused: only the other one is paid.
+            calls -= 1;
+            let usage = PageUsage::default();
+            self.report(input, model, CallReport { usage, took, verdict: lost.verdict });
+        }
+        match answer {
+            None if calls == 0 => Err(ShardOutcome::Cancelled),
+            // What the endpoint has been given is likely to be paid, whoever hears the answer.
+            None => {
+                let usage = bill.lost(calls);
+                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Abandoned });
+                Err(ShardOutcome::Cancelled)
+            }
+            Some((Err(error), _)) => Err(self.refused(input, model, turn, error, (sent, bill), (took, calls))),
+            Some((Ok(reply), _)) => {
+                self.latencies.add(took);
+                self.note_outage(CallVerdict::Answered, None);
+                // Of a second call nothing comes back but its bill, which is like the first one's.
+                let usage = bill.usage(&reply, calls);
+                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Answered });
+                Ok(CallAnswer { reply, usage, took })
+            }
+        }
+    }
+
+    /// How a model is asked, by what is known of it and of its answers before.
+    fn ask_for<'a>(&'a self, input: &'a ShardInput<'_>, model: &'a str, turn: Turn) -> Result<Ask<'a>, ShardOutcome> {
+        let known = self.capabilities.of(model);
+        let tier = input.options.service_tier.filter(|tier| *tier != ServiceTier::Auto);
+        let temperature = if turn.otherwise { FREER } else { 0.0 };
+        let budget = |truncated: u32| known.tokens(FIRST_BUDGET << (truncated - 1).min(4));
+        let max_tokens = if turn.truncated > 0 { budget(turn.truncated) } else { None };
+        // With no more room than the last time it would be cut off at the same place.
+        if turn.truncated > 0 && max_tokens == if turn.truncated > 1 { budget(turn.truncated - 1) } else { None } {
+            let most = max_tokens.map(|most| format!(" of {most}")).unwrap_or_default();
+            let message =
+                format!("the answer was cut off at the model's limit{most} tokens, and it takes no larger one");
+            return Err(failed(Failure::permanent(code::ANSWER_TRUNCATED, message), turn));
+        }
+        Ok(Ask {
+            model,
+            prompt: self.prompt(input.options),
+            temperature: known.takes_temperature().then_some(temperature),
+            max_tokens,
+            newer_name: known.wants_newer_name(),
+            system_role: known.takes_system_role(),
+            service_tier: tier.filter(|_| known.takes_service_tier()).map(ServiceTier::as_str),
+        })
+    }
+
+    /// One call, or two where the first is slow, that is wanted, and the endpoint has room. `begun` counts them. Answers also
+    /// what became of one that lost.
+    async fn send(
+        &self,
+        input: &ShardInput<'_>,
+        request: Bytes,
+        begun: &Cell<u32>,
+    ) -> (Result<Reply, CallError>, Option<CallError>) {
+        begun.set(1);
+        let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else {
+            return (self.client.complete(request).await, None);
+        };
+        let mut first = std::pin::pin!(self.client.complete(request.clone()));
+        if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
+            return (answer, None);
+        }
+        let place = std::pin::pin!(input.place_for_another());
+        let _place = match futures::future::select(first.as_mut(), place).await {
+            Either::Left((answer, _)) => return (answer, None),
+            Either::Right((Some(place), _)) => place,
+            Either::Right((None, _)) => return (first.await, None),
+        };
+        begun.set(2);
+        let second = std::pin::pin!(self.client.complete(request));
+        match futures::future::select(first, second).await {
+            Either::Left((Err(lost), other)) => (other.await, Some(lost)),
+            Either::Right((Err(lost), other)) => (other.await, Some(lost)),
+            Either::Left((answer, _)) | Either::Right((answer, _)) => (answer, None),
+        }
+    }
+
+    /// Tells the pool and the metrics of a call. Callers may name any model; only configured ones have a row of their own.
+    fn report(&self, input: &ShardInput<'_>, model: &str, report: CallReport) {
+        let known = self.options.model.iter().chain(&self.options.fallback).any(|known| known == model);
+        metrics::call(if known { model } else { "other" }, report.verdict.as_str(), report.took);
+        input.called(report);
+    }
+
+    fn refused(
+        &self,
+        input: &ShardInput<'_>,
+        model: &str,
+        turn: Turn,
+        error: CallError,
+        (sent, bill): (Sent, Bill),
+        (took, calls): (Duration, u32),
+    ) -> ShardOutcome {
+        let CallError { why, mut verdict, paid, concerns, lesson } = error;
+        let mut room = None;
+        if let (CallVerdict::Limited(after), true) = (verdict, concerns == Concerns::Tier && sent.service_tier) {
+            // It says nothing about how much the endpoint takes otherwise.
+            (verdict, room) = (CallVerdict::Answered, Some(after.unwrap_or(TIER_WAIT)));
+        }
+        self.note_outage(verdict, Some(&why));
+        let usage = bill.lost(if paid { calls } else { 0 });
+        self.report(input, model, CallReport { usage, took, verdict });
+        if let CallVerdict::Away(after) | CallVerdict::Limited(after) = verdict {
+            return ShardOutcome::Retry { after, why };
+        }
+        if room.is_some() {
+            return ShardOutcome::Retry { after: room, why };
+        }
+        let known = self.capabilities.of(model);
+        if let Some(lesson) = lesson {
+            // Whoever sent it asks again without it; when that does not help, that is that.
+            let helps = known.learn(&lesson, sent);
+            log::info!(model, code:% = why.code; "learnt what the model takes: {}", why.message);
+            return if helps { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) };
+        }
+        match concerns {
+            Concerns::Task => ShardOutcome::Fatal(why),
+            Concerns::Model => for_all(why, turn),
+            Concerns::PerhapsAll if known.strike(&why.message) => for_all(why, turn),
+            Concerns::PerhapsAll | Concerns::Page | Concerns::Tier => failed(why, turn),
+        }
+    }
+}
+
+/// What all pages would get of this model. A fallback that is not there costs the pages that need it, and no others.
+pub(super) fn for_all(why: Failure, turn: Turn) -> ShardOutcome {
+    if turn.reader == 0 && !turn.more_readers {
+        return ShardOutcome::Fatal(Failure { retryable: false, ..why });
+    }
+    failed(why, turn)
+}

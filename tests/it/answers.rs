@@ -1,0 +1,237 @@
+//! What models answer in place of a page, and what endpoints refuse: who pays for what, and what is said.
+
+use serde_json::Value;
+
+use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
+use crate::support::pdf::book;
+use crate::support::server::Server;
+
+async fn read(script: Script, pdf: Vec<u8>, query: &str) -> (FakeLlm, Server, Value, Value) {
+    let llm = FakeLlm::start(script);
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let id = server.accepted(pdf, &format!("processor=llm&{query}")).await;
+    let task = server.finished(&id).await;
+    let pages = server.get(&format!("/v1/tasks/{id}/pages?limit=1000")).await;
+    (llm, server, task, pages)
+}
+
+const BLIND: &str = "I don't see any image attached. Please upload the page.";
+
+/// Every page is right, or says that it is not; a page is asked for again only where that may help.
+#[tokio::test]
+async fn a_book_from_an_endpoint_of_many_moods_is_right_page_for_page() {
+    const PAGES: u32 = 200;
+    let script = Script { moods: Some(2), ..Script::default() };
+    let begun = std::time::Instant::now();
+    let (llm, _server, task, pages) = read(script, book("Moods", PAGES), "").await;
+    let failed: Vec<_> = pages["pages"].as_array().unwrap().iter().filter(|page| page["status"] == "failed").collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &PAGES.into()), "{task}");
+    for page in pages["pages"].as_array().unwrap() {
+        let number = u32::try_from(page["page"].as_u64().unwrap()).unwrap();
+        assert_eq!(page["markdown"].as_str().unwrap().trim(), markdown(number), "{page}");
+        let doubtful = page["findings"].as_array().unwrap().iter().any(|finding| finding["code"] != "unsure");
+        assert!(!doubtful, "{page}");
+    }
+    let calls = llm.books().calls.len();
+    println!("{PAGES} pages, {calls} calls, {} paid, {:?}", task["usage"]["calls"], begun.elapsed());
+    assert!(calls <= PAGES as usize * 14 / 10, "{calls} calls");
+    assert!(task["usage"]["calls"].as_u64().unwrap() <= u64::from(PAGES) * 13 / 10, "{task}");
+}
+
+#[tokio::test]
+async fn what_is_taken_off_an_answer_is_told() {
+    let answer = "<think>A lease, so it seems.</think>\n\nHere is the transcription:\n\n```markdown\n# Lease\n```";
+    let (llm, _server, _, pages) =
+        read(Script::default().otherwise(Answer::Text(answer, "stop")), book("Off", 1), "").await;
+    let page = &pages["pages"][0];
+    assert_eq!((page["markdown"].as_str(), llm.books().calls.len()), (Some("# Lease"), 1), "{page}");
+    let removed: Vec<_> =
+        page["checks"]["removed"].as_array().unwrap().iter().map(|what| what.as_str().unwrap()).collect();
+    assert_eq!(removed.len(), 3, "{removed:?}");
+    assert!(removed[0].starts_with("thoughts of ") && removed[2].contains("Here is the transcription"), "{removed:?}");
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_see_fails_the_task_and_says_so() {
+    let script = Script::default().otherwise(Answer::Text(BLIND, "stop"));
+    let (llm, server, task, _) = read(script.clone(), book("Blind", 60), "").await;
+    assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &"model_cannot_see".into()), "{task}");
+    let message = task["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("I don't see any image") && message.contains("choose a model that takes pictures"),
+        "{message}"
+    );
+    assert!(llm.books().calls.len() <= 16 + 3, "{}", llm.books().calls.len());
+    // One page among others is its own misfortune, and asked for once.
+    let (llm, _server, task, _) =
+        read(Script::default().page(3, [Answer::Text(BLIND, "stop")]), book("Blind", 5), "").await;
+    assert_eq!(
+        (&task["status"], &task["pages"]["failed"], llm.calls_for(3)),
+        (&"completed".into(), &1.into(), 1),
+        "{task}"
+    );
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_refusal_is_asked_for_once_more_and_a_letter_that_begins_alike_is_none() {
+    let refusal = Answer::Text("I'm sorry, but I can't read this image.", "stop");
+    let letter = Answer::Text(
+        "I'm sorry to say that we cannot accept the image of the harbour. Please send two hundred new ones before 3 May.",
+        "stop",
+    );
+    let script = Script::default()
+        .page(1, [refusal.clone(), Answer::Ok])
+        .page(2, [refusal.clone()])
+        .page(3, [letter])
+        .page(4, [Answer::Text("# x", "content_filter")]);
+    let (llm, _server, task, pages) = read(script, book("Whim", 4), "").await;
+    assert_eq!((&task["pages"]["done"], &task["pages"]["failed"]), (&2.into(), &2.into()), "{task}");
+    assert_eq!([1, 2, 3, 4].map(|page| llm.calls_for(page)), [2, 2, 1, 1]);
+    assert!(pages["pages"][2]["markdown"].as_str().unwrap().contains("two hundred"));
+    assert!(pages["pages"][1]["error"]["message"].as_str().unwrap().contains("I can't read this image"), "{pages}");
+    let freer: Vec<_> = llm
+        .books()
+        .asked
+        .iter()
+        .filter(|asked| asked.page == 1)
+        .map(|asked| asked.temperature.unwrap() > 0.0)
+        .collect();
+    assert_eq!(freer, [false, true]);
+}
+
+#[tokio::test]
+async fn what_all_pages_get_fails_the_task_in_the_endpoints_words() {
+    const WORDS: &str = "region not served";
+    for (answer, code) in [
+        (Answer::Refuse(403, WORDS), "endpoint_refused"),
+        (Answer::Refuse(402, WORDS), "endpoint_unauthorized"),
+        (Answer::Refuse(400, WORDS), "endpoint_refused"),
+        (Answer::Refuse(400, "region not served: this model does not support image input"), "model_cannot_see"),
+        (
+            Answer::Body(r#"{"error":{"message":"region not served","code":"insufficient_quota"}}"#),
+            "endpoint_unauthorized",
+        ),
+        (Answer::Body("<html><title>region not served</title></html>"), "bad_answer"),
+    ] {
+        let (llm, _server, task, _) = read(Script::default().otherwise(answer.clone()), book("All", 60), "").await;
+        assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &code.into()), "{answer:?} {task}");
+        assert!(task["error"]["message"].as_str().unwrap().contains(WORDS), "{task}");
+        assert!(llm.books().calls.len() <= 16 + 3, "{answer:?}: {}", llm.books().calls.len());
+    }
+}
+
+#[tokio::test]
+async fn what_a_model_takes_is_learnt_once_for_all_pages() {
+    const PAGES: u32 = 24;
+    for (refusal, input, refusals) in [
+        (Answer::NoSystemRole, "text", 16),
+        (Answer::NoTemperature, "text", 16),
+        (Answer::SmallPictures(4_000), "image", 2 * 16),
+    ] {
+        let script = Script { delay: std::time::Duration::from_millis(20), ..Script::default() };
+        let query = format!("input={input}");
+        let (llm, _server, task, _) = read(script.otherwise(refusal.clone()), book("Learnt", PAGES), &query).await;
+        assert_eq!(
+            (&task["status"], &task["pages"]["done"]),
+            (&"completed".into(), &PAGES.into()),
+            "{refusal:?} {task}"
+        );
+        let books = llm.books();
+        assert!(books.calls.len() <= PAGES as usize + refusals, "{refusal:?}: {}", books.calls.len());
+        assert_eq!(task["usage"]["calls"], PAGES, "a refusal is not paid: {task}");
+        let last = books.asked.last().unwrap();
+        match refusal {
+            Answer::NoSystemRole => assert!(last.system.is_empty() && last.text.contains("You transcribe"), "{last:?}"),
+            Answer::SmallPictures(bytes) => assert!(last.pictures[0] <= bytes, "{last:?}"),
+            _ => assert_eq!(last.temperature, None),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_tokens_that_is_too_large_is_learnt_and_one_that_cannot_grow_is_not_paid_again() {
+    let (llm, _server, task, _) =
+        read(Script::default().otherwise(Answer::MostTokens(4_096)), book("Limit", 1), "").await;
+    assert_eq!(task["pages"]["done"], 1, "{task}");
+    let budgets: Vec<_> = llm.books().asked.iter().map(|asked| asked.max_tokens).collect();
+    assert_eq!(budgets, [None, Some(8_192), Some(4_096)]);
+
+    let script = Script::default().page(
+        1,
+        [
+            Answer::Text("# x", "length"),
+            Answer::Refuse(400, "max_tokens is too large: at most 4096"),
+            Answer::Text("# x", "length"),
+        ],
+    );
+    let (llm, _server, task, pages) = read(script, book("Limit", 1), "").await;
+    assert_eq!((&task["status"], llm.books().calls.len()), (&"failed".into(), 3), "{task}");
+    assert!(pages["pages"][0]["error"]["message"].as_str().unwrap().contains("limit of 4096 tokens"), "{pages}");
+}
+
+/// A page of 200 x 2,150 points with a few words: it is shown in three parts.
+fn long() -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book("Long", 1)).unwrap();
+    let page = document.get_pages()[&1];
+    let words = [100, 1_050, 2_000].map(|at| format!("BT /F1 12 Tf 20 {at} Td (some words) Tj ET")).join(" ");
+    document.change_page_content(page, words.into_bytes()).unwrap();
+    let sides = [0, 0, 200, 2_150].map(lopdf::Object::Integer).to_vec();
+    document.get_dictionary_mut(page).unwrap().set("MediaBox", sides);
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn a_long_page_is_read_in_parts_that_are_joined_or_said_not_to_meet() {
+    let part = |text| Answer::Text(text, "stop");
+    let (first, second) = ("# Receipt\n\nbread 1.20\nbutter 2.40", "butter 2.40\ncheese 3.60\nmilk 0.90");
+    let script =
+        Script::default().page(1, [part(first), part(second), part("cheese 3.60\nmilk 0.90\n\n**Total** 8.10")]);
+    let (llm, _server, task, pages) = read(script, long(), "input=image").await;
+    let page = &pages["pages"][0];
+    let expected = "# Receipt\n\nbread 1.20\nbutter 2.40\ncheese 3.60\nmilk 0.90\n\n**Total** 8.10";
+    assert_eq!(page["markdown"].as_str().map(str::trim), Some(expected), "{page}");
+    assert_eq!((&page["findings"], &task["usage"]["calls"]), (&Value::Array(vec![]), &3.into()), "{page}");
+    let asked = llm.books().asked;
+    assert!(
+        asked.iter().enumerate().all(|(at, asked)| asked.text.contains(&format!("part {} of 3", at + 1))),
+        "{asked:?}"
+    );
+    let script = Script::default().page(1, [part(first), part(second), part("**Total** 8.10 and more")]);
+    let (_, _server, _, pages) = read(script, long(), "input=image").await;
+    assert_eq!(pages["pages"][0]["findings"][0]["code"], "unsure", "{pages}");
+}
+
+/// A million tokens sent, of which the endpoint had read 400,000 before, and 100,000 received.
+const FLEX: &str = r##"{"service_tier":"flex","choices":[{"message":{"content":"# x"},"finish_reason":"stop"}],
+    "usage":{"prompt_tokens":1000000,"completion_tokens":100000,"prompt_tokens_details":{"cached_tokens":400000}}}"##;
+
+#[tokio::test]
+async fn a_cheaper_tier_is_waited_for_and_costs_what_the_answer_says() {
+    let full = Answer::Refuse(429, "Resource unavailable, try again in 10ms");
+    let dear: &str = FLEX.replace("\"flex\"", "\"default\"").leak();
+    let script = Script::default().page(1, [full, Answer::Body(FLEX)]).page(2, [Answer::Body(dear)]);
+    let llm = FakeLlm::start(script);
+    let prices = ["--llm-prices", "m=1/10/0.5"];
+    let server = Server::start(&[&["--llm-base-url", &llm.url, "--llm-model", "m"][..], &prices].concat()).await;
+    let id = server.accepted(book("Tier", 2), "processor=llm&service_tier=flex").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["pages"]["done"], llm.calls_for(1)), (&2.into(), 2), "{task}");
+    assert!(llm.books().asked.iter().all(|asked| asked.service_tier.as_deref() == Some("flex")));
+    let pages = server.get(&format!("/v1/tasks/{id}/pages")).await;
+    let costs = [0, 1].map(|page| pages["pages"][page]["usage"]["cost"].as_f64().unwrap());
+    assert!(
+        (costs[0] - 0.9).abs() < 1e-6 && (costs[1] - 1.8).abs() < 1e-6,
+        "half the price, where it was served at that: {costs:?}"
+    );
+    let ready = server.get("/readyz?verbose").await;
+    assert_eq!(ready["endpoints"][0]["window"], 16, "no limit of the endpoint: {ready}");
+
+    let script = Script::default().otherwise(Answer::NoTier);
+    let (llm, _server, task, _) = read(script, book("Tier", 1), "service_tier=priority").await;
+    let tiers: Vec<_> = llm.books().asked.into_iter().map(|asked| asked.service_tier).collect();
+    assert_eq!((&task["pages"]["done"], tiers), (&1.into(), vec![Some("priority".to_owned()), None]), "{task}");
+}
