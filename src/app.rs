@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::blob::{LocalBlob, NodeName};
 use crate::config::Config;
-use crate::document::Readers;
+use crate::document::{Readers, Tesseract};
 use crate::ledger::Ledger;
 use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
-use crate::processor::{AutoProcessor, LlmProcessor, Processor, TextProcessor};
+use crate::processor::{AutoProcessor, LlmProcessor, OcrProcessor, Processor, TextProcessor};
 use crate::store::{MeasuredStore, TaskStore};
 use crate::supervisor::{
     self, DrainTasks, Handle, PairingError, Processors, Rebuilt, Supervisor, SupervisorOptions, SupervisorParts,
@@ -144,8 +144,11 @@ impl Builder {
     pub fn configured(config: &Config) -> Result<Self, String> {
         let mut builder =
             Bindery::builder().pool(config.pool).options(config.supervisor.clone()).processor(TextProcessor);
+        let tesseract = std::env::var_os("PATH").and_then(|path| Tesseract::find(&path));
+        let models = config.ocr_models();
+        let ocr = OcrProcessor::new(models.as_ref(), tesseract).map(Arc::new);
         if let Some(llm) = &config.llm {
-            let llm = Arc::new(LlmProcessor::new(llm.clone())?);
+            let llm = Arc::new(LlmProcessor::new(llm.clone())?.with_ocr(ocr.clone()));
             let auto = Arc::new(AutoProcessor::new(Arc::clone(&llm)));
             // Tasks that name no processor get the one that pays only where it must, unless it could not pay at all.
             if config.llm.as_ref().is_some_and(|llm| llm.model.is_some()) {
@@ -155,6 +158,17 @@ impl Builder {
             }
             builder.processors.add(llm.clone());
             builder.llm = Some(llm);
+        } else if let Some(ocr) = &ocr {
+            let auto = Arc::new(AutoProcessor::without_model(Arc::clone(ocr)));
+            // What is only found on the machine reads nothing unasked.
+            if ocr.has_models() {
+                builder.processors.add_first(auto);
+            } else {
+                builder.processors.add(auto);
+            }
+        }
+        if let Some(ocr) = ocr {
+            builder.processors.add(ocr);
         }
         Ok(builder)
     }

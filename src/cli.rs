@@ -10,6 +10,7 @@ mod images;
 mod inspect;
 mod log_format;
 mod mcp;
+mod models;
 mod output;
 mod place;
 mod progress;
@@ -95,6 +96,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Write page ranges of a PDF as PDFs of their own
     Split(split::Split),
+    /// Install what recognises text on scans, or show what is there
+    Models(models::Models),
     /// Print the effective configuration, secrets redacted
     Config(Box<PrintConfig>),
     /// Read PDFs for the process at the other end of standard input
@@ -229,9 +232,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Delete(command) => tasks::delete(&command),
         Command::Inspect(command) => {
             let config = config(command.settings())?;
-            inspect::run(&command, config.reader)
+            inspect::run(&command, &config)
         }
         Command::Split(command) => split::run(&command),
+        Command::Models(command) => {
+            let config = config(command.settings())?;
+            models::run(&command, &config)
+        }
         Command::Config(command) => {
             let text = if command.example {
                 Config::example(&Settings::default().resolve(|name| std::env::var(name).ok())?)
@@ -287,7 +294,8 @@ fn line(text: impl std::fmt::Display) -> std::io::Result<()> {
 
 /// PDFs are read in processes of this very program.
 fn readers(config: &Config) -> anyhow::Result<Readers> {
-    Ok(Readers::processes(Readers::this_program()?, config.pool.cpu_workers, config.reader))
+    let readers = Readers::processes(Readers::this_program()?, config.pool.cpu_workers, config.reader);
+    Ok(readers.with_models(config.ocr_models()))
 }
 
 /// Begins to log, unless nobody reads it.

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use self::secret::SecretFile;
 use self::secret::{SecretSources, given_keys, one_secret};
 pub use self::settings::Settings;
-use crate::document::{DocumentLimits, ReaderLimits};
+use crate::document::{DocumentLimits, OcrModels, ReaderLimits};
 use crate::http::Wire;
 use crate::job::RetryPolicy;
 use crate::keys::Keys;
@@ -75,6 +75,8 @@ pub struct Config {
     pub llm_gap: Option<String>,
     /// What its user should know of settings that hold all the same, a line each.
     pub warnings: Vec<String>,
+    /// Folders in which the OCR models are looked for, in their order.
+    pub model_folders: Vec<PathBuf>,
     /// Where secrets are read from again.
     sources: SecretSources,
 }
@@ -122,6 +124,9 @@ impl Settings {
                 default_data_dir(&env).ok_or_else(|| ConfigError::new("data-dir", "no home directory: name one"))?
             }
         };
+        let own = [Some(data_dir.clone()), default_data_dir(&env)].into_iter().flatten();
+        let mut model_folders: Vec<PathBuf> = own.chain(beside_program()).map(|folder| folder.join("models")).collect();
+        model_folders.dedup();
         let password = one_secret(
             ("store-password", self.store_password),
             ("store-password-file", self.store_password_file.as_deref()),
@@ -186,6 +191,7 @@ impl Settings {
             llm,
             llm_gap,
             warnings,
+            model_folders,
             sources,
         })
     }
@@ -271,6 +277,12 @@ fn store(named: Option<&str>, password: Option<&str>) -> Result<StoreChoice, Con
 }
 
 impl Config {
+    /// The models that recognise text on pictures of pages, where they are installed.
+    #[must_use]
+    pub fn ocr_models(&self) -> Option<OcrModels> {
+        OcrModels::find(&self.model_folders)
+    }
+
     /// Refuses to serve beyond loopback, where there are no keys, unless that is meant.
     ///
     /// # Errors
@@ -285,6 +297,12 @@ impl Config {
         );
         Err(ConfigError::new("listen", reason))
     }
+}
+
+/// Where a package puts what belongs to the program.
+fn beside_program() -> Vec<PathBuf> {
+    let folder = std::env::current_exe().ok().and_then(|program| program.parent().map(PathBuf::from));
+    folder.map(|folder| vec![folder.join("../share/bindery"), folder]).unwrap_or_default()
 }
 
 fn default_data_dir(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {

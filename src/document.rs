@@ -15,6 +15,7 @@
 //! | `shell` | documents whose pages only stand for something else |
 //! | `attached` | files that are attached to it, by name |
 //! | `text` | glyphs → lines, tables → Markdown |
+//! | `ocr` | text on pictures of pages, recognised on this machine |
 //! | `image`, `glance`, `raster` | a page as a picture; its pictures small and in grays; what these show |
 //! | `figures` | the pictures of figures, as files |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
@@ -27,6 +28,7 @@ mod glance;
 mod image;
 mod info;
 mod lost;
+mod ocr;
 mod outline;
 mod pdf;
 mod picture;
@@ -45,6 +47,7 @@ pub use content::ContentHash;
 pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
 pub use figures::{FigureImage, MOST_FIGURE_BYTES};
 pub use image::{ImageOptions, PageImage};
+pub use ocr::{LICENCE as MODEL_LICENCE, MODEL_FILES, ModelFile, OcrModels, OcrQuality, Recognised, Tesseract};
 pub use pdf::{DocumentLimits, is_document_ending, looks_like_document, looks_like_pdf, media_type};
 pub(crate) use pdf::{not_a_pdf, too_large};
 pub use picture::MOST_PIXELS;

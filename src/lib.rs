@@ -22,12 +22,12 @@
 //! |---|---|
 //! | [`task`] | what a task is: record, status machine, options, failures |
 //! | [`content`] | what a page says, as blocks: the form between readers and outputs |
-//! | [`document`] | the PDF as input: facts, hash, text, picture, parts, in processes that may die; the only user of hayro and lopdf |
+//! | [`document`] | the PDF as input: facts, hash, text, picture, parts, in processes that may die, and what is recognised there on its picture; the only user of hayro, lopdf and rten |
 //! | [`blob`], [`ledger`] | bytes that appear whole or not at all, in a directory that is provably Bindery's; page results by content |
 //! | `private_fs` | files and folders that only their owner may read |
 //! | [`store`] | [`TaskStore`](store::TaskStore) and its contract; embedded, in memory, Redis; each with a name that its files know |
 //! | [`output`] | blocks → Markdown, HTML, plain text, chunks for retrieval |
-//! | [`processor`] | [`Processor`](processor::Processor): text, LLM, auto (each page the cheapest way that will do), and a scripted one for tests |
+//! | [`processor`] | [`Processor`](processor::Processor): text, LLM, OCR, auto (each page the cheapest way that will do), and a scripted one for tests |
 //! | [`aggregate`] | joins pages in page order, without the page numbers and headers that they repeat |
 //! | [`pool`] | whose turn it is, what endpoints bear, and the workers |
 //! | [`job`] | the running of one task: [`JobRuntime`](job::JobRuntime) decides, [`JobActor`](job::JobActor) acts |
@@ -55,7 +55,8 @@
 //!    attempt is paying for an equal page, the shard waits for that one. The rest it
 //!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job, the files of its
 //!    figures, where these are wanted, before that.
-//!    Pages that turn out to need a call come back as shards for calls. A failure that may pass is tried again after
+//!    Pages that turn out to need a call come back as shards for calls, and those that need OCR as shards of their own.
+//!    A failure that may pass is tried again after
 //!    a while, and the processor knows what went wrong before; a shard of several pages that fails goes on page by page;
 //!    a page that stays bad is declared failed.
 //! 5. **Bind.** When every page has its outcome, a worker joins them into `result-<epoch>.json` and `….md`, temporary

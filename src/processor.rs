@@ -16,12 +16,14 @@ use crate::task::{Amount, Failure, PageOutput, PageUsage, TaskOptions};
 mod auto;
 mod figures;
 mod llm;
+mod ocr;
 mod scripted;
 mod text;
 mod unread;
 
 pub use auto::AutoProcessor;
 pub use llm::{LlmOptions, LlmProcessor};
+pub use ocr::OcrProcessor;
 pub use scripted::{Gate, ScriptedProcessor, Step};
 pub use text::TextProcessor;
 
@@ -169,6 +171,14 @@ pub enum ShardOutcome {
         done: Vec<PageRead>,
         /// All others of the shard.
         calls: Vec<u32>,
+    },
+    /// The same for some pages; each of the others takes seconds of a core. They come back on the same workers, each in a
+    /// shard of its own, so that cores share them, and other tasks do not wait for all of them.
+    Parted {
+        /// Pages with their output or failure.
+        done: Vec<PageRead>,
+        /// All others of the shard.
+        alone: Vec<u32>,
     },
     /// Nothing was done, and that is not the pages' fault (the endpoint is away, or asked too often): the same attempt
     /// may succeed later. Such attempts are not counted; they are limited by the time spent waiting.

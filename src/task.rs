@@ -29,7 +29,7 @@ pub use options::{FailedPagesLimit, OptionError, TaskOptions};
 pub(crate) use options::{names, seconds};
 pub use page::{ImageBytes, PageChecks, PageFailure, PageImageView, PageOutput, PageStatus, PageUsage, PageView};
 pub use ranges::PageRanges;
-pub use reading::{HiddenText, OcrLayer, PageInputKind, ServiceTier};
+pub use reading::{HiddenText, OcrEngine, OcrLayer, PageInputKind, ServiceTier};
 pub(crate) use record::test_record;
 pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
 pub use result::{FileDigest, ResultDigests};

@@ -32,7 +32,7 @@ const SERVER_LOCK: &str = "server.lock";
 /// The database of the embedded store, and how its file begins.
 const DATABASE: (&str, &[u8]) = ("tasks.redb", b"redb\x1A\x0A\xA9\x0D\x0A");
 /// Folders in it.
-const FOLDERS: [&str; 6] = ["tmp", "tasks", "ledger", "nodes", "convert", "purges"];
+const FOLDERS: [&str; 7] = ["tmp", "tasks", "ledger", "nodes", "convert", "purges", "models"];
 /// What systems put into directories by themselves, also into the home of a user who is made for a service.
 const OF_SYSTEMS: [&str; 6] = ["lost+found", ".DS_Store", ".snapshot", ".bashrc", ".bash_logout", ".profile"];
 /// How the name of a marker begins that is being written.

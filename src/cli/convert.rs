@@ -23,7 +23,7 @@ use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
-use super::{advice, exit};
+use super::{advice, exit, models};
 
 #[derive(Args)]
 pub struct Convert {
@@ -67,7 +67,8 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
     });
     match checked {
         Ok((options, (files, output))) => {
-            let work = Work { files, options, output, again: command.again, strict: command.strict };
+            let can_recognise = config.ocr_models().is_some();
+            let work = Work { files, options, output, again: command.again, strict: command.strict, can_recognise };
             actix_web::rt::System::new().block_on(convert(&work, config))
         }
         Err(error) => {
@@ -96,6 +97,8 @@ struct Work {
     output: Output,
     again: bool,
     strict: bool,
+    /// Whether the OCR models are there.
+    can_recognise: bool,
 }
 
 /// The actors on a store in memory, over the pages of the data directory.
@@ -203,6 +206,9 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
         parts.insert(usize::from(counts.contains_key(&Worst::Done)), (done_before.len(), "done before"));
         let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         progress.say(&format!("bindery: {} files: {}", work.files.len(), parts.join(", ")));
+    }
+    if counts.contains_key(&Worst::Unread) && !work.can_recognise {
+        progress.say(&format!("bindery: {}", models::HINT));
     }
     counts.last_key_value().map_or(Worst::Done, |(worst, _)| *worst)
 }

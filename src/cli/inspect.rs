@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bindery::config::Settings;
-use bindery::document::{DocumentLimits, PageFacts, ReaderLimits, Readers};
+use bindery::config::{Config, Settings};
+use bindery::document::{DocumentLimits, PageFacts, Readers};
 use bindery::task::{Failure, PageSelection};
 use clap::Args;
 use serde_json::json;
 
 use super::exit;
 use super::files::Input;
+use super::models;
 use super::secret;
 
 #[derive(Args)]
@@ -48,11 +49,11 @@ impl Inspect {
     }
 }
 
-pub fn run(command: &Inspect, reader: ReaderLimits) -> anyhow::Result<ExitCode> {
+pub fn run(command: &Inspect, config: &Config) -> anyhow::Result<ExitCode> {
     let input = Input::named(&command.file, u64::MAX)?;
     let named = || input.shown().display().to_string();
     let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
-    let readers = Readers::processes(Readers::this_program()?, 1, reader);
+    let readers = Readers::processes(Readers::this_program()?, 1, config.reader);
     let document = readers
         .open(&input.path, command.password.as_deref().or(command.password_file.as_deref()), &limits)
         .with_context(named)?;
@@ -67,8 +68,10 @@ pub fn run(command: &Inspect, reader: ReaderLimits) -> anyhow::Result<ExitCode> 
     }
     let mut reader = document.reader();
     let mut code = ExitCode::SUCCESS;
+    let mut scans = false;
     for page in pages {
         let facts = reader.facts(page);
+        scans |= facts.as_ref().is_ok_and(PageFacts::is_image_only);
         if facts.is_err() {
             code = ExitCode::from(exit::FAILED_PAGES);
         }
@@ -78,6 +81,9 @@ pub fn run(command: &Inspect, reader: ReaderLimits) -> anyhow::Result<ExitCode> 
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             shown => shown?,
         }
+    }
+    if scans && config.ocr_models().is_none() {
+        eprintln!("bindery: {}", models::HINT);
     }
     Ok(code)
 }

@@ -18,8 +18,8 @@ pub struct TaskArgs {
     /// A file with the PDF's password
     #[arg(long, env = "BINDERY_PASSWORD_FILE", value_name = "FILE", value_parser = secret::read, hide_env_values = true)]
     password_file: Option<String>,
-    /// Who reads the pages: text, llm, or auto, which has the model read those that have no sound text [default: auto
-    /// when an endpoint and a model are configured, else text]
+    /// Who reads the pages: text, llm, ocr, or auto, which has the model, or without one OCR, read those that have no sound
+    /// text [default: auto when an endpoint and a model are configured or the OCR models installed, else text]
     #[arg(long, env = "BINDERY_PROCESSOR")]
     processor: Option<String>,
     /// The model, for llm
@@ -34,7 +34,7 @@ pub struct TaskArgs {
     /// The most pixels of the longer side of a page's picture [default: 1600]
     #[arg(long, env = "BINDERY_IMAGE_SIDE")]
     image_side: Option<String>,
-    /// Models that read a page when the first has failed, such as other-model,text; text is the text layer
+    /// Models that read a page when the first has failed, such as other-model,ocr; text is the text layer
     #[arg(long, env = "BINDERY_FALLBACK")]
     fallback: Option<String>,
     /// How fast and how dear the endpoint shall answer, where it has a choice: auto, flex (slower, half the price or so) or
@@ -81,6 +81,14 @@ pub struct TaskArgs {
     /// Text that another program has recognised on a scan: auto, trust or reread [default: auto]
     #[arg(long, env = "BINDERY_OCR_LAYER")]
     ocr_layer: Option<String>,
+    /// What recognises text on pictures of pages: pp (the models of `bindery models`), tesseract, off, or auto, which is pp
+    /// but for languages in other scripts [default: auto]
+    #[arg(long, env = "BINDERY_OCR")]
+    ocr: Option<String>,
+    /// Languages of such pages, such as ru,deu; those in scripts that pp does not know are read by Tesseract, where it is
+    /// installed
+    #[arg(long, env = "BINDERY_OCR_LANGUAGES", value_name = "LANGUAGE,…")]
+    ocr_languages: Option<String>,
 }
 
 impl TaskArgs {
@@ -109,6 +117,8 @@ impl TaskArgs {
             ("front_matter", &self.front_matter),
             ("hidden_text", &self.hidden_text),
             ("ocr_layer", &self.ocr_layer),
+            ("ocr", &self.ocr),
+            ("ocr_languages", &self.ocr_languages),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }

@@ -13,6 +13,7 @@ use jpeg_encoder::{ColorType as JpegColor, Encoder as JpegEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::glance;
+use super::ocr::Gray;
 use super::raster::{Raster, WHITISH, gray};
 use crate::task::ImageKind;
 
@@ -189,6 +190,24 @@ impl<'a> Eye<'a> {
         let pixmap = render(page, self.renderer(), settings, &RenderSettings::default(), &pixels);
         Some(Raster::new(pixmap.width().into(), f64::from(scale), luma(&pixmap)))
     }
+}
+
+/// How fine a picture is that text is recognised on, pixels an inch, and how many it has at most.
+const SCAN: (f32, f32) = (300.0, 24e6);
+
+/// The page in grays, as text is recognised on it, and how many pixels a point takes. `None` when it has no area.
+pub(super) fn scan<'a>(page: &'a Page<'a>, settings: &InterpreterSettings) -> Option<(Gray, f64)> {
+    let (width, height) = page.render_dimensions();
+    if !(width.is_finite() && height.is_finite() && width > 0.0 && height > 0.0) {
+        return None;
+    }
+    let most = (SCAN.1 / (width * height)).sqrt().min(f32::from(u16::MAX) / width.max(height));
+    let scale = (SCAN.0 / 72.0).min(most);
+    let (x_scale, y_scale) = (scale.max(1.01 / width), scale.max(1.01 / height));
+    let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
+    // A cache would keep the scan, which is looked at once.
+    let pixmap = render(page, &RenderCache::new(), settings, &RenderSettings::default(), &pixels);
+    Some((Gray::new(pixmap.width().into(), luma(&pixmap)), f64::from(scale)))
 }
 
 /// How bright each pixel is.

@@ -19,9 +19,11 @@ use super::figures::{self, FigureImage};
 use super::image::{self, Eye, ImageOptions, Look, PageImage};
 use super::info;
 use super::lost::PageList;
+use super::ocr::{Recognised, Recogniser};
 use super::outline::Outline;
 use super::picture::{Picture, PictureKind};
 use super::raster::Raster;
+use super::reader::no_models;
 use super::text::{self, Fonts, Layers, TextLayer, TextOptions, TooMuch};
 use super::{repair, shell};
 use crate::content::BoundingBox;
@@ -275,6 +277,20 @@ impl<'a> PdfReader<'a> {
         let options = ImageOptions { dpi: options.dpi.max(picture.dpi(number)), ..*options };
         image::image(page, self.eye.renderer(), &self.open.settings, &options)
             .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
+    }
+
+    /// What the picture of `page` (from 1) says.
+    ///
+    /// # Errors
+    /// `page_damaged` when there is no such page, or it has no area; `ocr_failed` without models.
+    pub(super) fn recognise(&self, number: u32, recogniser: Option<&Recogniser>) -> Result<Recognised, Failure> {
+        let page = self.page(number)?;
+        let reads = recogniser.ok_or_else(no_models)?;
+        let no_area = || Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area"));
+        let (picture, scale) = image::scan(page, &self.open.settings).ok_or_else(no_area)?;
+        reads
+            .read(picture, scale, page.render_dimensions())
+            .map_err(|why| Failure::permanent(code::OCR_FAILED, format!("recognising page {number}: {why}")))
     }
 
     /// The titles of the document's outline, by the pages that they lead to.

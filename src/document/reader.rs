@@ -33,6 +33,7 @@ use super::content::ContentHash;
 use super::facts::{OutlineEntry, PageFacts};
 use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
+use super::ocr::{OcrModels, Recognised};
 use super::pdf::{DocumentLimits, OpenPdf};
 use super::source::Document;
 use super::text::{TextLayer, TextOptions};
@@ -60,14 +61,17 @@ impl Default for ReaderLimits {
 
 /// Where PDFs are opened and read: in this process, or in processes of their own. Cheap to clone.
 #[derive(Clone)]
-pub struct Readers(Option<Arc<Pool>>);
+pub struct Readers {
+    pool: Option<Arc<Pool>>,
+    models: Option<OcrModels>,
+}
 
 impl Readers {
     /// Reads in this process. That is somewhat faster and needs no program, but a hostile or badly damaged PDF can
     /// hang a worker for good, or end the process.
     #[must_use]
     pub const fn in_process() -> Self {
-        Self(None)
+        Self { pool: None, models: None }
     }
 
     /// Reads in at most `most` (at least 1) processes of `program`, a `bindery` of this version. They are started when
@@ -76,7 +80,15 @@ impl Readers {
     pub fn processes(program: PathBuf, most: usize, limits: ReaderLimits) -> Self {
         let seats = crossbeam_channel::bounded(most.max(1));
         (0..most.max(1)).for_each(|_| drop(seats.0.send(None)));
-        Self(Some(Arc::new(Pool { program, limits, seats, opened: AtomicU64::new(0), warned: AtomicBool::new(false) })))
+        let (opened, warned) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { pool: Some(Arc::new(Pool { program, limits, seats, opened, warned })), models: None }
+    }
+
+    /// The same, with the models that recognise text on pictures of pages. They are loaded when they are first needed, by
+    /// each process for itself.
+    #[must_use]
+    pub fn with_models(self, models: Option<OcrModels>) -> Self {
+        Self { models, ..self }
     }
 
     /// The program that this process runs, for [`Self::processes`] of the `bindery` command itself.
@@ -97,12 +109,13 @@ impl Readers {
     /// were killed from outside.
     pub fn open(&self, path: &Path, password: Option<&str>, limits: &DocumentLimits) -> Result<Document, Failure> {
         let file = limits.open(path)?;
-        let Some(pool) = &self.0 else {
+        let Some(pool) = &self.pool else {
             let pdf = OpenPdf::open(&file, password)?;
-            return Ok(Document::here(limits.check_pages(pdf.page_count())?, pdf));
+            return Ok(Document::here(limits.check_pages(pdf.page_count())?, pdf, self.models.clone()));
         };
         let id = pool.opened.fetch_add(1, Ordering::Relaxed);
-        let remote = RemotePdf { id, file, password: password.map(str::to_owned), pool: Arc::clone(pool) };
+        let (password, models) = (password.map(str::to_owned), self.models.clone());
+        let remote = RemotePdf { id, file, password, pool: Arc::clone(pool), models };
         let pages = remote.open(&mut pool.seat(&Patience::default())?)?;
         Ok(Document::elsewhere(limits.check_pages(pages)?, remote))
     }
@@ -110,7 +123,7 @@ impl Readers {
     /// Whether PDFs are read in processes of their own, so that what is in a file cannot end this one.
     #[must_use]
     pub const fn are_processes(&self) -> bool {
-        self.0.is_some()
+        self.pool.is_some()
     }
 
     /// Starts a process and says what it could not lock itself out of; nothing when all is well, or when PDFs are read
@@ -119,10 +132,11 @@ impl Readers {
     /// # Errors
     /// `reader_unavailable` when no process can be started.
     pub fn check(&self) -> Result<Option<String>, Failure> {
-        let Some(pool) = &self.0 else { return Ok(None) };
+        let Some(pool) = &self.pool else { return Ok(None) };
         pool.warned.store(true, Ordering::Relaxed);
         let mut seat = pool.seat(&Patience::default())?;
-        let (reader, unconfined) = pool.start().map_err(|error| pool.failure(Death::Unborn(error), "reading"))?;
+        let (reader, unconfined) =
+            pool.start().map_err(|error| pool.failure(Death::Unborn(error), "reading", pool.limits.page_time))?;
         seat.reader = Some(reader);
         Ok(unconfined)
     }
@@ -144,6 +158,7 @@ pub(super) struct RemotePdf {
     file: File,
     password: Option<String>,
     pool: Arc<Pool>,
+    models: Option<OcrModels>,
 }
 
 /// The right to use one process. No thread may want a second one while it has one.
@@ -152,6 +167,8 @@ pub(super) struct Seat<'a> {
     reader: Option<Reader>,
 }
 
+/// Recognising the text of a page takes so many times as long as reading one: some seconds, more on a busy machine.
+const RECOGNISING: u32 = 6;
 /// How often a page is tried, each time in a fresh process.
 const TRIES: u32 = 2;
 /// The same of one whose processes are killed from outside: it is not to blame.
@@ -179,8 +196,9 @@ impl Pool {
         Reader::start(&self.program, self.limits.memory)
     }
 
-    fn failure(&self, death: Death, what: &str) -> Failure {
-        let ReaderLimits { page_time, memory } = self.limits;
+    /// `time` is how long it could take.
+    fn failure(&self, death: Death, what: &str, time: Duration) -> Failure {
+        let memory = self.limits.memory;
         match death {
             Death::TooSlow | Death::OutOfTime => metrics::reader_died("timeout"),
             Death::TooMuchMemory => metrics::reader_died("memory"),
@@ -195,7 +213,7 @@ impl Pool {
                 Failure::passing(code::READER_UNAVAILABLE, message)
             }
             Death::TooSlow => {
-                let message = format!("{what} takes longer than {} s", page_time.as_secs_f32());
+                let message = format!("{what} takes longer than {} s", time.as_secs_f32());
                 Failure::permanent(code::PAGE_TIMEOUT, message)
             }
             Death::OutOfTime => Failure::passing(code::TIMEOUT, format!("{what} took too long")),
@@ -238,7 +256,7 @@ impl RemotePdf {
             Ok(_) => Err(Failure::permanent(code::PDF_DAMAGED, "opening the PDF crashes the reader")),
             Err(Trouble::Said(failure)) => Err(failure),
             Err(Trouble::Died(death)) => {
-                let failure = self.pool.failure(death, "opening the PDF");
+                let failure = self.pool.failure(death, "opening the PDF", self.pool.limits.page_time);
                 Err(if failure.retryable { failure } else { Failure::permanent(code::PDF_DAMAGED, failure.message) })
             }
         }
@@ -342,6 +360,19 @@ impl RemotePdf {
         })
     }
 
+    /// What the picture of `page` (from 1) says.
+    ///
+    /// # Errors
+    /// As [`Self::page`]; `ocr_failed` without models.
+    pub(super) fn recognise(&self, seat: &mut Seat<'_>, page: u32, patience: &Patience) -> Result<Recognised, Failure> {
+        self.page(seat, page, &Request::Recognise { page }, patience, |answer| match answer {
+            (Answer::Recognised(quality), content) => {
+                serde_json::from_slice(&content).ok().map(|content| Recognised { content, quality })
+            }
+            _ => None,
+        })
+    }
+
     /// Asks about a page; `understand` is `None` for an answer to something else, which only a broken process gives.
     ///
     /// # Errors
@@ -374,7 +405,7 @@ impl RemotePdf {
             Err(Trouble::Said(failure)) => return Err(failure),
             Err(Trouble::Died(death)) => death,
         };
-        Err(self.pool.failure(death, &format!("reading {what}")))
+        Err(self.pool.failure(death, &format!("reading {what}"), request.time(self.pool.limits.page_time)))
     }
 
     /// Asks a process that has the file open; without a request the answer is that of the opening.
@@ -411,17 +442,39 @@ impl RemotePdf {
         if request.is_none() || reader.open != Some(self.id) {
             reader.open = None;
             let open = Request::Open { password: self.password.clone() };
-            let opened = reader.ask(&open, Some(&self.file), Instant::now() + page_time, patience)?;
+            let opened = reader.ask(&open, &[&self.file], Instant::now() + page_time, patience)?;
             reader.open = Some(self.id);
             if request.is_none() {
                 return Ok(opened);
             }
         }
+        if matches!(request, Some(Request::Recognise { .. })) && !reader.has_models {
+            let files =
+                self.models.as_ref().ok_or_else(no_models).and_then(|models| models.open().map_err(|_| no_models()));
+            let [detector, recogniser] = files.map_err(Trouble::Said)?;
+            reader.ask(&Request::Models, &[&detector, &recogniser], Instant::now() + page_time, patience)?;
+            reader.has_models = true;
+        }
         match request {
-            Some(request) => reader.ask(request, None, Instant::now() + page_time, patience),
+            Some(request) => reader.ask(request, &[], Instant::now() + request.time(page_time), patience),
             None => Err(Trouble::Died(Death::Crash)),
         }
     }
+}
+
+impl Request {
+    /// How long it may take, where reading a page may take `page_time`.
+    fn time(&self, page_time: Duration) -> Duration {
+        match self {
+            Self::Recognise { .. } => page_time * RECOGNISING,
+            _ => page_time,
+        }
+    }
+}
+
+/// Why text on pictures cannot be recognised.
+pub(super) fn no_models() -> Failure {
+    Failure::permanent(code::OCR_FAILED, "the OCR models are not there: see bindery models install --help")
 }
 
 impl Drop for RemotePdf {
@@ -439,72 +492,5 @@ impl Drop for RemotePdf {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    /// Readers of a shell script, and a PDF to open with them.
-    fn readers(dir: &Path, script: &str) -> (Readers, PathBuf) {
-        let (program, pdf) = (dir.join("program"), dir.join("x.pdf"));
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(&pdf, "%PDF-1.4").unwrap();
-        (Readers::processes(program, 1, ReaderLimits { page_time: Duration::from_secs(1), memory: 1 << 30 }), pdf)
-    }
-
-    #[test]
-    fn what_cannot_be_started_is_not_the_pages_fault() {
-        let dir = tempfile::tempdir().unwrap();
-        for script in ["exit 1", "echo nonsense nonsense >&0"] {
-            let (readers, pdf) = readers(dir.path(), script);
-            let failure = readers.open(&pdf, None, &DocumentLimits::default()).err().unwrap();
-            assert_eq!((&*failure.code, failure.retryable), (code::READER_UNAVAILABLE, true), "{failure}");
-        }
-    }
-
-    /// `Ready`, as the wire has it, on standard input, which is the socket: 28 bytes of JSON and none besides.
-    const READY: &str = r#"printf '\034\000\000\000\000\000\000\000{"Ready":{"unconfined":"-"}}' >&0"#;
-
-    #[test]
-    fn what_dies_or_hangs_is_tried_in_one_more_process() {
-        let dir = tempfile::tempdir().unwrap();
-        for (ending, message) in [
-            ("exit 3", "opening the PDF crashes the reader"),
-            ("echo memory allocation of 9 bytes failed >&2", "opening the PDF takes more than 1024 MB of memory"),
-            ("exec tail -f /dev/null", "opening the PDF takes longer than 1 s"),
-        ] {
-            let count = dir.path().join("count");
-            let _ = fs::remove_file(&count);
-            let (readers, pdf) = readers(dir.path(), &format!("echo >> {}\n{READY}\n{ending}", count.display()));
-            let failure = readers.open(&pdf, None, &DocumentLimits::default()).err().unwrap();
-            assert_eq!((&*failure.code, &*failure.message), (code::PDF_DAMAGED, message));
-            assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 2);
-        }
-    }
-
-    /// `Opened` with one page, as the wire has it.
-    const OPENED: &str = r#"printf '\026\000\000\000\000\000\000\000{"Opened":{"pages":1}}' >&0"#;
-
-    #[test]
-    fn what_is_killed_from_outside_is_no_fault_of_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let count = dir.path().join("count");
-        for (kills, sent, opens) in [(2, "KILL", true), (9, "KILL", false), (9, "TERM", false)] {
-            let _ = fs::remove_file(&count);
-            let counted =
-                format!("echo >> {0}\n{READY}\n[ $(wc -l < {0}) -gt {kills} ] || kill -{sent} $$", count.display());
-            let (readers, pdf) = readers(dir.path(), &format!("{counted}\n{OPENED}\nexec tail -f /dev/null"));
-            let opened = readers.open(&pdf, None, &DocumentLimits::default());
-            assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 3, "{kills} times {sent}");
-            match opened {
-                Ok(document) => assert!(opens && document.page_count() == 1),
-                Err(failure) => {
-                    assert_eq!((&*failure.code, failure.retryable, opens), ("reader_killed", true, false), "{failure}");
-                    assert!(failure.message.contains(&format!("SIG{sent}")), "{failure}");
-                }
-            }
-        }
-    }
-}
+#[path = "reader/reader_tests.rs"]
+mod tests;

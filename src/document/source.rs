@@ -9,11 +9,12 @@ use super::content::{ContentHash, SharedHashes};
 use super::facts::{OutlineEntry, PageFacts};
 use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
+use super::ocr::{OcrModels, Recognised, Recogniser};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
-use super::reader::{Patience, Readers, RemotePdf, Seat};
+use super::reader::{Patience, Readers, RemotePdf, Seat, no_models};
 use super::text::{TextLayer, TextOptions};
 use crate::content::{BoundingBox, PageContent};
-use crate::task::{DocumentInfo, Failure};
+use crate::task::{DocumentInfo, Failure, code};
 
 /// A PDF, mapped into memory and parsed only as far as it is asked. It may be read from many threads at once.
 pub struct Document {
@@ -22,7 +23,7 @@ pub struct Document {
 }
 
 enum Place {
-    Here(Box<OpenPdf>),
+    Here(Box<OpenPdf>, Option<OcrModels>),
     Elsewhere(RemotePdf),
 }
 
@@ -37,8 +38,8 @@ impl Document {
         Readers::in_process().open(path, password, limits)
     }
 
-    pub(super) fn here(page_count: u32, pdf: OpenPdf) -> Self {
-        Self { page_count, place: Place::Here(Box::new(pdf)) }
+    pub(super) fn here(page_count: u32, pdf: OpenPdf, models: Option<OcrModels>) -> Self {
+        Self { page_count, place: Place::Here(Box::new(pdf), models) }
     }
 
     pub(super) const fn elsewhere(page_count: u32, pdf: RemotePdf) -> Self {
@@ -57,7 +58,12 @@ impl Document {
     #[must_use]
     pub fn reader(&self) -> PageReader<'_> {
         let place = match &self.place {
-            Place::Here(pdf) => ReaderPlace::Here { reader: Box::new(pdf.reader()), shared: SharedHashes::default() },
+            Place::Here(pdf, models) => ReaderPlace::Here {
+                reader: Box::new(pdf.reader()),
+                shared: Box::default(),
+                models: models.as_ref(),
+                recogniser: None,
+            },
             Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: None },
         };
         PageReader { place, patience: Patience::default() }
@@ -73,13 +79,13 @@ pub struct PageReader<'a> {
 enum ReaderPlace<'a> {
     Here {
         reader: Box<PdfReader<'a>>,
-        shared: SharedHashes,
+        shared: Box<SharedHashes>,
+        models: Option<&'a OcrModels>,
+        /// Loaded for the first page that needs it.
+        recogniser: Option<Box<Recogniser>>,
     },
     /// The seat is taken for the first page.
-    Elsewhere {
-        pdf: &'a RemotePdf,
-        seat: Option<Seat<'a>>,
-    },
+    Elsewhere { pdf: &'a RemotePdf, seat: Option<Seat<'a>> },
 }
 
 impl PageReader<'_> {
@@ -98,7 +104,7 @@ impl PageReader<'_> {
     /// As [`Self::text`].
     pub fn content_hash(&mut self, page: u32) -> Result<ContentHash, Failure> {
         match &mut self.place {
-            ReaderPlace::Here { reader, shared } => reader.content_hash(page, shared),
+            ReaderPlace::Here { reader, shared, .. } => reader.content_hash(page, shared),
             ReaderPlace::Elsewhere { pdf, seat } => {
                 pdf.content_hash(taken(pdf, seat, &self.patience)?, page, &self.patience)
             }
@@ -111,7 +117,7 @@ impl PageReader<'_> {
     /// As [`Self::text`].
     pub fn facts(&mut self, page: u32) -> Result<PageFacts, Failure> {
         match &mut self.place {
-            ReaderPlace::Here { reader, shared } => reader.facts(page, shared),
+            ReaderPlace::Here { reader, shared, .. } => reader.facts(page, shared),
             ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(taken(pdf, seat, &self.patience)?, page, &self.patience),
         }
     }
@@ -153,6 +159,26 @@ impl PageReader<'_> {
             ReaderPlace::Here { reader, .. } => reader.figures(page, areas),
             ReaderPlace::Elsewhere { pdf, seat } => {
                 pdf.figures(taken(pdf, seat, &self.patience)?, page, areas, &self.patience)
+            }
+        }
+    }
+
+    /// What the picture of `page` (from 1) says, recognised by the models that the [`Readers`] have. Takes seconds.
+    ///
+    /// # Errors
+    /// As [`Self::text`]; `ocr_failed` without models, or when they are not what they should be.
+    pub fn recognise(&mut self, page: u32) -> Result<Recognised, Failure> {
+        match &mut self.place {
+            ReaderPlace::Here { reader, models, recogniser, .. } => {
+                if recogniser.is_none() {
+                    let files = models.ok_or_else(no_models)?.open().map_err(|_| no_models())?;
+                    let loaded = Recogniser::load(files);
+                    *recogniser = Some(Box::new(loaded.map_err(|why| Failure::permanent(code::OCR_FAILED, why))?));
+                }
+                reader.recognise(page, recogniser.as_deref())
+            }
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                pdf.recognise(taken(pdf, seat, &self.patience)?, page, &self.patience)
             }
         }
     }

@@ -8,6 +8,7 @@
 //!   path: strokes, annotation: forms and notes
 //!   ink, ground, sight: what of it is seen
 //!                                  link: where words lead       space; marker: items of lists
+//!   scanned: lines that were recognised on a picture take the same way from here
 //! ```
 //!
 //! Tables: `region` finds grids of rules, `shading` those of filled cells, `chart` what stands along axes. `rows` are words
@@ -60,6 +61,7 @@ mod recognised;
 mod region;
 mod rows;
 mod runs;
+mod scanned;
 mod scene;
 mod shading;
 mod sight;
@@ -80,14 +82,19 @@ use hayro_syntax::page::Page;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::annotation::Field;
+use self::collect::Rule;
+use self::figure::Figure;
 pub(super) use self::fonts::Fonts;
 pub(super) use self::interpret::TooMuch;
 pub(super) use self::layers::Layers;
+use self::line::Line;
+use self::link::Link;
 pub(super) use self::pieces::Piece;
 use self::scene::Scene;
 use self::usual::Usual;
 use super::facts::Shown;
 use super::image::Look;
+use super::ocr::{ScannedLine, ScannedRule};
 use super::raster::Raster;
 use crate::content::{Block, BlockKind, Edge, Inline, PageContent};
 use crate::task::{HiddenText, OcrLayer, TaskOptions};
@@ -150,21 +157,38 @@ pub(super) fn read<'a>(
     let down = vertical::part(&mut lines);
     let targets = link::of_page(page, page.initial_transform(true).to_kurbo());
     link::mark(&mut lines, &targets);
-    let (width, height) = page.render_dimensions();
+    let content = arranged(lines, (&rules, &figures), &targets, down, page.render_dimensions());
+    Ok(TextLayer { content, shown, hidden, attached: Vec::new() })
+}
+
+/// Lines in their order, as what they are, on a page of this width and height (points).
+fn arranged(
+    mut lines: Vec<Line>,
+    (rules, figures): (&[Rule], &[Figure]),
+    targets: &[Link],
+    down: bool,
+    (width, height): (f32, f32),
+) -> PageContent {
     let usual = Usual::of(&lines);
     stamp::mark(&mut lines, usual);
     let line_numbers = line_numbers::take(&mut lines);
     let size = (f64::from(width), f64::from(height));
-    struck::mark(&mut lines, &rules);
-    let tables = if down { Vec::new() } else { table::find(&lines, &rules, size, usual) };
-    let mut content =
-        compose::content(&lines, (&tables, &caption::find(&figures, &lines)), &targets, f64::from(height), usual);
+    struck::mark(&mut lines, rules);
+    let tables = if down { Vec::new() } else { table::find(&lines, rules, size, usual) };
+    let captions = caption::find(figures, &lines);
+    let mut content = compose::content(&lines, (&tables, &captions), targets, f64::from(height), usual);
     if let Some(numbers) = line_numbers {
         let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers), repeated: false };
         content.blocks.push(Block::new(margin, None));
     }
     content.size = Some([width, height]);
-    Ok(TextLayer { content, shown, hidden, attached: Vec::new() })
+    content
+}
+
+/// What lines say that were recognised on the picture of a page of this width and height (points).
+pub(super) fn of_scan(lines: Vec<ScannedLine>, rules: &[ScannedRule], size: (f32, f32)) -> PageContent {
+    let rules: Vec<Rule> = rules.iter().map(scanned::rule).collect();
+    arranged(scanned::lines(lines), (&rules, &[]), &[], false, size)
 }
 
 /// The pictures that a page draws.

@@ -27,7 +27,7 @@ pub(super) struct SubmitOptions {
     pages: Option<String>,
     /// The PDF's password.
     password: Option<String>,
-    /// `text`, `llm` or `auto`.
+    /// `text`, `llm`, `ocr` or `auto`.
     processor: Option<String>,
     /// The model that the endpoint shall use.
     model: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct SubmitOptions {
     input: Option<String>,
     /// The most pixels of the longer side of a picture, 256 to 8192.
     image_side: Option<String>,
-    /// Models that read a page when the first has failed, between commas; `text` is the text layer, `none` nobody.
+    /// Models that read a page when the first has failed, between commas; `text` is the text layer, `ocr` text recognised on the server, `none` nobody.
     fallback: Option<String>,
     /// How fast and how dear the endpoint shall answer, where it has a choice: `auto` (default), `flex` or `priority`.
     service_tier: Option<String>,
@@ -68,6 +68,10 @@ pub(super) struct SubmitOptions {
     hidden_text: Option<String>,
     /// Text that another program has recognised on a scan: `trust` takes it, `reread` does not, `auto` (default) where it is good.
     ocr_layer: Option<String>,
+    /// What recognises text on pictures of pages: `pp`, `tesseract`, `off`, or `auto` (default).
+    ocr: Option<String>,
+    /// Languages of such pages, between commas, such as `ru,deu`.
+    ocr_languages: Option<String>,
     /// The result's format for requests that name none: `markdown` (default), `json`, `html`, `text` or `chunks`.
     format: Option<String>,
     /// Who is told when the task has ended.

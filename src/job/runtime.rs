@@ -491,8 +491,8 @@ impl JobRuntime {
         let errors = u32::try_from(subtask.errors.len()).unwrap_or(u32::MAX).saturating_add(1);
         let patient = subtask.waited < self.retry.patience;
         actions.extend(match receipts {
-            Receipts::Done(pages) => self.done(index, attempt, pages, &[]),
-            Receipts::Divided { done, calls } => self.done(index, attempt, done, &calls),
+            Receipts::Done(pages) => self.done(index, attempt, pages, [&[], &[]]),
+            Receipts::Divided { done, calls, alone } => self.done(index, attempt, done, [&calls, &alone]),
             Receipts::NotNow(after) => self.wait(index, attempt, after),
             Receipts::Retry { why, .. } if self.is_singled_out(index, &why) => {
                 self.outcome(index, attempt, Receipts::Failed(why), false)
@@ -533,13 +533,13 @@ impl JobRuntime {
         subtask.away_alone >= AWAY_ALONE
     }
 
-    /// Pages have their outcomes, but for some that need calls.
+    /// Pages have their outcomes, but for some that need calls, and some that are read alone.
     fn done(
         &mut self,
         index: u32,
         attempt: u32,
         pages: Vec<(u32, Result<PageReceipt, Failure>)>,
-        calls: &[u32],
+        [calls, alone]: [&[u32]; 2],
     ) -> Vec<JobAction> {
         let Some(shard) = self.take(index, SubTaskStep::Finish, attempt) else { return Vec::new() };
         self.completed_count += 1;
@@ -554,16 +554,17 @@ impl JobRuntime {
             }
         }
         // Whatever the answer left out would otherwise be waited for without end.
-        let calls: Vec<u32> = calls.iter().copied().filter(|page| self.is_open(*page)).collect();
-        for page in shard.pages().filter(|page| !calls.contains(page)) {
+        let open = |pages: &[u32]| pages.iter().copied().filter(|page| self.is_open(*page)).collect::<Vec<u32>>();
+        let (calls, alone) = (open(calls), open(alone));
+        for page in shard.pages().filter(|page| !calls.contains(page) && !alone.contains(page)) {
             let silent = Failure::permanent(code::BAD_ANSWER, "the processor gave no answer for this page");
             self.fail_page(page, silent, attempt);
         }
         let mut actions = vec![JobAction::Report];
         let suspect = self.sub_tasks.get(index as usize).is_some_and(|subtask| subtask.suspect);
-        let shards = plan(calls, self.shards.call_pages).into_iter();
-        actions
-            .extend(self.add_subtasks(shards.map(|shard| SubTask { suspect, ..SubTask::new(shard, WorkKind::Call) })));
+        let calls = plan(calls, self.shards.call_pages).into_iter().map(|shard| (shard, WorkKind::Call));
+        let shards = calls.chain(plan(alone, 1).into_iter().map(|shard| (shard, WorkKind::Cpu)));
+        actions.extend(self.add_subtasks(shards.map(|(shard, kind)| SubTask { suspect, ..SubTask::new(shard, kind) })));
         actions.extend(self.advance());
         actions
     }

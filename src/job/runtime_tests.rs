@@ -214,7 +214,7 @@ fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
 fn pages_that_need_calls_come_back_as_subtasks_for_calls() {
     let mut job = planned(6, 6, None);
     let done = [1, 4].map(|page| (page, Ok(receipt()))).to_vec();
-    let receipts = Receipts::Divided { done, calls: vec![2, 3, 5, 6, 99] };
+    let receipts = Receipts::Divided { done, calls: vec![2, 3, 5, 6, 99], alone: vec![] };
     let actions = job.on(came(0, 1, receipts));
     assert!(actions.contains(&JobAction::Run(vec![1, 2])), "{actions:?}");
     let shards = [1, 2].map(|index| job.sub_task(index).unwrap()).map(|s| (s.shard.first, s.shard.last, s.kind));
@@ -260,7 +260,7 @@ fn a_budget_lets_calls_begin_as_far_as_it_goes() {
     let mut job = runtime(8, None).with_budget(Cost::of(1.0), Usage::default());
     job.on(JobEvent::Planned { pages: (1..=8).collect(), known: Vec::new() });
     // The first shard goes alone, and turns out to be two calls, of which one begins.
-    let divided = Receipts::Divided { done: Vec::new(), calls: (1..=8).collect() };
+    let divided = Receipts::Divided { done: Vec::new(), calls: (1..=8).collect(), alone: vec![] };
     let actions = job.on(came(0, 1, divided));
     let run = |actions: &[JobAction]| -> Vec<u32> {
         let runs =
@@ -607,7 +607,7 @@ fn what_was_cut_off_is_counted_before_a_stopped_job_ends() {
     let spent = PageUsage { calls: 1, cost: Some(Cost::of(0.5)), ..PageUsage::default() };
     let cut_off = JobEvent::Outcome { index: 1, attempt: 1, receipts: Receipts::Cancelled, spent, elsewhere: false };
     assert!(job.on(cut_off.clone()).is_empty() && job.on(cut_off).is_empty(), "the other one is still out");
-    let divided = Receipts::Divided { done: vec![(1, Ok(receipt()))], calls: vec![] };
+    let divided = Receipts::Divided { done: vec![(1, Ok(receipt()))], calls: vec![], alone: vec![] };
     let end = job.on(came(0, 1, divided));
     assert_eq!(end.last(), Some(&JobAction::End(JobEnd::Stopped)));
     let usage = job.progress().usage;

@@ -174,7 +174,7 @@ impl Workshop {
 
     /// One attempt. Pages that another task paid for are not read again; for those that one is paying for now, it waits.
     fn attempt(&self, spec: &JobSpec, work: &ShardWork, slot: usize, calls_made: &Calls<'_>) -> Result<Receipts, Busy> {
-        let (mut receipts, mut calls) = (Vec::new(), Vec::new());
+        let (mut receipts, mut calls, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         let flight = spec.flight(work.shard.first, work.shard.last);
         let flying = self.opens_here().then(|| self.flights.begin(slot, flight));
         let hashed = hash_pages(spec, work);
@@ -201,18 +201,23 @@ impl Workshop {
             for shard in plan(missing, u32::MAX) {
                 match self.read(spec, work, shard, slot, calls_made) {
                     Receipts::Done(read) => receipts.extend(read),
-                    Receipts::Divided { done, calls: more } => {
+                    Receipts::Divided { done, calls: more, alone: single } => {
                         receipts.extend(done);
                         calls.extend(more);
+                        alone.extend(single);
                     }
                     other => return Ok(other),
                 }
             }
+            // Those that show the same as one that is read later are looked up then.
             if !calls.is_empty() {
                 calls.append(&mut left);
+            } else if !alone.is_empty() {
+                alone.append(&mut left);
             }
         }
-        Ok(if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } })
+        let all = calls.is_empty() && alone.is_empty();
+        Ok(if all { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls, alone } })
     }
 
     /// Takes out of `left` the pages that are in the ledger, with their receipts, and those that are to be read now, which
@@ -291,8 +296,9 @@ impl Workshop {
             return Receipts::Failed(storage_failed(&error));
         }
         match outcome {
-            ShardOutcome::Done(pages) => self.keep(spec, work, shard, pages, Vec::new()),
-            ShardOutcome::Divided { done, calls } => self.keep(spec, work, shard, done, calls),
+            ShardOutcome::Done(pages) => self.keep(spec, work, shard, pages, [Vec::new(), Vec::new()]),
+            ShardOutcome::Divided { done, calls } => self.keep(spec, work, shard, done, [calls, Vec::new()]),
+            ShardOutcome::Parted { done, alone } => self.keep(spec, work, shard, done, [Vec::new(), alone]),
             ShardOutcome::Retry { after, why } => Receipts::Retry { after, why },
             ShardOutcome::Failed(why) if why.is_lack() => Receipts::Retry { after: None, why },
             ShardOutcome::Failed(why) => Receipts::Failed(why),
@@ -308,10 +314,11 @@ impl Workshop {
         work: &ShardWork,
         shard: Shard,
         mut pages: Vec<PageRead>,
-        calls: Vec<u32>,
+        [calls, alone]: [Vec<u32>; 2],
     ) -> Receipts {
         pages.sort_by_key(|read| read.page);
-        let mut named: Vec<u32> = pages.iter().map(|read| read.page).chain(calls.iter().copied()).collect();
+        let later = calls.iter().chain(&alone).copied();
+        let mut named: Vec<u32> = pages.iter().map(|read| read.page).chain(later).collect();
         named.sort_unstable();
         if named.into_iter().ne(shard.pages()) {
             let message = format!("the processor {} did not answer for each page once", spec.processor.name());
@@ -346,7 +353,8 @@ impl Workshop {
         if let Err(error) = failpoint::pass("attempt.kept") {
             return Receipts::Failed(storage_failed(&error));
         }
-        if calls.is_empty() { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls } }
+        let all = calls.is_empty() && alone.is_empty();
+        if all { Receipts::Done(receipts) } else { Receipts::Divided { done: receipts, calls, alone } }
     }
 
     /// Puts a page into the ledger. One that was paid is held on to until there is room for it, and its worker with it:

@@ -213,12 +213,14 @@ pub struct PageReceipt {
 pub enum Receipts {
     /// Each page with its receipt or its own failure.
     Done(Vec<(u32, Result<PageReceipt, Failure>)>),
-    /// The same for some pages; the others have to be asked for with calls.
+    /// The same for some pages; of the others some have to be asked for with calls, and some are read alone.
     Divided {
         /// Pages with their receipts or their own failures.
         done: Vec<(u32, Result<PageReceipt, Failure>)>,
-        /// All others.
+        /// Those that need calls.
         calls: Vec<u32>,
+        /// Those that take long, each of which is a shard of the same workers.
+        alone: Vec<u32>,
     },
     /// Try again later.
     Retry {

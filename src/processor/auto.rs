@@ -5,28 +5,46 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::ocr::OCR;
 use super::unread::Need;
-use super::{LlmProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
-use crate::document::PageFacts;
-use crate::task::{Amount, Failure, FindingCode, OcrLayer, PageChecks, PageOutput, TaskOptions};
+use super::{LlmProcessor, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
+use crate::document::{PageFacts, PageReader};
+use crate::task::{
+    Amount, Failure, Finding, FindingCode, OcrEngine, OcrLayer, PageChecks, PageOutput, TaskOptions, code,
+};
 
-/// Reads pages with a sound text layer as text, for free, and has a model look at the others.
+/// Reads pages with a sound text layer as text, for free, and has a model look at the others; where there is none, their
+/// text is recognised on this machine. Beside a model that is the last resort.
 pub struct AutoProcessor {
-    llm: Arc<LlmProcessor>,
+    way: Way,
+}
+
+/// Who looks at pages that need it.
+enum Way {
+    Model(Arc<LlmProcessor>),
+    Ocr(Arc<OcrProcessor>),
 }
 
 /// Part of the ledger's key: raise it whenever a page would be sent another way.
 const VERSION: u32 = 3;
+/// Under which of its recipes a page is kept that was recognised without a model.
+const BY_OCR: usize = 1;
 
 impl AutoProcessor {
     /// A processor that has `llm` look at what needs it.
     #[must_use]
     pub const fn new(llm: Arc<LlmProcessor>) -> Self {
-        Self { llm }
+        Self { way: Way::Model(llm) }
+    }
+
+    /// A processor that makes no calls, and has `ocr` read what needs it.
+    #[must_use]
+    pub const fn without_model(ocr: Arc<OcrProcessor>) -> Self {
+        Self { way: Way::Ocr(ocr) }
     }
 
     /// Reads what can be read as text, and says which pages cannot.
-    fn divide(input: &ShardInput<'_>) -> ShardOutcome {
+    fn divide(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let mut reader = input.reader();
         let (mut text, mut calls, mut done) = (Vec::new(), Vec::new(), Vec::new());
         let layer = ocr_layer(input.options);
@@ -52,12 +70,61 @@ impl AutoProcessor {
         for output in done.iter_mut().filter_map(|read| read.result.as_mut().ok()) {
             output.checks = Some(because("text layer", output.checks.take()));
         }
-        if calls.is_empty() { ShardOutcome::Done(done) } else { ShardOutcome::Divided { done, calls } }
+        match &self.way {
+            _ if calls.is_empty() => ShardOutcome::Done(done),
+            Way::Model(_) => ShardOutcome::Divided { done, calls },
+            Way::Ocr(ocr) if !ocr.is_wanted(input.options) => match Self::as_it_is(input, &mut reader, calls) {
+                ShardOutcome::Done(pages) => ShardOutcome::Done(done.into_iter().chain(pages).collect()),
+                other => other,
+            },
+            Way::Ocr(ocr) if input.shard.len() == 1 => Self::recognise(ocr, input, &mut reader),
+            Way::Ocr(_) => ShardOutcome::Parted { done, alone: calls },
+        }
+    }
+
+    /// Takes the text layer of pages for which it will not do, where there is nothing better.
+    fn as_it_is(input: &ShardInput<'_>, reader: &mut PageReader<'_>, pages: Vec<u32>) -> ShardOutcome {
+        let mut outcome = TextProcessor.read(input, reader, pages, ocr_layer(input.options));
+        if let ShardOutcome::Done(pages) = &mut outcome {
+            // A model that is there later shall look at them.
+            pages.iter_mut().filter_map(|read| read.result.as_mut().ok()).for_each(|output| output.recipe = BY_OCR);
+        }
+        outcome
+    }
+
+    /// Recognises the text of the one page of a shard, and says why. What text it has is better than none.
+    fn recognise(ocr: &OcrProcessor, input: &ShardInput<'_>, reader: &mut PageReader<'_>) -> ShardOutcome {
+        let page = input.shard.first;
+        let shown = match reader.facts(page) {
+            Ok(facts) => facts.shown,
+            Err(why) if why.retryable => return ShardOutcome::Failed(why),
+            Err(why) => return ShardOutcome::Done(vec![PageRead { page, result: Err(why) }]),
+        };
+        let has_text = shown.visible_glyphs() > 0;
+        let need = Need::of(&shown, ocr_layer(input.options)).unwrap_or(Need::NoText);
+        match ocr.read_page(input, reader, page) {
+            Err(why) if why.retryable => ShardOutcome::Failed(why),
+            Ok(output) if !has_text || !output.content.is_empty() => {
+                let checks = Some(because(need.as_str(), output.checks.clone()));
+                let output = PageOutput { checks, recipe: BY_OCR, ..output };
+                ShardOutcome::Done(vec![PageRead { page, result: Ok(output) }])
+            }
+            read => {
+                let mut outcome = Self::as_it_is(input, reader, vec![page]);
+                if let (Err(why), ShardOutcome::Done(pages)) = (read, &mut outcome) {
+                    pages.iter_mut().filter_map(|read| read.result.as_mut().ok()).for_each(|output| {
+                        output.findings.retain(|finding| finding.code != FindingCode::NoTextLayer || has_text);
+                        output.findings.push(Finding::not_recognised(&why.message));
+                    });
+                }
+                outcome
+            }
+        }
     }
 
     /// Has the model look at pages that need it, and says why they did.
-    fn look(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let mut outcome = self.llm.process(input);
+    fn look(llm: &LlmProcessor, input: &ShardInput<'_>) -> ShardOutcome {
+        let mut outcome = llm.process(input);
         let (ShardOutcome::Done(pages) | ShardOutcome::Divided { done: pages, .. }) = &mut outcome else {
             return outcome;
         };
@@ -105,11 +172,15 @@ impl Processor for AutoProcessor {
 
     /// What a model has read before, for whichever processor, is not paid again.
     fn recipes(&self, options: &TaskOptions) -> Vec<Value> {
-        std::iter::once(self.recipe(options)).chain(self.llm.recipes(options)).collect()
+        let others = match &self.way {
+            Way::Model(llm) => llm.recipes(options),
+            Way::Ocr(ocr) => vec![ocr.recipe(options)],
+        };
+        std::iter::once(self.recipe(options)).chain(others).collect()
     }
 
     fn is_paid(&self) -> bool {
-        true
+        matches!(self.way, Way::Model(_))
     }
 
     fn is_isolated(&self) -> bool {
@@ -117,32 +188,57 @@ impl Processor for AutoProcessor {
     }
 
     fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
-        self.llm.endpoint(options, earlier, usual)
+        match &self.way {
+            Way::Model(llm) => llm.endpoint(options, earlier, usual),
+            Way::Ocr(_) => None,
+        }
     }
 
     fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
-        match Need::of(&facts.shown, ocr_layer(options)) {
-            None => ("text: text layer".to_owned(), Amount::default()),
-            Some(why) => (format!("llm: {}", why.as_str()), self.llm.estimate(facts, options).1),
+        match (Need::of(&facts.shown, ocr_layer(options)), &self.way) {
+            (None, _) => ("text: text layer".to_owned(), Amount::default()),
+            (Some(why), Way::Model(llm)) => (format!("llm: {}", why.as_str()), llm.estimate(facts, options).1),
+            (Some(why), Way::Ocr(ocr)) if ocr.is_wanted(options) => {
+                (format!("{OCR}: {}", why.as_str()), Amount::default())
+            }
+            (Some(why), Way::Ocr(_)) => (format!("text: {}", why.as_str()), Amount::default()),
         }
     }
 
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
-        self.llm.attempts(options, usual)
+        match &self.way {
+            Way::Model(llm) => llm.attempts(options, usual),
+            Way::Ocr(_) => usual,
+        }
     }
 
     fn settle(&self, options: &mut TaskOptions) {
-        self.llm.settle(options);
+        if let Way::Model(llm) = &self.way {
+            llm.settle_with_ocr(options);
+        }
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
-        self.llm.check(options)
+        match &self.way {
+            Way::Model(llm) => llm.check(options),
+            Way::Ocr(ocr) => {
+                if let Some(name) = TextProcessor::for_a_model(options) {
+                    let message = format!("option {name}: this server has no endpoint with a model");
+                    return Err(Failure::permanent(code::BAD_OPTION, message));
+                }
+                // Without OCR the text layer is there all the same.
+                if options.ocr == Some(OcrEngine::Off) { Ok(()) } else { ocr.check(options) }
+            }
+        }
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         match input.kind {
-            WorkKind::Cpu => Self::divide(input),
-            WorkKind::Call => self.look(input),
+            WorkKind::Cpu => self.divide(input),
+            WorkKind::Call => match &self.way {
+                Way::Model(llm) => Self::look(llm, input),
+                Way::Ocr(ocr) => ocr.process(input),
+            },
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | `chain` | whose turn it is: model, fallback models, text layer |
+//! | `last_resort` | OCR in their place |
 //! | `look` | what of a page is shown; pages that need no call |
 //! | `parts` | long pages: their parts, and how these are joined |
 //! | `prompt` | the request |
@@ -27,6 +28,7 @@ mod chain;
 mod client;
 mod fidelity;
 mod judge;
+mod last_resort;
 mod latency;
 mod look;
 mod parts;
@@ -37,6 +39,7 @@ mod reply;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -45,8 +48,10 @@ use tokio::sync::watch;
 use self::capabilities::Capabilities;
 use self::chain::{TEXT, Turn, turn};
 use self::client::Client;
+use self::last_resort::is_local;
 use self::latency::Latencies;
-use super::{CallVerdict, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
+use super::ocr::OCR;
+use super::{CallVerdict, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::{ImageOptions, PageFacts};
 use crate::task::{Amount, Failure, Finding, PageInputKind, Price, TaskOptions, Tokens, code};
 
@@ -118,6 +123,7 @@ pub struct LlmProcessor {
     client: Client,
     capabilities: Capabilities,
     latencies: Latencies,
+    ocr: Option<Arc<OcrProcessor>>,
     /// Why the endpoint cannot be reached at present.
     outage: watch::Sender<Option<String>>,
     /// Taken out on drop: a runtime must not be waited for on an actor's thread.
@@ -142,6 +148,7 @@ impl LlmProcessor {
             client,
             capabilities: Capabilities::default(),
             latencies: Latencies::default(),
+            ocr: None,
             outage: watch::Sender::new(None),
             runtime: Some(runtime),
         })
@@ -263,15 +270,18 @@ impl Processor for LlmProcessor {
         let own = self.recipe(options);
         let mut by_fallback = own.clone();
         by_fallback["fallback"] = json!(self.fallback(options));
-        // The text layer may be one of them.
+        // The text layer may be one of them, and OCR.
         by_fallback["text"] = TextProcessor.recipe(options);
+        if let Some(ocr) = self.ocr.as_ref().filter(|_| self.fallback(options).iter().any(|reader| reader == OCR)) {
+            by_fallback["ocr"] = ocr.recipe(options);
+        }
         vec![own, by_fallback]
     }
 
     fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
         let readers = self.chain(options);
         let model = readers.get(turn(readers.len(), usual, earlier).reader)?;
-        (*model != TEXT).then(|| format!("{} {model}", self.client.host()))
+        (!is_local(model)).then(|| format!("{} {model}", self.client.host()))
     }
 
     /// Tokens as they usually come out: one for every three and a half characters, and for every 750 pixels.
@@ -308,7 +318,7 @@ impl Processor for LlmProcessor {
 
     fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
         let readers = self.chain(options);
-        let models = readers.iter().filter(|reader| **reader != TEXT).count();
+        let models = readers.iter().filter(|reader| !is_local(reader)).count();
         let texts = readers.len() - models;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         usual.saturating_mul(count(models)).saturating_add(count(texts))
@@ -328,7 +338,10 @@ impl Processor for LlmProcessor {
             let message = "option model: none is configured; name one, or set BINDERY_LLM_MODEL on the server";
             return refuse(message.to_owned());
         }
-        let models = self.chain(options).into_iter().filter(|reader| *reader != TEXT);
+        if self.fallback(options).iter().any(|reader| reader == OCR) {
+            self.check_ocr(options)?;
+        }
+        let models = self.chain(options).into_iter().filter(|reader| !is_local(reader));
         match models.into_iter().find(|model| self.price(model).is_none()) {
             Some(model) if options.max_cost.is_some() => refuse(format!(
                 "option max_cost: the price of {model} is not known; set BINDERY_LLM_PRICES on the server"
@@ -343,8 +356,10 @@ impl Processor for LlmProcessor {
         let Some(model) = readers.get(turn.reader) else {
             return ShardOutcome::Failed(Failure::permanent(code::BAD_OPTION, "no model is configured"));
         };
-        if *model == TEXT {
-            return self.text_layer(input);
+        match *model {
+            TEXT => return self.text_layer(input),
+            OCR => return self.recognise(input),
+            _ => {}
         }
         let (pages, mut read) = match self.look(input, model) {
             Ok(looked) => looked,

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::ocr::NO_MODELS;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
 use super::{figures, unread};
 use crate::document::{PageReader, TextOptions};
-use crate::task::{Failure, FigureForm, OcrLayer, PageOutput, TaskOptions, code};
+use crate::task::{Failure, FigureForm, OcrEngine, OcrLayer, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,20 +39,16 @@ impl Processor for TextProcessor {
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
-        let useless = [
-            ("model", options.model.is_some()),
-            ("prompt", options.prompt.is_some()),
-            ("input", options.input.is_some()),
-            ("image_side", options.image_side.is_some()),
-            ("fallback", options.fallback.is_some()),
-            ("service_tier", options.service_tier.is_some()),
-            ("max_cost", options.max_cost.is_some()),
-        ];
-        match useless.into_iter().find(|(_, given)| *given) {
-            Some((name, _)) => {
-                let message = format!("option {name}: the text processor uses no model; choose processor=auto or llm");
-                Err(Failure::permanent(code::BAD_OPTION, message))
-            }
+        let refuse = |message: String| Err(Failure::permanent(code::BAD_OPTION, message));
+        if let Some(name) = Self::for_a_model(options) {
+            return refuse(format!("option {name}: the text processor uses no model; choose processor=auto or llm"));
+        }
+        let recognises = options.ocr.is_some_and(|ocr| ocr != OcrEngine::Off);
+        match [("ocr", recognises), ("ocr_languages", options.ocr_languages.is_some())].iter().find(|(_, given)| *given)
+        {
+            Some((name, _)) => refuse(format!(
+                "option {name}: the text processor recognises nothing; choose processor=auto or ocr, where {NO_MODELS}"
+            )),
             None => Ok(()),
         }
     }
@@ -70,6 +67,20 @@ impl TextProcessor {
     pub(super) fn said_recipe(options: &TaskOptions) -> serde_json::Value {
         let TextOptions { hidden_text, ocr_layer } = options.into();
         json!({ "processor": "text", "version": VERSION, "hidden_text": hidden_text, "ocr_layer": ocr_layer })
+    }
+
+    /// An option that means something to a model alone.
+    pub(super) fn for_a_model(options: &TaskOptions) -> Option<&'static str> {
+        let given = [
+            ("model", options.model.is_some()),
+            ("prompt", options.prompt.is_some()),
+            ("input", options.input.is_some()),
+            ("image_side", options.image_side.is_some()),
+            ("fallback", options.fallback.is_some()),
+            ("service_tier", options.service_tier.is_some()),
+            ("max_cost", options.max_cost.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
     /// Reads some pages of a shard; `ocr_layer` says whether recognised text is believed.

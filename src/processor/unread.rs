@@ -199,6 +199,19 @@ pub(super) fn shows_something(reader: &mut PageReader<'_>, page: u32, image_cove
     }
 }
 
+/// Whether there is nothing to be read on a page: all of it is of one colour, but for some specks.
+pub(super) fn is_blank(reader: &mut PageReader<'_>, page: u32, shown: &Shown) -> Result<bool, Failure> {
+    // What may be one word is no speck.
+    if shown.visible_glyphs() > 0 || shown.outlined_letters > 0 {
+        return Ok(false);
+    }
+    match reader.image(page, &GLANCE) {
+        Ok(image) => Ok(image.plain),
+        Err(why) if why.retryable => Err(why),
+        Err(_) => Ok(false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,6 +110,8 @@ pub mod code {
     pub const READER_KILLED: &str = "reader_killed";
     /// No process can be started to read PDFs.
     pub const READER_UNAVAILABLE: &str = "reader_unavailable";
+    /// The text of the page could not be recognised on its picture.
+    pub const OCR_FAILED: &str = "ocr_failed";
     /// More pages failed than the task allows.
     pub const TOO_MANY_FAILED_PAGES: &str = "too_many_failed_pages";
     /// The stored source, or a page already read, is gone or unreadable.

@@ -29,13 +29,15 @@ pub enum FindingCode {
     XfaShell,
     /// Some of its figures have no file, or not in this task. A fact.
     FiguresLeftOut,
+    /// Its text was recognised on its picture, on this machine. A fact where that is sure.
+    Ocr,
     /// What a model answered may not be the page, and nothing vouches for it.
     Unsure,
 }
 
 impl FindingCode {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoTextLayer,
         Self::UnreadableText,
         Self::UnreadPicture,
@@ -46,6 +48,7 @@ impl FindingCode {
         Self::Attachments,
         Self::XfaShell,
         Self::FiguresLeftOut,
+        Self::Ocr,
         Self::Unsure,
     ];
 
@@ -63,6 +66,7 @@ impl FindingCode {
             Self::Attachments => "attachments",
             Self::XfaShell => "xfa_shell",
             Self::FiguresLeftOut => "figures_left_out",
+            Self::Ocr => "ocr",
             Self::Unsure => "unsure",
         }
     }
@@ -109,6 +113,18 @@ impl Finding {
     #[must_use]
     pub fn said_empty() -> Self {
         Self::new(FindingCode::NoTextLayer, "the model says that it is empty, but it shows something")
+    }
+
+    /// A page that shows something on which no text was found.
+    #[must_use]
+    pub fn nothing_recognised() -> Self {
+        Self::new(FindingCode::NoTextLayer, "OCR finds no text on it, but it shows something")
+    }
+
+    /// A page that needs OCR, which did not get it done.
+    #[must_use]
+    pub fn not_recognised(why: &str) -> Self {
+        Self::new(FindingCode::NoTextLayer, format!("OCR failed: {why}"))
     }
 
     /// An answer that was taken although it differs from its page.
@@ -176,6 +192,8 @@ pub struct FindingCounts {
     #[serde(skip_serializing_if = "is_zero")]
     xfa_shell: u32,
     #[serde(skip_serializing_if = "is_zero")]
+    ocr: u32,
+    #[serde(skip_serializing_if = "is_zero")]
     unsure: u32,
 }
 
@@ -197,6 +215,7 @@ impl FindingCounts {
                 FindingCode::HiddenText => self.hidden_text += 1,
                 FindingCode::Attachments => self.attachments += 1,
                 FindingCode::XfaShell => self.xfa_shell += 1,
+                FindingCode::Ocr => self.ocr += 1,
                 FindingCode::MarginRemoved | FindingCode::FiguresLeftOut => {}
                 FindingCode::Unsure => self.unsure += 1,
             }
@@ -215,6 +234,7 @@ impl FindingCounts {
             FindingCode::HiddenText => self.hidden_text,
             FindingCode::Attachments => self.attachments,
             FindingCode::XfaShell => self.xfa_shell,
+            FindingCode::Ocr => self.ocr,
             FindingCode::MarginRemoved | FindingCode::FiguresLeftOut => 0,
             FindingCode::Unsure => self.unsure,
         }
@@ -249,12 +269,12 @@ mod tests {
         }
         counts.add(FindingSet::default());
         let all = "1 no_text_layer, 1 unreadable_text, 1 unread_picture, 1 unfaithful, 1 text_unsure, 1 hidden_text, \
-            1 attachments, 1 xfa_shell, 1 unsure";
+            1 attachments, 1 xfa_shell, 1 ocr, 1 unsure";
         assert_eq!(counts.to_string(), all);
         let json = serde_json::to_string(&counts).unwrap();
         assert_eq!(serde_json::from_str::<FindingCounts>(&json).unwrap(), counts);
         // Of a newer version, and of an older one.
-        assert_eq!(serde_json::from_str::<FindingCounts>("{\"ocr\":2}").unwrap(), FindingCounts::default());
+        assert_eq!(serde_json::from_str::<FindingCounts>("{\"later\":2}").unwrap(), FindingCounts::default());
         assert_eq!(serde_json::to_string(&FindingCounts::default()).unwrap(), "{}");
     }
 }

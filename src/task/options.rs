@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, FigureForm, HiddenText, OcrLayer, PageInputKind, PageSelection, ResultFormat, ServiceTier, TableForm,
+    Cost, FigureForm, HiddenText, OcrEngine, OcrLayer, PageInputKind, PageSelection, ResultFormat, ServiceTier,
+    TableForm,
 };
 
 /// The options of one task, as accepted. `None` means "the server's default".
@@ -62,6 +63,10 @@ pub struct TaskOptions {
     pub hidden_text: Option<HiddenText>,
     /// What becomes of text that another program has recognised on a scan; see [`OcrLayer::Auto`] when absent.
     pub ocr_layer: Option<OcrLayer>,
+    /// What recognises text on pictures of pages; see [`OcrEngine::Auto`] when absent.
+    pub ocr: Option<OcrEngine>,
+    /// The languages of such pages, as ISO 639 or Tesseract name them: `ru`, `deu`, `chi_sim`; none when absent.
+    pub ocr_languages: Option<Vec<String>>,
     /// The result's format for requests that name none; Markdown when absent.
     pub format: Option<ResultFormat>,
     /// Who is told when the task has ended, by a POST.
@@ -115,7 +120,7 @@ impl TaskOptions {
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
     /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 28] = [
+    pub const NAMES: [&'static str; 30] = [
         "pages",
         "password",
         "processor",
@@ -138,6 +143,8 @@ impl TaskOptions {
         "front_matter",
         "hidden_text",
         "ocr_layer",
+        "ocr",
+        "ocr_languages",
         "format",
         "webhook_url",
         "webhook_secret",
@@ -197,6 +204,8 @@ impl TaskOptions {
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
             "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(refuse)?),
             "ocr_layer" => self.ocr_layer = Some(value.trim().parse().map_err(refuse)?),
+            "ocr" => self.ocr = Some(value.trim().parse().map_err(refuse)?),
+            "ocr_languages" => self.ocr_languages = Some(languages(value).map_err(refuse)?),
             "format" => self.format = Some(value.trim().parse().map_err(refuse)?),
             "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
@@ -237,6 +246,8 @@ impl TaskOptions {
             front_matter: self.front_matter.or(under.front_matter),
             hidden_text: self.hidden_text.or(under.hidden_text),
             ocr_layer: self.ocr_layer.or(under.ocr_layer),
+            ocr: self.ocr.or(under.ocr),
+            ocr_languages: self.ocr_languages.or_else(|| under.ocr_languages.clone()),
             format: self.format.or(under.format),
             webhook_url: self.webhook_url.or_else(|| under.webhook_url.clone()),
             webhook_secret: self.webhook_secret.or_else(|| under.webhook_secret.clone()),
@@ -294,6 +305,8 @@ impl fmt::Debug for TaskOptions {
             .field("front_matter", &self.front_matter)
             .field("hidden_text", &self.hidden_text)
             .field("ocr_layer", &self.ocr_layer)
+            .field("ocr", &self.ocr)
+            .field("ocr_languages", &self.ocr_languages)
             .field("format", &self.format)
             .field("ttl", &self.ttl)
             .field("reuse", &self.reuse)
@@ -327,6 +340,15 @@ where
 pub(crate) fn names(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
     names.map(str::to_owned).collect()
+}
+
+/// Names of languages between commas or plus signs, which are part of a command and of names of files.
+fn languages(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = text.split([',', '+', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let is_name =
+        |name: &String| (2..=16).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    let good = !names.is_empty() && names.len() <= 16 && names.iter().all(is_name);
+    good.then_some(names).ok_or_else(|| "must be up to 16 names such as ru, deu or chi_sim between commas".to_owned())
 }
 
 /// Reads `90`, `90s`, `15m`, `12h` or `7d` as seconds.
@@ -451,6 +473,8 @@ mod tests {
             ("webhook_url", "https://example.org/hook"),
             ("webhook_secret", "whsec_geheim"),
             ("metadata", "{\"a\":1}"),
+            ("ocr", "tesseract"),
+            ("ocr_languages", "ru,chi_sim"),
             ("ttl", "7d"),
             ("reuse", "false"),
         ] {
@@ -468,7 +492,7 @@ mod tests {
     fn every_known_name_is_carried_out() {
         for name in TaskOptions::NAMES {
             let before = TaskOptions::default();
-            let values = ["1", "300", "5%", "text", "{}", "html", "keep", "trust", "extract", "flex"];
+            let values = ["1", "300", "5%", "text", "{}", "html", "keep", "trust", "extract", "flex", "off"];
             let changed = values.into_iter().any(|value| {
                 let mut options = TaskOptions::default();
                 options.set(name, value).is_ok() && options != before
@@ -503,6 +527,9 @@ mod tests {
             ("hidden_text", "yes"),
             ("ocr_layer", "true"),
             ("service_tier", "cheap"),
+            ("ocr", "paddle"),
+            ("ocr_languages", "../ru"),
+            ("ocr_languages", ","),
             ("format", "docx"),
             ("page_separator", "a\nb"),
         ] {

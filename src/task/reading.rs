@@ -56,6 +56,44 @@ impl FromStr for HiddenText {
     }
 }
 
+/// What recognises text on the picture of a page, where no model is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OcrEngine {
+    /// The models that are installed; Tesseract for languages in whose script they do not read.
+    #[default]
+    Auto,
+    /// The models: PP-OCR.
+    Pp,
+    /// The program of that name.
+    Tesseract,
+    /// Nothing.
+    Off,
+}
+
+impl OcrEngine {
+    /// The name of the value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Pp => "pp",
+            Self::Tesseract => "tesseract",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl FromStr for OcrEngine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Auto, Self::Pp, Self::Tesseract, Self::Off];
+        let named = all.into_iter().find(|engine| engine.as_str() == text);
+        named.ok_or_else(|| "must be auto, pp, tesseract or off".to_owned())
+    }
+}
+
 /// What becomes of text that another program has recognised on a scan, and put behind or upon its picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

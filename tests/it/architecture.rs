@@ -33,9 +33,10 @@ const TABLE: [(&str, &[&str]); 23] = [
 ];
 
 /// Libraries that only one room touches.
-const ALONE: [(&str, &[&str]); 7] = [
+const ALONE: [(&str, &[&str]); 8] = [
     ("hayro", &["document"]),
     ("lopdf::", &["document"]),
+    ("rten::", &["document"]),
     ("redb::", &["store"]),
     ("redis::", &["store"]),
     ("reqwest::", &["processor", "notify"]),

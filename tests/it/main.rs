@@ -40,6 +40,7 @@ mod llm;
 mod metrics;
 mod mutants;
 mod nodes;
+mod ocr;
 mod one_request;
 mod output;
 mod page;

@@ -8,6 +8,7 @@ use super::confine::{close_inherited, confine};
 use super::wire::{Answer, Request, packed, receive, receive_file, send};
 use crate::document::content::SharedHashes;
 use crate::document::image::PageImage;
+use crate::document::ocr::{Recognised, Recogniser};
 use crate::document::pdf::OpenPdf;
 use crate::document::text::TextLayer;
 use crate::task::{Failure, code};
@@ -35,6 +36,7 @@ pub fn read_for_owner(memory: u64) -> io::Result<()> {
 
 fn serve(owner: &UnixStream) -> io::Result<()> {
     let mut request = next(owner)?;
+    let mut recogniser = None;
     loop {
         request = match request {
             Request::Open { password } => {
@@ -42,7 +44,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
                 match OpenPdf::open(&file, password.as_deref()) {
                     Ok(pdf) => {
                         send(owner, &Answer::Opened { pages: pdf.page_count() }, b"")?;
-                        serve_pages(owner, pdf, || OpenPdf::open(&file, password.as_deref()))?
+                        serve_pages(owner, pdf, &mut recogniser, || OpenPdf::open(&file, password.as_deref()))?
                     }
                     Err(failure) => {
                         // It may be deleted now, and its bytes must not stay for that.
@@ -58,7 +60,9 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
             | Request::Outline
             | Request::Image { .. }
             | Request::Figures { .. }
-            | Request::Text { .. } => {
+            | Request::Text { .. }
+            | Request::Models
+            | Request::Recognise { .. } => {
                 let failure = Failure::permanent(code::PAGE_DAMAGED, "no file is open");
                 send(owner, &Answer::Failed(failure), b"")?;
                 next(owner)?
@@ -71,6 +75,7 @@ fn serve(owner: &UnixStream) -> io::Result<()> {
 fn serve_pages(
     owner: &UnixStream,
     mut pdf: OpenPdf,
+    recogniser: &mut Option<Recogniser>,
     open: impl Fn() -> Result<OpenPdf, Failure>,
 ) -> io::Result<Request> {
     loop {
@@ -107,6 +112,19 @@ fn serve_pages(
                         }
                         Err(failure) => (Answer::Failed(failure), Vec::new()),
                     },
+                    Request::Models => match load(owner)? {
+                        Ok(loaded) => {
+                            *recogniser = Some(loaded);
+                            (Answer::Loaded, Vec::new())
+                        }
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
+                    Request::Recognise { page } => match reader.recognise(page, recogniser.as_ref()) {
+                        Ok(Recognised { content, quality }) => {
+                            (Answer::Recognised(quality), serde_json::to_vec(&content)?)
+                        }
+                        Err(failure) => (Answer::Failed(failure), Vec::new()),
+                    },
                     other => return Ok(other),
                 };
                 send(owner, &answer, &bytes)?;
@@ -116,6 +134,13 @@ fn serve_pages(
             pdf = again;
         }
     }
+}
+
+/// Loads the models whose files follow.
+fn load(owner: &UnixStream) -> io::Result<Result<Recogniser, Failure>> {
+    let files = [receive_file(owner)?, receive_file(owner)?];
+    Ok(Recogniser::load_confined(files)
+        .map_err(|why| Failure::permanent(code::OCR_FAILED, format!("the OCR models: {why}"))))
 }
 
 fn next(mut owner: &UnixStream) -> io::Result<Request> {

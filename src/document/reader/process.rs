@@ -24,6 +24,8 @@ pub(super) struct Reader {
     glance: Cell<Duration>,
     /// The document that it has open.
     pub(super) open: Option<u64>,
+    /// Whether it has the models that recognise text.
+    pub(super) has_models: bool,
 }
 
 /// How long an answer is waited for.
@@ -88,7 +90,7 @@ impl Reader {
             .stderr(Stdio::piped())
             .spawn()?;
         let last_words = process.stderr.take();
-        let reader = Self { process, stream, last_words, glance: Cell::default(), open: None };
+        let reader = Self { process, stream, last_words, glance: Cell::default(), open: None, has_models: false };
         match reader.receive(Instant::now() + START_TIME, &Patience::default()) {
             Ok((Answer::Ready { unconfined }, _)) => Ok((reader, unconfined)),
             Ok(_) => Err(io::Error::other("the program is not a reader of this version")),
@@ -102,16 +104,16 @@ impl Reader {
         let _ = wire::send(&self.stream, &Request::Close, b"");
     }
 
-    /// One question, one answer; with the descriptor that belongs to the question.
+    /// One question, one answer; with the descriptors that belong to the question.
     pub(super) fn ask(
         &mut self,
         request: &Request,
-        file: Option<&File>,
+        files: &[&File],
         until: Instant,
         patience: &Patience,
     ) -> Result<Frame, Trouble> {
         let asked = wire::send(&self.stream, request, b"");
-        let asked = asked.and_then(|()| file.map_or(Ok(()), |file| wire::send_file(&self.stream, file)));
+        let asked = asked.and_then(|()| files.iter().try_for_each(|file| wire::send_file(&self.stream, file)));
         match asked.and_then(|()| self.receive(until, patience)) {
             Ok((Answer::Failed(failure), _)) => Err(Trouble::Said(failure)),
             Ok(answer) => Ok(answer),

@@ -19,6 +19,7 @@ use crate::content::BoundingBox;
 use crate::document::facts::{OutlineEntry, PageFacts, Shown};
 use crate::document::figures::FigureImage;
 use crate::document::image::ImageOptions;
+use crate::document::ocr::OcrQuality;
 use crate::document::text::{Hidden, TextOptions};
 use crate::task::{DocumentInfo, Failure, ImageKind};
 
@@ -45,6 +46,10 @@ pub(super) enum Request {
     Text { page: u32, options: TextOptions },
     /// Show some areas of a page.
     Figures { page: u32, areas: Vec<BoundingBox> },
+    /// Load the models whose files follow as descriptors: detector, recogniser. They stay until the process ends.
+    Models,
+    /// Recognise the text of a page on its picture.
+    Recognise { page: u32 },
 }
 
 /// The picture of a figure, but for its bytes, and how many these are.
@@ -75,6 +80,10 @@ pub(super) enum Answer {
     Text { shown: Shown, hidden: Hidden, attached: Vec<String> },
     /// To [`Request::Figures`]; the files are in the frame's bytes, one after the other.
     Figures(Vec<Option<FigureHead>>),
+    /// To [`Request::Models`].
+    Loaded,
+    /// To [`Request::Recognise`]; the page's content is in the frame's bytes, as JSON.
+    Recognised(OcrQuality),
     /// Instead of any other.
     Failed(Failure),
 }

@@ -7,6 +7,7 @@ use crate::content::PageContent;
 use crate::document::{ImageOptions, PageFacts, PageImage, PageReader, TextOptions};
 use crate::output::markdown::{self, Forms};
 use crate::processor::figures;
+use crate::processor::ocr::OCR;
 use crate::processor::unread::{self, Need};
 use crate::processor::{PageRead, ShardInput};
 use crate::task::{Failure, Finding, HiddenText, OcrLayer, PageChecks, PageInputKind, PageOutput, TaskOptions, code};
@@ -45,11 +46,15 @@ impl LlmProcessor {
         let (mut pages, mut read) = (Vec::new(), Vec::new());
         for page in input.shard.pages() {
             match self.see(input, model, &mut reader, page) {
-                Ok(seen) if seen.nothing => {
-                    let findings = seen.about.into_iter().chain(seen.unread.then(Finding::no_text_layer)).collect();
-                    let output = PageOutput { findings, ..self.output(input, PageContent::default()) };
-                    read.push(PageRead { page, result: Ok(output) });
+                // What a model would have to look at, and may not.
+                Ok(seen) if seen.unread && self.falls_back_on(OCR, input.options) => {
+                    match self.recognised(input, &mut reader, page, "no picture is sent") {
+                        Err(why) if why.retryable => return Err(why),
+                        Ok(output) => read.push(PageRead { page, result: Ok(output) }),
+                        Err(_) => read.push(self.unasked(input, page, seen)),
+                    }
                 }
+                Ok(seen) if seen.nothing => read.push(self.unasked(input, page, seen)),
                 Ok(Seen { sound, text, image, parts, about, .. }) => {
                     let unseen = image.as_ref().is_none_or(|image| image.blank) && parts.is_empty();
                     let shown = self.input_kind(input.options) == PageInputKind::Image;
@@ -59,7 +64,7 @@ impl LlmProcessor {
                 }
                 Err(why) if why.retryable => return Err(why),
                 // No model will see it, but its text may be read all the same.
-                Err(why) if self.fallback(input.options).iter().any(|reader| reader == TEXT) => {
+                Err(why) if self.falls_back_on(TEXT, input.options) => {
                     let result = self.text_of(input, &mut reader, page, &why.code);
                     read.push(PageRead { page, result: result.map_err(|_| why) });
                 }
@@ -112,6 +117,16 @@ impl LlmProcessor {
             && unread::shows_something(reader, page, shown.image_coverage)?;
         let about = unread::of_document(shown, &facts.attached);
         Ok(Seen { sound, text, image, parts, nothing, unread, about })
+    }
+
+    /// A page that no model is asked for.
+    fn unasked(&self, input: &ShardInput<'_>, page: u32, seen: Seen) -> PageRead {
+        let findings = seen.about.into_iter().chain(seen.unread.then(Finding::no_text_layer)).collect();
+        PageRead { page, result: Ok(PageOutput { findings, ..self.output(input, PageContent::default()) }) }
+    }
+
+    fn falls_back_on(&self, reader: &str, options: &TaskOptions) -> bool {
+        self.fallback(options).iter().any(|fallback| fallback == reader)
     }
 
     pub(super) fn output(&self, input: &ShardInput<'_>, content: PageContent) -> PageOutput {

@@ -28,6 +28,8 @@ pub fn bindery(data: &Path) -> Command {
     command.env("RUST_BACKTRACE", "0");
     // Drawing takes long without optimisation; what is about pictures asks for them.
     command.env("BINDERY_LLM_INPUT", "text");
+    // Nor what its user has installed.
+    command.env("XDG_DATA_HOME", data);
     command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null()).tied();
     command
 }

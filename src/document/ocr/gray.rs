@@ -1,0 +1,162 @@
+//! A page in grays, as the models look at it: sampled, made smaller, turned. Pure.
+
+/// A gray picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::document) struct Gray {
+    width: usize,
+    height: usize,
+    /// From black to white, row by row.
+    luma: Vec<u8>,
+}
+
+impl Gray {
+    /// `luma` has `width` pixels a row.
+    pub(in crate::document) fn new(width: usize, luma: Vec<u8>) -> Self {
+        let height = luma.len().checked_div(width).unwrap_or(0);
+        Self { width, height, luma }
+    }
+
+    pub(super) const fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) const fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The pixel at these places; white outside.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
+    fn at(&self, x: f64, y: f64) -> f32 {
+        let (x, y) = (x.floor(), y.floor());
+        #[allow(clippy::cast_precision_loss, reason = "sides of pictures are small")]
+        let inside = x >= 0.0 && y >= 0.0 && x < self.width as f64 && y < self.height as f64;
+        let pixel = inside.then(|| self.luma.get(y as usize * self.width + x as usize)).flatten();
+        f32::from(pixel.copied().unwrap_or(u8::MAX))
+    }
+
+    /// How bright it is at a place between pixels, 0 to 255; a pixel's middle is at a half.
+    pub(super) fn sample(&self, x: f64, y: f64) -> f32 {
+        let (x, y) = (x - 0.5, y - 0.5);
+        let part = |at: f64| {
+            #[allow(clippy::cast_possible_truncation, reason = "between 0 and 1")]
+            let part = (at - at.floor()) as f32;
+            part
+        };
+        let (right, down) = (part(x), part(y));
+        let row = |y: f64| self.at(x, y) * (1.0 - right) + self.at(x + 1.0, y) * right;
+        row(y) * (1.0 - down) + row(y + 1.0) * down
+    }
+
+    /// How bright the pixel at a place is; white outside.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
+    pub(super) fn nearest(&self, x: f64, y: f64) -> u8 {
+        let inside = x >= 0.0 && y >= 0.0 && (x as usize) < self.width && (y as usize) < self.height;
+        if inside { self.luma[y as usize * self.width + x as usize] } else { u8::MAX }
+    }
+
+    /// Its mean over boxes of `by` pixels (at least 1), so that nothing thin is lost; as large as that makes it.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "sides of pictures are small"
+    )]
+    pub(super) fn shrunk(&self, by: f64) -> Self {
+        let by = by.max(1.0);
+        let side = |length: usize| ((length as f64 / by).round() as usize).max(1);
+        let (width, height) = (side(self.width), side(self.height));
+        let spans = |all: usize, parts: usize| -> Vec<(usize, usize)> {
+            let edge = |part: usize| part * all / parts;
+            (0..parts).map(|part| (edge(part), edge(part + 1).max(edge(part) + 1).min(all))).collect()
+        };
+        let (columns, rows) = (spans(self.width, width), spans(self.height, height));
+        let mut luma = Vec::with_capacity(width * height);
+        for (top, bottom) in rows {
+            for (left, right) in &columns {
+                let lines = (top..bottom).map(|y| &self.luma[y * self.width + left..y * self.width + right]);
+                let sum: u32 = lines.flatten().map(|value| u32::from(*value)).sum();
+                let count = (bottom - top) * (right - left);
+                luma.push((sum as usize / count.max(1)) as u8);
+            }
+        }
+        Self { width, height, luma }
+    }
+
+    /// The rows from one to another, or the columns.
+    pub(super) fn part(&self, rows: bool, from: usize, to: usize) -> Self {
+        if rows {
+            let luma = self.luma[from.min(self.height) * self.width..to.min(self.height) * self.width].to_vec();
+            return Self::new(self.width, luma);
+        }
+        let columns = from.min(self.width)..to.min(self.width);
+        let luma = self.luma.chunks_exact(self.width).flat_map(|row| row[columns.clone()].iter().copied()).collect();
+        Self::new(columns.len(), luma)
+    }
+
+    /// Turned to the right by so many quarters of a turn.
+    pub(super) fn turned(&self, quarters: u8) -> Self {
+        let (width, height) = (self.width, self.height);
+        match quarters % 4 {
+            0 => self.clone(),
+            2 => Self { luma: self.luma.iter().rev().copied().collect(), ..*self },
+            odd => {
+                let mut luma = Vec::with_capacity(width * height);
+                for row in 0..width {
+                    let column = |up: usize| {
+                        let (x, y) = if odd == 1 { (row, height - 1 - up) } else { (width - 1 - row, up) };
+                        self.luma[y * width + x]
+                    };
+                    luma.extend((0..height).map(column));
+                }
+                Self { width: height, height: width, luma }
+            }
+        }
+    }
+
+    /// Its pixels, row by row.
+    pub(super) fn luma(&self) -> &[u8] {
+        &self.luma
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture() -> Gray {
+        Gray::new(3, vec![0, 10, 20, 30, 40, 50])
+    }
+
+    #[test]
+    fn quarters_turn_to_the_right() {
+        for (quarters, width, luma) in [
+            (0, 3, [0, 10, 20, 30, 40, 50]),
+            (1, 2, [30, 0, 40, 10, 50, 20]),
+            (2, 3, [50, 40, 30, 20, 10, 0]),
+            (3, 2, [20, 50, 10, 40, 0, 30]),
+        ] {
+            assert_eq!(picture().turned(quarters), Gray::new(width, luma.to_vec()), "{quarters}");
+        }
+    }
+
+    #[test]
+    fn a_part_has_some_of_the_rows_or_columns() {
+        assert_eq!(picture().part(true, 1, 2), Gray::new(3, vec![30, 40, 50]));
+        assert_eq!(picture().part(false, 1, 9), Gray::new(2, vec![10, 20, 40, 50]));
+    }
+
+    #[test]
+    fn between_pixels_it_is_between_them_and_white_outside() {
+        let picture = picture();
+        for (x, y, value) in [(0.5, 0.5, 0.0), (1.0, 0.5, 5.0), (1.5, 1.0, 25.0), (-5.0, 0.5, 255.0)] {
+            assert!((picture.sample(x, y) - value).abs() < 1e-3, "{x} {y}");
+        }
+    }
+
+    #[test]
+    fn a_smaller_picture_has_the_mean_of_what_was_there() {
+        let wide = Gray::new(4, vec![0, 20, 100, 200, 0, 20, 100, 200]);
+        assert_eq!(wide.shrunk(2.0), Gray::new(2, vec![10, 150]));
+        assert_eq!(wide.shrunk(0.5), wide);
+    }
+}

@@ -1,0 +1,227 @@
+//! One page's picture → its lines: upright, level, with their words where they stand.
+
+use super::engine::{Engine, Reading};
+use super::gray::Gray;
+use super::lines::{ScannedLine, ScannedRule, ScannedWord, size_and_baseline};
+use super::region::Region;
+use super::rules;
+
+/// What a picture of a page says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Scan {
+    /// Its lines, in no order.
+    pub(super) lines: Vec<ScannedLine>,
+    /// Its rules.
+    pub(super) rules: Vec<ScannedRule>,
+    /// How many more were found and left out: what they say is not sure enough.
+    pub(super) left_out: u32,
+    /// By how many quarters the picture had to be turned to the right to stand upright.
+    pub(super) quarters: u8,
+}
+
+/// How fine the picture is that the detector sees, pixels an inch, and at least and at most along its longer side.
+const FINENESS: f64 = 110.0;
+const LONGEST: (f64, f64) = (960.0, 1_920.0);
+/// Longer pictures are looked at in parts, so many times as long as wide, that overlap by this much of their width.
+const PART: f64 = 1.6;
+const OVERLAP: f64 = 0.1;
+/// What a line says is left out when its signs are not so sure on average.
+pub(super) const LEAST: f32 = 0.5;
+/// By so many lines it is found out whether a picture is upside down: it is not, where they are so sure; it is, where they
+/// are so sure the other way round, and surer by so much.
+const SAMPLES: usize = 5;
+const UPRIGHT: f32 = 0.85;
+const SURER: f32 = 0.15;
+/// Two sure lines are enough.
+const ENOUGH: u32 = 2;
+/// How large letters are, and how large they and how low their baseline usually is, of the thickness of their line.
+const SIZES: std::ops::Range<f64> = 0.3..1.4;
+const USUAL: (f64, f64) = (0.72, 0.72);
+/// A line that is less turned than this (radians) is level.
+const LEVEL: f64 = 0.17;
+
+/// Reads a picture with so many pixels a point.
+///
+/// # Errors
+/// What the models stumbled over.
+pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, String> {
+    let mut regions = find(engine, &picture, scale)?;
+    let mut quarters = 0;
+    let mut picture = picture;
+    let length = |upright: bool| -> f64 {
+        regions.iter().filter(|region| region.is_upright() == upright).map(|region| region.length).sum()
+    };
+    if length(true) > length(false) * 1.5 {
+        turn(&mut picture, &mut regions, 1);
+        quarters = 1;
+    }
+    let mut readings = vec![None; regions.len()];
+    if is_upside_down(engine, &picture, &regions, &mut readings)? {
+        turn(&mut picture, &mut regions, 2);
+        quarters += 2;
+        readings.fill(None);
+    }
+    let level = usual_angle(&regions);
+    let mut scan = Scan { quarters, rules: rules::find(&picture, scale, level), ..Scan::default() };
+    let middle = middle(&picture);
+    for (region, reading) in regions.iter().zip(readings) {
+        let (region, reading) = match reading {
+            Some(read) => read,
+            None => read_line(engine, &picture, region)?,
+        };
+        match line(&region, &reading, level, middle, scale) {
+            Some(line) if line.likely >= LEAST => scan.lines.push(line),
+            Some(_) => scan.left_out += 1,
+            None => {}
+        }
+    }
+    Ok(scan)
+}
+
+/// Where the lines of a picture are.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels")]
+fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, String> {
+    let (width, height) = (picture.width() as f64, picture.height() as f64);
+    let (short, long) = (width.min(height), width.max(height).min(width.min(height) * PART));
+    let wanted = (long / scale / 72.0 * FINENESS).clamp(LONGEST.0, LONGEST.1);
+    let by = (long / wanted).max(1.0);
+    let (down, all) = (height >= width, width.max(height));
+    let step = short * (PART - OVERLAP);
+    let mut regions = Vec::new();
+    let mut from = 0.0;
+    loop {
+        let to = if from + short * PART >= all { all } else { from + short * PART };
+        let part = picture.part(down, from as usize, to as usize);
+        let shift = if down { (0.0, from.floor()) } else { (from.floor(), 0.0) };
+        let small = part.shrunk(by);
+        let by = (part.width() as f64 / small.width() as f64, part.height() as f64 / small.height() as f64);
+        for region in engine.find(&small)? {
+            let region = region.scaled(by.0.midpoint(by.1)).moved(shift);
+            // What two parts see belongs to the one in which it is farther from the edge.
+            let at = if down { region.centre.1 } else { region.centre.0 };
+            let half = short * OVERLAP / 2.0;
+            let begins = if from > 0.0 { from + half } else { f64::MIN };
+            let ends = if to < all { to - half } else { f64::MAX };
+            if at >= begins && at < ends {
+                regions.push(region);
+            }
+        }
+        if to >= all {
+            return Ok(regions);
+        }
+        from += step;
+    }
+}
+
+/// Turns the picture to the right, and its regions with it.
+#[allow(clippy::cast_precision_loss, reason = "pixels")]
+fn turn(picture: &mut Gray, regions: &mut [Region], quarters: u8) {
+    let (width, height) = (picture.width() as f64, picture.height() as f64);
+    for region in regions {
+        let (x, y) = region.centre;
+        let centre = if quarters == 1 { (height - y, x) } else { (width - x, height - y) };
+        *region = Region { centre, ..*region }.turned(quarters);
+    }
+    *picture = picture.turned(quarters);
+}
+
+/// Whether a picture whose lines lie stands on its head: some of them read better the other way round. What was read is
+/// kept.
+fn is_upside_down(
+    engine: &Engine,
+    picture: &Gray,
+    regions: &[Region],
+    readings: &mut [Option<(Region, Reading)>],
+) -> Result<bool, String> {
+    let mut telling: Vec<usize> = (0..regions.len()).filter(|at| !regions[*at].is_upright()).collect();
+    // Some words are enough, and cost less than a whole line.
+    let far = |at: &usize| ((regions[*at].length / regions[*at].thickness) - 10.0).abs();
+    telling.sort_by(|a, b| far(a).total_cmp(&far(b)));
+    telling.truncate(SAMPLES);
+    let (mut upright, mut turned) = (0, 0);
+    for at in telling {
+        let reading = engine.read(picture, &regions[at])?;
+        if reading.likely() >= UPRIGHT {
+            upright += 1;
+        } else {
+            let other = engine.read(picture, &regions[at].reversed())?.likely();
+            turned += u32::from(other >= UPRIGHT && other > reading.likely() + SURER);
+        }
+        readings[at] = Some((regions[at], reading));
+        if upright >= ENOUGH || turned > ENOUGH {
+            break;
+        }
+    }
+    Ok(turned > upright)
+}
+
+/// What a line says; one that stands on end is read both ways.
+fn read_line(engine: &Engine, picture: &Gray, region: &Region) -> Result<(Region, Reading), String> {
+    let reading = engine.read(picture, region)?;
+    if !region.is_upright() || reading.likely() > UPRIGHT {
+        return Ok((*region, reading));
+    }
+    let other = region.reversed();
+    let turned = engine.read(picture, &other)?;
+    Ok(if turned.weight() > reading.weight() { (other, turned) } else { (*region, reading) })
+}
+
+/// By how much most lines are turned, radians: the median by length of those that lie.
+fn usual_angle(regions: &[Region]) -> f64 {
+    let mut lying: Vec<(f64, f64)> =
+        regions.iter().filter(|region| !region.is_upright()).map(|region| (region.angle, region.length)).collect();
+    lying.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = lying.iter().map(|(_, length)| length).sum::<f64>() / 2.0;
+    let mut sum = 0.0;
+    let median = lying.iter().find(|(_, length)| {
+        sum += length;
+        sum >= half
+    });
+    median.map_or(0.0, |(angle, _)| *angle)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "pixels")]
+fn middle(picture: &Gray) -> (f64, f64) {
+    (picture.width() as f64 / 2.0, picture.height() as f64 / 2.0)
+}
+
+/// The line in points on the page when that is level; `None` when it says nothing.
+fn line(region: &Region, reading: &Reading, level: f64, middle: (f64, f64), scale: f64) -> Option<ScannedLine> {
+    let text: String = reading.signs.iter().map(|sign| sign.text.as_str()).collect();
+    if text.trim().is_empty() {
+        return None;
+    }
+    let (sin, cos) = (-level).sin_cos();
+    let (x, y) = (region.centre.0 - middle.0, region.centre.1 - middle.1);
+    let centre = (middle.0 + x * cos - y * sin, middle.1 + x * sin + y * cos);
+    let turned = region.angle - level;
+    let quarter = std::f64::consts::FRAC_PI_2;
+    let near = (turned / quarter).round() * quarter;
+    let angle = if (turned - near).abs() < LEVEL { near } else { turned };
+    let (dy, dx) = angle.sin_cos();
+    // Exactly level, or exactly on end.
+    let direction = (if dx.abs() < 1e-9 { 0.0 } else { dx }, if dy.abs() < 1e-9 { 0.0 } else { dy });
+    let (along, across) = (centre.0 * dx + centre.1 * dy, centre.1 * dx - centre.0 * dy);
+    let (start, top) = (along - region.length / 2.0, across - region.thickness / 2.0);
+    let (size, baseline) = size_and_baseline((reading.band.top, reading.band.bottom), &text);
+    // What is not of the size of letters was not measured rightly.
+    let (size, baseline) = if SIZES.contains(&size) { (size, baseline) } else { USUAL };
+    let words = words(reading, start, region.length, scale);
+    let likely = reading.likely();
+    let (size, baseline) = (size * region.thickness / scale, (top + baseline * region.thickness) / scale);
+    Some(ScannedLine { words, baseline, size, direction, likely })
+}
+
+/// The words of a line, parted at its spaces, in points along it.
+fn words(reading: &Reading, start: f64, length: f64, scale: f64) -> Vec<ScannedWord> {
+    let place = |part: f64| (start + part * length) / scale;
+    let parts = reading.signs.split(|sign| sign.text.trim().is_empty()).filter(|signs| !signs.is_empty());
+    parts
+        .map(|signs| ScannedWord {
+            text: signs.iter().map(|sign| sign.text.as_str()).collect(),
+            start: place(signs[0].from),
+            end: place(signs[signs.len() - 1].to),
+            likely: signs.iter().map(|sign| sign.likely).fold(1.0, f32::min),
+        })
+        .collect()
+}

@@ -1,0 +1,193 @@
+//! Lines that were recognised on a picture → lines as the text layer has them, for the same layout.
+
+use super::collect::Rule;
+use super::line::{Line, Style, Word};
+use crate::document::ocr::{ScannedLine, ScannedRule, ScannedWord};
+
+/// Letters of nearly the same size (by this share) are of the same: a picture tells it only so exactly.
+const SAME_SIZE: f64 = 0.09;
+/// Lines on one baseline (off by this much of their size) that are not farther apart than so many sizes are one.
+const LEVEL: f64 = 0.3;
+const APART: f64 = 3.0;
+/// Letters are read from right to left in these blocks (Hebrew to Arabic Extended-A, presentation forms).
+const RIGHT_TO_LEFT: [std::ops::RangeInclusive<char>; 2] = ['\u{590}'..='\u{8ff}', '\u{fb1d}'..='\u{fefc}'];
+
+/// The lines of a page, from top to bottom.
+pub(super) fn lines(mut scanned: Vec<ScannedLine>) -> Vec<Line> {
+    scanned.retain(|line| !line.words.is_empty());
+    even_out(&mut scanned);
+    scanned.sort_by(|a, b| a.baseline.total_cmp(&b.baseline).then(start(a).total_cmp(&start(b))));
+    let mut rows: Vec<Vec<ScannedLine>> = Vec::new();
+    for line in scanned {
+        let row = rows.iter_mut().rev().take(ROWS_BACK).find(|row| is_of_row(&row[0], &line));
+        match row {
+            Some(row) => row.push(line),
+            None => rows.push(vec![line]),
+        }
+    }
+    let mut lines = Vec::new();
+    for mut row in rows {
+        row.sort_by(|a, b| start(a).total_cmp(&start(b)));
+        let mut parts = row.into_iter();
+        let Some(mut open) = parts.next() else { continue };
+        for part in parts {
+            if start(&part) - end(&open) < APART * open.size {
+                open.words.extend(part.words);
+            } else {
+                lines.push(line(std::mem::replace(&mut open, part)));
+            }
+        }
+        lines.push(line(open));
+    }
+    lines
+}
+
+/// A rule as the page draws them.
+pub(super) fn rule(scanned: &ScannedRule) -> Rule {
+    let ScannedRule { upright, at, from, to } = *scanned;
+    Rule { upright, at, from, to, soft: false }
+}
+
+/// Parts of a row come within so many rows.
+const ROWS_BACK: usize = 12;
+
+fn is_of_row(first: &ScannedLine, line: &ScannedLine) -> bool {
+    let same = |a: f64, b: f64| (a - b).abs() < 0.01;
+    same(first.direction.0, line.direction.0)
+        && same(first.direction.1, line.direction.1)
+        && (first.baseline - line.baseline).abs() < first.size.min(line.size) * LEVEL
+        && first.size.max(line.size) < first.size.min(line.size) * 1.3
+}
+
+fn start(line: &ScannedLine) -> f64 {
+    line.words.iter().map(|word| word.start).fold(f64::MAX, f64::min)
+}
+
+fn end(line: &ScannedLine) -> f64 {
+    line.words.iter().map(|word| word.end).fold(f64::MIN, f64::max)
+}
+
+/// Gives letters of nearly the same size the same: that of most of them.
+fn even_out(lines: &mut [ScannedLine]) {
+    let mut sizes: Vec<(f64, usize)> = lines.iter().map(|line| (line.size, letters(line))).collect();
+    let mut known: Vec<f64> = Vec::new();
+    while !sizes.is_empty() {
+        let near = |size: f64, other: f64| (size / other - 1.0).abs() < SAME_SIZE;
+        let weight = |size: f64| sizes.iter().filter(|(other, _)| near(*other, size)).map(|(_, n)| n).sum::<usize>();
+        let Some(middle) = sizes.iter().map(|(size, _)| *size).max_by_key(|size| weight(*size)) else { return };
+        let mean = sizes.iter().filter(|(other, _)| near(*other, middle));
+        let (sum, count) = mean.fold((0.0, 0.0), |(sum, count), (size, n)| {
+            let n = f64::from(u32::try_from(*n).unwrap_or(u32::MAX));
+            (sum + size * n, count + n)
+        });
+        known.push(if count > 0.0 { sum / count } else { middle });
+        sizes.retain(|(other, _)| !near(*other, middle));
+    }
+    for line in lines {
+        let nearest = known.iter().min_by(|a, b| (*a - line.size).abs().total_cmp(&(*b - line.size).abs()));
+        line.size = nearest.copied().unwrap_or(line.size);
+    }
+}
+
+fn letters(line: &ScannedLine) -> usize {
+    line.words.iter().map(|word| word.text.chars().count()).sum()
+}
+
+fn line(mut scanned: ScannedLine) -> Line {
+    let right_to_left = {
+        let is_turned = |c: &char| RIGHT_TO_LEFT.iter().any(|block| block.contains(c));
+        let (mut turned, mut all) = (0, 0);
+        for c in scanned.words.iter().flat_map(|word| word.text.chars()).filter(|c| c.is_alphabetic()) {
+            all += 1;
+            turned += usize::from(is_turned(&c));
+        }
+        turned * 2 > all
+    };
+    scanned.words.sort_by(|a, b| a.start.total_cmp(&b.start));
+    if right_to_left {
+        scanned.words.reverse();
+    }
+    let (start, end) = (start(&scanned), end(&scanned));
+    Line {
+        words: scanned.words.into_iter().map(word).collect(),
+        start,
+        end,
+        baseline: scanned.baseline,
+        size: scanned.size.max(0.1),
+        direction: scanned.direction,
+        right_to_left,
+        artifact: false,
+        field: None,
+        leader: false,
+        stamp: false,
+        initial: false,
+    }
+}
+
+fn word(scanned: ScannedWord) -> Word {
+    Word {
+        text: scanned.text,
+        start: scanned.start,
+        end: scanned.end,
+        link: None,
+        style: Style::default(),
+        glued: false,
+        spaced: true,
+        struck: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scanned(text: &str, start: f64, baseline: f64, size: f64) -> ScannedLine {
+        let mut pen = start;
+        let words = text.split(' ').map(|text| {
+            let word = ScannedWord {
+                text: text.into(),
+                start: pen,
+                end: pen + 5.0 * f64::from(u8::try_from(text.len()).unwrap()),
+                likely: 1.0,
+            };
+            pen = word.end + 3.0;
+            word
+        });
+        ScannedLine { words: words.collect(), baseline, size, direction: (1.0, 0.0), likely: 1.0 }
+    }
+
+    fn texts(lines: &[Line]) -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| line.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn parts_of_a_line_are_one_and_columns_stay_apart() {
+        let scanned = vec![
+            scanned("of it", 60.0, 101.0, 10.0),
+            scanned("the part", 10.0, 100.0, 10.2),
+            scanned("a column", 300.0, 100.5, 9.9),
+            scanned("the next line", 10.0, 112.0, 10.0),
+        ];
+        assert_eq!(texts(&lines(scanned)), ["the part of it", "a column", "the next line"]);
+    }
+
+    #[test]
+    fn nearly_the_same_size_is_the_same() {
+        let body =
+            (0..5).map(|n| scanned("some words of text", 10.0, 100.0 + 12.0 * f64::from(n), 9.7 + 0.15 * f64::from(n)));
+        let title = scanned("A title", 10.0, 50.0, 16.0);
+        let found = lines(body.chain([title]).collect());
+        assert!((found[0].size - 16.0).abs() < 1e-9, "{}", found[0].size);
+        assert!(found[1..].iter().all(|line| (line.size - found[1].size).abs() < 1e-9 && line.size > 9.5), "{found:?}");
+    }
+
+    #[test]
+    fn arabic_is_read_from_right_to_left() {
+        let found = lines(vec![scanned("\u{645}\u{631}\u{62d}\u{628}\u{627} \u{628}\u{643}", 10.0, 100.0, 10.0)]);
+        assert!(found[0].right_to_left && found[0].words[0].start > found[0].words[1].start);
+        assert!(lines(vec![]).is_empty());
+    }
+}

@@ -1,0 +1,345 @@
+//! The processor that recognises text on the pictures of pages, on this machine: without a network, for free.
+//!
+//! The installed models read Latin, Greek, Chinese and Japanese; Tesseract, where it is found, the languages that a task
+//! names in other scripts, and whatever a task wants it for.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::unread;
+use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use crate::document::{ImageOptions, OcrModels, OcrQuality, PageReader, Recognised, Tesseract};
+use crate::task::{Failure, Finding, FindingCode, OcrEngine, PageOutput, TaskOptions, code};
+
+/// Recognises text on pictures of pages.
+#[derive(Debug)]
+pub struct OcrProcessor {
+    has_models: bool,
+    tesseract: Option<Tesseract>,
+    /// Asked when it is first wanted.
+    tesseract_version: OnceLock<String>,
+}
+
+/// The name that tasks choose it by, also among fallbacks.
+pub(super) const OCR: &str = "ocr";
+/// Part of the ledger's key: raise it whenever the same page would come out differently.
+const VERSION: u32 = 1;
+/// A page whose letters are less sure on average is doubtful,
+const SURE: f32 = 0.9;
+/// and so is one on which more than one of so many lines is left out as unsure.
+const LEFT_OUT: u32 = 5;
+/// What Tesseract is given of a page.
+const PICTURE: ImageOptions = ImageOptions { dpi: 300.0, longest_side: 8_192, max_bytes: 32 << 20, part: None };
+/// What it reads where a task names no language.
+const USUAL: &str = "eng";
+
+/// With what a task is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Means {
+    Models,
+    /// In these languages, as it names them.
+    Tesseract(Vec<String>),
+}
+
+impl OcrProcessor {
+    /// What is there to recognise text with; `None` when nothing is.
+    #[must_use]
+    pub fn new(models: Option<&OcrModels>, tesseract: Option<Tesseract>) -> Option<Self> {
+        let has_models = models.is_some();
+        let some = has_models || tesseract.is_some();
+        some.then(|| Self { has_models, tesseract, tesseract_version: OnceLock::new() })
+    }
+
+    /// Whether the models are there, so that scans can be read without anything being said.
+    #[must_use]
+    pub const fn has_models(&self) -> bool {
+        self.has_models
+    }
+
+    /// Whether a task that names nothing else has its scans read.
+    pub(super) fn is_wanted(&self, options: &TaskOptions) -> bool {
+        self.means(options).is_ok()
+    }
+
+    fn means(&self, options: &TaskOptions) -> Result<Means, Failure> {
+        let refuse = |why: String| Failure::permanent(code::BAD_OPTION, why);
+        let languages = options.ocr_languages.as_deref().unwrap_or_default();
+        let other = languages.iter().find(|language| !has_script_of_models(language));
+        match options.ocr.unwrap_or_default() {
+            OcrEngine::Off => Err(refuse("option ocr: it is off".to_owned())),
+            OcrEngine::Auto if other.is_some() && self.tesseract.is_none() => Err(refuse(format!(
+                "option ocr_languages: the models do not read {}; install Tesseract with that language on the server",
+                other.map_or("", String::as_str)
+            ))),
+            OcrEngine::Auto if other.is_none() && self.has_models => Ok(Means::Models),
+            OcrEngine::Pp if self.has_models => Ok(Means::Models),
+            OcrEngine::Tesseract if self.tesseract.is_none() => {
+                Err(refuse("option ocr: there is no tesseract on the server's PATH".to_owned()))
+            }
+            OcrEngine::Tesseract => Ok(Means::Tesseract(tesseract_names(languages))),
+            OcrEngine::Auto if other.is_some() => Ok(Means::Tesseract(tesseract_names(languages))),
+            OcrEngine::Auto | OcrEngine::Pp => Err(refuse(format!("option ocr: {NO_MODELS}"))),
+        }
+    }
+
+    /// What the picture of a page says; nothing of one that is blank.
+    ///
+    /// # Errors
+    /// Of the page, or one that may pass.
+    pub(super) fn read_page(
+        &self,
+        input: &ShardInput<'_>,
+        reader: &mut PageReader<'_>,
+        page: u32,
+    ) -> Result<PageOutput, Failure> {
+        let begun = Instant::now();
+        let facts = reader.facts(page)?;
+        let mut findings = unread::of_document(&facts.shown, &facts.attached);
+        let output = |recognised: Recognised, findings: Vec<Finding>| PageOutput {
+            content: recognised.content,
+            findings,
+            processor: OCR.to_owned(),
+            attempts: input.attempt,
+            ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..PageOutput::default()
+        };
+        if unread::is_blank(reader, page, &facts.shown)? {
+            return Ok(output(Recognised::default(), findings));
+        }
+        let recognised = match (self.means(input.options)?, &self.tesseract) {
+            (Means::Tesseract(languages), Some(tesseract)) => {
+                let picture = reader.image(page, &PICTURE)?;
+                let size = (facts.width, facts.height);
+                tesseract.read(&picture, size, &languages, input.deadline, input.cancel)?
+            }
+            _ => reader.recognise(page)?,
+        };
+        findings.push(if recognised.content.is_empty() {
+            Finding::nothing_recognised()
+        } else {
+            finding(recognised.quality)
+        });
+        Ok(output(recognised, findings))
+    }
+
+    fn version_of_tesseract(&self) -> &str {
+        let ask = || self.tesseract.as_ref().and_then(|program| program.version().ok()).unwrap_or_default();
+        self.tesseract_version.get_or_init(ask)
+    }
+}
+
+/// What is said where nothing can read scans.
+pub(super) const NO_MODELS: &str = "the OCR models are not installed; see bindery models install --help";
+
+/// Why most lines of a page may be unsure.
+const OTHER_SCRIPT: &str = ", perhaps of a script that only Tesseract reads: see ocr_languages";
+
+/// How sure a page is.
+fn finding(quality: OcrQuality) -> Finding {
+    let OcrQuality { confidence, lines, left_out, turned, .. } = quality;
+    let doubtful = confidence < SURE || left_out * LEFT_OUT > lines;
+    let sure = format!("recognised on its picture, {:.0} % sure", (confidence * 100.0).floor());
+    let turned = if turned > 0 { format!("; it was turned by {turned} degrees") } else { String::new() };
+    let missing = match left_out {
+        0 => String::new(),
+        1 => "; 1 line that is too unsure is left out".to_owned(),
+        count => format!("; {count} lines that are too unsure are left out"),
+    };
+    let script = if left_out * LEFT_OUT > lines { OTHER_SCRIPT } else { "" };
+    let detail = [&sure, &turned, &missing, script].concat();
+    Finding { fact: !doubtful, ..Finding::new(FindingCode::Ocr, detail) }
+}
+
+/// Languages by ISO 639-1 and as Tesseract names them (mostly ISO 639-2/T), and whether the models have their script.
+const LANGUAGES: [(&str, &str, bool); 52] = [
+    ("en", "eng", true),
+    ("de", "deu", true),
+    ("fr", "fra", true),
+    ("es", "spa", true),
+    ("it", "ita", true),
+    ("pt", "por", true),
+    ("nl", "nld", true),
+    ("pl", "pol", true),
+    ("cs", "ces", true),
+    ("sk", "slk", true),
+    ("hu", "hun", true),
+    ("ro", "ron", true),
+    ("sv", "swe", true),
+    ("da", "dan", true),
+    ("nb", "nor", true),
+    ("no", "nor", true),
+    ("fi", "fin", true),
+    ("tr", "tur", true),
+    ("vi", "vie", true),
+    ("el", "ell", true),
+    ("ja", "jpn", true),
+    ("zh", "chi_sim", true),
+    ("zh_tw", "chi_tra", true),
+    ("ru", "rus", false),
+    ("uk", "ukr", false),
+    ("be", "bel", false),
+    ("bg", "bul", false),
+    ("sr", "srp", false),
+    ("mk", "mkd", false),
+    ("kk", "kaz", false),
+    ("ky", "kir", false),
+    ("ko", "kor", false),
+    ("ar", "ara", false),
+    ("fa", "fas", false),
+    ("ur", "urd", false),
+    ("he", "heb", false),
+    ("yi", "yid", false),
+    ("hi", "hin", false),
+    ("mr", "mar", false),
+    ("ne", "nep", false),
+    ("sa", "san", false),
+    ("bn", "ben", false),
+    ("ta", "tam", false),
+    ("te", "tel", false),
+    ("kn", "kan", false),
+    ("ml", "mal", false),
+    ("gu", "guj", false),
+    ("th", "tha", false),
+    ("km", "khm", false),
+    ("my", "mya", false),
+    ("ka", "kat", false),
+    ("hy", "hye", false),
+];
+
+/// Whether the models can read a language. Of one that is not in the table nothing is known: they try.
+fn has_script_of_models(language: &str) -> bool {
+    let named = |of: &&(&str, &str, bool)| of.0.eq_ignore_ascii_case(language) || of.1.eq_ignore_ascii_case(language);
+    LANGUAGES.iter().find(named).is_none_or(|(_, _, has)| *has)
+}
+
+fn tesseract_names(languages: &[String]) -> Vec<String> {
+    let name = |language: &String| {
+        let named = LANGUAGES.iter().find(|of| of.0.eq_ignore_ascii_case(language));
+        named.map_or_else(|| language.clone(), |of| of.1.to_owned())
+    };
+    if languages.is_empty() { vec![USUAL.to_owned()] } else { languages.iter().map(name).collect() }
+}
+
+impl Processor for OcrProcessor {
+    fn name(&self) -> &'static str {
+        OCR
+    }
+
+    fn kind(&self) -> WorkKind {
+        WorkKind::Cpu
+    }
+
+    /// Each takes seconds.
+    fn shard_pages(&self) -> u32 {
+        1
+    }
+
+    fn recipe(&self, options: &TaskOptions) -> Value {
+        let means = match self.means(options) {
+            Ok(Means::Tesseract(languages)) => {
+                json!({ "tesseract": self.version_of_tesseract(), "languages": languages })
+            }
+            Ok(Means::Models) => json!({ "models": OcrModels::checksum() }),
+            Err(_) => json!(null),
+        };
+        json!({ "processor": self.name(), "version": VERSION, "by": means })
+    }
+
+    fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
+        let Means::Tesseract(wanted) = self.means(options)? else { return Ok(()) };
+        let known = self.tesseract.as_ref().and_then(|tesseract| tesseract.languages().ok()).unwrap_or_default();
+        match wanted.into_iter().find(|language| !known.contains(language)) {
+            Some(language) => {
+                let known = known.join(", ");
+                let message = format!("option ocr_languages: Tesseract has no {language} on the server, but {known}");
+                Err(Failure::permanent(code::BAD_OPTION, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
+    fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
+        let mut reader = input.reader();
+        let mut pages = Vec::new();
+        for page in input.shard.pages() {
+            if input.cancel.is_cancelled() {
+                return ShardOutcome::Cancelled;
+            }
+            match self.read_page(input, &mut reader, page) {
+                Err(why) if why.retryable => return ShardOutcome::Failed(why),
+                result => pages.push(PageRead { page, result }),
+            }
+        }
+        ShardOutcome::Done(pages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn processor(has_models: bool, tesseract: bool) -> OcrProcessor {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tesseract"), "").unwrap();
+        let tesseract = if tesseract { Tesseract::find(dir.path().as_os_str()) } else { None };
+        OcrProcessor { has_models, tesseract, tesseract_version: OnceLock::new() }
+    }
+
+    #[test]
+    fn who_reads_what() {
+        let tesseract = |languages: &[&str]| Ok(Means::Tesseract(languages.iter().map(ToString::to_string).collect()));
+        // Models, Tesseract; what a task says; who reads it, or a word of why nobody does.
+        for (models, program, ocr, languages, expected) in [
+            (true, true, "", "", Ok(Means::Models)),
+            (true, false, "", "de,zh,xx", Ok(Means::Models)),
+            (true, true, "", "ru,en", tesseract(&["rus", "eng"])),
+            (true, true, "", "ara", tesseract(&["ara"])),
+            (true, false, "", "ko", Err("do not read ko")),
+            (true, true, "pp", "ru", Ok(Means::Models)),
+            (true, true, "tesseract", "", tesseract(&["eng"])),
+            (true, false, "tesseract", "", Err("no tesseract")),
+            (true, true, "off", "", Err("it is off")),
+            (false, true, "", "", Err("not installed")),
+            (false, true, "", "uk", tesseract(&["ukr"])),
+            (false, true, "tesseract", "zh_TW,lat", tesseract(&["chi_tra", "lat"])),
+            (false, true, "pp", "", Err("not installed")),
+        ] {
+            let mut options = TaskOptions::default();
+            options.set("ocr", ocr).unwrap();
+            options.set("ocr_languages", languages).unwrap();
+            let means = processor(models, program).means(&options);
+            match (&means, expected) {
+                (Ok(means), Ok(expected)) => assert_eq!(*means, expected, "{ocr} {languages}"),
+                (Err(why), Err(word)) => assert!(why.message.contains(word), "{why}"),
+                other => panic!("{ocr} {languages}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unsure_is_doubtful() {
+        for (confidence, lines, left_out, turned, fact, detail) in [
+            (0.999, 40, 0, 0, true, "recognised on its picture, 99 % sure"),
+            (0.71, 40, 0, 90, false, "recognised on its picture, 71 % sure; it was turned by 90 degrees"),
+            (0.99, 40, 8, 0, true, "recognised on its picture, 99 % sure; 8 lines that are too unsure are left out"),
+            (
+                0.99,
+                4,
+                1,
+                0,
+                false,
+                "recognised on its picture, 99 % sure; 1 line that is too unsure is left out, \
+            perhaps of a script that only Tesseract reads: see ocr_languages",
+            ),
+        ] {
+            let quality = OcrQuality { confidence, letters: 100, lines, left_out, turned };
+            assert_eq!(finding(quality), Finding { code: FindingCode::Ocr, detail: detail.into(), fact });
+        }
+    }
+}
