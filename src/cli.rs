@@ -205,8 +205,16 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     } else {
         cli.config.clone()
     };
+    let here = cli.config.is_none() && file.as_deref() == Some(Path::new(Settings::HERE));
     let file = file.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
-    let config = |settings: Settings| -> anyhow::Result<Config> { Ok(settings.over(file).resolve(variable)?) };
+    let config = |settings: Settings| -> anyhow::Result<Config> {
+        if here {
+            // A folder may be somebody else's: what it says is said, and no key goes where it says.
+            eprintln!("bindery: settings from {}", Settings::HERE);
+            settings.keep_key_from(&file, variable)?;
+        }
+        Ok(settings.over(file).resolve(variable)?)
+    };
     match cli.command {
         Command::Convert(command) => {
             let config = config(command.settings.clone())?;

@@ -26,7 +26,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::{Resource, Route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::wires::Wire;
@@ -46,6 +46,8 @@ pub struct ApiState {
     /// Where only this machine is let in: names that it has besides.
     hosts: Option<Arc<[String]>>,
     wires: Arc<[Wire]>,
+    /// Turns of requests that are held in memory.
+    large_bodies: Arc<Semaphore>,
     stopping: CancellationToken,
 }
 
@@ -54,6 +56,7 @@ impl ApiState {
     #[must_use]
     pub fn new(handle: Handle, stopping: CancellationToken) -> Self {
         let keys = watch::Sender::new(Keys::default()).subscribe();
+        let large_bodies = Arc::new(Semaphore::new(upload::LARGE_AT_ONCE));
         Self {
             handle,
             keys,
@@ -61,6 +64,7 @@ impl ApiState {
             upload_timeout: UPLOAD_TIMEOUT,
             hosts: None,
             wires: Arc::default(),
+            large_bodies,
             stopping,
         }
     }

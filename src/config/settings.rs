@@ -191,6 +191,26 @@ impl Settings {
         })
     }
 
+    /// The file of the folder that a command runs in.
+    pub const HERE: &str = "bindery.toml";
+
+    /// Refuses to send a key that was given elsewhere to an endpoint that a file names which nobody has named.
+    ///
+    /// # Errors
+    /// When the file names an endpoint without a key, and there is one.
+    pub fn keep_key_from(&self, file: &Self, env: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        let names_endpoint = self.llm_base_url.is_none() && file.llm_base_url.is_some();
+        let has_key = file.llm_api_key.is_some() || file.llm_api_key_file.is_some();
+        let elsewhere = self.llm_api_key.is_some()
+            || self.llm_api_key_file.is_some()
+            || env("OPENAI_API_KEY").is_some_and(|key| !key.is_empty());
+        if names_endpoint && !has_key && elsewhere {
+            let reason = "it names an endpoint, and the key comes from elsewhere: name the file with --config to agree";
+            return Err(ConfigError::new(Self::HERE, reason));
+        }
+        Ok(())
+    }
+
     /// The file that is read when none is named: the first that is there of `./bindery.toml`,
     /// `$XDG_CONFIG_HOME/bindery/bindery.toml` (`~/.config`, XDG Base Directory Specification) and
     /// `/etc/bindery/bindery.toml`.

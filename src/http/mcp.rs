@@ -36,15 +36,16 @@ pub(super) async fn mcp(
 ) -> Result<HttpResponse, ApiError> {
     let slot = admitted(&state.handle, &request, tenant.clone()).await?;
     let intake = Intake { handle: &state.handle, slot: &slot };
-    let body = paced(&state, payload, |body: Body| whole(intake, body)).await?;
-    drop(slot);
-    let message: Value = serde_json::from_slice(&body)
-        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", format!("not JSON: {error}")))?;
+    let body = paced(&state, payload, |body: Body| whole(&state, intake, body)).await?;
+    let (message, turn) = body.parsed::<Value>().await?;
+    let message = message.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", error.detail()))?;
     let server = Server::remote(state.handle.clone(), tenant);
     let wants_news = message["params"]["_meta"].get("progressToken").is_some() && accepts_events(&request);
     let (progress, news) = mpsc::channel(16);
     if !wants_news {
         drop(news);
+        // The slot counts, and the turn is held, as long as the document is in memory.
+        let _held = (slot, turn);
         return Ok(match server.answer(message, progress).await {
             Some(answer) => HttpResponse::Ok().json(answer),
             None => HttpResponse::Accepted().finish(),
@@ -52,6 +53,7 @@ pub(super) async fn mcp(
     }
     let last = progress.clone();
     actix_web::rt::spawn(async move {
+        let _held = (slot, turn);
         if let Some(answer) = server.answer(message, progress).await {
             // Whoever asked may have gone; the task goes on.
             let _ = last.send(answer).await;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_multipart::{Field, Multipart};
@@ -9,9 +10,13 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{Charset, ContentDisposition};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::LocalBoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiState;
 use super::error::ApiError;
@@ -25,6 +30,11 @@ use crate::task::{ResultFormat, TaskOptions};
 const DOCUMENT_TYPES: [&str; 5] = ["application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"];
 /// The most bytes of a request in JSON: its document is held in memory, as what the wire is like.
 const MAX_JSON: usize = 128 << 20;
+/// A request in JSON with more bytes waits for its turn: so many may be in memory at once.
+const LARGE_JSON: usize = 1 << 20;
+pub(super) const LARGE_AT_ONCE: usize = 4;
+/// The most bytes of a form beside its document, names of fields included.
+const MAX_FORM: usize = 1 << 20;
 /// Bytes collected before they are written: a thread is asked once for so many.
 const WRITE_SIZE: usize = 512 * 1024;
 /// The longest file name that is kept.
@@ -206,12 +216,16 @@ pub(super) async fn read_form<F: Fields>(
     mut multipart: Multipart,
     form: &mut F,
 ) -> Result<Staged, ApiError> {
-    let mut source = None;
+    let (mut source, mut read) = (None, 0);
     while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
         let disposition = field.content_disposition();
         let name = disposition.and_then(|d| d.get_name()).unwrap_or_default().to_owned();
         if name != F::FILE {
             let value = read_value(field, &name).await?;
+            read += name.len() + value.len() + 64;
+            if read > MAX_FORM {
+                return Err(bad_form(&format!("more than {MAX_FORM} bytes beside the document")));
+            }
             form.set(&name, &value)?;
             continue;
         }
@@ -235,9 +249,36 @@ async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
     String::from_utf8(value).map_err(|_| bad_form(&format!("field {name:?} is not UTF-8")))
 }
 
-/// The whole of a request in JSON.
-pub(super) async fn whole(Intake { handle, slot }: Intake<'_>, mut body: Body) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
+/// The whole of a request in JSON, and its turn among the large ones, which are held in memory.
+pub(super) struct Whole {
+    bytes: Vec<u8>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Whole {
+    /// What it says, or the error of the caller; and the turn, to be kept as long as its parts are in memory. Large ones take
+    /// long to read, so that happens on a thread of its own.
+    pub(super) async fn parsed<T: DeserializeOwned + Send + 'static>(
+        self,
+    ) -> Result<(Result<T, ApiError>, Option<OwnedSemaphorePermit>), ApiError> {
+        let Self { bytes, turn } = self;
+        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&bytes)).await;
+        let parsed = parsed.map_err(|_| RequestError::Stopping)?;
+        let bad = |error: serde_json::Error| {
+            let detail = format!("the request cannot be read: {error}");
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", detail)
+        };
+        Ok((parsed.map_err(bad), turn))
+    }
+}
+
+/// Takes in a request in JSON.
+pub(super) async fn whole(
+    state: &ApiState,
+    Intake { handle, slot }: Intake<'_>,
+    mut body: Body,
+) -> Result<Whole, ApiError> {
+    let (mut bytes, mut turn) = (Vec::new(), None);
     while let Some(chunk) = body.next().await {
         bytes.extend_from_slice(&chunk.map_err(|error| broken_upload(&error))?);
         if bytes.len() > MAX_JSON {
@@ -245,8 +286,18 @@ pub(super) async fn whole(Intake { handle, slot }: Intake<'_>, mut body: Body) -
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "pdf_too_large", detail));
         }
         handle.grow_upload(slot, bytes.len() as u64).await?;
+        if turn.is_none() && bytes.len() > LARGE_JSON {
+            let next = Arc::clone(&state.large_bodies).acquire_owned().await;
+            turn = Some(next.map_err(|_| RequestError::Stopping)?);
+        }
     }
-    Ok(bytes)
+    Ok(Whole { bytes, turn })
+}
+
+/// The bytes of a text in Base64; `None` when it is none.
+pub(super) async fn decoded(text: String) -> Result<Option<Vec<u8>>, ApiError> {
+    let decoded = tokio::task::spawn_blocking(move || STANDARD.decode(text.trim().as_bytes()).ok()).await;
+    Ok(decoded.map_err(|_| RequestError::Stopping)?)
 }
 
 /// Writes a stream to disk. Whatever stops it, what was written goes with the staging.

@@ -145,6 +145,19 @@ async fn completed(state: &ApiState, record: TaskRecord) -> Result<TaskRecord, A
     }
 }
 
+/// A page's Markdown behind what is known against it; of one that was not read, why.
+fn marked(page: &PageView) -> String {
+    let number = page.page;
+    if let Some(why) = page.absence() {
+        return format!("<!-- page {number}: {why} -->");
+    }
+    let doubts = page.findings.iter().filter(|finding| finding.code.is_doubt());
+    let mut marks: Vec<String> =
+        doubts.map(|finding| format!("<!-- page {number}: doubtful: {} -->\n\n", finding.code.as_str())).collect();
+    marks.extend(page.markdown.clone());
+    marks.concat()
+}
+
 /// What is known against a page, a line each.
 fn remarks(page: &PageView) -> Vec<String> {
     let failed = page.error.as_ref().map(|failure| format!("{}: {}", failure.code, failure.message));

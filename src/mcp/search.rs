@@ -3,6 +3,8 @@
 use crate::output::text;
 use crate::task::PageView;
 
+/// The longest query, bytes.
+const LONGEST: usize = 1_000;
 /// Characters that are shown on each side of what was found.
 const AROUND: usize = 120;
 /// The most places of one page that are shown.
@@ -12,8 +14,11 @@ const PLACES: usize = 10;
 pub(super) struct Query(Vec<char>);
 
 impl Query {
-    /// `None` when there are no words.
+    /// `None` when there are no words, or too many.
     pub(super) fn new(text: &str) -> Option<Self> {
+        if text.len() > LONGEST {
+            return None;
+        }
         let folded = folded(text);
         (!folded.is_empty()).then(|| Self(folded.into_iter().map(|(c, _)| c).collect()))
     }

@@ -245,7 +245,7 @@ impl Server {
 
     async fn search(&self, asked: Search) -> Said {
         let record = self.own(asked.task).await?;
-        let query = search::Query::new(&asked.query).ok_or("query: has no words")?;
+        let query = search::Query::new(&asked.query).ok_or("query: some words, of 1000 bytes at most")?;
         let mut text = Text::from(asked.cursor);
         let mut found = 0;
         self.each_page(&record, asked.cursor.page.max(1), |page| {

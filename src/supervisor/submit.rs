@@ -22,7 +22,7 @@ impl Handler<SubmitTask> for Supervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, RequestError>>;
 
     fn handle(&mut self, mut submit: SubmitTask, _: &mut Context<Self>) -> Self::Result {
-        submit.options = submit.options.over(&self.options.task_defaults);
+        submit.options = self.with_defaults(submit.options);
         let target = submit.options.webhook_url.as_deref().map_or(Ok(()), |url| self.notifier.check(url).map(drop));
         let target = target.map_err(|why| {
             RequestError::Rejected(Failure::permanent(code::BAD_OPTION, format!("option webhook_url: {why}")))
@@ -166,12 +166,25 @@ impl Supervisor {
     }
 }
 
+impl Supervisor {
+    /// A task's options over the operator's defaults. Those that the task's processor does not take are no defaults of it.
+    fn with_defaults(&self, options: TaskOptions) -> TaskOptions {
+        let defaults = &self.options.task_defaults;
+        let all = options.clone().over(defaults);
+        if self.processors.choose(&all).is_ok() {
+            return all;
+        }
+        let fitting = options.over(&defaults.without_reader());
+        if self.processors.choose(&fitting).is_ok() { fitting } else { all }
+    }
+}
+
 impl Handler<EstimateTask> for Supervisor {
     type Result = ResponseFuture<Result<Estimate, RequestError>>;
 
     fn handle(&mut self, asked: EstimateTask, _: &mut Context<Self>) -> Self::Result {
         let EstimateTask { source, options, tenant, upload, unwanted } = asked;
-        let mut options = options.over(&self.options.task_defaults);
+        let mut options = self.with_defaults(options);
         let upload = self.still_admitted(upload, tenant.as_deref(), source.len());
         let processor = self.processors.choose(&options).map(|processor| {
             processor.settle(&mut options);

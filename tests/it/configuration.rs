@@ -55,14 +55,36 @@ async fn what_cannot_be_meant_is_said() {
     let said = config(folder.path(), &[("BINDERY_LLM_MODLE", "m")]).await;
     let line = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(said.status.success(), "{line}");
-    assert_eq!(line, "bindery: the variable BINDERY_LLM_MODLE is not read by anything: is BINDERY_LLM_MODEL meant?\n");
+    assert_eq!(
+        line,
+        "bindery: the variable BINDERY_LLM_MODLE is not read by anything: is BINDERY_LLM_MODEL meant?\nbindery: settings from bindery.toml\n"
+    );
+}
+
+#[tokio::test]
+async fn no_key_goes_where_a_folder_says() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("bindery.toml"), "llm_base_url = \"http://localhost:1/v1\"\nllm_model = \"m\"\n");
+    for (variables, agrees) in [
+        (&[("OPENAI_API_KEY", "secret")][..], false),
+        (&[("BINDERY_LLM_API_KEY", "secret")], false),
+        (&[("BINDERY_LLM_API_KEY", "secret"), ("BINDERY_LLM_BASE_URL", "http://localhost:2/v1")], true),
+        (&[("BINDERY_LLM_API_KEY", "secret"), ("BINDERY_CONFIG", "bindery.toml")], true),
+        (&[], true),
+    ] {
+        let said = config(folder.path(), variables).await;
+        let line = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.success(), agrees, "{variables:?}: {line}");
+        assert!(agrees || line.contains("name the file with --config"), "{line}");
+    }
 }
 
 #[tokio::test]
 async fn tasks_have_what_the_file_says_unless_they_say_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.toml");
-    write(&file, "[task]\npage_separator = \"=== {page}\"\npages = \"1-2?\"\n");
+    // The last one is for a model, and these tasks have none.
+    write(&file, "[task]\npage_separator = \"=== {page}\"\npages = \"1-2?\"\nprompt = \"read\"\n");
     let server = Server::start_on(fresh_data(), &["--config", file.to_str().unwrap()], &[]).await;
     for (query, expected) in [
         ("", "=== 1\n\nDefaults page 1\n\n=== 2\n\nDefaults page 2\n"),

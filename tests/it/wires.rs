@@ -296,6 +296,13 @@ async fn what_cannot_be_done_is_said_in_the_words_of_the_wire() {
         let (status, said) = answer(keyed("POST", "/v1/convert/source", "key-of-ann").json(&bad)).await;
         assert_eq!((status, said["detail"].is_string()), (422, true), "{said}");
     }
+    for path in [format!("/v1/status/poll/{id}?wait=nan"), format!("/v1/status/poll/{id}?wait=-inf")] {
+        assert_eq!(answer(keyed("GET", &path, "key-of-ann")).await.0, 200, "{path}");
+    }
+    assert_eq!(answer(keyed("GET", &format!("/v1/status/ws/{id}"), "key-of-ann")).await.0, 426);
+    let mut wide = source(&pdf);
+    wide["options"]["md_page_break_placeholder"] = "-".repeat(2_000).into();
+    assert_eq!(answer(keyed("POST", "/v1/convert/source", "key-of-ann").json(&wide)).await.0, 422);
     let (status, said) = answer(keyed("PUT", "/tika", "key-of-ann").body("nothing")).await;
     assert_eq!((status, &said["status"]), (422, &"PARSE_ERROR".into()), "{said}");
     let (status, said) = answer(keyed("PUT", "/process", "key-of-ann").body("nothing")).await;

@@ -12,8 +12,6 @@ use std::time::Duration;
 use actix_multipart::Multipart;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -22,7 +20,7 @@ use self::asked::Asked;
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Intake, admitted, clean_file_name, paced, read_form, receive, whole};
+use super::super::upload::{Intake, admitted, clean_file_name, decoded, paced, read_form, receive, whole};
 use super::{Arrived, Operation, completed, each_page, submit};
 use crate::task::{TaskRecord, TaskStatus};
 
@@ -207,10 +205,9 @@ async fn from_json(
     let Caller(tenant) = Caller::of(request)?;
     let slot = admitted(&state.handle, request, tenant.clone()).await?;
     let intake = Intake { handle: &state.handle, slot: &slot };
-    let body = paced(state, payload, |body| whole(intake, body)).await?;
-    let SourceRequest { options, chunking_options, mut sources, target } =
-        serde_json::from_slice(&body).map_err(|error| unprocessable(format!("the request cannot be read: {error}")))?;
-    drop(body);
+    let body = paced(state, payload, |body| whole(state, intake, body)).await?;
+    let (asked_for, _turn) = body.parsed::<SourceRequest>().await?;
+    let SourceRequest { options, chunking_options, mut sources, target } = asked_for?;
     let (Some(source), true) = (sources.pop(), sources.is_empty()) else {
         return Err(unprocessable("sources: send one document a request"));
     };
@@ -219,8 +216,7 @@ async fn from_json(
             "sources: only documents of kind \"file\" are taken, nothing is fetched from elsewhere",
         ));
     };
-    let document = STANDARD.decode(base64_string.as_bytes()).map_err(|_| unprocessable("base64_string: not Base64"))?;
-    drop(base64_string);
+    let document = decoded(base64_string).await?.ok_or_else(|| unprocessable("base64_string: not Base64"))?;
     let asked = asked.with(&options, target.as_ref())?.with(&chunking_options, None)?;
     let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
     let source = receive(intake, once).await?;
@@ -261,7 +257,9 @@ struct PollQuery {
 async fn poll(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>, query: web::Query<PollQuery>) -> Answer {
     let OwnTask(id) = task?;
     let record = state.handle.get(id).await.map_err(ApiError::from)?;
-    let wait = Duration::from_secs_f64(query.wait.clamp(0.0, LONGEST_POLL));
+    // What is no number of seconds is no wait.
+    let wait = Some(query.wait).filter(|seconds| seconds.is_finite()).unwrap_or_default();
+    let wait = Duration::from_secs_f64(wait.clamp(0.0, LONGEST_POLL));
     let record = super::super::submit::ended_within(&state, record, wait).await?;
     Ok(HttpResponse::Ok().json(response::status(&record)))
 }

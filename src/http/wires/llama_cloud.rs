@@ -3,8 +3,6 @@
 //! A job is a task: its id is the task's behind `pjb-`. Documents are uploaded with the job; files that were uploaded
 //! elsewhere and addresses are not fetched.
 
-use std::fmt::Write;
-
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
@@ -15,7 +13,7 @@ use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
 use super::super::upload::{Fields, Intake, admitted, paced, read_form};
-use super::{Arrived, Operation, each_page, submit};
+use super::{Arrived, Operation, each_page, marked, submit};
 use crate::aggregate::MarkdownWriter;
 use crate::output::text;
 use crate::store::ListQuery;
@@ -109,7 +107,6 @@ impl Configuration {
     fn options(self) -> Result<TaskOptions, ApiError> {
         let mut options = TaskOptions {
             reuse: self.disable_cache.filter(|disabled| *disabled).map(|_| false),
-            metadata: self.user_metadata.map(Value::Object),
             ..TaskOptions::default()
         };
         let pages = self.page_ranges.unwrap_or_default();
@@ -117,7 +114,8 @@ impl Configuration {
         let ratio =
             self.processing_control.and_then(|control| control.job_failure_conditions?.allowed_page_failure_ratio);
         let borne = ratio.map(|ratio| format!("{:.0}%", (ratio * 100.0).clamp(0.0, 100.0).floor()));
-        for (name, value) in [("pages", pages), ("max_failed_pages", borne)] {
+        let metadata = self.user_metadata.map(|metadata| Value::Object(metadata).to_string());
+        for (name, value) in [("pages", pages), ("max_failed_pages", borne), ("metadata", metadata)] {
             options.set(name, value.as_deref().unwrap_or_default()).map_err(|error| ApiError::bad_option(&error))?;
         }
         Ok(options)
@@ -273,12 +271,7 @@ fn markdown_page(page: &PageView) -> Value {
     if let Some(why) = page.absence() {
         return json!({ "page_number": page.page, "success": false, "error": why });
     }
-    let mut markdown = String::new();
-    for finding in page.findings.iter().filter(|finding| finding.code.is_doubt()) {
-        let _ = write!(markdown, "<!-- page {}: doubtful: {} -->\n\n", page.page, finding.code.as_str());
-    }
-    markdown.push_str(page.markdown.as_deref().unwrap_or_default());
-    json!({ "page_number": page.page, "success": true, "markdown": markdown })
+    json!({ "page_number": page.page, "success": true, "markdown": marked(page) })
 }
 
 fn text_page(page: &PageView) -> Value {
@@ -311,5 +304,7 @@ mod tests {
         assert_eq!(options(r#"{"page_ranges":{"max_pages":7}}"#).unwrap().pages.unwrap().to_string(), "1-7?");
         assert_eq!(options("{}").unwrap(), TaskOptions::default());
         assert!(options(r#"{"page_ranges":{"target_pages":"x"}}"#).is_err());
+        let deep = format!(r#"{{"user_metadata":{}1{}}}"#, r#"{"a":"#.repeat(100), "}".repeat(100));
+        assert!(options(&deep).is_err(), "a record must be readable");
     }
 }

@@ -3,13 +3,11 @@
 //! A file is a task: it is read with the server's defaults from the moment it is uploaded, and what asks for it joins that
 //! task. So pages that are asked for of a file are chosen from what was read; of a data URL only they are read.
 
-use std::str::FromStr;
+use std::ops::RangeInclusive;
 
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,8 +15,8 @@ use serde_json::{Value, json};
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, read_form, receive, whole};
-use super::{Arrived, Operation, completed, each_page, submit};
+use super::super::upload::{Fields, Intake, admitted, clean_file_name, decoded, paced, read_form, receive, whole};
+use super::{Arrived, Operation, completed, each_page, marked, submit};
 use crate::task::{PageView, TaskId, TaskOptions, TaskRecord};
 
 /// Points are shown as pixels at this resolution.
@@ -186,23 +184,24 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
     let Caller(tenant) = Caller::of(&request)?;
     let slot = admitted(&state.handle, &request, tenant.clone()).await?;
     let intake = Intake { handle: &state.handle, slot: &slot };
-    let body = paced(&state, payload, |body| whole(intake, body)).await?;
-    let asked: OcrRequest =
-        serde_json::from_slice(&body).map_err(|error| unprocessable(format!("the request cannot be read: {error}")))?;
-    drop(body);
-    let wanted = asked.pages.as_ref().map(numbers).transpose()?;
+    let body = paced(&state, payload, |body| whole(&state, intake, body)).await?;
+    let (asked, _turn) = body.parsed::<OcrRequest>().await?;
+    let asked = asked?;
+    let wanted = asked.pages.as_ref().map(ranges).transpose()?;
     let (url, file_name) = match asked.document {
         Document::Url { document_url, document_name } => (document_url, document_name),
         Document::Picture { image_url: ImageUrl::Plain(url) | ImageUrl::Object { url } } => (url, None),
         Document::Uploaded { file_id } => (file_id, None),
     };
     let record = if let Some(data) = url.strip_prefix("data:") {
-        let document = base64_of(data)?;
+        let document = decoded(base64_of(data)?.to_owned()).await?;
+        let document = document.ok_or_else(|| unprocessable("the data URL is not Base64"))?;
         let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
         let source = receive(intake, once).await?;
         let mut options = TaskOptions::default();
         if let Some(wanted) = &wanted {
-            let pages: Vec<String> = wanted.iter().map(|index| (index + 1).to_string()).collect();
+            let pages: Vec<String> =
+                wanted.iter().map(|range| format!("{}-{}", range.start() + 1, range.end() + 1)).collect();
             options.set("pages", &pages.join(",")).map_err(|error| unprocessable(format!("pages: {error}")))?;
         }
         let file_name = file_name.as_deref().and_then(clean_file_name);
@@ -219,7 +218,8 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
     };
     let record = completed(&state, record).await?;
     let mut pages = Vec::new();
-    let is_wanted = |page: u32| wanted.as_ref().is_none_or(|wanted| wanted.contains(&(page - 1)));
+    let is_wanted =
+        |page: u32| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|range| range.contains(&(page - 1))));
     each_page(&state, &record, |page| {
         if is_wanted(page.page) {
             pages.push(page_object(&page));
@@ -234,50 +234,55 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
     })))
 }
 
-/// A page; one that was not read says so in the place of its text.
+/// A page; one that was not read says so in the place of its text, a doubtful one before it.
 fn page_object(page: &PageView) -> Value {
-    let missing = page.absence().map(|why| format!("<!-- page {}: {why} -->", page.page));
     let dimensions = page.size.map(|[width, height]| {
         let pixels = |points: f32| (points / 72.0 * DPI).round();
         json!({ "dpi": DPI, "width": pixels(width), "height": pixels(height) })
     });
     json!({
         "index": page.page - 1,
-        "markdown": missing.as_deref().or(page.markdown.as_deref()).unwrap_or_default(),
+        "markdown": marked(page),
         "images": [],
         "dimensions": dimensions,
     })
 }
 
-/// Pages as they are asked for: a number, numbers, or a text such as `0-2,5`; all from 0.
-fn numbers(pages: &Value) -> Result<Vec<u32>, Refusal> {
+/// The most pieces of a selection of pages.
+const MOST_RANGES: usize = 10_000;
+
+/// Pages as they are asked for: a number, numbers, or a text such as `0-2,5`; all from 0. Ranges are not unfolded: they may be
+/// longer than any document.
+fn ranges(pages: &Value) -> Result<Vec<RangeInclusive<u32>>, Refusal> {
     let bad = || unprocessable("pages: must be numbers from 0, or a text such as 0-5");
     let number =
         |value: &Value| value.as_u64().and_then(|page| u32::try_from(page).ok()).filter(|page| *page < u32::MAX);
+    let one = |value: &Value| number(value).map(|page| page..=page).ok_or_else(bad);
     match pages {
         Value::Null => Err(bad()),
-        Value::Array(list) => list.iter().map(|value| number(value).ok_or_else(bad)).collect(),
+        Value::Array(list) if list.len() > MOST_RANGES => Err(bad()),
+        Value::Array(list) => list.iter().map(one).collect(),
+        Value::String(text) if text.split(',').count() > MOST_RANGES => Err(bad()),
         Value::String(text) => {
-            let mut numbers = Vec::new();
-            for part in text.split(',').map(str::trim) {
+            let bound = |text: &str| text.trim().parse::<u32>().ok().filter(|page| *page < u32::MAX);
+            let range = |part: &str| {
                 let (from, to) = part.split_once('-').unwrap_or((part, part));
-                let bound = |text: &str| u32::from_str(text.trim()).ok().filter(|page| *page < 1_000_000);
-                let (from, to) = bound(from).zip(bound(to)).filter(|(from, to)| from <= to).ok_or_else(bad)?;
-                numbers.extend(from..=to);
-            }
-            Ok(numbers)
+                let ends = bound(from).zip(bound(to)).filter(|(from, to)| from <= to);
+                ends.map(|(from, to)| from..=to).ok_or_else(bad)
+            };
+            text.split(',').map(range).collect()
         }
-        one => Ok(vec![number(one).ok_or_else(bad)?]),
+        value => Ok(vec![one(value)?]),
     }
 }
 
-/// The bytes of a data URL behind its scheme (RFC 2397).
-fn base64_of(data: &str) -> Result<Vec<u8>, Refusal> {
+/// The Base64 of a data URL behind its scheme (RFC 2397).
+fn base64_of(data: &str) -> Result<&str, Refusal> {
     let (head, body) = data.split_once(',').ok_or_else(|| unprocessable("a data URL has a comma before its data"))?;
     if !head.ends_with(";base64") {
         return Err(unprocessable("a data URL must be in Base64"));
     }
-    STANDARD.decode(body.trim().as_bytes()).map_err(|_| unprocessable("the data URL is not Base64"))
+    Ok(body)
 }
 
 /// The file that an id or an address of [`url`] names.
@@ -295,11 +300,22 @@ mod tests {
 
     #[test]
     fn pages_are_counted_from_0() {
-        for (given, expected) in [(json!([0, 2]), &[0, 2][..]), (json!("0-2, 5"), &[0, 1, 2, 5]), (json!(3), &[3])] {
-            assert_eq!(numbers(&given).unwrap(), expected);
+        for (given, expected) in
+            [(json!([0, 2]), &[0..=0, 2..=2][..]), (json!("0-2, 5"), &[0..=2, 5..=5]), (json!(3), &[3..=3])]
+        {
+            assert_eq!(ranges(&given).unwrap(), expected);
         }
-        for bad in [json!(null), json!(-1), json!("a"), json!("3-1"), json!(["0"]), json!("0-99999999999"), json!({})] {
-            assert!(numbers(&bad).is_err(), "{bad}");
+        for bad in [
+            json!(null),
+            json!(-1),
+            json!("a"),
+            json!("3-1"),
+            json!(["0"]),
+            json!("0-99999999999"),
+            json!({}),
+            json!("0,".repeat(10_001)),
+        ] {
+            assert!(ranges(&bad).is_err(), "{bad}");
         }
     }
 
@@ -314,8 +330,8 @@ mod tests {
 
     #[test]
     fn a_data_url_holds_base64() {
-        assert_eq!(base64_of("application/pdf;base64,JVBERg==").unwrap(), b"%PDF");
-        for bad in ["application/pdf,x", "x;base64", "x;base64,%%%"] {
+        assert_eq!(base64_of("application/pdf;base64,JVBERg==").unwrap(), "JVBERg==");
+        for bad in ["application/pdf,x", "x;base64"] {
             assert!(base64_of(bad).is_err(), "{bad}");
         }
     }

@@ -10,6 +10,10 @@ use super::super::super::upload::{Fields, bad_form};
 use super::{Refusal, unprocessable};
 use crate::task::{OcrLayer, ResultFormat, TaskOptions};
 
+/// What stands between pages stands with the task, and as often as it has pages.
+const LONGEST_BREAK: usize = 1_000;
+const MOST_FORMATS: usize = 16;
+
 /// A form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -163,6 +167,9 @@ impl Asked {
                 let tokens = value.trim().parse::<u32>().map_err(|_| unprocessable("max_tokens: must be a number"))?;
                 self.chunk_tokens = Some(tokens.clamp(*sizes.start(), *sizes.end()));
             }
+            "to_formats" if self.formats.len() + self.unknown_formats.len() >= MOST_FORMATS => {
+                return Err(unprocessable("to_formats: too many"));
+            }
             "to_formats" => {
                 if !std::mem::replace(&mut self.names_formats, true) {
                     self.formats.clear();
@@ -172,13 +179,22 @@ impl Asked {
                     Err(_) => self.unknown_formats.push(value.chars().take(40).collect()),
                 }
             }
+            "md_page_break_placeholder" if value.len() > LONGEST_BREAK => {
+                return Err(unprocessable(format!("md_page_break_placeholder: longer than {LONGEST_BREAK} bytes")));
+            }
             "md_page_break_placeholder" => value.clone_into(&mut self.page_break),
+            "page_range" if self.pages.len() >= 2 => {
+                return Err(unprocessable("page_range: must be two numbers of pages"));
+            }
             "page_range" => {
                 let page =
                     value.trim().parse().map_err(|_| unprocessable("page_range: must be two numbers of pages"))?;
                 self.pages.push(page);
             }
             "force_ocr" => self.reread = value.eq_ignore_ascii_case("true") || value == "1",
+            "pdf_password" | "password" if value.len() > TaskOptions::MAX_TEXT => {
+                return Err(unprocessable("password: too long"));
+            }
             "pdf_password" | "password" => self.password = (!value.is_empty()).then(|| value.to_owned()),
             "target_type" => self.zip = target(value)?,
             _ => unheeded(name),

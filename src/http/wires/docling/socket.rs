@@ -1,5 +1,6 @@
 //! How a task stands, told over a WebSocket whenever that changes, until it has ended.
 
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::StreamExt;
 use serde::Deserialize;
@@ -29,9 +30,13 @@ pub(super) async fn socket(
     let id = request.match_info().get("id").and_then(|id| id.parse().ok()).ok_or_else(ApiError::task_not_found)?;
     let OwnTask(id) = OwnTask::of_caller(&request, caller, id).await?;
     let mut watch = state.handle.watch(id).await.map_err(ApiError::from)?;
+    if !request.headers().contains_key(header::UPGRADE) {
+        let detail = "this path is a WebSocket: the status is also at /v1/status/poll/{id}";
+        return Err(ApiError::new(StatusCode::UPGRADE_REQUIRED, "no_websocket", detail).into());
+    }
     let upgraded = actix_ws::handle(&request, payload);
-    let (answer, mut session, mut heard) = upgraded
-        .map_err(|error| ApiError::new(error.as_response_error().status_code(), "no_websocket", error.to_string()))?;
+    let (answer, mut session, mut heard) =
+        upgraded.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "no_websocket", error.to_string()))?;
     actix_web::rt::spawn(async move {
         let first = json!({ "message": "connection", "task": response::status(watch.record()) });
         let mut open = session.text(first.to_string()).await.is_ok();
