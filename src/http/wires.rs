@@ -16,17 +16,22 @@ mod mistral;
 mod open_webui;
 mod tika;
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use actix_web::{HttpRequest, web};
+use actix_multipart::Multipart;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures::{StreamExt, TryStreamExt};
+use serde_json::Value;
 
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::result::windows;
 use super::submit::ended_within;
-use super::upload::{Body, Form, Intake, admitted, paced, receive, refuse_known_excess};
+use super::upload::{Body, Fields, Form, Intake, admitted, paced, read_form, receive, refuse_known_excess};
 use crate::blob::Staged;
 use crate::document::media_type;
 use crate::supervisor::{SubmitTask, UploadSlot};
@@ -101,6 +106,51 @@ impl FromStr for Wire {
     }
 }
 
+/// An error in the form that an interface has for errors.
+struct Refusal<F> {
+    error: ApiError,
+    form: PhantomData<F>,
+}
+
+/// The form that an interface has for errors.
+trait ErrorForm: 'static {
+    /// The body of an answer.
+    fn body(error: &ApiError) -> Value;
+}
+
+impl<F, E: Into<ApiError>> From<E> for Refusal<F> {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), form: PhantomData }
+    }
+}
+
+impl<F> fmt::Debug for Refusal<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<F> fmt::Display for Refusal<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl<F: ErrorForm> ResponseError for Refusal<F> {
+    fn status_code(&self) -> StatusCode {
+        self.error.status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.error.head().json(F::body(&self.error))
+    }
+}
+
+/// The request does not fit the interface.
+fn unprocessable(detail: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", detail)
+}
+
 /// A document that came over another interface, and whose it is.
 struct Arrived {
     source: Staged,
@@ -109,6 +159,21 @@ struct Arrived {
     file_name: Option<String>,
     tenant: Option<String>,
     slot: UploadSlot,
+}
+
+/// Takes in a form with a document, whose other fields go to `fields`.
+async fn form<F: Fields>(
+    state: &ApiState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    fields: &mut F,
+) -> Result<Arrived, ApiError> {
+    let Caller(tenant) = Caller::of(request)?;
+    let slot = admitted(&state.handle, request, tenant.clone()).await?;
+    let intake = Intake { handle: &state.handle, slot: &slot };
+    let source =
+        paced(state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), fields)).await?;
+    Ok(Arrived { source, media_type: None, file_name: None, tenant, slot })
 }
 
 /// Takes in a document that is the whole body of a request, whatever its type is said to be.

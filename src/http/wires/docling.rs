@@ -9,9 +9,8 @@ mod socket;
 
 use std::time::Duration;
 
-use actix_multipart::Multipart;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -20,8 +19,8 @@ use self::asked::Asked;
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Intake, admitted, clean_file_name, decoded, paced, read_form, receive, whole};
-use super::{Arrived, Operation, completed, each_page, submit};
+use super::super::upload::{Intake, admitted, clean_file_name, decoded, paced, receive, whole};
+use super::{Arrived, ErrorForm, Operation, completed, each_page, form, submit, unprocessable};
 use crate::task::{TaskRecord, TaskStatus};
 
 /// The longest that a poll waits.
@@ -69,53 +68,30 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     ] {
         app.service(super::super::at(path, |resource: Resource| {
             resource
-                .app_data(web::PathConfig::default().error_handler(|_, _| Refusal(ApiError::task_not_found()).into()))
+                .app_data(
+                    web::PathConfig::default().error_handler(|_, _| Refusal::from(ApiError::task_not_found()).into()),
+                )
                 .app_data(
                     web::QueryConfig::default()
-                        .error_handler(|e, _| Refusal(super::super::error::bad_query(&e)).into()),
+                        .error_handler(|e, _| Refusal::from(super::super::error::bad_query(&e)).into()),
                 )
                 .route(route)
         }));
     }
 }
 
-/// An error as FastAPI has it: `{"detail": …}`.
-#[derive(Debug)]
-struct Refusal(ApiError);
+/// Errors as FastAPI has them: `{"detail": …}`.
+struct Errors;
 
-impl From<ApiError> for Refusal {
-    fn from(error: ApiError) -> Self {
-        Self(error)
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.0.status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
+impl ErrorForm for Errors {
+    fn body(error: &ApiError) -> Value {
         // The client compares this text.
-        let detail = if self.0.code() == code::TASK_NOT_FOUND { "Task not found." } else { self.0.detail() };
-        self.0.head().json(json!({ "detail": detail }))
+        let detail = if error.code() == "task_not_found" { "Task not found." } else { error.detail() };
+        json!({ "detail": detail })
     }
 }
 
-mod code {
-    pub(super) const TASK_NOT_FOUND: &str = "task_not_found";
-    pub(super) const BAD_REQUEST: &str = "bad_request";
-}
-
-fn unprocessable(detail: impl Into<String>) -> Refusal {
-    Refusal(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_REQUEST, detail))
-}
-
+type Refusal = super::Refusal<Errors>;
 type Answer = Result<HttpResponse, Refusal>;
 
 async fn convert_file(state: web::Data<ApiState>, request: HttpRequest, payload: web::Payload) -> Answer {
@@ -164,12 +140,8 @@ async fn from_form(
     payload: web::Payload,
     mut asked: Asked,
 ) -> Result<(TaskRecord, Asked), Refusal> {
-    let Caller(tenant) = Caller::of(request)?;
-    let slot = admitted(&state.handle, request, tenant.clone()).await?;
-    let intake = Intake { handle: &state.handle, slot: &slot };
-    let form = &mut asked;
-    let source = paced(state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), form)).await?;
-    let arrived = Arrived { source, media_type: None, file_name: asked.file_name.take(), tenant, slot };
+    let arrived = form(state, request, payload, &mut asked).await?;
+    let arrived = Arrived { file_name: asked.file_name.take(), ..arrived };
     Ok((submit(state, arrived, asked.options()?).await?, asked))
 }
 
@@ -209,12 +181,13 @@ async fn from_json(
     let (asked_for, _turn) = body.parsed::<SourceRequest>().await?;
     let SourceRequest { options, chunking_options, mut sources, target } = asked_for?;
     let (Some(source), true) = (sources.pop(), sources.is_empty()) else {
-        return Err(unprocessable("sources: send one document a request"));
+        return Err(unprocessable("sources: send one document a request").into());
     };
     let Source::File { base64_string, filename } = source else {
         return Err(unprocessable(
             "sources: only documents of kind \"file\" are taken, nothing is fetched from elsewhere",
-        ));
+        )
+        .into());
     };
     let document = decoded(base64_string).await?.ok_or_else(|| unprocessable("base64_string: not Base64"))?;
     let asked = asked.with(&options, target.as_ref())?.with(&chunking_options, None)?;

@@ -3,17 +3,15 @@
 //! A job is a task: its id is the task's behind `pjb-`. Documents are uploaded with the job; files that were uploaded
 //! elsewhere and addresses are not fetched.
 
-use actix_multipart::Multipart;
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Fields, Intake, admitted, paced, read_form};
-use super::{Arrived, Operation, each_page, marked, submit};
+use super::super::upload::Fields;
+use super::{Arrived, ErrorForm, Operation, Refusal, each_page, form, marked, submit};
 use crate::aggregate::MarkdownWriter;
 use crate::output::text;
 use crate::store::ListQuery;
@@ -45,33 +43,16 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.service(super::super::at("/api/v2/parse/{job}/cancel", |job: Resource| job.route(web::post().to(cancel))));
 }
 
-/// An error as FastAPI has it, which the client raises by its status.
-#[derive(Debug)]
-struct Refusal(ApiError);
+/// Errors as FastAPI has them, which the client raises by their status.
+struct Errors;
 
-impl<E: Into<ApiError>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self(error.into())
+impl ErrorForm for Errors {
+    fn body(error: &ApiError) -> Value {
+        json!({ "detail": error.detail() })
     }
 }
 
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.0.status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        self.0.head().json(json!({ "detail": self.0.detail() }))
-    }
-}
-
-type Answer = Result<HttpResponse, Refusal>;
+type Answer = Result<HttpResponse, Refusal<Errors>>;
 
 /// The configuration of a job, as far as it means something here.
 #[derive(Default, Deserialize)]
@@ -146,15 +127,10 @@ impl Fields for JobForm {
 }
 
 async fn upload(state: web::Data<ApiState>, request: HttpRequest, payload: web::Payload) -> Answer {
-    let Caller(tenant) = Caller::of(&request)?;
-    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
-    let intake = Intake { handle: &state.handle, slot: &slot };
-    let mut form = JobForm::default();
-    let fields = &mut form;
-    let source =
-        paced(&state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), fields)).await?;
-    let JobForm { name, configuration } = form;
-    let arrived = Arrived { source, media_type: None, file_name: name, tenant, slot };
+    let mut fields = JobForm::default();
+    let arrived = form(&state, &request, payload, &mut fields).await?;
+    let JobForm { name, configuration } = fields;
+    let arrived = Arrived { file_name: name, ..arrived };
     Ok(HttpResponse::Ok().json(job(&submit(&state, arrived, configuration.options()?).await?)))
 }
 

@@ -5,7 +5,6 @@
 
 use std::ops::RangeInclusive;
 
-use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
 use bytes::Bytes;
@@ -15,8 +14,8 @@ use serde_json::{Value, json};
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::{Fields, Intake, admitted, clean_file_name, decoded, paced, read_form, receive, whole};
-use super::{Arrived, Operation, completed, each_page, marked, submit};
+use super::super::upload::{Fields, Intake, admitted, clean_file_name, decoded, paced, receive, whole};
+use super::{Arrived, ErrorForm, Operation, Refusal, completed, each_page, form, marked, submit, unprocessable};
 use crate::task::{PageView, TaskId, TaskOptions, TaskRecord};
 
 /// Points are shown as pixels at this resolution.
@@ -41,42 +40,21 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.service(super::super::at("/v1/files/{id}/url", |resource: Resource| resource.route(web::get().to(url))));
 }
 
-/// An error that the client's code raises whatever its status.
-#[derive(Debug)]
-struct Refusal(ApiError);
+/// Errors that the client's code raises, whatever their status.
+struct Errors;
 
-impl<E: Into<ApiError>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.0.status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let (message, code) = (self.0.detail(), self.0.code());
-        if self.0.status_code() == StatusCode::UNPROCESSABLE_ENTITY {
-            return self.0.head().json(json!({ "detail": [{ "loc": ["body"], "msg": message, "type": code }] }));
+impl ErrorForm for Errors {
+    fn body(error: &ApiError) -> Value {
+        let (message, code, status) = (error.detail(), error.code(), error.status_code());
+        if status == StatusCode::UNPROCESSABLE_ENTITY {
+            return json!({ "detail": [{ "loc": ["body"], "msg": message, "type": code }] });
         }
-        let kind = if self.0.status_code().is_client_error() { "invalid_request_error" } else { "server_error" };
-        self.0.head().json(json!({ "object": "error", "message": message, "type": kind, "code": code, "param": null }))
+        let kind = if status.is_client_error() { "invalid_request_error" } else { "server_error" };
+        json!({ "object": "error", "message": message, "type": kind, "code": code, "param": null })
     }
 }
 
-type Answer = Result<HttpResponse, Refusal>;
-
-fn unprocessable(detail: impl Into<String>) -> Refusal {
-    Refusal(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", detail))
-}
+type Answer = Result<HttpResponse, Refusal<Errors>>;
 
 /// A form with a file.
 #[derive(Default)]
@@ -101,17 +79,12 @@ impl Fields for FileForm {
 }
 
 async fn upload(state: web::Data<ApiState>, request: HttpRequest, payload: web::Payload) -> Answer {
-    let Caller(tenant) = Caller::of(&request)?;
-    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
-    let intake = Intake { handle: &state.handle, slot: &slot };
-    let mut form = FileForm::default();
-    let fields = &mut form;
-    let source =
-        paced(&state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), fields)).await?;
-    if let Some(purpose) = form.purpose.filter(|purpose| purpose != "ocr") {
-        return Err(unprocessable(format!("purpose {purpose:?}: files are taken for ocr alone")));
+    let mut fields = FileForm::default();
+    let arrived = form(&state, &request, payload, &mut fields).await?;
+    if let Some(purpose) = fields.purpose.filter(|purpose| purpose != "ocr") {
+        return Err(unprocessable(format!("purpose {purpose:?}: files are taken for ocr alone")).into());
     }
-    let arrived = Arrived { source, media_type: None, file_name: form.name, tenant, slot };
+    let arrived = Arrived { file_name: fields.name, ..arrived };
     let record = submit(&state, arrived, TaskOptions::default()).await?;
     Ok(HttpResponse::Ok().json(file_object(&record)))
 }
@@ -253,7 +226,7 @@ const MOST_RANGES: usize = 10_000;
 
 /// Pages as they are asked for: a number, numbers, or a text such as `0-2,5`; all from 0. Ranges are not unfolded: they may be
 /// longer than any document.
-fn ranges(pages: &Value) -> Result<Vec<RangeInclusive<u32>>, Refusal> {
+fn ranges(pages: &Value) -> Result<Vec<RangeInclusive<u32>>, ApiError> {
     let bad = || unprocessable("pages: must be numbers from 0, or a text such as 0-5");
     let number =
         |value: &Value| value.as_u64().and_then(|page| u32::try_from(page).ok()).filter(|page| *page < u32::MAX);
@@ -277,7 +250,7 @@ fn ranges(pages: &Value) -> Result<Vec<RangeInclusive<u32>>, Refusal> {
 }
 
 /// The Base64 of a data URL behind its scheme (RFC 2397).
-fn base64_of(data: &str) -> Result<&str, Refusal> {
+fn base64_of(data: &str) -> Result<&str, ApiError> {
     let (head, body) = data.split_once(',').ok_or_else(|| unprocessable("a data URL has a comma before its data"))?;
     if !head.ends_with(";base64") {
         return Err(unprocessable("a data URL must be in Base64"));

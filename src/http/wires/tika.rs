@@ -18,7 +18,7 @@ use super::super::ApiState;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::upload::{broken_upload, clean_file_name, paced};
-use super::{Operation, body, completed, each_page, remarks, submit};
+use super::{ErrorForm, Operation, body, completed, each_page, remarks, submit};
 use crate::aggregate::MarkdownWriter;
 use crate::document::media_type;
 use crate::output::PagesWriter;
@@ -55,36 +55,22 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     }
 }
 
-/// An error as Tika 4 has it.
-#[derive(Debug)]
-struct Refusal(ApiError);
+/// Errors as Tika 4 has them.
+struct Errors;
 
-impl<E: Into<ApiError>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.0.status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let status = match self.0.status_code() {
+impl ErrorForm for Errors {
+    fn body(error: &ApiError) -> Value {
+        let status = match error.status_code() {
             StatusCode::GATEWAY_TIMEOUT => "TIMEOUT",
             StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => "PARSE_ERROR",
             _ => "ERROR",
         };
-        self.0.head().json(json!({ "status": status, "message": self.0.detail() }))
+        json!({ "status": status, "message": error.detail() })
     }
 }
+
+type Refusal = super::Refusal<Errors>;
+type Answer = Result<HttpResponse, Refusal>;
 
 /// How the text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +108,7 @@ fn form(request: &HttpRequest, otherwise: Form) -> Result<Form, Refusal> {
         None => Ok(otherwise),
         Some(name) => Form::named(name).ok_or_else(|| {
             let detail = format!("there is no form {name:?}: use md, text, html or json");
-            Refusal(ApiError::new(StatusCode::NOT_FOUND, "no_such_route", detail))
+            ApiError::new(StatusCode::NOT_FOUND, "no_such_route", detail).into()
         }),
     }
 }
@@ -137,7 +123,7 @@ async fn tika(
     request: HttpRequest,
     payload: web::Payload,
     caller: Result<Caller, ApiError>,
-) -> Result<HttpResponse, Refusal> {
+) -> Answer {
     let named = request.match_info().get("form").is_some();
     let form = match form(&request, Form::Markdown)? {
         Form::Markdown if !named && accepts(&request, "text/plain") => Form::Text,
@@ -160,7 +146,7 @@ async fn json_text(
     request: HttpRequest,
     payload: web::Payload,
     caller: Result<Caller, ApiError>,
-) -> Result<HttpResponse, Refusal> {
+) -> Answer {
     let form = form(&request, Form::Markdown)?;
     let document = read(&state, &request, payload, caller?, TaskOptions::default()).await?;
     let (text, remarks) = said(&state, &document.record, form).await?;
@@ -172,7 +158,7 @@ async fn rmeta(
     request: HttpRequest,
     payload: web::Payload,
     caller: Result<Caller, ApiError>,
-) -> Result<HttpResponse, Refusal> {
+) -> Answer {
     let form = form(&request, Form::Html)?;
     let document = read(&state, &request, payload, caller?, TaskOptions::default()).await?;
     let (text, remarks) = said(&state, &document.record, form).await?;
@@ -185,7 +171,7 @@ async fn meta(
     request: HttpRequest,
     payload: web::Payload,
     caller: Result<Caller, ApiError>,
-) -> Result<HttpResponse, Refusal> {
+) -> Answer {
     let options = TaskOptions { processor: Some("text".to_owned()), ..TaskOptions::default() };
     let metadata = metadata(&read(&state, &request, payload, caller?, options).await?);
     if accepts(&request, "application/json") {
@@ -199,11 +185,7 @@ async fn meta(
 }
 
 /// What the first bytes say.
-async fn detect(
-    state: web::Data<ApiState>,
-    payload: web::Payload,
-    caller: Result<Caller, ApiError>,
-) -> Result<HttpResponse, Refusal> {
+async fn detect(state: web::Data<ApiState>, payload: web::Payload, caller: Result<Caller, ApiError>) -> Answer {
     caller?;
     let read = paced(&state, payload, async |mut body| {
         let mut begin = Vec::new();

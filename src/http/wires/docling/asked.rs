@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::super::error::ApiError;
 use super::super::super::upload::{Fields, bad_form};
-use super::{Refusal, unprocessable};
+use super::super::unprocessable;
 use crate::task::{OcrLayer, ResultFormat, TaskOptions};
 
 /// What stands between pages stands with the task, and as often as it has pages.
@@ -111,7 +111,7 @@ impl Asked {
     }
 
     /// The same with the options and the target of a request in JSON.
-    pub(super) fn with(self, options: &Map<String, Value>, target: Option<&Value>) -> Result<Self, Refusal> {
+    pub(super) fn with(self, options: &Map<String, Value>, target: Option<&Value>) -> Result<Self, ApiError> {
         let mut asked = self;
         for (name, value) in options {
             for text in texts(value) {
@@ -138,7 +138,7 @@ impl Asked {
     }
 
     /// The same as options of a task.
-    pub(super) fn options(&self) -> Result<TaskOptions, Refusal> {
+    pub(super) fn options(&self) -> Result<TaskOptions, ApiError> {
         let kept = Kept {
             to_formats: self.formats.clone(),
             unknown_formats: self.unknown_formats.clone(),
@@ -158,7 +158,7 @@ impl Asked {
         Ok(options)
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         // Forms for pieces say which options are about the document.
         let name = name.strip_prefix("convert_").filter(|_| self.chunk_tokens.is_some()).unwrap_or(name);
         match name {
@@ -214,12 +214,12 @@ impl Fields for Asked {
         // Fields come one by one; a list is its field repeated, or JSON.
         let list = serde_json::from_str::<Vec<Value>>(value).ok();
         let values = list.map_or_else(|| vec![value.to_owned()], |list| list.iter().flat_map(texts).collect());
-        values.iter().try_for_each(|value| self.take(name, value).map_err(|Refusal(error)| bad_form(error.detail())))
+        values.iter().try_for_each(|value| self.take(name, value).map_err(|error| bad_form(error.detail())))
     }
 }
 
 /// Where the result goes: whether it is an archive. It is in the answer: another place would have to be one that callers may not choose.
-fn target(kind: &str) -> Result<bool, Refusal> {
+fn target(kind: &str) -> Result<bool, ApiError> {
     match kind {
         "" | "inbody" => Ok(false),
         "zip" => Ok(true),
@@ -232,7 +232,7 @@ fn target(kind: &str) -> Result<bool, Refusal> {
 }
 
 /// A range of pages as ours. An end behind the last page is the last page.
-fn page_range(pages: &[u64]) -> Result<Option<String>, Refusal> {
+fn page_range(pages: &[u64]) -> Result<Option<String>, ApiError> {
     match *pages {
         [] => Ok(None),
         [1, to] if to > u64::from(u32::MAX) => Ok(None),
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_target_that_is_not_there_is_refused_in_the_words_that_the_client_looks_for() {
-        let Refusal(error) = target("presigned_url").unwrap_err();
+        let error = target("presigned_url").unwrap_err();
         assert!(error.detail().contains("artifact storage to be configured"));
         assert!(target("put").is_err());
         assert_eq!((target("inbody").unwrap(), target("zip").unwrap()), (false, true));
