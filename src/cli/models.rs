@@ -161,7 +161,7 @@ fn list(config: &Config) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}: {state}", folder.display())?;
     }
     let tesseract = std::env::var_os("PATH").and_then(|path| Tesseract::find(&path));
-    match tesseract.map(|program| (program.version(), program.languages())) {
+    match tesseract.map(|program| (program.version(Tesseract::ANSWER), program.languages(Tesseract::ANSWER))) {
         Some((Ok(version), Ok(languages))) => writeln!(out, "{version}: {}", languages.join(", "))?,
         Some((Err(error), _) | (_, Err(error))) => writeln!(out, "tesseract: {error}")?,
         None => writeln!(out, "tesseract: not on PATH")?,

@@ -450,7 +450,7 @@ impl RemotePdf {
         }
         if matches!(request, Some(Request::Recognise { .. })) && !reader.has_models {
             let files =
-                self.models.as_ref().ok_or_else(no_models).and_then(|models| models.open().map_err(|_| no_models()));
+                self.models.as_ref().ok_or_else(no_models).and_then(|models| models.open().map_err(|_| models_gone()));
             let [detector, recogniser] = files.map_err(Trouble::Said)?;
             reader.ask(&Request::Models, &[&detector, &recogniser], Instant::now() + page_time, patience)?;
             reader.has_models = true;
@@ -472,9 +472,17 @@ impl Request {
     }
 }
 
-/// Why text on pictures cannot be recognised.
+/// What is said of models that are not there.
+const NOT_THERE: &str = "the OCR models are not there: see bindery models install --help";
+
+/// Why text on pictures cannot be recognised where there were never models.
 pub(super) fn no_models() -> Failure {
-    Failure::permanent(code::OCR_FAILED, "the OCR models are not there: see bindery models install --help")
+    Failure::permanent(code::OCR_FAILED, NOT_THERE)
+}
+
+/// The same where they were, and may be again, such as while they are replaced.
+pub(super) fn models_gone() -> Failure {
+    Failure::passing(code::OCR_FAILED, NOT_THERE)
 }
 
 impl Drop for RemotePdf {

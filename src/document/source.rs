@@ -11,7 +11,7 @@ use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
 use super::ocr::{OcrModels, Recognised, Recogniser};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
-use super::reader::{Patience, Readers, RemotePdf, Seat, no_models};
+use super::reader::{Patience, Readers, RemotePdf, Seat, models_gone, no_models};
 use super::text::{TextLayer, TextOptions};
 use crate::content::{BoundingBox, PageContent};
 use crate::task::{DocumentInfo, Failure, code};
@@ -171,9 +171,11 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, models, recogniser, .. } => {
                 if recogniser.is_none() {
-                    let files = models.ok_or_else(no_models)?.open().map_err(|_| no_models())?;
+                    let files = models.ok_or_else(no_models)?.open().map_err(|_| models_gone())?;
                     let loaded = Recogniser::load(files);
-                    *recogniser = Some(Box::new(loaded.map_err(|why| Failure::permanent(code::OCR_FAILED, why))?));
+                    *recogniser = Some(Box::new(
+                        loaded.map_err(|why| Failure::passing(code::OCR_FAILED, format!("the OCR models: {why}")))?,
+                    ));
                 }
                 reader.recognise(page, recogniser.as_deref())
             }

@@ -9,9 +9,7 @@ use super::ocr::OCR;
 use super::unread::Need;
 use super::{LlmProcessor, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::{PageFacts, PageReader};
-use crate::task::{
-    Amount, Failure, Finding, FindingCode, OcrEngine, OcrLayer, PageChecks, PageOutput, TaskOptions, code,
-};
+use crate::task::{Amount, Failure, FindingCode, OcrEngine, OcrLayer, PageChecks, PageOutput, TaskOptions, code};
 
 /// Reads pages with a sound text layer as text, for free, and has a model look at the others; where there is none, their
 /// text is recognised on this machine. Beside a model that is the last resort.
@@ -102,24 +100,17 @@ impl AutoProcessor {
         };
         let has_text = shown.visible_glyphs() > 0;
         let need = Need::of(&shown, ocr_layer(input.options)).unwrap_or(Need::NoText);
-        match ocr.read_page(input, reader, page) {
-            Err(why) if why.retryable => ShardOutcome::Failed(why),
-            Ok(output) if !has_text || !output.content.is_empty() => {
+        let result = match ocr.read_page(input, reader, page) {
+            Err(why) if why.retryable => return ShardOutcome::Failed(why),
+            Ok(output) if has_text && output.content.is_empty() => return Self::as_it_is(input, reader, vec![page]),
+            Ok(output) => {
                 let checks = Some(because(need.as_str(), output.checks.clone()));
-                let output = PageOutput { checks, recipe: BY_OCR, ..output };
-                ShardOutcome::Done(vec![PageRead { page, result: Ok(output) }])
+                Ok(PageOutput { checks, recipe: BY_OCR, ..output })
             }
-            read => {
-                let mut outcome = Self::as_it_is(input, reader, vec![page]);
-                if let (Err(why), ShardOutcome::Done(pages)) = (read, &mut outcome) {
-                    pages.iter_mut().filter_map(|read| read.result.as_mut().ok()).for_each(|output| {
-                        output.findings.retain(|finding| finding.code != FindingCode::NoTextLayer || has_text);
-                        output.findings.push(Finding::not_recognised(&why.message));
-                    });
-                }
-                outcome
-            }
-        }
+            // Kept as a page it would never be tried again.
+            Err(why) => Err(failed(why, has_text)),
+        };
+        ShardOutcome::Done(vec![PageRead { page, result }])
     }
 
     /// Has the model look at pages that need it, and says why they did.
@@ -142,6 +133,12 @@ impl AutoProcessor {
         }
         outcome
     }
+}
+
+/// A failure to recognise a page, with what can be done where it has text.
+fn failed(why: Failure, has_text: bool) -> Failure {
+    let hint = if has_text { "; with ocr=off its text layer is taken as it is" } else { "" };
+    Failure { message: why.message + hint, ..why }
 }
 
 fn ocr_layer(options: &TaskOptions) -> OcrLayer {
@@ -174,7 +171,13 @@ impl Processor for AutoProcessor {
     fn recipes(&self, options: &TaskOptions) -> Vec<Value> {
         let others = match &self.way {
             Way::Model(llm) => llm.recipes(options),
-            Way::Ocr(ocr) => vec![ocr.recipe(options)],
+            // Some come out as text for want of something better: they are not what OCR alone makes of them.
+            Way::Ocr(ocr) => vec![json!({
+                "processor": self.name(),
+                "version": VERSION,
+                "ocr": ocr.recipe(options),
+                "text": TextProcessor.recipe(options),
+            })],
         };
         std::iter::once(self.recipe(options)).chain(others).collect()
     }
@@ -220,14 +223,14 @@ impl Processor for AutoProcessor {
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
         match &self.way {
-            Way::Model(llm) => llm.check(options),
+            Way::Model(llm) => llm.check_with_ocr(options),
             Way::Ocr(ocr) => {
                 if let Some(name) = TextProcessor::for_a_model(options) {
                     let message = format!("option {name}: this server has no endpoint with a model");
                     return Err(Failure::permanent(code::BAD_OPTION, message));
                 }
                 // Without OCR the text layer is there all the same.
-                if options.ocr == Some(OcrEngine::Off) { Ok(()) } else { ocr.check(options) }
+                if options.ocr == Some(OcrEngine::Off) { Ok(()) } else { ocr.check_means(options) }
             }
         }
     }
@@ -245,8 +248,31 @@ impl Processor for AutoProcessor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ocr::tests::processor;
     use super::*;
     use crate::document::Shown;
+
+    #[test]
+    fn what_comes_out_without_a_model_is_kept_apart() {
+        let options = |given: &[(&str, &str)]| {
+            let mut options = TaskOptions::default();
+            given.iter().for_each(|(name, value)| options.set(name, value).unwrap());
+            options
+        };
+        let auto = AutoProcessor::without_model(Arc::new(processor(true, false)));
+        let mut known: Vec<Value> = vec![processor(true, false).recipe(&TaskOptions::default())];
+        for given in [
+            &[][..],
+            &[("hidden_text", "keep")],
+            &[("ocr_layer", "reread")],
+            &[("images", "extract")],
+            &[("ocr", "off")],
+        ] {
+            let recipe = auto.recipes(&options(given)).swap_remove(BY_OCR);
+            assert!(!known.contains(&recipe), "{given:?}: {recipe}");
+            known.push(recipe);
+        }
+    }
 
     #[test]
     fn which_pages_are_looked_at() {

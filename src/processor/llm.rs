@@ -53,7 +53,7 @@ use self::latency::Latencies;
 use super::ocr::OCR;
 use super::{CallVerdict, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::{ImageOptions, PageFacts};
-use crate::task::{Amount, Failure, Finding, PageInputKind, Price, TaskOptions, Tokens, code};
+use crate::task::{Amount, Failure, Finding, OcrEngine, PageInputKind, Price, TaskOptions, Tokens, code};
 
 /// How to reach the endpoint and what to ask of it.
 #[derive(Clone)]
@@ -199,8 +199,11 @@ impl LlmProcessor {
         options.image_side.unwrap_or(self.options.image_side)
     }
 
-    fn fallback<'a>(&'a self, options: &'a TaskOptions) -> &'a [String] {
-        options.fallback.as_ref().unwrap_or(&self.options.fallback)
+    /// The task's, or the server's: of these without OCR where a task turns it off.
+    fn fallback<'a>(&'a self, options: &'a TaskOptions) -> Vec<&'a str> {
+        let off = options.fallback.is_none() && options.ocr == Some(OcrEngine::Off);
+        let readers = options.fallback.as_ref().unwrap_or(&self.options.fallback).iter().map(String::as_str);
+        readers.filter(|reader| !(off && *reader == OCR)).collect()
     }
 
     fn price(&self, model: &str) -> Option<Price> {
@@ -209,8 +212,7 @@ impl LlmProcessor {
 
     /// Everybody who may read a page of the task, in their order.
     fn chain<'a>(&'a self, options: &'a TaskOptions) -> Vec<&'a str> {
-        let fallback = self.fallback(options).iter().map(String::as_str);
-        self.model(options).into_iter().chain(fallback).collect()
+        self.model(options).into_iter().chain(self.fallback(options)).collect()
     }
 
     /// Takes the text layer of pages that no model could read.
@@ -272,7 +274,7 @@ impl Processor for LlmProcessor {
         by_fallback["fallback"] = json!(self.fallback(options));
         // The text layer may be one of them, and OCR.
         by_fallback["text"] = TextProcessor.recipe(options);
-        if let Some(ocr) = self.ocr.as_ref().filter(|_| self.fallback(options).iter().any(|reader| reader == OCR)) {
+        if let Some(ocr) = self.ocr.as_ref().filter(|_| self.fallback(options).contains(&OCR)) {
             by_fallback["ocr"] = ocr.recipe(options);
         }
         vec![own, by_fallback]
@@ -329,7 +331,7 @@ impl Processor for LlmProcessor {
         options.prompt = Some(self.prompt(options).to_owned());
         options.input = Some(self.input_kind(options));
         options.image_side = Some(self.image_side(options));
-        options.fallback = Some(self.fallback(options).to_vec());
+        options.fallback = Some(self.fallback(options).into_iter().map(str::to_owned).collect());
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
@@ -338,9 +340,7 @@ impl Processor for LlmProcessor {
             let message = "option model: none is configured; name one, or set BINDERY_LLM_MODEL on the server";
             return refuse(message.to_owned());
         }
-        if self.fallback(options).iter().any(|reader| reader == OCR) {
-            self.check_ocr(options)?;
-        }
+        self.check_ocr(options)?;
         let models = self.chain(options).into_iter().filter(|reader| !is_local(reader));
         match models.into_iter().find(|model| self.price(model).is_none()) {
             Some(model) if options.max_cost.is_some() => refuse(format!(

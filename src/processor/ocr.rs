@@ -3,13 +3,12 @@
 //! The installed models read Latin, Greek, Chinese and Japanese; Tesseract, where it is found, the languages that a task
 //! names in other scripts, and whatever a task wants it for.
 
-use std::sync::OnceLock;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::unread;
-use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use super::{PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
 use crate::document::{ImageOptions, OcrModels, OcrQuality, PageReader, Recognised, Tesseract};
 use crate::task::{Failure, Finding, FindingCode, OcrEngine, PageOutput, TaskOptions, code};
 
@@ -17,9 +16,29 @@ use crate::task::{Failure, Finding, FindingCode, OcrEngine, PageOutput, TaskOpti
 #[derive(Debug)]
 pub struct OcrProcessor {
     has_models: bool,
-    tesseract: Option<Tesseract>,
-    /// Asked when it is first wanted.
-    tesseract_version: OnceLock<String>,
+    tesseract: Option<Asked>,
+}
+
+/// Tesseract, and what it said when it was found: whoever looks at tasks must not wait for a program.
+#[derive(Debug)]
+struct Asked {
+    program: Tesseract,
+    version: String,
+    languages: Vec<String>,
+}
+
+impl Asked {
+    fn of(program: Tesseract) -> Option<Self> {
+        let said =
+            program.version(Tesseract::ANSWER).and_then(|version| Ok((version, program.languages(Tesseract::ANSWER)?)));
+        match said {
+            Ok((version, languages)) => Some(Self { program, version, languages }),
+            Err(why) => {
+                log::warn!("tesseract is not used: it cannot be asked for its version and languages: {why}");
+                None
+            }
+        }
+    }
 }
 
 /// The name that tasks choose it by, also among fallbacks.
@@ -44,12 +63,14 @@ enum Means {
 }
 
 impl OcrProcessor {
-    /// What is there to recognise text with; `None` when nothing is.
+    /// What is there to recognise text with; `None` when nothing is. Asks Tesseract what it is, which takes it a moment;
+    /// one that does not say so within ten seconds is not used, and the log says so.
     #[must_use]
     pub fn new(models: Option<&OcrModels>, tesseract: Option<Tesseract>) -> Option<Self> {
         let has_models = models.is_some();
+        let tesseract = tesseract.and_then(Asked::of);
         let some = has_models || tesseract.is_some();
-        some.then(|| Self { has_models, tesseract, tesseract_version: OnceLock::new() })
+        some.then_some(Self { has_models, tesseract })
     }
 
     /// Whether the models are there, so that scans can be read without anything being said.
@@ -74,6 +95,10 @@ impl OcrProcessor {
                 other.map_or("", String::as_str)
             ))),
             OcrEngine::Auto if other.is_none() && self.has_models => Ok(Means::Models),
+            OcrEngine::Pp if other.is_some() => Err(refuse(format!(
+                "option ocr_languages: the models do not read {}; leave ocr out, or say tesseract",
+                other.map_or("", String::as_str)
+            ))),
             OcrEngine::Pp if self.has_models => Ok(Means::Models),
             OcrEngine::Tesseract if self.tesseract.is_none() => {
                 Err(refuse("option ocr: there is no tesseract on the server's PATH".to_owned()))
@@ -81,6 +106,23 @@ impl OcrProcessor {
             OcrEngine::Tesseract => Ok(Means::Tesseract(tesseract_names(languages))),
             OcrEngine::Auto if other.is_some() => Ok(Means::Tesseract(tesseract_names(languages))),
             OcrEngine::Auto | OcrEngine::Pp => Err(refuse(format!("option ocr: {NO_MODELS}"))),
+        }
+    }
+
+    /// Whether text can be recognised as a task wants it.
+    ///
+    /// # Errors
+    /// `bad_option`.
+    pub(super) fn check_means(&self, options: &TaskOptions) -> Result<(), Failure> {
+        let Means::Tesseract(wanted) = self.means(options)? else { return Ok(()) };
+        let known = self.tesseract.as_ref().map_or(&[][..], |tesseract| &tesseract.languages);
+        match wanted.into_iter().find(|language| !known.contains(language)) {
+            Some(language) => {
+                let known = known.join(", ");
+                let message = format!("option ocr_languages: Tesseract has no {language} on the server, but {known}");
+                Err(Failure::permanent(code::BAD_OPTION, message))
+            }
+            None => Ok(()),
         }
     }
 
@@ -112,7 +154,7 @@ impl OcrProcessor {
             (Means::Tesseract(languages), Some(tesseract)) => {
                 let picture = reader.image(page, &PICTURE)?;
                 let size = (facts.width, facts.height);
-                tesseract.read(&picture, size, &languages, input.deadline, input.cancel)?
+                tesseract.program.read(&picture, size, &languages, input.deadline, input.cancel)?
             }
             _ => reader.recognise(page)?,
         };
@@ -122,11 +164,6 @@ impl OcrProcessor {
             finding(recognised.quality)
         });
         Ok(output(recognised, findings))
-    }
-
-    fn version_of_tesseract(&self) -> &str {
-        let ask = || self.tesseract.as_ref().and_then(|program| program.version().ok()).unwrap_or_default();
-        self.tesseract_version.get_or_init(ask)
     }
 }
 
@@ -239,7 +276,8 @@ impl Processor for OcrProcessor {
     fn recipe(&self, options: &TaskOptions) -> Value {
         let means = match self.means(options) {
             Ok(Means::Tesseract(languages)) => {
-                json!({ "tesseract": self.version_of_tesseract(), "languages": languages })
+                let version = self.tesseract.as_ref().map(|tesseract| &tesseract.version);
+                json!({ "tesseract": version, "languages": languages })
             }
             Ok(Means::Models) => json!({ "models": OcrModels::checksum() }),
             Err(_) => json!(null),
@@ -248,15 +286,12 @@ impl Processor for OcrProcessor {
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
-        let Means::Tesseract(wanted) = self.means(options)? else { return Ok(()) };
-        let known = self.tesseract.as_ref().and_then(|tesseract| tesseract.languages().ok()).unwrap_or_default();
-        match wanted.into_iter().find(|language| !known.contains(language)) {
-            Some(language) => {
-                let known = known.join(", ");
-                let message = format!("option ocr_languages: Tesseract has no {language} on the server, but {known}");
+        match TextProcessor::for_a_model(options) {
+            Some(name) => {
+                let message = format!("option {name}: the ocr processor uses no model; choose processor=auto or llm");
                 Err(Failure::permanent(code::BAD_OPTION, message))
             }
-            None => Ok(()),
+            None => self.check_means(options),
         }
     }
 
@@ -281,14 +316,40 @@ impl Processor for OcrProcessor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn processor(has_models: bool, tesseract: bool) -> OcrProcessor {
+    /// With what is there, Tesseract with English.
+    pub(in crate::processor) fn processor(has_models: bool, tesseract: bool) -> OcrProcessor {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("tesseract"), "").unwrap();
-        let tesseract = if tesseract { Tesseract::find(dir.path().as_os_str()) } else { None };
-        OcrProcessor { has_models, tesseract, tesseract_version: OnceLock::new() }
+        let asked = |program| Asked { program, version: "tesseract 5".into(), languages: vec!["eng".into()] };
+        let tesseract = Tesseract::find(dir.path().as_os_str()).filter(|_| tesseract).map(asked);
+        OcrProcessor { has_models, tesseract }
+    }
+
+    #[test]
+    fn options_that_mean_nothing_to_it_are_refused() {
+        for (name, value, word) in [
+            ("model", "m", "uses no model"),
+            ("prompt", "p", "uses no model"),
+            ("max_cost", "1", "uses no model"),
+            ("ocr", "off", "it is off"),
+            ("ocr_languages", "ru", "has no rus on the server, but eng"),
+        ] {
+            let mut options = TaskOptions::default();
+            options.set(name, value).unwrap();
+            let why = processor(true, true).check(&options).unwrap_err();
+            assert!(why.message.contains(word), "{name}: {why}");
+        }
+        assert_eq!(processor(true, true).check(&TaskOptions::default()), Ok(()));
+    }
+
+    #[test]
+    fn a_program_that_says_no_version_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("tesseract"), "").unwrap();
+        assert!(OcrProcessor::new(None, Tesseract::find(dir.path().as_os_str())).is_none());
     }
 
     #[test]
@@ -301,7 +362,8 @@ mod tests {
             (true, true, "", "ru,en", tesseract(&["rus", "eng"])),
             (true, true, "", "ara", tesseract(&["ara"])),
             (true, false, "", "ko", Err("do not read ko")),
-            (true, true, "pp", "ru", Ok(Means::Models)),
+            (true, true, "pp", "de", Ok(Means::Models)),
+            (true, true, "pp", "de,ru", Err("do not read ru")),
             (true, true, "tesseract", "", tesseract(&["eng"])),
             (true, false, "tesseract", "", Err("no tesseract")),
             (true, true, "off", "", Err("it is off")),

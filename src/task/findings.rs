@@ -121,12 +121,6 @@ impl Finding {
         Self::new(FindingCode::NoTextLayer, "OCR finds no text on it, but it shows something")
     }
 
-    /// A page that needs OCR, which did not get it done.
-    #[must_use]
-    pub fn not_recognised(why: &str) -> Self {
-        Self::new(FindingCode::NoTextLayer, format!("OCR failed: {why}"))
-    }
-
     /// An answer that was taken although it differs from its page.
     #[must_use]
     pub fn unfaithful() -> Self {

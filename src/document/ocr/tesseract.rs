@@ -31,6 +31,9 @@ const MOST_OUTPUT: u64 = 16 << 20;
 const LEAST: f32 = 0.3;
 
 impl Tesseract {
+    /// How long it may usually take to say what it is.
+    pub const ANSWER: Duration = Duration::from_secs(10);
+
     /// The program in the first of these folders (as `PATH` has them) that has it.
     #[must_use]
     pub fn find(path: &OsStr) -> Option<Self> {
@@ -39,23 +42,43 @@ impl Tesseract {
         Some(Self { program })
     }
 
-    /// What it says of itself, such as `tesseract 5.3.0`.
+    /// What it says of itself, such as `tesseract 5.3.0`, within so long.
     ///
     /// # Errors
-    /// When it cannot be run.
-    pub fn version(&self) -> std::io::Result<String> {
-        let output = self.command().arg("--version").stdin(Stdio::null()).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned())
+    /// When it cannot be run, takes longer, or says nothing.
+    pub fn version(&self, limit: Duration) -> std::io::Result<String> {
+        let said = self.ask("--version", limit)?;
+        let version = said.lines().next().unwrap_or_default().trim();
+        if version.is_empty() { Err(std::io::Error::other("it says no version")) } else { Ok(version.to_owned()) }
     }
 
-    /// The languages that it has.
+    /// The languages that it has, said within so long.
     ///
     /// # Errors
-    /// When it cannot be run.
-    pub fn languages(&self) -> std::io::Result<Vec<String>> {
-        let output = self.command().arg("--list-langs").stdin(Stdio::null()).output()?;
-        let names = String::from_utf8_lossy(&output.stdout);
+    /// When it cannot be run, or takes longer.
+    pub fn languages(&self, limit: Duration) -> std::io::Result<Vec<String>> {
+        let names = self.ask("--list-langs", limit)?;
         Ok(names.lines().skip(1).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Everything that it says when it is started with this argument. It is ended in any case.
+    fn ask(&self, argument: &str, limit: Duration) -> std::io::Result<String> {
+        let mut command = self.command();
+        command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let (put, take) = crossbeam_channel::bounded(1);
+        let stdout = child.stdout.take();
+        // Not waited for: what it started may hold its end of the pipe for longer than it lives.
+        std::thread::spawn(move || {
+            let mut said = Vec::new();
+            let _ = stdout.map(|stdout| stdout.take(MOST_OUTPUT).read_to_end(&mut said));
+            let _ = put.send(said);
+        });
+        let said = take.recv_timeout(limit);
+        let _ = child.kill();
+        let _ = child.wait();
+        let said = said.map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "it does not answer"))?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
     }
 
     /// Without what is in this process's environment, but for where the languages are.
@@ -70,7 +93,8 @@ impl Tesseract {
     /// Reads the picture of a page that is so wide and high (points) in these of its languages.
     ///
     /// # Errors
-    /// `ocr_failed` with what it says; `timeout` when `deadline` passes or `cancel` fires.
+    /// `ocr_failed` with what it says, which may pass where it could not be started or was killed; `timeout` when
+    /// `deadline` passes or `cancel` fires.
     pub fn read(
         &self,
         picture: &PageImage,
@@ -94,10 +118,11 @@ impl Tesseract {
         cancel: &CancellationToken,
     ) -> Result<String, Failure> {
         let failed = |why: String| Failure::permanent(code::OCR_FAILED, format!("tesseract: {why}"));
+        let passing = |why: String| Failure::passing(code::OCR_FAILED, format!("tesseract: {why}"));
         let mut command = self.command();
         command.args(["stdin", "stdout", "-l", &languages.join("+"), "--psm", "3", "tsv"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        let mut child = command.spawn().map_err(|error| passing(error.to_string()))?;
         limit(&child);
         let (put, take) = crossbeam_channel::bounded(1);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -126,12 +151,15 @@ impl Tesseract {
             let Some((said, complaints)) = said else {
                 return Err(Failure::passing(code::TIMEOUT, "tesseract took too long, or was given up"));
             };
-            if status.is_ok_and(|status| status.success()) {
+            let ended = status.map_err(|error| passing(error.to_string()))?.code();
+            if ended == Some(0) {
                 return Ok(String::from_utf8_lossy(&said).into_owned());
             }
             let complaints = String::from_utf8_lossy(&complaints);
             let why = complaints.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it failed");
-            Err(failed(why.chars().take(200).collect()))
+            let why = why.chars().take(200).collect();
+            // One without a code was killed, by itself where it got no memory.
+            Err(if ended.is_some() { failed(why) } else { passing(why) })
         })
     }
 }
@@ -242,6 +270,50 @@ mod tests {
         assert!((line.likely - 0.95).abs() < 1e-3 && (line.words[1].start - 125.0).abs() < 1e-9, "{line:?}");
         assert!((line.size - 50.0).abs() < 1e-9 && (line.baseline - 135.0).abs() < 1e-9, "{line:?}");
         assert_eq!(super::lines("", 1.0), (Vec::new(), 0));
+    }
+
+    /// A program of that name which does this.
+    #[cfg(unix)]
+    fn program(dir: &std::path::Path, does: &str) -> Tesseract {
+        // Written by another process: a file that this one has open for writing could not be started.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > tesseract && chmod +x tesseract";
+        let written = Command::new("sh").current_dir(dir).args(["-c", write, "sh", does]).status().unwrap();
+        assert!(written.success());
+        Tesseract::find(dir.as_os_str()).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_it_has_is_asked_for_so_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = Duration::from_secs(60);
+        let answers =
+            program(dir.path(), "[ $1 = --version ] && echo tesseract 5.3.0 || printf 'List of\\neng\\nrus\\n'");
+        assert_eq!(answers.version(long).unwrap(), "tesseract 5.3.0");
+        assert_eq!(answers.languages(long).unwrap(), ["eng", "rus"]);
+        assert!(program(dir.path(), "exit 1").version(long).is_err());
+        let begun = Instant::now();
+        let hangs = program(dir.path(), "sleep 60; echo tesseract 5.3.0");
+        let why = hangs.version(Duration::from_millis(50)).unwrap_err();
+        assert!(why.kind() == std::io::ErrorKind::TimedOut && begun.elapsed() < Duration::from_secs(30), "{why}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_machine_is_to_blame_for_may_pass() {
+        let dir = tempfile::tempdir().unwrap();
+        for (does, passes, says) in [
+            ("echo no such file >&2; exit 1", false, "tesseract: no such file"),
+            ("echo bad_alloc >&2; kill -9 $$", true, "tesseract: bad_alloc"),
+        ] {
+            let tesseract = program(dir.path(), does);
+            let later = Instant::now() + Duration::from_secs(60);
+            let why = tesseract.run(&[], &["eng".to_owned()], later, &CancellationToken::new()).unwrap_err();
+            assert_eq!((&*why.code, why.retryable, &*why.message), (code::OCR_FAILED, passes, says));
+        }
+        let gone = Tesseract { program: dir.path().join("gone") };
+        let why = gone.run(&[], &["eng".to_owned()], Instant::now(), &CancellationToken::new()).unwrap_err();
+        assert!(why.retryable, "{why}");
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn serve_pages(
 fn load(owner: &UnixStream) -> io::Result<Result<Recogniser, Failure>> {
     let files = [receive_file(owner)?, receive_file(owner)?];
     Ok(Recogniser::load_confined(files)
-        .map_err(|why| Failure::permanent(code::OCR_FAILED, format!("the OCR models: {why}"))))
+        .map_err(|why| Failure::passing(code::OCR_FAILED, format!("the OCR models: {why}"))))
 }
 
 fn next(mut owner: &UnixStream) -> io::Result<Request> {

@@ -6,7 +6,7 @@ use super::{BY_FALLBACK, LlmProcessor, TEXT};
 use crate::document::PageReader;
 use crate::processor::ocr::{NO_MODELS, OCR};
 use crate::processor::{OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome};
-use crate::task::{Failure, PageChecks, PageOutput, TaskOptions, code};
+use crate::task::{Failure, OcrEngine, PageChecks, PageOutput, TaskOptions, code};
 
 /// Whether a reader of a chain makes no calls.
 pub(super) fn is_local(reader: &str) -> bool {
@@ -30,14 +30,35 @@ impl LlmProcessor {
         self.settle(options);
     }
 
-    /// Whether there is something that recognises text as a task wants it.
+    /// As [`Processor::check`] of options that [`Self::settle_with_ocr`] is yet to complete.
+    ///
+    /// # Errors
+    /// `bad_option`.
+    pub(in crate::processor) fn check_with_ocr(&self, options: &TaskOptions) -> Result<(), Failure> {
+        let mut settled = options.clone();
+        self.settle_with_ocr(&mut settled);
+        self.check(&settled)
+    }
+
+    /// Whether there is something that recognises text as a task wants it, and a task that says how wants it at all.
     ///
     /// # Errors
     /// `bad_option`.
     pub(super) fn check_ocr(&self, options: &TaskOptions) -> Result<(), Failure> {
-        match &self.ocr {
-            Some(ocr) => ocr.check(options),
-            None => Err(Failure::permanent(code::BAD_OPTION, format!("option fallback: ocr: {NO_MODELS}"))),
+        let refuse = |message: String| Err(Failure::permanent(code::BAD_OPTION, message));
+        let recognises = options.ocr.is_some_and(|ocr| ocr != OcrEngine::Off);
+        let given = [("ocr", recognises), ("ocr_languages", options.ocr_languages.is_some())];
+        let given = given.iter().find(|(_, given)| *given);
+        match (&self.ocr, self.fallback(options).contains(&OCR), given) {
+            (Some(ocr), true, _) => ocr.check_means(options),
+            (None, true, _) => refuse(format!("option fallback: ocr: {NO_MODELS}")),
+            (_, false, None) => Ok(()),
+            (None, false, Some((name, _))) => refuse(format!("option {name}: {NO_MODELS}")),
+            (Some(ocr), false, Some((name, _))) => ocr.check_means(options).and_then(|()| {
+                refuse(format!(
+                    "option {name}: a model reads the pages; have ocr among fallback, or choose processor=ocr"
+                ))
+            }),
         }
     }
 
@@ -74,5 +95,59 @@ impl LlmProcessor {
         }
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
         Ok(PageOutput { checks: Some(checks), recipe: BY_FALLBACK, ..output })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processor::ocr::tests::processor;
+    use crate::processor::{AutoProcessor, LlmOptions, TextProcessor};
+
+    #[test]
+    fn what_is_said_about_ocr_is_refused_where_nobody_does_it() {
+        let llm = |models: bool, fallback: &[&str]| {
+            let options = LlmOptions {
+                base_url: "http://127.0.0.1:1/v1".to_owned(),
+                model: Some("m".to_owned()),
+                fallback: fallback.iter().map(ToString::to_string).collect(),
+                ..LlmOptions::default()
+            };
+            Arc::new(LlmProcessor::new(options).unwrap().with_ocr(models.then(|| Arc::new(processor(true, false)))))
+        };
+        for (given, models, server, by_llm, by_auto) in [
+            (&[][..], true, &[][..], true, true),
+            (&[("ocr", "pp")], true, &[], false, true),
+            (&[("ocr_languages", "de")], true, &[], false, true),
+            (&[("ocr_languages", "ko")], true, &[], false, false),
+            (&[("ocr", "pp")], true, &[OCR], true, true),
+            (&[("ocr", "pp"), ("fallback", "ocr")], true, &[], true, true),
+            (&[("ocr", "pp"), ("fallback", "text")], true, &[], false, false),
+            (&[("ocr", "pp")], false, &[], false, false),
+            (&[("ocr", "off")], false, &[], true, true),
+            (&[("ocr", "off")], true, &[OCR], true, true),
+            (&[("ocr", "off"), ("fallback", "ocr")], true, &[], false, false),
+        ] {
+            let mut options = TaskOptions::default();
+            given.iter().for_each(|(name, value)| options.set(name, value).unwrap());
+            let llm = llm(models, server);
+            let auto = AutoProcessor::new(Arc::clone(&llm));
+            let checks = [llm.check(&options), auto.check(&options)];
+            assert_eq!([by_llm, by_auto], [checks[0].is_ok(), checks[1].is_ok()], "{given:?} {server:?}: {checks:?}");
+            if by_auto {
+                let mut settled = options.clone();
+                auto.settle(&mut settled);
+                assert_eq!(auto.check(&settled), Ok(()), "{given:?} {server:?}");
+                let off = options.ocr == Some(OcrEngine::Off);
+                assert!(!off || !settled.fallback.unwrap().contains(&OCR.to_owned()), "{given:?} {server:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_ocr_every_default_processor_takes_a_task() {
+        let off = TaskOptions { ocr: Some(OcrEngine::Off), ..TaskOptions::default() };
+        let auto = AutoProcessor::without_model(Arc::new(processor(true, false)));
+        assert_eq!([TextProcessor.check(&off), auto.check(&off)], [Ok(()), Ok(())]);
     }
 }

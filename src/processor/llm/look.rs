@@ -126,7 +126,7 @@ impl LlmProcessor {
     }
 
     fn falls_back_on(&self, reader: &str, options: &TaskOptions) -> bool {
-        self.fallback(options).iter().any(|fallback| fallback == reader)
+        self.fallback(options).contains(&reader)
     }
 
     pub(super) fn output(&self, input: &ShardInput<'_>, content: PageContent) -> PageOutput {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::super::error::ApiError;
 use super::super::super::upload::{Fields, bad_form};
 use super::super::unprocessable;
-use crate::task::{OcrLayer, ResultFormat, TaskOptions};
+use crate::task::{OcrEngine, OcrLayer, ResultFormat, TaskOptions};
 
 /// What stands between pages stands with the task, and as often as it has pages.
 const LONGEST_BREAK: usize = 1_000;
@@ -41,6 +41,8 @@ pub(super) struct Asked {
     pub(super) file_name: Option<String>,
     pages: Vec<u64>,
     reread: bool,
+    /// Off where nothing is to be recognised.
+    ocr: Option<OcrEngine>,
     password: Option<String>,
 }
 
@@ -59,12 +61,11 @@ struct Kept {
 }
 
 /// Options of docling-serve that mean nothing to another reader of pages. Each is named in the log once.
-const MEANINGLESS: [&str; 24] = [
+const MEANINGLESS: [&str; 23] = [
     "from_formats",
     "image_export_mode",
     "images_scale",
     "include_images",
-    "do_ocr",
     "ocr_engine",
     "ocr_lang",
     "ocr_preset",
@@ -99,6 +100,7 @@ impl Default for Asked {
             file_name: None,
             pages: Vec::new(),
             reread: false,
+            ocr: None,
             password: None,
         }
     }
@@ -150,6 +152,7 @@ impl Asked {
             wire: Some(serde_json::json!({ "docling": kept })),
             password: self.password.clone(),
             ocr_layer: self.reread.then_some(OcrLayer::Reread),
+            ocr: self.ocr,
             ..TaskOptions::default()
         };
         if let Some(pages) = page_range(&self.pages)? {
@@ -194,6 +197,10 @@ impl Asked {
             "force_ocr" => self.reread = value.eq_ignore_ascii_case("true") || value == "1",
             "pdf_password" | "password" if value.len() > TaskOptions::MAX_TEXT => {
                 return Err(unprocessable("password: too long"));
+            }
+            "do_ocr" => {
+                let off = value.eq_ignore_ascii_case("false") || value == "0";
+                self.ocr = off.then_some(OcrEngine::Off);
             }
             "pdf_password" | "password" => self.password = (!value.is_empty()).then(|| value.to_owned()),
             "target_type" => self.zip = target(value)?,
@@ -291,7 +298,15 @@ mod tests {
         assert_eq!((form.formats.as_slice(), &*form.unknown_formats[0]), (&[Format::Json, Format::Md][..], "doctags"));
         let options = form.options().unwrap();
         assert_eq!(options.pages.as_ref().unwrap().to_string(), "2-9?");
-        assert_eq!(options.ocr_layer, Some(OcrLayer::Reread));
+        assert_eq!((options.ocr_layer, options.ocr), (Some(OcrLayer::Reread), None));
+        for (said, ocr) in [
+            ("false", Some(OcrEngine::Off)),
+            ("False", Some(OcrEngine::Off)),
+            ("0", Some(OcrEngine::Off)),
+            ("true", None),
+        ] {
+            assert_eq!(asked(&[("do_ocr", said)]).options().unwrap().ocr, ocr, "{said}");
+        }
         let kept = Asked::kept(&options);
         assert_eq!(
             (kept.formats, kept.page_break, kept.unknown_formats),
