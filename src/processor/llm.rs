@@ -40,6 +40,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -230,6 +231,10 @@ impl LlmProcessor {
     }
 }
 
+fn is_paid(read: &PageRead) -> bool {
+    read.result.as_ref().is_ok_and(|output| output.usage.calls > 0)
+}
+
 /// What is permanent for one reader is not for the next.
 fn failed(why: Failure, turn: Turn) -> ShardOutcome {
     ShardOutcome::Failed(Failure { retryable: why.retryable || turn.more_readers, ..why })
@@ -361,29 +366,32 @@ impl Processor for LlmProcessor {
             OCR => return self.recognise(input),
             _ => {}
         }
+        let limit = input.deadline.saturating_duration_since(Instant::now());
+        let _under_way = self.capabilities.of(model).begin();
         let (pages, mut read) = match self.look(input, model) {
             Ok(looked) => looked,
             Err(why) => return ShardOutcome::Failed(why),
         };
         let mut about: BTreeMap<u32, Vec<Finding>> = BTreeMap::new();
-        let (mut whole, mut calls) = (Vec::new(), Vec::new());
+        let (mut whole, mut long) = (Vec::new(), Vec::new());
         for mut page in pages {
             about.insert(page.input.page, std::mem::take(&mut page.about));
-            if page.parts.is_empty() {
-                whole.push(page);
-                continue;
-            }
-            match self.read_parts(input, model, turn, page) {
-                ShardOutcome::Done(done) => read.extend(done),
-                other => return other,
-            }
+            if page.parts.is_empty() { whole.push(page) } else { long.push(page) }
         }
-        if !whole.is_empty() {
-            match self.read_whole(input, model, turn, whole) {
+        let mut calls = Vec::new();
+        let long = long.into_iter().map(|page| self.read_parts(input, model, turn, page, limit));
+        let whole = (!whole.is_empty()).then_some(whole).into_iter();
+        for outcome in long.chain(whole.map(|whole| self.read_whole(input, model, turn, whole))) {
+            match outcome {
                 ShardOutcome::Done(done) => read.extend(done),
                 ShardOutcome::Divided { done, calls: strayed } => {
                     read.extend(done);
                     calls = strayed;
+                }
+                // What is paid is kept, and the others are asked for by themselves.
+                _ if read.iter().any(is_paid) => {
+                    calls = input.shard.pages().filter(|page| read.iter().all(|read| read.page != *page)).collect();
+                    break;
                 }
                 other => return other,
             }

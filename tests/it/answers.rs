@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
 use crate::support::pdf::book;
 use crate::support::server::Server;
+use crate::support::soon;
 
 async fn read(script: Script, pdf: Vec<u8>, query: &str) -> (FakeLlm, Server, Value, Value) {
     let llm = FakeLlm::start(script);
@@ -118,7 +119,7 @@ async fn what_all_pages_get_fails_the_task_in_the_endpoints_words() {
         let (llm, _server, task, _) = read(Script::default().otherwise(answer.clone()), book("All", 60), "").await;
         assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &code.into()), "{answer:?} {task}");
         assert!(task["error"]["message"].as_str().unwrap().contains(WORDS), "{task}");
-        assert!(llm.books().calls.len() <= 16 + 3, "{answer:?}: {}", llm.books().calls.len());
+        assert!(llm.books().calls.len() <= 2 * 16 + 3, "{answer:?}: {}", llm.books().calls.len());
     }
 }
 
@@ -173,7 +174,12 @@ async fn a_limit_of_tokens_that_is_too_large_is_learnt_and_one_that_cannot_grow_
 
 /// A page of 200 x 2,150 points with a few words: it is shown in three parts.
 fn long() -> Vec<u8> {
-    let mut document = lopdf::Document::load_mem(&book("Long", 1)).unwrap();
+    long_of(1)
+}
+
+/// The same, before other pages.
+fn long_of(pages: u32) -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book("Long", pages)).unwrap();
     let page = document.get_pages()[&1];
     let words = [100, 1_050, 2_000].map(|at| format!("BT /F1 12 Tf 20 {at} Td (some words) Tj ET")).join(" ");
     document.change_page_content(page, words.into_bytes()).unwrap();
@@ -203,6 +209,75 @@ async fn a_long_page_is_read_in_parts_that_are_joined_or_said_not_to_meet() {
     let script = Script::default().page(1, [part(first), part(second), part("**Total** 8.10 and more")]);
     let (_, _server, _, pages) = read(script, long(), "input=image").await;
     assert_eq!(pages["pages"][0]["findings"][0]["code"], "unsure", "{pages}");
+}
+
+/// The parts before one that fails are paid; so are the pages beside.
+#[tokio::test]
+async fn a_part_that_fails_is_asked_for_again_and_no_other_one() {
+    let part = |text| Answer::Text(text, "stop");
+    let (first, second) = ("# Receipt\n\nbread 1.20\nbutter 2.40", "butter 2.40\ncheese 3.60\nmilk 0.90");
+    for trouble in [Answer::Status(500, None), Answer::Status(429, Some("0")), part(""), Answer::Reset] {
+        let last = part("cheese 3.60\nmilk 0.90\n\n**Total** 8.10");
+        let script = Script::default().page(1, [part(first), part(second), trouble.clone(), last]);
+        let (llm, _server, task, pages) = read(script, long(), "input=image").await;
+        assert_eq!((&task["pages"]["done"], llm.books().calls.len()), (&1.into(), 4), "{trouble:?} {task}");
+        assert!(pages["pages"][0]["markdown"].as_str().unwrap().contains("**Total** 8.10"), "{pages}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_page_that_is_read_is_kept_when_the_page_beside_it_fails() {
+    let part = |text| Answer::Text(text, "stop");
+    let (first, second) = ("# Receipt\n\nbread 1.20\nbutter 2.40", "butter 2.40\ncheese 3.60\nmilk 0.90");
+    let last = part("cheese 3.60\nmilk 0.90\n\n**Total** 8.10");
+    let script =
+        Script::default().page(1, [part(first), part(second), last]).page(2, [Answer::Status(500, None), Answer::Ok]);
+    let (llm, _server, task, _) = read(script, long_of(2), "input=image&shard_pages=2").await;
+    assert_eq!((&task["pages"]["done"], llm.calls_for(1), llm.calls_for(2)), (&2.into(), 3, 2), "{task}");
+}
+
+#[tokio::test]
+async fn pages_that_are_too_large_together_are_sent_one_by_one_as_large_as_before() {
+    let script = Script::default().page(1, [Answer::Refuse(413, "Request Entity Too Large"), Answer::Ok]);
+    let (llm, _server, task, pages) = read(script, book("Large", 2), "input=image&shard_pages=2").await;
+    assert_eq!((&task["pages"]["done"], llm.books().calls.len()), (&2.into(), 3), "{task}");
+    let asked = llm.books().asked;
+    let alone: usize = asked[1..].iter().map(|asked| asked.pictures[0]).sum();
+    assert_eq!(asked[0].pictures.iter().sum::<usize>(), alone, "{asked:?}");
+    assert_eq!(pages["pages"][0]["findings"], Value::Array(vec![]), "{pages}");
+}
+
+#[tokio::test]
+async fn a_page_that_was_shown_smaller_than_asked_for_says_so_and_is_not_reused_by_others() {
+    let script = Script::default().otherwise(Answer::SmallPictures(4_000));
+    let (_llm, _server, task, pages) = read(script, book("Small", 1), "input=image").await;
+    let finding = &pages["pages"][0]["findings"][0];
+    assert_eq!((&finding["code"], &finding["fact"]), (&"unsure".into(), &true.into()), "{pages}");
+    assert!(finding["detail"].as_str().unwrap().contains("takes no larger picture"), "{pages}");
+    assert_eq!(task["pages"]["doubtful"], 0, "a fact: {task}");
+}
+
+/// Refusals come sooner than pages.
+#[tokio::test]
+async fn a_few_pages_that_are_refused_are_not_all_pages_while_others_are_being_read() {
+    let script = [1, 3, 5, 7].into_iter().fold(Script::default(), |script, page| script.page(page, [Answer::Hold]));
+    let script = [2, 4, 6].into_iter().fold(script, |script, page| script.page(page, [Answer::Status(400, None)]));
+    let llm = FakeLlm::start(script);
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let id = server.accepted(book("Some", 7), "processor=llm").await;
+    let refused = async {
+        loop {
+            let task = server.get(&format!("/v1/tasks/{id}")).await;
+            if task["pages"]["failed"] == 3 || task["status"] == "failed" {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("three pages to fail", refused).await;
+    llm.open();
+    let task = server.finished(&id).await;
+    assert_eq!((&task["pages"]["done"], &task["pages"]["failed"]), (&4.into(), &3.into()), "{task}");
 }
 
 /// A million tokens sent, of which the endpoint had read 400,000 before, and 100,000 received.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::Either;
 
-use super::capabilities::Sent;
+use super::capabilities::{Lesson, Sent};
 use super::chain::Turn;
 use super::prompt::{self, Ask, PageInput};
 use super::refused::{CallError, Concerns};
@@ -87,6 +87,7 @@ impl LlmProcessor {
             system_role: ask.system_role,
             service_tier: ask.service_tier.is_some(),
             picture: bytes.zip(side),
+            pages: pages.len(),
         };
         let bill = Bill {
             guess: prompt::tokens(&ask, &pages),
@@ -134,6 +135,19 @@ impl LlmProcessor {
                 Ok(CallAnswer { reply, usage, took })
             }
         }
+    }
+
+    /// Waits, unless nobody wants the answer any more: then it returns false.
+    pub(super) fn pause(&self, input: &ShardInput<'_>, pause: Duration) -> bool {
+        let Some(runtime) = &self.runtime else { return false };
+        let _waiting = input.waiting();
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = input.cancel.cancelled() => false,
+                () = tokio::time::sleep(pause) => true,
+            }
+        })
     }
 
     /// How a model is asked, by what is known of it and of its answers before.
@@ -224,6 +238,10 @@ impl LlmProcessor {
             return ShardOutcome::Retry { after: room, why };
         }
         let known = self.capabilities.of(model);
+        if matches!(lesson, Some(Lesson::SmallerPicture { .. })) && sent.pages > 1 {
+            // Each of them may be small enough: they are asked for one by one.
+            return failed(why, turn);
+        }
         if let Some(lesson) = lesson {
             // Whoever sent it asks again without it; when that does not help, that is that.
             let helps = known.learn(&lesson, sent);
@@ -233,7 +251,7 @@ impl LlmProcessor {
         match concerns {
             Concerns::Task => ShardOutcome::Fatal(why),
             Concerns::Model => for_all(why, turn),
-            Concerns::PerhapsAll if known.strike(&why.message) => for_all(why, turn),
+            Concerns::PerhapsAll if known.strike_untold(&why.message) => for_all(why, turn),
             Concerns::PerhapsAll | Concerns::Page | Concerns::Tier => failed(why, turn),
         }
     }

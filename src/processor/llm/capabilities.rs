@@ -49,6 +49,8 @@ pub(super) struct Sent {
     pub(super) service_tier: bool,
     /// The bytes of the largest picture, and the pixels of the longest side.
     pub(super) picture: Option<(u32, u32)>,
+    /// How many pages it is for.
+    pub(super) pages: usize,
 }
 
 /// What each model was found to take. A model that refused something once is not asked so again.
@@ -71,6 +73,16 @@ pub(super) struct ModelCapabilities {
     has_answered: AtomicBool,
     strikes: AtomicU32,
     struck_by: AtomicU64,
+    under_way: AtomicU32,
+}
+
+/// An attempt that asks a model, until its answer is judged.
+pub(super) struct UnderWay<'a>(&'a AtomicU32);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Default for ModelCapabilities {
@@ -87,6 +99,7 @@ impl Default for ModelCapabilities {
             has_answered: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
             struck_by: AtomicU64::new(0),
+            under_way: AtomicU32::new(0),
         }
     }
 }
@@ -174,9 +187,25 @@ impl ModelCapabilities {
         self.strikes.store(0, Ordering::Relaxed);
     }
 
+    /// Counts an attempt for as long as it lives.
+    pub(super) fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(&self.under_way)
+    }
+
     /// An answer that may be the same for all pages; returns whether it is, as far as one can tell: it came a few times in a
-    /// row. Numbers in it do not count: they may be of the page.
+    /// row, and as often as attempts are under way, for a refusal comes sooner than a page. Numbers in it do not count: they
+    /// may be of the page.
     pub(super) fn strike(&self, answer: &str) -> bool {
+        self.strike_of(answer, 0)
+    }
+
+    /// The same of a refusal that tells nothing of its cause: a few in a row may well be of their pages.
+    pub(super) fn strike_untold(&self, answer: &str) -> bool {
+        self.strike_of(answer, STRIKES.1)
+    }
+
+    fn strike_of(&self, answer: &str, least: u32) -> bool {
         let mut hasher = DefaultHasher::new();
         answer.chars().filter(|c| !c.is_ascii_digit()).for_each(|c| c.hash(&mut hasher));
         let same = self.struck_by.swap(hasher.finish(), Ordering::Relaxed) == hasher.finish();
@@ -184,6 +213,7 @@ impl ModelCapabilities {
             self.strikes.store(0, Ordering::Relaxed);
         }
         let most = if self.has_answered.load(Ordering::Relaxed) { STRIKES.1 } else { STRIKES.0 };
+        let most = most.max(least).max(self.under_way.load(Ordering::Relaxed));
         self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= most
     }
 }
@@ -199,6 +229,7 @@ mod tests {
         system_role: true,
         service_tier: true,
         picture: Some((1_000_000, 1_600)),
+        pages: 1,
     };
 
     #[test]
@@ -261,5 +292,11 @@ mod tests {
         );
         model.has_answered();
         assert_eq!([0; 8].map(|_| model.strike("a")), [false, false, false, false, false, false, false, true]);
+        // Pages that are still being read may prove it wrong.
+        let model = ModelCapabilities::default();
+        let others = [(); 4].map(|()| model.begin());
+        assert_eq!([0; 4].map(|_| model.strike("a")), [false, false, false, true]);
+        drop(others);
+        assert!(model.strike("a"));
     }
 }

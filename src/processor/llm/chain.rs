@@ -26,6 +26,21 @@ pub(super) struct Turn {
     pub(super) more_readers: bool,
 }
 
+impl Turn {
+    /// The same reader once more, after an attempt with this code.
+    pub(super) fn after(self, code: &str) -> Self {
+        let strayed = strays(code);
+        Self {
+            failed: self.failed + 1,
+            truncated: self.truncated + u32::from(code == code::ANSWER_TRUNCATED),
+            refused: self.refused + u32::from(code == code::ANSWER_REFUSED),
+            strayed,
+            otherwise: strayed || code == code::ANSWER_REFUSED || code == code::BAD_ANSWER,
+            ..self
+        }
+    }
+}
+
 /// Whose turn it is after attempts with the codes `earlier`, each reader having `each` of them.
 pub(super) fn turn(readers: usize, each: u32, earlier: &[impl AsRef<str>]) -> Turn {
     let first = |reader: usize| Turn {
@@ -40,11 +55,7 @@ pub(super) fn turn(readers: usize, each: u32, earlier: &[impl AsRef<str>]) -> Tu
     let mut turn = first(0);
     let mut strayings = 0;
     for code in earlier.iter().map(AsRef::as_ref) {
-        turn.failed += 1;
-        turn.truncated += u32::from(code == code::ANSWER_TRUNCATED);
-        turn.refused += u32::from(code == code::ANSWER_REFUSED);
-        turn.strayed = strays(code);
-        turn.otherwise = turn.strayed || code == code::ANSWER_REFUSED || code == code::BAD_ANSWER;
+        turn = turn.after(code);
         strayings += u32::from(turn.strayed);
         let over = turn.failed >= each || refuses(code) || strayings >= 2;
         if over && turn.more_readers {

@@ -1,7 +1,9 @@
 //! From answers to pages: which are taken, which are asked for once more, and what is said against them.
 
+use std::time::{Duration, Instant};
+
 use super::call::{CallAnswer, for_all};
-use super::chain::Turn;
+use super::chain::{Turn, refuses};
 use super::fidelity::{self, Fidelity};
 use super::look::Page;
 use super::prompt::{self, PageInput};
@@ -15,6 +17,10 @@ use crate::task::{Failure, Finding, FindingCode, PageChecks, PageOutput, PageUsa
 const FEWEST_LETTERS: u32 = 250;
 /// and one with less than this many times those of the answer neither.
 const MANY: u32 = 8;
+/// How long a part of a page waits for an endpoint that is asked too often, where that does not say,
+const USUAL_WAIT: Duration = Duration::from_secs(1);
+/// and at most: its worker waits with it.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// What is known of a page once its picture is gone.
 struct Known {
@@ -24,6 +30,8 @@ struct Known {
     /// Whether its picture shows hardly anything; absent where there is none.
     plain: Option<bool>,
     letters: Option<u32>,
+    /// Whether its picture is smaller than it was asked for.
+    smaller: bool,
 }
 
 impl Known {
@@ -35,6 +43,7 @@ impl Known {
             text: page.text.clone(),
             plain: any.then(|| pictures().all(|image| image.plain)),
             letters: any.then(|| pictures().map(|image| image.letters).sum()),
+            smaller: page.smaller,
         }
     }
 
@@ -64,8 +73,16 @@ impl LlmProcessor {
         }
     }
 
-    /// Has a model read a long page part by part, and joins what it says of these.
-    pub(super) fn read_parts(&self, input: &ShardInput<'_>, model: &str, turn: Turn, page: Page) -> ShardOutcome {
+    /// Has a model read a long page part by part, and joins what it says of these. Each part has the time `limit`, and a
+    /// second try: the parts before it are paid.
+    pub(super) fn read_parts(
+        &self,
+        input: &ShardInput<'_>,
+        model: &str,
+        turn: Turn,
+        page: Page,
+        limit: Duration,
+    ) -> ShardOutcome {
         let known = Known::of(&page);
         let (number, all) = (page.input.page, page.parts.len());
         let mut whole = Answered { page: number, ..Answered::default() };
@@ -75,13 +92,16 @@ impl LlmProcessor {
             // What the whole page says is known of each of its parts.
             let asked = Asked { plain: image.plain, letters, ..known.asked() };
             let part = PageInput { page: number, text: None, image: Some(image), part: Some((at + 1, all)) };
-            let answer = match self.call(input, model, turn, vec![part]) {
-                Ok(answer) => answer,
-                Err(outcome) => return outcome,
+            let first = self.read_part(input, model, turn, part.clone(), asked, limit);
+            let read = match first {
+                Err(outcome) => match self.again(input, turn, outcome) {
+                    Ok(turn) => self.read_part(input, model, turn, part, asked, limit),
+                    Err(outcome) => Err(outcome),
+                },
+                read => read,
             };
-            let Answered { markdown, removed, unsure, .. } = match self.pages_of(input, model, turn, &answer, &[asked])
-            {
-                Ok(mut answered) => answered.pop().unwrap_or_default(),
+            let (answer, Answered { markdown, removed, unsure, .. }) = match read {
+                Ok(read) => read,
                 Err(outcome) => return outcome,
             };
             let (joined, meets) = parts::join(&whole.markdown, &markdown);
@@ -96,6 +116,32 @@ impl LlmProcessor {
         }
         let Some(answer) = sum else { return failed(Fault::NoPage("the answer is empty").failure(), turn) };
         self.judged(input, model, turn, vec![whole], &[known], &answer)
+    }
+
+    fn read_part(
+        &self,
+        input: &ShardInput<'_>,
+        model: &str,
+        turn: Turn,
+        part: PageInput,
+        asked: Asked<'_>,
+        limit: Duration,
+    ) -> Result<(CallAnswer, Answered), ShardOutcome> {
+        let input = &ShardInput { deadline: Instant::now() + limit, ..*input };
+        let answer = self.call(input, model, turn, vec![part])?;
+        let mut answered = self.pages_of(input, model, turn, &answer, &[asked])?;
+        Ok((answer, answered.pop().unwrap_or_default()))
+    }
+
+    /// How a part is asked for once more, where that may help; else what becomes of the shard.
+    fn again(&self, input: &ShardInput<'_>, turn: Turn, outcome: ShardOutcome) -> Result<Turn, ShardOutcome> {
+        match outcome {
+            ShardOutcome::Failed(why) if why.retryable && !refuses(&why.code) => Ok(turn.after(&why.code)),
+            ShardOutcome::Retry { after, .. } if after.is_none_or(|after| after <= LONGEST_WAIT) => {
+                self.pause(input, after.unwrap_or(USUAL_WAIT)).then_some(turn).ok_or(ShardOutcome::Cancelled)
+            }
+            outcome => Err(outcome),
+        }
     }
 
     /// The pages of an answer; else what becomes of the shard.
@@ -162,9 +208,9 @@ impl LlmProcessor {
             answered.unsure = answered.unsure.or(short);
             let page = answered.page;
             let (checks, findings) = said_of(&answered, known, faithful, measured.as_ref());
-            // Whoever has other fallbacks shall not be served with a page that strays.
-            let recipe =
-                if checks.as_ref().is_some_and(|checks| checks.unfaithful) { BY_FALLBACK } else { output.recipe };
+            // Whoever has other fallbacks shall not be served with a page that strays, nor with one that was shown smaller.
+            let strays = checks.as_ref().is_some_and(|checks| checks.unfaithful);
+            let recipe = if strays || known.smaller { BY_FALLBACK } else { output.recipe };
             let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
             // The first page carries the call, so that sums come out right.
             let content = from_markdown(answered.markdown);

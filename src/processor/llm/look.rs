@@ -10,7 +10,9 @@ use crate::processor::figures;
 use crate::processor::ocr::OCR;
 use crate::processor::unread::{self, Need};
 use crate::processor::{PageRead, ShardInput};
-use crate::task::{Failure, Finding, HiddenText, OcrLayer, PageChecks, PageInputKind, PageOutput, TaskOptions, code};
+use crate::task::{
+    Failure, Finding, FindingCode, HiddenText, OcrLayer, PageChecks, PageInputKind, PageOutput, TaskOptions, code,
+};
 
 /// The most bytes of a picture: larger ones are made smaller.
 const MOST_BYTES: usize = 2 << 20;
@@ -24,6 +26,8 @@ pub(super) struct Page {
     pub(super) about: Vec<Finding>,
     /// Its text layer, where that can be trusted.
     pub(super) text: Option<String>,
+    /// Whether its picture is smaller than it was asked for, because the model takes no larger one.
+    pub(super) smaller: bool,
 }
 
 /// What was seen of a page.
@@ -37,6 +41,8 @@ struct Seen {
     /// Whether it shows something that a model without its picture does not see.
     unread: bool,
     about: Vec<Finding>,
+    /// The pixels of its longer side, where the model takes no picture as large as was asked for.
+    shrunk: Option<u32>,
 }
 
 impl LlmProcessor {
@@ -55,12 +61,13 @@ impl LlmProcessor {
                     }
                 }
                 Ok(seen) if seen.nothing => read.push(self.unasked(input, page, seen)),
-                Ok(Seen { sound, text, image, parts, about, .. }) => {
+                Ok(Seen { sound, text, image, parts, about, shrunk, .. }) => {
                     let unseen = image.as_ref().is_none_or(|image| image.blank) && parts.is_empty();
                     let shown = self.input_kind(input.options) == PageInputKind::Image;
                     let given = ((!shown || unseen) && !text.is_empty()).then(|| text.clone());
                     let text = Some(text).filter(|_| sound);
-                    pages.push(Page { input: PageInput { page, text: given, image, part: None }, parts, about, text });
+                    let input = PageInput { page, text: given, image, part: None };
+                    pages.push(Page { input, parts, about, text, smaller: shrunk.is_some() });
                 }
                 Err(why) if why.retryable => return Err(why),
                 // No model will see it, but its text may be read all the same.
@@ -91,7 +98,8 @@ impl LlmProcessor {
         } else {
             String::new()
         };
-        let (max_bytes, longest_side) = self.capabilities.of(model).picture(MOST_BYTES, self.image_side(input.options));
+        let asked = (MOST_BYTES, self.image_side(input.options));
+        let (max_bytes, longest_side) = self.capabilities.of(model).picture(asked.0, asked.1);
         let options = ImageOptions { longest_side, max_bytes, ..ImageOptions::default() };
         let mut parts = Vec::new();
         if kind != PageInputKind::Text {
@@ -115,8 +123,16 @@ impl LlmProcessor {
         let unread = kind == PageInputKind::Text
             && text.is_empty()
             && unread::shows_something(reader, page, shown.image_coverage)?;
-        let about = unread::of_document(shown, &facts.attached);
-        Ok(Seen { sound, text, image, parts, nothing, unread, about })
+        let mut about = unread::of_document(shown, &facts.attached);
+        let shrunk = ((max_bytes, longest_side) != asked)
+            .then(|| shrunk(image.iter().chain(&parts), asked.1, facts.width.max(facts.height), options.dpi))
+            .flatten();
+        about.extend(shrunk.map(|side| {
+            let detail =
+                format!("the model takes no larger picture of it than one of {side} pixels on its longer side");
+            Finding::fact(FindingCode::Unsure, detail)
+        }));
+        Ok(Seen { sound, text, image, parts, nothing, unread, about, shrunk })
     }
 
     /// A page that no model is asked for.
@@ -161,6 +177,14 @@ impl LlmProcessor {
             PageOutput { checks: Some(checks), recipe: BY_FALLBACK, findings, ..self.output(input, layer.content) };
         Ok(PageOutput { processor: TEXT.to_owned(), image_files, ..output })
     }
+}
+
+/// The pixels of the longer side of pictures that have fewer of them than were asked for, of a page of so many points.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8192")]
+fn shrunk<'a>(pictures: impl Iterator<Item = &'a PageImage>, asked: u32, points: f32, dpi: f32) -> Option<u32> {
+    let full = asked.min((points / 72.0 * dpi) as u32);
+    // Pictures are rounded to whole pixels.
+    pictures.map(|image| image.width.max(image.height)).max().filter(|side| side + 2 < full)
 }
 
 /// Of its text layer what can be seen, and what another program has recognised where that lies on the ink: nothing hidden

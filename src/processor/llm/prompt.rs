@@ -29,7 +29,7 @@ const SEVERAL: &str = "There are several pages. Begin each page of your answer w
 given, and keep the order.";
 
 /// What is given of one page.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PageInput {
     pub(super) page: u32,
     pub(super) text: Option<String>,

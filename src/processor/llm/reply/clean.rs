@@ -205,7 +205,7 @@ fn without_fence(cleaned: &mut Cleaned, known: &str) {
 
 fn without_talk(cleaned: &mut Cleaned, known: &str) {
     let text = cleaned.text.clone();
-    let (before, page, after) = around(&text);
+    let (before, page, after) = around(&text, known.trim().is_empty());
     if before.is_empty() && after.is_empty() || before.iter().chain(&after).any(|said| says(known, said)) {
         return;
     }

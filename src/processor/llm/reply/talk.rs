@@ -147,17 +147,72 @@ const ASIDES: [&str; 15] = [
     "original layout",
 ];
 
-/// Parts words before a page and words after it from the page.
-pub(super) fn around(text: &str) -> (Vec<&str>, &str, Vec<&str>) {
+/// What only words to whoever asked say, or words about the transcribing itself: of a scan, of which nothing else is known,
+/// a page may say all the rest.
+const SURE: [&str; 50] = [
+    "let me know",
+    "you provided",
+    "you uploaded",
+    "you requested",
+    "as requested",
+    "as you requested",
+    "i have transcribed",
+    "i've transcribed",
+    "i have converted",
+    "i've converted",
+    "i will transcribe",
+    "i'll transcribe",
+    "i hope this",
+    "hope this helps",
+    "anything else i can",
+    "else you need help",
+    "help you with",
+    "further assistance",
+    "another format",
+    "different format",
+    "was transcribed from",
+    "end of transcri",
+    "markdown",
+    "transcription:",
+    "transcription of the page",
+    "transcription of this page",
+    "transcription of the image",
+    "transcription of this image",
+    "transcription of the document",
+    "transcription of the scan",
+    "transcription of the text",
+    "transcribed text",
+    "transcribed content",
+    "extracted text",
+    "extracted from the",
+    "content of the page",
+    "content of the image",
+    "text of the page",
+    "text from the page",
+    "text from the image",
+    "transkri",
+    "abschrift der seite",
+    "transcription de la page",
+    "transcription de l'image",
+    "transcripción de la",
+    "trascrizione della",
+    "trascrizione dell'",
+    "转录",
+    "图片",
+    "画像",
+];
+
+/// Parts words before a page and words after it from the page. `sure`: only those that no page says.
+pub(super) fn around(text: &str, sure: bool) -> (Vec<&str>, &str, Vec<&str>) {
     let (mut page, mut before, mut after) = (text.trim(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let Some((said, rest)) = opening(page) else { break };
+        let Some((said, rest)) = opening(page, sure) else { break };
         before.push(said);
         page = without_rule(rest.trim());
     }
     for _ in 0..ROUNDS {
         let (rest, last) = page.rsplit_once("\n\n").unwrap_or((page, ""));
-        if !is_closing(last.trim()) {
+        if !is_closing(last.trim(), sure) {
             break;
         }
         after.push(last.trim());
@@ -172,13 +227,13 @@ fn without_rule(page: &str) -> &str {
 }
 
 /// The first paragraph or line, and the rest, where it speaks of the page.
-fn opening(page: &str) -> Option<(&str, &str)> {
+fn opening(page: &str, sure: bool) -> Option<(&str, &str)> {
     let paragraph = page.split_once("\n\n");
     let line = page.split_once('\n').filter(|(line, _)| line.trim_end().ends_with([':', '：']));
-    paragraph.into_iter().chain(line).find(|(said, rest)| !rest.trim().is_empty() && is_opening(said.trim()))
+    paragraph.into_iter().chain(line).find(|(said, rest)| !rest.trim().is_empty() && is_opening(said.trim(), sure))
 }
 
-fn is_opening(said: &str) -> bool {
+fn is_opening(said: &str, sure: bool) -> bool {
     let Some(said) = plain(said) else { return false };
     let bare = said.trim_end_matches(['!', '.', ',', ':', ' ', '！', '。']);
     // Without a mark it is a name: Claro sells telephones.
@@ -186,13 +241,21 @@ fn is_opening(said: &str) -> bool {
         return true;
     }
     let ends = said.ends_with([':', '：', '.', '!', '。', '！']);
-    ends && OPENERS.iter().any(|opener| said.starts_with(opener)) && SUBJECTS.iter().any(|about| said.contains(about))
+    ends && OPENERS.iter().any(|opener| said.starts_with(opener))
+        && SUBJECTS.iter().any(|about| said.contains(about))
+        && (!sure || is_sure(&said))
         || said == "transcription:"
 }
 
-fn is_closing(said: &str) -> bool {
+fn is_closing(said: &str, sure: bool) -> bool {
     let Some(said) = plain(said) else { return false };
-    CLOSERS.iter().any(|closer| said.starts_with(closer)) && ASIDES.iter().any(|about| said.contains(about))
+    CLOSERS.iter().any(|closer| said.starts_with(closer))
+        && ASIDES.iter().any(|about| said.contains(about))
+        && (!sure || is_sure(&said))
+}
+
+fn is_sure(said: &str) -> bool {
+    SURE.iter().any(|words| said.contains(words))
 }
 
 /// A short paragraph in lower case and without marks; `None` of what is no sentence.
@@ -233,9 +296,22 @@ mod tests {
             ("# Here is the page\n\nx", "# Here is the page\n\nx"),
             ("Here is the transcription:", "Here is the transcription:"),
         ] {
-            assert_eq!(around(text).1, page, "{text}");
+            assert_eq!((around(text, false).1, around(text, true).1), (page, page), "{text}");
         }
-        let (before, _, after) = around("Sure!\n\n# x\n\nI hope this transcription helps.");
+        let (before, _, after) = around("Sure!\n\n# x\n\nI hope this transcription helps.", true);
         assert_eq!((before, after), (vec!["Sure!"], vec!["I hope this transcription helps."]));
+    }
+
+    #[test]
+    fn of_a_scan_only_what_no_page_says_is_taken_off() {
+        for page in [
+            "# Vase\n\nNote: The image above is reproduced with permission of the museum.",
+            "Here is the transcript of the hearing:\n\nMR DAHL: Yes.",
+            "Here is the image of the harbour:\n\n# x",
+            "# x\n\nNote: this transcription was made in 1911 by Mr Dahl.",
+        ] {
+            assert_eq!(around(page, true).1, page);
+            assert_ne!(around(page, false).1, page, "where its own text is known, that guards it");
+        }
     }
 }
