@@ -5,8 +5,9 @@ use std::ffi::OsString;
 
 use clap::Command;
 
+const PREFIX: &str = "BINDERY_";
 /// So alike a name must be to be meant, from 0 to 1.
-const ALIKE: f64 = 0.85;
+const ALIKE: f64 = 0.7;
 
 /// A line for each variable whose name begins with `BINDERY_` and that no command knows: a slip would change nothing,
 /// without a word.
@@ -14,7 +15,7 @@ pub fn unread(command: &Command, given: impl IntoIterator<Item = OsString>) -> V
     let mut known = BTreeSet::new();
     collect(command, &mut known);
     let unknown = given.into_iter().filter_map(|name| name.into_string().ok());
-    let unknown = unknown.filter(|name| name.starts_with("BINDERY_") && !known.contains(name));
+    let unknown = unknown.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
     let mut lines: Vec<String> = unknown.map(|name| line(&name, &known)).collect();
     lines.sort_unstable();
     lines
@@ -27,7 +28,9 @@ fn collect(command: &Command, known: &mut BTreeSet<String>) {
 }
 
 fn line(name: &str, known: &BTreeSet<String>) -> String {
-    let alike = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    // What all of them begin with makes none alike.
+    let own = |name: &'_ str| name.trim_start_matches(PREFIX).to_owned();
+    let alike = known.iter().map(|known| (strsim::normalized_damerau_levenshtein(&own(name), &own(known)), known));
     match alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(share, _)| *share >= ALIKE) {
         Some((_, meant)) => format!("the variable {name} is not read by anything: is {meant} meant?"),
         None => format!("the variable {name} is not read by anything"),
