@@ -209,7 +209,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = file.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
     let config = |settings: Settings| -> anyhow::Result<Config> {
         if here {
-            // A folder may be somebody else's: what it says is said, and no key goes where it says.
+            // The folder may belong to another person: its settings are announced, and no key goes where they say.
             eprintln!("bindery: settings from {}", Settings::HERE);
             settings.keep_key_from(&file, variable)?;
         }

@@ -194,7 +194,7 @@ impl Settings {
     /// The file of the folder that a command runs in.
     pub const HERE: &str = "bindery.toml";
 
-    /// Refuses to send a key that was given elsewhere to an endpoint that a file names which nobody has named.
+    /// Refuses to send a key that was given elsewhere to an endpoint from a file that the user has not named.
     ///
     /// # Errors
     /// When the file names an endpoint without a key, and there is one.

@@ -96,7 +96,7 @@ impl ApiError {
         Self::rejected(failure)
     }
 
-    /// The task goes on, and whoever asks again joins it.
+    /// The task goes on, and the same request again joins it.
     pub(super) fn takes_longer() -> Self {
         let detail = "it takes longer: the same request again waits for the rest, and pays for nothing twice";
         let error = Self::new(StatusCode::GATEWAY_TIMEOUT, "takes_longer", detail);

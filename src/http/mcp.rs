@@ -55,7 +55,7 @@ pub(super) async fn mcp(
     actix_web::rt::spawn(async move {
         let _held = (slot, turn);
         if let Some(answer) = server.answer(message, progress).await {
-            // Whoever asked may have gone; the task goes on.
+            // The caller may have gone; the task goes on.
             let _ = last.send(answer).await;
         }
     });

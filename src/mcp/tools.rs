@@ -195,7 +195,7 @@ impl Server {
                 let (done, total) = (record.counts.done + record.counts.failed, record.total_pages);
                 let params = json!({ "progressToken": token, "progress": done, "total": total });
                 let message = json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params });
-                // News that nobody takes in time is old news.
+                // Progress that is not taken in time is out of date.
                 let _ = news.try_send(message);
             }
         }

@@ -19,7 +19,7 @@ pub struct OcrProcessor {
     tesseract: Option<Asked>,
 }
 
-/// Tesseract, and what it said when it was found: whoever looks at tasks must not wait for a program.
+/// Tesseract, and what it said when it was found: code that looks at tasks must not wait for a program.
 #[derive(Debug)]
 struct Asked {
     program: Tesseract,
@@ -355,7 +355,7 @@ pub(super) mod tests {
     #[test]
     fn who_reads_what() {
         let tesseract = |languages: &[&str]| Ok(Means::Tesseract(languages.iter().map(ToString::to_string).collect()));
-        // Models, Tesseract; what a task says; who reads it, or a word of why nobody does.
+        // Models, Tesseract; what a task says; what reads it, or a word of why nothing does.
         for (models, program, ocr, languages, expected) in [
             (true, true, "", "", Ok(Means::Models)),
             (true, false, "", "de,zh,xx", Ok(Means::Models)),

@@ -20,7 +20,7 @@ pub struct Tesseract {
     program: PathBuf,
 }
 
-/// How soon it is noticed that nobody wants the page any more.
+/// How often cancellation is checked.
 const GLANCE: Duration = Duration::from_millis(100);
 /// What it may allocate, bytes.
 #[cfg(target_os = "linux")]

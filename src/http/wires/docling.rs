@@ -253,7 +253,7 @@ async fn result(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>) -> 
     }
 }
 
-/// Results go by themselves when their time is over; nobody else's may be cleared by a caller.
+/// Results expire by themselves; a caller must not clear those of others.
 async fn clear(caller: Result<Caller, ApiError>) -> Answer {
     caller?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ok" })))

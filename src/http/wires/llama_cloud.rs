@@ -94,9 +94,9 @@ impl Configuration {
         let pages = pages.target_pages.or_else(|| pages.max_pages.map(|most| format!("1-{most}?")));
         let ratio =
             self.processing_control.and_then(|control| control.job_failure_conditions?.allowed_page_failure_ratio);
-        let borne = ratio.map(|ratio| format!("{:.0}%", (ratio * 100.0).clamp(0.0, 100.0).floor()));
+        let allowed = ratio.map(|ratio| format!("{:.0}%", (ratio * 100.0).clamp(0.0, 100.0).floor()));
         let metadata = self.user_metadata.map(|metadata| Value::Object(metadata).to_string());
-        for (name, value) in [("pages", pages), ("max_failed_pages", borne), ("metadata", metadata)] {
+        for (name, value) in [("pages", pages), ("max_failed_pages", allowed), ("metadata", metadata)] {
             options.set(name, value.as_deref().unwrap_or_default()).map_err(|error| ApiError::bad_option(&error))?;
         }
         Ok(options)

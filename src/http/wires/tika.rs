@@ -148,9 +148,7 @@ async fn json_text(
     caller: Result<Caller, ApiError>,
 ) -> Answer {
     let form = form(&request, Form::Markdown)?;
-    let document = read(&state, &request, payload, caller?, TaskOptions::default()).await?;
-    let (text, remarks) = said(&state, &document.record, form).await?;
-    Ok(HttpResponse::Ok().json(with_text(metadata(&document), "tk:content", text, remarks)))
+    Ok(HttpResponse::Ok().json(described(&state, &request, payload, caller?, (form, "tk:content")).await?))
 }
 
 async fn rmeta(
@@ -160,9 +158,20 @@ async fn rmeta(
     caller: Result<Caller, ApiError>,
 ) -> Answer {
     let form = form(&request, Form::Html)?;
-    let document = read(&state, &request, payload, caller?, TaskOptions::default()).await?;
-    let (text, remarks) = said(&state, &document.record, form).await?;
-    Ok(HttpResponse::Ok().json([with_text(metadata(&document), "X-TIKA:content", text, remarks)]))
+    Ok(HttpResponse::Ok().json([described(&state, &request, payload, caller?, (form, "X-TIKA:content")).await?]))
+}
+
+/// What a document says of itself, with its text in a form and under a name.
+async fn described(
+    state: &ApiState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    caller: Caller,
+    (form, name): (Form, &str),
+) -> Result<Metadata, ApiError> {
+    let document = read(state, request, payload, caller, TaskOptions::default()).await?;
+    let (text, remarks) = said(state, &document.record, form).await?;
+    Ok(with_text(metadata(&document), name, text, remarks))
 }
 
 /// As JSON, or as Tika has it by default: names and values between quotes, a line each.

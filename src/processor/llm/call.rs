@@ -137,7 +137,7 @@ impl LlmProcessor {
         }
     }
 
-    /// Waits, unless nobody wants the answer any more: then it returns false.
+    /// Waits; returns false when the attempt is cancelled meanwhile.
     pub(super) fn pause(&self, input: &ShardInput<'_>, pause: Duration) -> bool {
         let Some(runtime) = &self.runtime else { return false };
         let _waiting = input.waiting();
@@ -243,7 +243,7 @@ impl LlmProcessor {
             return failed(why, turn);
         }
         if let Some(lesson) = lesson {
-            // Whoever sent it asks again without it; when that does not help, that is that.
+            // The request is sent again without it; when that does not help, the attempt fails.
             let helps = known.learn(&lesson, sent);
             log::info!(model, code:% = why.code; "learnt what the model takes: {}", why.message);
             return if helps { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) };

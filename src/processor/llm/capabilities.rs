@@ -14,7 +14,7 @@ const MODELS: usize = 16;
 const FEWEST_TOKENS: u32 = 256;
 /// A picture whose longer side has fewer pixels cannot be read.
 const SMALLEST_SIDE: u32 = 384;
-/// By how much a picture is made smaller that was too large by nobody knows how much, of 100.
+/// The share of its size, in per cent, that a picture keeps when it was too large by an unknown amount.
 const SMALLER: (u32, u32) = (60, 70);
 /// How often a model answers all pages alike before that is put down to it: as long as it has answered none otherwise, and
 /// later.

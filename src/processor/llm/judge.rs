@@ -208,7 +208,7 @@ impl LlmProcessor {
             answered.unsure = answered.unsure.or(short);
             let page = answered.page;
             let (checks, findings) = said_of(&answered, known, faithful, measured.as_ref());
-            // Whoever has other fallbacks shall not be served with a page that strays, nor with one that was shown smaller.
+            // A task with other fallbacks must not be given a page that strays, nor one that was shown smaller.
             let strays = checks.as_ref().is_some_and(|checks| checks.unfaithful);
             let recipe = if strays || known.smaller { BY_FALLBACK } else { output.recipe };
             let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };

@@ -21,7 +21,7 @@ impl LlmProcessor {
         self
     }
 
-    /// As [`Processor::settle`], and OCR is the last resort of tasks for which nobody has chosen another.
+    /// As [`Processor::settle`], and OCR is the last resort of tasks that have no other.
     pub(in crate::processor) fn settle_with_ocr(&self, options: &mut TaskOptions) {
         let chosen = options.fallback.is_some() || !self.options.fallback.is_empty();
         if !chosen && self.ocr.as_ref().is_some_and(|ocr| ocr.is_wanted(options)) {

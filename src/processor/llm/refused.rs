@@ -113,9 +113,9 @@ pub(super) fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) 
             let concerns = if full { Concerns::Tier } else { Concerns::Page };
             CallError { concerns, ..CallError::unpaid(why, verdict) }
         }
-        // A gateway says these when there is nobody behind it; any other trouble may lie in what was asked.
+        // A gateway answers these when there is no server behind it; any other trouble may lie in what was asked.
         502 | 503 => CallError::unpaid(unavailable(), CallVerdict::Away(after)),
-        // Somebody was there and took too long for the gateway; that is paid, and may be the page's fault.
+        // A server was there and took too long for the gateway; that is paid, and may be the page's fault.
         504 => CallError { paid: true, ..CallError::unpaid(unavailable(), CallVerdict::Strained) },
         408 | 409 | 425 | 500..=599 => {
             // Some servers fail at what others refuse.

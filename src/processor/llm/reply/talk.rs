@@ -1,4 +1,4 @@
-//! Sentences to whoever asked, before and after a page. Pure.
+//! Sentences to the user, before and after a page. Pure.
 
 /// A paragraph that speaks of the page is not longer than this.
 const MOST: usize = 400;
@@ -147,7 +147,7 @@ const ASIDES: [&str; 15] = [
     "original layout",
 ];
 
-/// What only words to whoever asked say, or words about the transcribing itself: of a scan, of which nothing else is known,
+/// What only words to the user say, or words about the transcribing itself: of a scan, of which nothing else is known,
 /// a page may say all the rest.
 const SURE: [&str; 50] = [
     "let me know",
