@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use bindery::document::{Document, DocumentLimits, ImageOptions, ReaderLimits, Readers, Splitter, plan};
+use bindery::document::{Document, DocumentLimits, ImageOptions, ReaderLimits, Readers};
+use bindery::internal::{Splitter, plan};
 
 const RUNS: usize = 3;
 
@@ -32,7 +33,7 @@ fn defaults() -> Vec<PathBuf> {
     [root.join("tests/data/sample.pdf"), long].into_iter().filter(|file| file.is_file()).collect()
 }
 
-const LIMITS: DocumentLimits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
+const LIMITS: DocumentLimits = DocumentLimits::unlimited();
 
 fn measure(file: &Path) {
     let readers = Readers::processes(env!("CARGO_BIN_EXE_bindery").into(), 1, ReaderLimits::default());

@@ -5,12 +5,13 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use bindery::aggregate::{Forms, MarkdownWriter, page_view};
+use bindery::RetryPolicy;
 use bindery::content::from_markdown;
-use bindery::job::{JobEvent, JobRuntime, RetryPolicy};
-use bindery::pool::{Cut, FairQueue, PageReceipt, Receipts};
-use bindery::processor::WorkKind;
-use bindery::task::{FindingSet, PageOutput, PageUsage, PageView, TaskId, TaskOptions};
+use bindery::internal::{
+    FairQueue, Forms, JobEvent, JobRuntime, MarkdownWriter, PageResult, Route, ShardDone, ShardResult, Steps, page_view,
+};
+use bindery::processor::Step;
+use bindery::task::{FindingSet, PageOutput, PageView, TaskId, TaskOptions, Usage};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SHARDS: u32 = 10_000;
@@ -37,11 +38,12 @@ fn fair_queue(c: &mut Criterion) {
 
 fn planned() -> JobRuntime {
     let (work_dir, output) = ("tasks/x".to_owned(), "tasks/x/result.md".to_owned());
+    let steps = Steps::new(vec![Step::call("llm", "endpoint", 1.into())]).unwrap();
     let mut job = JobRuntime::new(
         TaskId::generate(),
         work_dir,
         output,
-        Cut { pages: 1, kind: WorkKind::Call, call_pages: 1 },
+        Route { steps, shard_pages: None },
         None,
         RetryPolicy::default(),
         std::collections::BTreeMap::new(),
@@ -53,22 +55,22 @@ fn planned() -> JobRuntime {
 fn job_runtime(c: &mut Criterion) {
     let mut group = c.benchmark_group("job_runtime");
     group.throughput(Throughput::Elements(u64::from(SHARDS)));
-    let receipt =
-        || PageReceipt { usage: PageUsage::default(), reused: false, findings: FindingSet::default(), view: None };
+    let page = || PageResult { usage: Usage::default(), findings: FindingSet::default(), view: None };
+    let task = TaskId::generate();
     group.bench_function("started and done", |b| {
         b.iter_batched_ref(
             planned,
             |job| {
                 for index in 0..SHARDS {
                     job.on(JobEvent::Started { index, attempt: 1 });
-                    let receipts = Receipts::Done(vec![(index + 1, Ok(receipt()))]);
-                    black_box(job.on(JobEvent::Outcome {
-                        index,
+                    black_box(job.on(JobEvent::ShardDone(ShardDone {
+                        job: task,
+                        shard: index,
+                        epoch: 1,
                         attempt: 1,
-                        receipts,
-                        spent: PageUsage::default(),
-                        elsewhere: false,
-                    }));
+                        spent: Usage::default(),
+                        result: ShardResult::Done(vec![(index + 1, Ok(page()))]),
+                    })));
                 }
             },
             BatchSize::LargeInput,
@@ -80,8 +82,7 @@ fn job_runtime(c: &mut Criterion) {
 fn aggregate(c: &mut Criterion) {
     let mut group = c.benchmark_group("aggregate");
     group.throughput(Throughput::Elements(u64::from(SHARDS)));
-    let output =
-        PageOutput { content: from_markdown("A page of some length.\n\n".repeat(100)), ..PageOutput::default() };
+    let output = PageOutput::new("text", from_markdown("A page of some length.\n\n".repeat(100)));
     let pages: Vec<PageView> = (1..=SHARDS).map(|page| page_view(page, output.clone(), Forms::default())).collect();
     let options = TaskOptions::default();
     group.bench_function("markdown", |b| {

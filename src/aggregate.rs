@@ -120,7 +120,7 @@ impl<W: Write> JsonWriter<W> {
     }
 }
 
-/// Reads one line of what [`JsonWriter`] wrote, if it is a page and not before page `from`. Lines that only open or
+/// Reads one line of what `JsonWriter` wrote, if it is a page and not before page `from`. Lines that only open or
 /// close the array are none.
 #[must_use]
 pub fn page_of_line(line: &str, from: u32) -> Option<PageView> {

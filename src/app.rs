@@ -1,5 +1,8 @@
 //! The composition root: the only place where stores, blobs and processors become one running Bindery.
 
+#[cfg(feature = "cli")]
+mod configured;
+
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +12,16 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::blob::{LocalBlob, NodeName};
-use crate::config::Config;
-use crate::document::{Readers, Tesseract};
+use crate::document::Readers;
 use crate::ledger::Ledger;
-use crate::pool::{Dispatcher, Drain, Flights, GetLoad, PoolOptions};
-use crate::processor::{AutoProcessor, LlmProcessor, OcrProcessor, Processor, TextProcessor};
+use crate::pool::{CrashJournal, Dispatcher, Drain, GetLoad, PoolOptions, SharedLimits};
+#[cfg(feature = "cli")]
+use crate::processor::LlmProcessor;
+use crate::processor::{Processor, TextProcessor};
 use crate::store::{MeasuredStore, TaskStore};
 use crate::supervisor::{
-    self, DrainTasks, Handle, PairingError, Processors, Rebuilt, Supervisor, SupervisorOptions, SupervisorParts,
-    flights_key,
+    self, DrainTasks, Handle, Outside, PairingError, Processors, Rebuilt, Supervisor, SupervisorOptions,
+    SupervisorParts, crash_journal_key,
 };
 
 /// How long a stop waits for things that normally take no time: cancelled attempts to end, last writes to land.
@@ -30,10 +34,11 @@ pub struct Bindery {
     handle: Handle,
     supervisor: Addr<Supervisor>,
     dispatcher: Addr<Dispatcher>,
-    arbiters: [Arbiter; 2],
+    arbiters: [Arbiter; 3],
     store: Arc<dyn TaskStore>,
     blob: LocalBlob,
     owner: String,
+    #[cfg(feature = "cli")]
     llm: Option<Arc<LlmProcessor>>,
     /// Keeps others from taking it.
     _name: Option<NodeName>,
@@ -46,11 +51,17 @@ pub struct Bindery {
 pub struct Builder<S = (), B = ()> {
     store: S,
     blob: B,
+    parts: Parts,
+}
+
+/// All of it but the store and the blob store.
+struct Parts {
     ledger: Option<Ledger>,
     processors: Processors,
     pool: PoolOptions,
     readers: Readers,
     options: SupervisorOptions,
+    #[cfg(feature = "cli")]
     llm: Option<Arc<LlmProcessor>>,
 }
 
@@ -58,19 +69,20 @@ impl Bindery {
     /// Begins to put one together.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder {
-            store: (),
-            blob: (),
+        let parts = Parts {
             ledger: None,
             processors: Processors::default(),
             pool: PoolOptions::default(),
             readers: Readers::in_process(),
             options: SupervisorOptions::default(),
+            #[cfg(feature = "cli")]
             llm: None,
-        }
+        };
+        Builder { store: (), blob: (), parts }
     }
 
     /// The processor that calls the endpoint of the configuration that it was made of; `None` without an endpoint.
+    #[cfg(feature = "cli")]
     #[must_use]
     pub const fn llm(&self) -> Option<&Arc<LlmProcessor>> {
         self.llm.as_ref()
@@ -122,8 +134,8 @@ impl Bindery {
             arbiter.stop();
             let _ = tokio::task::spawn_blocking(move || arbiter.join()).await;
         }
-        // Nothing is in flight any more, so nobody needs to know what was.
-        let (blob, key) = (self.blob, flights_key(&self.owner));
+        // Nothing is in flight any more, so what was needs no record.
+        let (blob, key) = (self.blob, crash_journal_key(&self.owner));
         let _ = tokio::task::spawn_blocking(move || blob.remove(&key)).await;
     }
 }
@@ -136,63 +148,24 @@ impl Deref for Bindery {
     }
 }
 
-impl Builder {
-    /// A builder with the workers, limits and processors of `config`; store and blobs are still to be given.
-    ///
-    /// # Errors
-    /// A sentence saying why the LLM endpoint cannot be used.
-    pub fn configured(config: &Config) -> Result<Self, String> {
-        let mut builder =
-            Bindery::builder().pool(config.pool).options(config.supervisor.clone()).processor(TextProcessor);
-        let tesseract = std::env::var_os("PATH").and_then(|path| Tesseract::find(&path));
-        let models = config.ocr_models();
-        let ocr = OcrProcessor::new(models.as_ref(), tesseract).map(Arc::new);
-        if let Some(llm) = &config.llm {
-            let llm = Arc::new(LlmProcessor::new(llm.clone())?.with_ocr(ocr.clone()));
-            let auto = Arc::new(AutoProcessor::new(Arc::clone(&llm)));
-            // Tasks that name no processor get the one that pays only where it must, unless it could not pay at all.
-            if config.llm.as_ref().is_some_and(|llm| llm.model.is_some()) {
-                builder.processors.add_first(auto);
-            } else {
-                builder.processors.add(auto);
-            }
-            builder.processors.add(llm.clone());
-            builder.llm = Some(llm);
-        } else if let Some(ocr) = &ocr {
-            let auto = Arc::new(AutoProcessor::without_model(Arc::clone(ocr)));
-            // What is only found on the machine reads nothing unasked.
-            if ocr.has_models() {
-                builder.processors.add_first(auto);
-            } else {
-                builder.processors.add(auto);
-            }
-        }
-        if let Some(ocr) = ocr {
-            builder.processors.add(ocr);
-        }
-        Ok(builder)
-    }
-}
-
 impl<S, B> Builder<S, B> {
     /// Where task records live.
     #[must_use]
     pub fn store(self, store: impl TaskStore) -> Builder<Arc<dyn TaskStore>, B> {
-        let Self { blob, ledger, processors, pool, readers, options, llm, .. } = self;
-        Builder { store: Arc::new(store), blob, ledger, processors, pool, readers, options, llm }
+        Builder { store: Arc::new(store), blob: self.blob, parts: self.parts }
     }
 
     /// Where sources and results live, and the ledger unless it is given its own place.
     #[must_use]
     pub fn blob(self, blob: LocalBlob) -> Builder<S, LocalBlob> {
-        let Self { store, ledger, processors, pool, readers, options, llm, .. } = self;
-        Builder { store, blob, ledger, processors, pool, readers, options, llm }
+        Builder { store: self.store, blob, parts: self.parts }
     }
 
-    /// A ledger of its own place, for example one that several processes share.
+    /// Where the pages that were read are kept for other tasks, if not with sources and results: for example a place that
+    /// several processes share.
     #[must_use]
-    pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.ledger = Some(ledger);
+    pub fn ledger(mut self, blob: LocalBlob) -> Self {
+        self.parts.ledger = Some(Ledger::new(blob));
         self
     }
 
@@ -200,14 +173,14 @@ impl<S, B> Builder<S, B> {
     /// [`TextProcessor`].
     #[must_use]
     pub fn processor(mut self, processor: impl Processor) -> Self {
-        self.processors.add(Arc::new(processor));
+        self.parts.processors.add(Arc::new(processor));
         self
     }
 
     /// How many workers there are.
     #[must_use]
     pub const fn pool(mut self, pool: PoolOptions) -> Self {
-        self.pool = pool;
+        self.parts.pool = pool;
         self
     }
 
@@ -216,14 +189,14 @@ impl<S, B> Builder<S, B> {
     /// the same with the `bindery` program beside it.
     #[must_use]
     pub fn readers(mut self, readers: Readers) -> Self {
-        self.readers = readers;
+        self.parts.readers = readers;
         self
     }
 
     /// Limits and times.
     #[must_use]
     pub fn options(mut self, options: SupervisorOptions) -> Self {
-        self.options = options;
+        self.parts.options = options;
         self
     }
 }
@@ -232,6 +205,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
     /// Makes sure that the files belong to this store and to no other one, whose records would not fit them. A server
     /// does so before it starts. With `rebuild`, an empty store may take the place of another one, and one of this
     /// process alone gets its records from the tasks' folders now; a shared one gets them from the janitor, by and by.
+    /// Processors are told what the store has of their models.
     ///
     /// # Errors
     /// A sentence that says what belongs together, or that the store does not answer.
@@ -241,6 +215,8 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
             let Rebuilt { restored, known, unreadable } = supervisor::rebuild(self.store.as_ref(), &self.blob).await?;
             log::warn!(restored, known, unreadable; "made the records of tasks again from their folders");
         }
+        // Before anything is asked of a model: what it refuses is known.
+        supervisor::recall(self.store.as_ref(), &self.parts.processors).await?;
         Ok(self)
     }
 
@@ -249,46 +225,62 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
     /// # Panics
     /// Outside an actix [`System`](actix::System): run it in `#[actix::main]` or `#[actix_web::main]`.
     #[must_use]
-    pub fn start(mut self) -> Bindery {
-        if self.processors.is_empty() {
-            self.processors.add(Arc::new(TextProcessor));
+    pub fn start(self) -> Bindery {
+        let mut parts = self.parts;
+        if parts.processors.is_empty() {
+            parts.processors.add(Arc::new(TextProcessor));
         }
-        let ledger = self.ledger.unwrap_or_else(|| Ledger::new(self.blob.clone()));
-        let (owner, name) = own_name(&self.blob, &self.options.node);
-        let flights = self.blob.create(&flights_key(&owner)).map(Flights::in_file);
-        let flights = flights.unwrap_or_else(|why| {
+        let ledger = parts.ledger.unwrap_or_else(|| Ledger::new(self.blob.clone()));
+        let (owner, name) = own_name(&self.blob, &parts.options.node);
+        let journal = self.blob.create(&crash_journal_key(&owner)).map(CrashJournal::in_file);
+        let journal = journal.unwrap_or_else(|why| {
             log::warn!("a page that kills the process will not be found: {why}");
-            Flights::none()
+            CrashJournal::none()
         });
         // The hot actors have threads of their own: a mailbox has no time budget and would starve its neighbours.
-        let arbiters = [Arbiter::new(), Arbiter::new()];
-        let (pool, readers, blob, pages) = (self.pool, self.readers, self.blob.clone(), ledger.clone());
+        let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];
+        let (pool, readers, blob, pages) = (parts.pool, parts.readers, self.blob.clone(), ledger.clone());
         let in_flight = watch::Sender::new(0);
         let (dispatching, opened_by) = (in_flight.subscribe(), readers.clone());
-        let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
-            Dispatcher::new(pool, blob, pages, flights, readers, in_flight)
-        });
-        let (limits, sharing) = (self.options.limits, self.options.ledger_sharing);
         let store: Arc<dyn TaskStore> = Arc::new(MeasuredStore(self.store));
+        let others = || SharedLimits { store: Arc::clone(&store), server: owner.clone() };
+        let shared = store.lease().map(|_| others());
+        let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
+            Dispatcher::new(pool, blob, pages, journal, readers, shared, in_flight)
+        });
+        let (outside, sharing) = ((parts.options.limits, Outside::new(&parts.options)), parts.options.ledger_sharing);
         let state = Supervisor::new(SupervisorParts {
             store: Arc::clone(&store),
             blob: self.blob.clone(),
             ledger: ledger.clone(),
-            processors: self.processors.clone(),
+            processors: parts.processors.clone(),
             dispatcher: dispatcher.clone(),
+            jobs: arbiters[2].handle(),
             readers: opened_by,
             owner: owner.clone(),
-            options: self.options,
+            options: parts.options,
         });
-        let alive = [state.settled(), dispatching];
+        let alive = [state.flushed(), dispatching];
         let supervisor = Supervisor::start_in_arbiter(&arbiters[1].handle(), move |_| state);
-        let handle = Handle::new(supervisor.clone(), self.blob.clone(), (ledger, sharing), self.processors, limits);
+        let handle = Handle::new(supervisor.clone(), self.blob.clone(), (ledger, sharing), parts.processors, outside);
         let blob = self.blob;
-        Bindery { handle, supervisor, dispatcher, arbiters, store, blob, owner, llm: self.llm, _name: name, alive }
+        Bindery {
+            handle,
+            supervisor,
+            dispatcher,
+            arbiters,
+            store,
+            blob,
+            owner,
+            #[cfg(feature = "cli")]
+            llm: parts.llm,
+            _name: name,
+            alive,
+        }
     }
 }
 
-/// The name of this process. Without lock files it is still one that no other has; then nobody can know that its
+/// The name of this process. Without lock files it is still one that no other has; then it cannot be known that its
 /// predecessor is dead, and leases have to end by themselves.
 fn own_name(blob: &LocalBlob, wanted: &str) -> (String, Option<NodeName>) {
     match blob.take_name(wanted) {

@@ -1,4 +1,4 @@
-//! Bytes on the local file system: source PDFs, results, the ledger.
+//! Bytes under keys: source PDFs, results, the ledger.
 //!
 //! A key is a relative path of plain segments (`tasks/<id>/source.pdf`). A blob appears whole or not at all: bytes are
 //! written to a file in `tmp/` of the same file system, renamed to their key, and a barrier makes file and folder
@@ -7,50 +7,74 @@
 //! A directory of blobs has a [marker](MARKER); see [`DataDir`] for those that have none. Nothing is removed or changed in
 //! it but what has a name that Bindery gives.
 //!
-//! This is a type and not a trait for as long as there is one implementation; object storage will bring the second.
+//! **Shared storage.** Servers on different machines share a [`BlobStore`], such as a bucket; each has a directory of its
+//! own besides, which is then a place to work in and a cache:
+//!
+//! | keys | in the shared storage | in the directory |
+//! |---|---|---|
+//! | `tasks/<id>/source.pdf`, `result-…`, `image-…` | the truth, written first | a copy, fetched when it is missing |
+//! | `tasks/<id>/record-…`, `purges/`, the marker | alone | – |
+//! | `tasks/<id>/pages.hashes` | as it was when the task ended | what is being learnt |
+//! | `ledger/` | what was paid for, before anyone is told | that, and what costs only CPU |
+//! | `nodes/`, `tmp/` | – | alone |
+//!
+//! So locks, journals and mapped files stay on each machine's own disk, and whatever dies with a machine is there for
+//! the others, or costs only CPU to make again.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Component, Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
-
-use self::barrier::Barrier;
+pub(crate) use self::cache::PURGES_STAY;
+#[cfg(test)]
+pub(crate) use self::cache::tests::servers;
+use self::directory::MARKER;
+pub(crate) use self::directory::{DataDir, StoreMark};
+use self::disk::Disk;
+use self::home::{Home, home, source_beside};
+pub(crate) use self::node::NodeName;
+#[cfg(feature = "s3")]
+pub use self::object::{ObjectOptions, ObjectStorage};
+pub(crate) use self::scratch::Scratch;
+use self::shared::Shared;
+pub use self::shared_directory::DirectoryStore;
+pub use self::staging::{Staged, Staging};
+pub use self::store::{BlobMeta, BlobStore, Body, Download, PutMode};
 use crate::clock::Timestamp;
 use crate::failpoint;
-use crate::metrics;
 use crate::private_fs;
 use crate::task::FileDigest;
 
 mod barrier;
-mod directory;
+mod cache;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+pub(crate) mod directory;
+mod disk;
+mod home;
 pub(crate) mod names;
 mod node;
-mod scratch;
+#[cfg(feature = "s3")]
+mod object;
+pub(crate) mod scratch;
+mod shared;
+mod shared_directory;
+mod staging;
+mod store;
 
-pub use directory::{DataDir, MARKER, StoreMark};
-pub use node::NodeName;
-pub use scratch::Scratch;
-
-/// A directory of blobs. Cheap to clone; all methods block and belong on a worker or blocking thread.
+/// A directory of blobs, and the storage behind it where several servers share one. Cheap to clone; all methods block
+/// and belong on a worker or blocking thread.
 #[derive(Clone, Debug)]
 pub struct LocalBlob {
-    root: PathBuf,
-    unfinished: Arc<Scratch>,
-    barrier: Barrier,
+    disk: Disk,
+    shared: Option<Shared>,
 }
-
-/// How often a folder is emptied that does not stay empty.
-const REMOVALS: u32 = 3;
-/// Bytes below which a file system counts as full.
-const LEAST_ROOM: u64 = 1 << 20;
 
 /// Whether a write must survive a power cut before it counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// On the device before the call returns: for what was paid for or promised.
+    /// On the device, or in the storage that servers share, before the call returns: for what was paid for or promised.
     Synced,
     /// Left to the page cache: survives the death of the process, not of the machine. For what costs only a moment
     /// of CPU to make again; a torn file must be recognisable by its reader.
@@ -63,97 +87,173 @@ impl LocalBlob {
     /// # Errors
     /// When the directory cannot be made, is not writable, or is not Bindery's ([`DataDir::open`]).
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
-        let root = root.into();
-        DataDir::open(&root)?;
-        let unfinished = Arc::new(Scratch::create(&root.join("tmp"))?);
-        let barrier = Barrier::start(&root)?;
-        Ok(Self { root, unfinished, barrier })
+        Ok(Self { disk: Disk::open(root)?, shared: None })
     }
 
-    /// The task store that this directory belongs to, if it belongs to one yet.
+    /// Opens a cache of its own for `store` below the data directory `data_dir`, so that what it holds is never taken for
+    /// what belongs to other storage. Looks whether the storage is there.
+    ///
+    /// # Errors
+    /// As [`Self::open`] and [`BlobStore::probe`]; the message says what to do.
+    pub fn open_shared(data_dir: &Path, store: impl BlobStore) -> io::Result<Self> {
+        let shared = Shared::open(Arc::new(store))?;
+        let disk = Disk::open(data_dir.join(names::cache_folder(&shared.place())))?;
+        let blob = Self { disk, shared: Some(shared) };
+        blob.forget_after_long_absence()?;
+        Ok(blob)
+    }
+
+    /// Whether other servers see what is kept here although they have directories of their own.
+    #[must_use]
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// What about the storage its operator should know: a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.shared.as_ref().map(|shared| shared.warnings.to_vec()).unwrap_or_default()
+    }
+
+    /// The shared storage, and whether the directory may have copies, where the truth about `key` is there.
+    fn shared_home(&self, key: &str) -> Option<(&Shared, Home)> {
+        let home = home(key);
+        self.shared.as_ref().filter(|_| home != Home::Directory).map(|shared| (shared, home))
+    }
+
+    /// The task store that these blobs belong to, if they belong to one yet.
     ///
     /// # Errors
     /// When the marker cannot be read.
-    pub fn store(&self) -> io::Result<Option<StoreMark>> {
-        directory::store_of(&self.root)
+    pub(crate) fn store(&self) -> io::Result<Option<StoreMark>> {
+        let Some(shared) = &self.shared else { return directory::store_of(&self.disk.root) };
+        let found = shared.get(MARKER)?;
+        found.map_or(Ok(None), |(_, bytes)| directory::store_in(&bytes, &shared.place()))
     }
 
-    /// Notes that this directory belongs to `next`, if it still belongs to `expected`; returns the one that it belongs to
+    /// Notes that these blobs belong to `next`, if they still belong to `expected`; returns the one that they belong to
     /// then.
     ///
     /// # Errors
     /// When the marker cannot be read or written.
-    pub fn give_to_store(&self, expected: Option<&StoreMark>, next: StoreMark) -> io::Result<Option<StoreMark>> {
-        directory::give_to_store(&self.root, expected, next)
+    pub(crate) fn give_to_store(&self, expected: Option<&StoreMark>, next: StoreMark) -> io::Result<Option<StoreMark>> {
+        let Some(shared) = &self.shared else { return directory::give_to_store(&self.disk.root, expected, next) };
+        let current = self.store()?;
+        if current.as_ref() == expected && current.as_ref() != Some(&next) {
+            let marker = directory::marker_of(&next)?;
+            let mode = if current.is_none() { PutMode::Create } else { PutMode::Overwrite };
+            match shared.put(MARKER, Body::from(&marker[..]), mode) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                put => put?,
+            }
+        }
+        self.store()
     }
 
-    /// The file behind `key`.
+    /// The file behind `key`. With shared storage it is there after [`Self::ensure`].
     ///
     /// # Errors
     /// `InvalidInput` when the key is not a relative path of plain segments.
-    pub fn path(&self, key: &str) -> io::Result<PathBuf> {
-        let plain = |part| matches!(part, Component::Normal(_));
-        if key.is_empty() || !Path::new(key).components().all(plain) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a blob key is a plain relative path"));
-        }
-        Ok(self.root.join(key))
+    pub(crate) fn path(&self, key: &str) -> io::Result<PathBuf> {
+        self.disk.path(key)
     }
 
     /// Starts a blob that has no key yet.
     ///
     /// # Errors
     /// When the temporary file cannot be made.
-    pub fn stage(&self) -> io::Result<Staging> {
-        let file = self.unfinished.file()?;
-        Ok(Staging { file, hash: Sha256::new(), bytes: 0 })
+    pub(crate) fn stage(&self) -> io::Result<Staging> {
+        self.disk.stage()
     }
 
     /// Gives a staged blob its key, replacing what was there.
     ///
     /// # Errors
-    /// When the rename or the sync fails. After a failed sync the blob may stand under its key, whole or not; nobody was
+    /// When the rename or the sync fails. After a failed sync the blob may stand under its key, whole or not; no caller was
     /// told of it.
-    pub fn commit(&self, staged: Staged, key: &str) -> io::Result<()> {
-        metrics::blob("write", || self.publish(staged.file, key, true))?;
-        self.sync()
+    pub(crate) fn commit(&self, staged: Staged, key: &str) -> io::Result<()> {
+        let Some((shared, _)) = self.shared_home(key) else { return self.disk.commit(staged, key) };
+        shared.put_file(key, staged.path().to_owned(), PutMode::Overwrite)?;
+        self.disk.publish(staged.file, key, true)
     }
 
     /// Gives several staged blobs their keys in a folder that is there, one after the other, and makes them durable
-    /// together. A folder that is gone stays gone: it was removed with all that belongs to it.
+    /// together. A folder that is gone stays gone: it was removed with all that belongs to it. In shared storage the last blob
+    /// is never replaced, and with it none of the others; without it these are what a try left that did not come to its end.
     ///
     /// # Errors
-    /// As [`Self::commit`]; those before the one that failed stand under their keys.
-    pub fn commit_all<'a>(&self, blobs: impl IntoIterator<Item = (Staged, &'a str)>) -> io::Result<()> {
+    /// As [`Self::commit`]; those before the one that failed stand under their keys. `AlreadyExists` when another blob is
+    /// there in shared storage, `NotFound` when the folder is gone.
+    pub(crate) fn commit_all<'a>(&self, blobs: impl IntoIterator<Item = (Staged, &'a str)>) -> io::Result<()> {
+        let Some(shared) = &self.shared else { return self.disk.commit_all(blobs) };
+        let blobs: Vec<_> = blobs.into_iter().collect();
+        let Some(&(_, last)) = blobs.last() else { return Ok(()) };
+        let is_complete = shared.head(last)?.is_some();
         for (staged, key) in blobs {
-            metrics::blob("write", || self.publish(staged.file, key, false))?;
+            if is_complete || key == last {
+                self.create_shared(shared, key, &staged)?;
+            } else {
+                shared.put_file(key, staged.path().to_owned(), PutMode::Overwrite)?;
+            }
+            Self::unless_removed(shared, key)?;
+            self.disk.publish(staged.file, key, true)?;
             failpoint::pass("blob.one-of-several")?;
         }
-        self.sync()
+        Ok(())
+    }
+
+    /// Writes a blob that is never replaced. One that is there already is fine when it is the same, as after an answer that
+    /// was lost.
+    fn create_shared(&self, shared: &Shared, key: &str, staged: &Staged) -> io::Result<()> {
+        match shared.put_file(key, staged.path().to_owned(), PutMode::Create) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let there = shared.read_into(key, self.disk.stage()?)?;
+                let is_same = there.is_some_and(|(_, there)| there.finish().digest() == staged.digest());
+                if is_same { Ok(()) } else { Err(error) }
+            }
+            put => put,
+        }
+    }
+
+    /// Takes back what was just written beside the source of a task that is gone: its folder may have been removed a moment
+    /// before. A removal takes the source first.
+    fn unless_removed(shared: &Shared, key: &str) -> io::Result<()> {
+        if shared.head(&source_beside(key))?.is_some() {
+            return Ok(());
+        }
+        shared.delete(key)?;
+        Err(io::Error::new(io::ErrorKind::NotFound, "the task's folder is gone"))
     }
 
     /// Writes `bytes` under `key`, replacing what was there.
     ///
     /// # Errors
     /// As [`Self::commit`].
-    pub fn put(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
-        self.write(key, bytes, durability, true)
+    pub(crate) fn put(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
+        match (self.shared_home(key), &self.shared) {
+            (Some((shared, Home::Cached)), _) => {
+                shared.put_bytes(key, bytes)?;
+                self.disk.put(key, bytes, Durability::Cached)
+            }
+            (Some((shared, _)), _) => shared.put_bytes(key, bytes),
+            (None, Some(shared)) if durability == Durability::Synced => {
+                shared.put_bytes(key, bytes)?;
+                self.disk.put(key, bytes, Durability::Cached)
+            }
+            (None, _) => self.disk.put(key, bytes, durability),
+        }
     }
 
     /// Like [`Self::put`], into a folder that is there. A folder that is gone stays gone.
     ///
     /// # Errors
     /// As [`Self::commit`]; `NotFound` when the folder is gone.
-    pub fn put_into_folder(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
-        self.write(key, bytes, durability, false)
-    }
-
-    fn write(&self, key: &str, bytes: &[u8], durability: Durability, make_folder: bool) -> io::Result<()> {
-        metrics::blob("write", || {
-            let mut file = self.unfinished.file()?;
-            file.write_all(bytes)?;
-            self.publish(file, key, make_folder)
-        })?;
-        if durability == Durability::Synced { self.sync() } else { Ok(()) }
+    pub(crate) fn put_into_folder(&self, key: &str, bytes: &[u8], durability: Durability) -> io::Result<()> {
+        let Some((shared, _)) = self.shared_home(key) else {
+            return self.disk.put_into_folder(key, bytes, durability);
+        };
+        shared.put_bytes(key, bytes)?;
+        Self::unless_removed(shared, key)
     }
 
     /// Gives the file of another blob, at `path`, the key `key` here, too, in a folder that is there, replacing what was there.
@@ -161,264 +261,187 @@ impl LocalBlob {
     ///
     /// # Errors
     /// As [`Self::commit`]; `NotFound` when the folder is gone.
-    pub fn link(&self, path: &Path, key: &str) -> io::Result<()> {
-        let target = self.path(key)?;
-        // Linked beside its place first, so that it is there at any time.
-        let staged = self.unfinished.file()?.into_temp_path();
-        fs::remove_file(&staged)?;
-        if fs::hard_link(path, &staged).is_err() {
-            return self.put_into_folder(key, &fs::read(path)?, Durability::Cached);
+    pub(crate) fn link(&self, path: &Path, key: &str) -> io::Result<()> {
+        if let Some((shared, _)) = self.shared_home(key) {
+            shared.put_file(key, path.to_owned(), PutMode::Overwrite)?;
+            Self::unless_removed(shared, key)?;
+            private_fs::make_folder(self.disk.path(key)?.parent().unwrap_or(&self.disk.root))?;
         }
-        fs::rename(&staged, &target)?;
-        // Renaming a file onto another name of its own leaves both.
-        let _ = fs::remove_file(&staged);
-        let _ = staged.keep();
-        Ok(())
+        self.disk.link(path, key)
     }
 
-    /// Returns when all that this thread has written, renamed and removed is on the device.
+    /// Returns when all that this thread has written, renamed and removed in the directory is on the device.
     ///
     /// # Errors
     /// When the file system cannot be synced.
-    pub fn sync(&self) -> io::Result<()> {
-        metrics::blob("sync", || self.barrier.wait())
-    }
-
-    fn publish(&self, file: NamedTempFile, key: &str, make_folder: bool) -> io::Result<()> {
-        let target = self.path(key)?;
-        let folder = target.parent().unwrap_or(&self.root);
-        let temporary = file.into_temp_path();
-        match fs::rename(&temporary, &target) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && make_folder => {
-                private_fs::make_folder(folder)?;
-                fs::rename(&temporary, &target)?;
-            }
-            Err(error) => return Err(error),
-        }
-        // Renamed away: there is nothing left for its drop to remove.
-        let _ = temporary.keep();
-        Ok(())
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.disk.sync()
     }
 
     /// Removes what processes that are dead were writing.
     ///
     /// # Errors
     /// As [`Scratch::create`], which does it.
-    pub fn clear_dead_scratch(&self) -> io::Result<()> {
-        Scratch::create(&self.root.join("tmp")).map(drop)
+    pub(crate) fn clear_dead_scratch(&self) -> io::Result<()> {
+        self.disk.clear_dead_scratch()
     }
 
     /// Whether the file system has room for more than a few small files. What cannot be known counts as room.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        !rustix::fs::statvfs(&self.root).is_ok_and(|space| space.f_bavail * space.f_frsize < LEAST_ROOM)
+    pub(crate) fn has_room(&self) -> bool {
+        self.disk.has_room()
     }
 
     /// Whether blobs can be written now; costs no sync. A scratch folder that was removed is made again, a root that is
     /// gone is not: what comes in its place may be another one, such as an empty mount point.
     ///
     /// # Errors
-    /// `StorageFull` without [room](Self::has_room), `NotFound` without the root, and whatever keeps a file from being made.
-    pub fn check(&self) -> io::Result<()> {
-        fs::metadata(&self.root)?;
-        self.unfinished.file()?;
-        if self.has_room() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    /// `StorageFull` without [room](Self::has_room), `NotFound` without the root, and whatever keeps a file from being made
+    /// or the shared storage from answering.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.disk.check()?;
+        self.shared.as_ref().map_or(Ok(()), |shared| shared.check(MARKER))
     }
 
     /// The bytes under `key`, or `None` when nothing is there.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
-    pub fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        metrics::blob("read", || absent(fs::read(self.path(key)?)))
+    /// When it is there and cannot be read.
+    pub(crate) fn get(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
+        match self.shared_home(key) {
+            Some((shared, Home::Shared)) => Ok(shared.get(key)?.map(|(_, bytes)| bytes)),
+            Some(_) => {
+                let here = self.disk.get(key)?;
+                self.use_copy(key);
+                if here.is_none() && self.fetch(key)?.is_some() { self.disk.get(key) } else { Ok(here) }
+            }
+            None => self.disk.get(key),
+        }
     }
 
-    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already.
+    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already. Of
+    /// shared storage there is a copy in the directory then.
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn is_whole(&self, key: &str, digest: &FileDigest) -> io::Result<bool> {
-        let Some(mut file) = self.reader(key)? else { return Ok(false) };
-        if file.metadata()?.len() != digest.bytes {
-            return Ok(false);
+    pub(crate) fn is_whole(&self, key: &str, digest: &FileDigest) -> io::Result<bool> {
+        if self.disk.is_whole(key, digest)? {
+            self.use_copy(key);
+            return Ok(true);
         }
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(hex(&hash.finalize()) == digest.sha256),
-                read => hash.update(&buffer[..read]),
-            }
-        }
+        self.fetch_whole(key, digest)
+    }
+
+    /// The SHA-256 of the blob under `key`, in hexadecimal digits, or `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub(crate) fn sha256(&self, key: &str) -> io::Result<Option<String>> {
+        self.reader(key)?.map(disk::sha256_of).transpose()
     }
 
     /// Opens the blob under `key` for reading, or `None` when nothing is there.
     ///
     /// # Errors
     /// When the file is there and cannot be opened.
-    pub fn reader(&self, key: &str) -> io::Result<Option<File>> {
-        absent(File::open(self.path(key)?))
+    pub(crate) fn reader(&self, key: &str) -> io::Result<Option<File>> {
+        self.disk.reader(key)
     }
 
     /// The names in the folder `key`, in no order; none when there is no such folder.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn names(&self, key: &str) -> io::Result<Vec<String>> {
-        let Some(entries) = absent(fs::read_dir(self.path(key)?))? else { return Ok(Vec::new()) };
-        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    pub(crate) fn names(&self, key: &str) -> io::Result<Vec<String>> {
+        match self.shared_home(key) {
+            _ if key == "tasks" => {
+                self.shared.as_ref().map_or_else(|| self.disk.names(key), |shared| shared.folders(key))
+            }
+            Some((shared, _)) => {
+                let (mut names, folder) = (Vec::new(), format!("{key}/"));
+                shared.each(&folder, |meta| {
+                    names.extend(meta.key.strip_prefix(&folder).map(str::to_owned));
+                    Ok(())
+                })?;
+                Ok(names)
+            }
+            None => self.disk.names(key),
+        }
     }
 
     /// When the blob or folder under `key` was last written, and how many bytes it has; `None` when nothing is there.
     ///
     /// # Errors
     /// When it is there and cannot be asked.
-    pub fn modified_and_size(&self, key: &str) -> io::Result<Option<(Timestamp, u64)>> {
-        let found = absent(fs::metadata(self.path(key)?))?;
-        found.map(|metadata| Ok((metadata.modified()?.into(), metadata.len()))).transpose()
+    pub(crate) fn modified_and_size(&self, key: &str) -> io::Result<Option<(Timestamp, u64)>> {
+        let of = |meta: BlobMeta| (meta.modified, meta.bytes);
+        match self.shared_home(key) {
+            Some((shared, Home::Shared)) => Ok(shared.head(key)?.map(of)),
+            Some((shared, _)) => match self.disk.modified_and_size(key)? {
+                None => Ok(shared.head(key)?.map(of)),
+                here => Ok(here),
+            },
+            None => self.disk.modified_and_size(key),
+        }
     }
 
     /// Removes the blob under `key`; nothing there is fine.
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&self, key: &str) -> io::Result<()> {
-        absent(fs::remove_file(self.path(key)?)).map(drop)
+    pub(crate) fn remove(&self, key: &str) -> io::Result<()> {
+        if let Some((shared, _)) = self.shared_home(key) {
+            shared.delete(key)?;
+        }
+        self.disk.remove(key)
     }
 
-    /// Gives the blob under `from` the key `to` in a folder that is there; nothing there is fine.
+    /// Gives the blob under `from` the key `to` in a folder that is there. Nothing there is fine, and so is a
+    /// folder that is gone.
     ///
     /// # Errors
     /// When it cannot be renamed.
-    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        absent(fs::rename(self.path(from)?, self.path(to)?)).map(drop)
+    pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let Some((shared, _)) = self.shared_home(from) else { return self.disk.rename(from, to) };
+        let Some((_, bytes)) = shared.get(from)? else { return Ok(()) };
+        shared.put_bytes(to, &bytes)?;
+        // The folder may have been removed in between: then nothing is left of it.
+        absent(Self::unless_removed(shared, to))?;
+        shared.delete(from)
     }
 
     /// Removes a task's files from its folder `key`, and the folder unless something else is in it; nothing there is fine.
     ///
     /// # Errors
     /// `InvalidInput` when `key` is not a task's folder, and when something in it cannot be removed.
-    pub fn remove_folder(&self, key: &str) -> io::Result<()> {
-        if !key.strip_prefix("tasks/").is_some_and(names::is_task_folder) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "only the folder of a task can be removed"));
+    pub(crate) fn remove_folder(&self, key: &str) -> io::Result<()> {
+        disk::check_task_folder(key)?;
+        if let Some(shared) = &self.shared {
+            // The source first: a writer beside it looks for it afterwards.
+            shared.delete(&format!("{key}/source.pdf"))?;
+            shared.delete_prefixes(vec![format!("{key}/")])?;
         }
-        let folder = self.path(key)?;
-        // A link leads out of the directory.
-        if absent(fs::symlink_metadata(&folder))?.is_none_or(|found| !found.is_dir()) {
-            return Ok(());
-        }
-        // A write that began before may land while the files go.
-        for _ in 0..REMOVALS {
-            for name in self.names(key)?.iter().filter(|name| names::is_task_file(name)) {
-                absent(fs::remove_file(folder.join(name)))?;
-            }
-            match absent(fs::remove_dir(&folder)) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-                Err(error) => return Err(error),
-            }
-        }
-        log::debug!("{key} stays: files of others are in it");
-        Ok(())
+        self.disk.remove_folder(key)
     }
 
     /// Makes a file at `key` that outlives its process, empty; its folder is made when it is missing.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(&self, key: &str) -> io::Result<File> {
-        let path = self.path(key)?;
-        private_fs::make_folder(path.parent().unwrap_or(&self.root))?;
-        private_fs::open(&path, File::options().write(true).create(true).truncate(true))
+    pub(crate) fn create(&self, key: &str) -> io::Result<File> {
+        self.disk.create(key)
     }
 
     /// Opens the file at `key` for reading and writing in place, or `None` when it is not there and not to be made.
     ///
     /// # Errors
     /// When it cannot be opened; `NotFound` when its folder is gone.
-    pub fn open_in_place(&self, key: &str, make: bool) -> io::Result<Option<File>> {
-        let options = &mut File::options();
-        let opened = private_fs::open(&self.path(key)?, options.read(true).write(true).create(make).truncate(false));
-        if make { opened.map(Some) } else { absent(opened) }
-    }
-}
-
-/// A blob being written. Dropped without [`Self::finish`], it leaves nothing behind.
-pub struct Staging {
-    file: NamedTempFile,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Staging {
-    /// Appends `bytes`.
-    ///
-    /// # Errors
-    /// When the write fails, for example on a full disk (`StorageFull`).
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Bytes written so far.
-    #[must_use]
-    pub const fn len(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Whether nothing was written yet.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// Ends the writing.
-    #[must_use]
-    pub fn finish(self) -> Staged {
-        Staged { file: self.file, sha256: hex(&self.hash.finalize()), bytes: self.bytes }
-    }
-}
-
-/// A blob that is written but has no key yet. Dropped uncommitted, it leaves nothing behind.
-#[derive(Debug)]
-pub struct Staged {
-    file: NamedTempFile,
-    sha256: String,
-    bytes: u64,
-}
-
-impl Staged {
-    /// SHA-256 of its bytes, lower-case hex.
-    #[must_use]
-    pub fn sha256(&self) -> &str {
-        &self.sha256
-    }
-
-    /// Its length and hash.
-    #[must_use]
-    pub fn digest(&self) -> FileDigest {
-        FileDigest { bytes: self.bytes, sha256: self.sha256.clone() }
-    }
-
-    /// How many bytes it has.
-    #[must_use]
-    pub const fn len(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    /// Where its bytes are until it is committed.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.file.path()
+    pub(crate) fn open_in_place(&self, key: &str, make: bool) -> io::Result<Option<File>> {
+        if make && self.shared.is_some() {
+            // The directory is a cache: what is not in it was not removed for good.
+            private_fs::make_folder(self.disk.path(key)?.parent().unwrap_or(&self.disk.root))?;
+        }
+        self.disk.open_in_place(key, make)
     }
 }
 
@@ -443,11 +466,12 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::fs;
 
     use super::*;
 
     /// Every file below `root`, with its bytes.
-    pub(super) fn all_files(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    pub(in crate::blob) fn all_files(root: &Path) -> BTreeMap<String, Vec<u8>> {
         let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
@@ -461,110 +485,5 @@ mod tests {
             }
         }
         found
-    }
-
-    fn blob() -> (tempfile::TempDir, LocalBlob) {
-        let dir = tempfile::tempdir().unwrap();
-        let blob = LocalBlob::open(dir.path()).unwrap();
-        (dir, blob)
-    }
-
-    fn leftovers(blob: &LocalBlob) -> usize {
-        // The scratch folder's own lock file is always there.
-        fs::read_dir(blob.unfinished.path()).unwrap().count() - 1
-    }
-
-    #[test]
-    fn puts_replaces_reads_and_removes() {
-        let (_dir, blob) = blob();
-        assert_eq!(blob.get("a/b/c").unwrap(), None);
-        blob.put("a/b/c", b"one", Durability::Cached).unwrap();
-        blob.put("a/b/c", b"two", Durability::Synced).unwrap();
-        assert_eq!(blob.get("a/b/c").unwrap().as_deref(), Some(&b"two"[..]));
-        assert_eq!(leftovers(&blob), 0);
-        blob.remove("a/b/c").unwrap();
-        blob.remove("a/b/c").unwrap();
-        assert_eq!(blob.get("a/b/c").unwrap(), None);
-    }
-
-    #[test]
-    fn only_files_of_tasks_go_with_a_folder() {
-        let (dir, blob) = blob();
-        let task = format!("tasks/{}", uuid::Uuid::now_v7());
-        let fill = |names: &[&str]| {
-            for name in names {
-                blob.put(&format!("{task}/{name}"), b"x", Durability::Cached).unwrap();
-            }
-        };
-        let ours = ["source.pdf", "pages.hashes", "record-1.json", "result-2.md", "result-2.json"];
-        fill(&ours);
-        blob.remove_folder(&task).unwrap();
-        blob.remove_folder(&task).unwrap();
-        assert!(!blob.path(&task).unwrap().exists());
-        fill(&ours);
-        fill(&["notes.txt"]);
-        blob.put("tasks/mine/source.pdf", b"x", Durability::Cached).unwrap();
-        blob.remove_folder(&task).unwrap();
-        assert_eq!(blob.names(&task).unwrap(), ["notes.txt"]);
-        for key in ["", "tasks", "tasks/mine", "ledger", "tmp", "tasks/../ledger"] {
-            assert!(blob.remove_folder(key).is_err(), "{key:?}");
-        }
-        let elsewhere = tempfile::tempdir().unwrap();
-        fs::write(elsewhere.path().join("source.pdf"), b"x").unwrap();
-        let link = format!("tasks/{}", uuid::Uuid::now_v7());
-        std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(&link)).unwrap();
-        blob.remove_folder(&link).unwrap();
-        assert!(elsewhere.path().join("source.pdf").exists(), "a link is not followed");
-    }
-
-    #[test]
-    fn a_staged_blob_is_hashed_and_committed_whole() {
-        let (_dir, blob) = blob();
-        let mut staging = blob.stage().unwrap();
-        staging.write(b"ab").unwrap();
-        staging.write(b"c").unwrap();
-        let staged = staging.finish();
-        // The SHA-256 of "abc" (FIPS 180-2, appendix B.1).
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!((staged.sha256(), staged.len()), (expected, 3));
-        assert_eq!(fs::read(staged.path()).unwrap(), b"abc");
-        blob.commit(staged, "tasks/1/source.pdf").unwrap();
-        assert_eq!(blob.get("tasks/1/source.pdf").unwrap().as_deref(), Some(&b"abc"[..]));
-        assert_eq!(leftovers(&blob), 0);
-    }
-
-    #[test]
-    fn a_blob_that_is_not_what_was_written_is_noticed() {
-        let (_dir, blob) = blob();
-        let mut staging = blob.stage().unwrap();
-        staging.write(b"abc").unwrap();
-        let staged = staging.finish();
-        let digest = staged.digest();
-        blob.commit(staged, "a").unwrap();
-        assert!(blob.is_whole("a", &digest).unwrap());
-        for other in [&b"ab"[..], b"abcd", b"abd", b""] {
-            blob.put("a", other, Durability::Cached).unwrap();
-            assert!(!blob.is_whole("a", &digest).unwrap());
-        }
-        blob.remove("a").unwrap();
-        assert!(!blob.is_whole("a", &digest).unwrap(), "nothing is there");
-    }
-
-    #[test]
-    fn what_is_not_committed_leaves_nothing() {
-        let (_dir, blob) = blob();
-        let mut staging = blob.stage().unwrap();
-        staging.write(b"x").unwrap();
-        assert_eq!(leftovers(&blob), 1);
-        drop(staging);
-        assert_eq!(leftovers(&blob), 0);
-    }
-
-    #[test]
-    fn keys_cannot_leave_the_root() {
-        let (_dir, blob) = blob();
-        for key in ["", "../x", "/etc/passwd", "a/../../x", "./x"] {
-            assert!(blob.put(key, b"", Durability::Cached).is_err(), "{key:?}");
-        }
     }
 }

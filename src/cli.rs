@@ -3,12 +3,14 @@
 mod advice;
 mod client;
 mod convert;
+mod doctor;
 mod estimate;
 mod files;
 mod format_args;
 mod images;
 mod inspect;
 mod log_format;
+mod manual;
 mod mcp;
 mod models;
 mod output;
@@ -22,12 +24,13 @@ mod task_args;
 mod tasks;
 mod variables;
 mod verdict;
+mod watch;
+mod words;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use bindery::config::{Config, Settings};
 use bindery::document::Readers;
 use clap::error::ErrorKind;
@@ -35,13 +38,12 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::log_format::LogFormat;
-use self::place::Inputs;
 
-/// The exit codes, as in the README.
+/// The exit codes, as in `.github/docs/cli.md`.
 pub mod exit {
     /// Failed.
     pub const FAILED: u8 = 1;
-    /// Not called rightly.
+    /// Wrong usage.
     pub const USAGE: u8 = 2;
     /// Done, with failed or unread pages.
     pub const FAILED_PAGES: u8 = 3;
@@ -68,7 +70,7 @@ pub struct Cli {
 enum Command {
     /// Convert PDFs here and now; needs no server. The same command again resumes after an interruption
     Convert(Box<convert::Convert>),
-    /// Say how many pages, calls and tokens, and how much money, a conversion would take; spends nothing
+    /// Estimate pages, calls, tokens and cost of a conversion; spends nothing
     Estimate(Box<estimate::EstimateFiles>),
     /// Serve the HTTP API and the web page
     Serve(Box<serve::Serve>),
@@ -76,28 +78,31 @@ enum Command {
     Mcp(Box<mcp::Mcp>),
     /// Submit PDFs to a server
     Submit(Box<submit::Submit>),
-    /// Show how a task of a server stands
+    /// Show the state of a task
     Status(tasks::Status),
     /// List the tasks of a server
     List(tasks::List),
-    /// Ask whether a server is ready: exit code 0 when it is
+    /// Check whether a server is ready: exit code 0 if it is
     Health(tasks::Health),
     /// Print the result of a task
     Result(tasks::ShowResult),
     /// Follow a task: one JSON object an event and line
     Events(tasks::Events),
-    /// Give tasks up; finished pages stay readable
+    /// Cancel tasks; finished pages stay readable
     Cancel(tasks::Tasks),
-    /// Run the pages of ended tasks again that have no Markdown or are marked unfaithful
+    /// Retry the failed, unread and unfaithful pages of finished tasks
     Retry(tasks::Retry),
     /// Remove tasks and their files
     Delete(tasks::Delete),
-    /// Show what is known of the pages of a PDF
+    /// Show what is known about the pages of a PDF
     Inspect(inspect::Inspect),
     /// Write page ranges of a PDF as PDFs of their own
     Split(split::Split),
-    /// Install what recognises text on scans, or show what is there
+    /// Install the OCR models for scans, or list them
     Models(models::Models),
+    /// Check what a conversion or a server needs: data directory, sandbox, OCR, store, endpoint; exit code 1 when something
+    /// has failed
+    Doctor(Box<doctor::Doctor>),
     /// Print the effective configuration, secrets redacted
     Config(Box<PrintConfig>),
     /// Read PDFs for the process at the other end of standard input
@@ -120,12 +125,13 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 27] = [
+const SERVER_ONLY: [&str; 28] = [
     "listen",
     "wires",
     "operator",
     "upload_timeout",
     "webhook_allow",
+    "source_hosts",
     "webhook_signing_secret",
     "webhook_signing_secret_file",
     "public_url",
@@ -155,7 +161,13 @@ impl Command {
     const fn has_settings(&self) -> bool {
         matches!(
             self,
-            Self::Convert(_) | Self::Estimate(_) | Self::Serve(_) | Self::Mcp(_) | Self::Inspect(_) | Self::Config(_)
+            Self::Convert(_)
+                | Self::Estimate(_)
+                | Self::Serve(_)
+                | Self::Mcp(_)
+                | Self::Inspect(_)
+                | Self::Doctor(_)
+                | Self::Config(_)
         )
     }
 }
@@ -163,13 +175,7 @@ impl Command {
 impl Cli {
     /// Reads the command line, or says what is wrong with it and ends with exit code 2.
     pub fn read() -> Self {
-        let hide = |convert: clap::Command| {
-            SERVER_ONLY.iter().fold(convert, |convert, id| convert.mut_arg(id, |argument| argument.hide(true)))
-        };
-        let mut command = Self::command()
-            .mut_subcommand("convert", hide)
-            .mut_subcommand("estimate", hide)
-            .mut_subcommand("mcp", hide);
+        let mut command = manual::with_examples(Self::shown());
         let matches = command.get_matches_mut();
         let local = ["convert", "estimate", "mcp"].iter().find_map(|name| matches.subcommand_matches(name));
         let given = |id: &&str| local.and_then(|found| found.value_source(id)) == Some(ValueSource::CommandLine);
@@ -178,6 +184,14 @@ impl Cli {
             command.error(ErrorKind::UnknownArgument, message).exit();
         }
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Commands without a server of their own hide its settings, and refuse them.
+    fn shown() -> clap::Command {
+        let hide = |command: clap::Command| {
+            SERVER_ONLY.iter().fold(command, |command, id| command.mut_arg(id, |argument| argument.hide(true)))
+        };
+        ["convert", "estimate", "mcp"].into_iter().fold(Self::command(), |all, name| all.mut_subcommand(name, hide))
     }
 }
 
@@ -247,6 +261,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = config(command.settings())?;
             models::run(&command, &config)
         }
+        Command::Doctor(command) => {
+            let config = config(command.settings.clone())?;
+            doctor::run(&command, &config)
+        }
         Command::Config(command) => {
             let text = if command.example {
                 Config::example(&Settings::default().resolve(|name| std::env::var(name).ok())?)
@@ -257,37 +275,28 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Reader { memory } => {
-            bindery::document::read_for_owner(memory)?;
+            bindery::internal::read_for_owner(memory)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man { folder } => {
-            write_manual(&folder)?;
+            manual::write(&Cli::shown(), &folder)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "bindery", &mut script);
+            clap_complete::generate(shell, &mut manual::visible(&Cli::shown()), "bindery", &mut script);
             line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// Writes the manual pages into `folder`.
-fn write_manual(folder: &Path) -> anyhow::Result<()> {
-    let made = tempfile::tempdir()?;
-    clap_mangen::generate_to(Cli::command(), made.path())?;
-    for page in std::fs::read_dir(made.path())? {
-        let (page, mut text) = (page?, Vec::new());
-        std::fs::File::open(page.path())?.read_to_end(&mut text)?;
-        let place = folder.join(page.file_name());
-        let written = place::write(&place, &Inputs::default(), |file| file.write_all(&text));
-        written.with_context(|| format!("cannot write {}", place.display()))?;
-    }
-    Ok(())
+/// The line that says why the command did not run.
+pub fn complaint(error: &anyhow::Error) -> String {
+    words::complaint(None, error)
 }
 
-/// Whether whoever read our words has gone.
+/// Whether the reader of the output has gone.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let of_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
@@ -306,9 +315,9 @@ fn readers(config: &Config) -> anyhow::Result<Readers> {
     Ok(readers.with_models(config.ocr_models()))
 }
 
-/// Begins to log, unless nobody reads it.
+/// Begins to log, unless it is a reader child.
 pub fn start_log(cli: &Cli) {
-    // Nobody reads what a reader says before it is dead, and a full pipe would stop it.
+    // What a reader says is not read before it is dead, and a full pipe would stop it.
     if !matches!(cli.command, Command::Reader { .. }) {
         log_format::start(matches!(cli.command, Command::Serve(_)), cli.log_format);
     }

@@ -3,21 +3,26 @@
 //! Everything else is handed a [`Timestamp`], so that decisions can be tested at any time of day.
 //! Durations inside a running process are measured with [`std::time::Instant`], which does not jump.
 
+mod cautious;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::watch;
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
+
+pub(crate) use self::cautious::{CautiousClock, CautiousReading};
 
 /// A moment in milliseconds since the Unix epoch, UTC.
 ///
 /// It is written as RFC 3339 text with milliseconds (`2026-11-23T08:15:30.125Z`), in records as well as in answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
-#[schema(value_type = String, format = DateTime)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[cfg_attr(feature = "http", schema(value_type = String, format = DateTime))]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -133,6 +138,8 @@ pub(crate) struct ClockReading {
     pub(crate) said: Timestamp,
     /// See [`TaskClock`]: how much later it may be.
     pub(crate) ahead: Duration,
+    /// What time it is for what cannot be undone, where that is another one.
+    pub(crate) certain: Option<Timestamp>,
     pub(crate) asked: Uptime,
     pub(crate) answered: Uptime,
 }
@@ -153,6 +160,11 @@ impl TaskClock {
     /// Whether the store has told the time.
     pub(crate) fn is_known(&self) -> bool {
         self.0.borrow().at_start.is_some()
+    }
+
+    /// What time it is for what cannot be undone: a clock that went forward is doubted for an hour.
+    pub(crate) fn certain(&self) -> Timestamp {
+        self.0.borrow().certain(Uptime::now()).unwrap_or_else(Timestamp::now)
     }
 
     /// Waits until the store has told the time, for so long at most; returns whether it has. Before it has, the time is
@@ -189,7 +201,9 @@ impl Reckoning {
             let at_start = least.midpoint(most);
             let (since, ahead) = (Timestamp(at_start).plus(reading.asked), millis(reading.ahead));
             let changes = u64::from(ahead > millis(CautiousClock::DRIFT));
-            *self = Self { at_start: Some(at_start), since, ahead, changes, ..Self::default() };
+            let doubted = reading.certain.map(|certain| certain.0.saturating_sub(reading.asked.0));
+            let before = doubted.map(|at_start| (at_start, reading.asked.after(CautiousClock::DOUBT)));
+            *self = Self { at_start: Some(at_start), since, ahead, changes, before, ..Self::default() };
             return changes > 0;
         };
         // A slow answer must not move the time to and fro.
@@ -215,6 +229,13 @@ impl Reckoning {
         self.at_start.map(|at_start| Timestamp(at_start).plus(uptime))
     }
 
+    fn certain(&self, uptime: Uptime) -> Option<Timestamp> {
+        match self.before {
+            Some((at_start, until)) if uptime < until => Some(Timestamp(at_start).plus(uptime)),
+            _ => self.now(uptime),
+        }
+    }
+
     fn expiry(&self, finished: Timestamp, ttl: Duration) -> Option<Timestamp> {
         self.at_start?;
         let former = self.corrections.iter().rev().find(|(times, _)| times.contains(&finished)).map(|(_, by)| *by);
@@ -228,65 +249,12 @@ impl Reckoning {
         if let Some(expires) = self.expiry(finished, ttl) {
             return expires <= now;
         }
-        match self.before {
-            Some((at_start, until)) if uptime < until => expires <= Timestamp(at_start).plus(uptime),
-            _ => expires <= now,
-        }
+        expires <= self.certain(uptime).unwrap_or(now)
     }
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The time for what cannot be undone, such as removing what has expired: the wall clock, but when it jumps forward, an
-/// hour of the machine's own clock passes before that is believed. A clock that was set wrongly for a while then does
-/// no harm. Clones share what they know.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CautiousClock {
-    /// What the believed clock said when this machine started, in milliseconds; 0 before it was first read.
-    at_start: Arc<AtomicU64>,
-    /// Since when the wall clock is doubted, as an [`Uptime`]; 0 when it is not.
-    doubted_since: Arc<AtomicU64>,
-}
-
-impl CautiousClock {
-    /// How much sooner than the machine's own clock the wall clock may be without being called a jump.
-    const DRIFT: Duration = Duration::from_mins(10);
-    /// How long a jump is doubted.
-    const DOUBT: Duration = Duration::from_hours(1);
-
-    /// What time it is.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.judge(Timestamp::now(), Uptime::now())
-    }
-
-    /// What time it is, and how much later it is by the wall clock while that is doubted.
-    pub(crate) fn now_and_ahead(&self) -> (Timestamp, Duration) {
-        let wall = Timestamp::now();
-        let now = self.judge(wall, Uptime::now());
-        (now, wall.since(now))
-    }
-
-    /// What time it is, going by both clocks. Threads that ask in the very moment of a jump may differ in what they are
-    /// told, by no more than the next one that asks.
-    fn judge(&self, wall: Timestamp, uptime: Uptime) -> Timestamp {
-        let at_start = self.at_start.load(Ordering::Relaxed);
-        let expected = Timestamp(at_start.saturating_add(uptime.0));
-        if at_start != 0 && wall > expected.after(Self::DRIFT) {
-            let now = uptime.0.max(1);
-            let since = match self.doubted_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => now,
-                Err(since) => since,
-            };
-            if uptime.since(Uptime(since)) < Self::DOUBT {
-                return expected;
-            }
-        }
-        self.at_start.store(wall.0.saturating_sub(uptime.0), Ordering::Relaxed);
-        self.doubted_since.store(0, Ordering::Relaxed);
-        wall
-    }
 }
 
 impl From<std::time::SystemTime> for Timestamp {
@@ -339,33 +307,32 @@ mod tests {
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), moment);
     }
 
-    #[test]
-    fn a_jump_forward_is_believed_after_an_hour() {
-        let (day, hour) = (86_400_000, 3_600_000);
-        let clock = CautiousClock::default();
-        for (wall, uptime, expected) in [
-            (100 * day, 0, 100 * day),
-            (100 * day + hour, hour, 100 * day + hour),
-            // Set a year ahead, for a while.
-            (465 * day, hour + 60_000, 100 * day + hour + 60_000),
-            (465 * day + hour / 2, 3 * hour / 2, 100 * day + 3 * hour / 2),
-            (100 * day + 2 * hour, 2 * hour, 100 * day + 2 * hour),
-            // Set a year ahead, and meant.
-            (465 * day, 3 * hour, 100 * day + 3 * hour),
-            (465 * day + hour, 4 * hour, 465 * day + hour),
-            // Back is believed at once: nothing expires too soon.
-            (100 * day, 5 * hour, 100 * day),
-        ] {
-            assert_eq!(clock.judge(Timestamp(wall), Uptime(uptime)), Timestamp(expected), "{wall} {uptime}");
-        }
-    }
-
     fn reading(said: u64, uptime: u64) -> ClockReading {
-        ClockReading { said: Timestamp(said), ahead: Duration::ZERO, asked: Uptime(uptime), answered: Uptime(uptime) }
+        ClockReading {
+            said: Timestamp(said),
+            ahead: Duration::ZERO,
+            certain: None,
+            asked: Uptime(uptime),
+            answered: Uptime(uptime),
+        }
     }
 
     const DAY: u64 = 86_400_000;
     const WEEK: Duration = Duration::from_hours(7 * 24);
+
+    #[test]
+    fn what_ended_before_a_start_that_is_doubted_stays() {
+        const LAST: u64 = 1_700_000_000_000;
+        const YEARS: u64 = 10 * 365 * 86_400_000;
+        let hour = millis(CautiousClock::DOUBT);
+        let mut reckoning = Reckoning::default();
+        reckoning.set(ClockReading { certain: Some(Timestamp(LAST)), ..reading(LAST + YEARS, 1_000) });
+        let (finished, ttl, expires) =
+            (Timestamp(LAST - 9_000), Duration::from_hours(24), Timestamp(LAST + 86_000_000));
+        assert!(!reckoning.has_expired(finished, ttl, expires, Uptime(2_000)));
+        assert_eq!(reckoning.certain(Uptime(2_000)), Some(Timestamp(LAST + 1_000)));
+        assert!(reckoning.has_expired(finished, ttl, expires, Uptime(1_000 + hour)));
+    }
 
     #[test]
     fn slow_answers_do_not_move_the_time() {
@@ -376,6 +343,7 @@ mod tests {
             let slow = ClockReading {
                 said: Timestamp(1_010_000 + said),
                 ahead: Duration::ZERO,
+                certain: None,
                 asked: Uptime(asked),
                 answered: Uptime(asked + took),
             };

@@ -3,6 +3,7 @@
 //! [`Settings`] is what someone gave, in any of the three places; every field has a flag, a variable and a key in the
 //! file of the same name. [`Config`] is what holds in the end.
 
+mod blob;
 mod endpoint;
 mod print;
 mod secret;
@@ -13,15 +14,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::endpoint::currency;
 pub use self::secret::SecretFile;
 use self::secret::{SecretSources, given_keys, one_secret};
 pub use self::settings::Settings;
+use crate::blob::ObjectOptions;
 use crate::document::{DocumentLimits, OcrModels, ReaderLimits};
 use crate::http::Wire;
 use crate::job::RetryPolicy;
 use crate::keys::Keys;
 use crate::ledger::{LedgerLimits, LedgerSharing};
 use crate::notify::{NotifyOptions, Secret};
+use crate::outbound::FetchOptions;
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
 use crate::supervisor::{SupervisorOptions, TenantLimits};
@@ -34,12 +38,24 @@ pub enum StoreChoice {
     Embedded,
     /// This process's memory.
     Memory,
-    /// A Redis server at this URL, which may hold a password.
+    /// A Redis server at this URL, or the one that Sentinels name; it may hold a password.
     Redis(String),
+}
+
+/// Where sources, results and the ledger live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobChoice {
+    /// In this directory, which servers of one machine may share.
+    Directory(PathBuf),
+    /// In a directory that servers of several machines share; each has a cache in its data directory.
+    SharedDirectory(PathBuf),
+    /// In object storage, with a cache in the data directory.
+    Objects(ObjectOptions),
 }
 
 /// The effective configuration.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -54,7 +70,9 @@ pub struct Config {
     /// Where task records live.
     pub store: StoreChoice,
     /// Where sources, results and the ledger live.
-    pub blob: PathBuf,
+    pub blob: BlobChoice,
+    /// Certificates that those of Redis servers with TLS may be signed by.
+    pub store_ca_file: Option<PathBuf>,
     /// How long an upload may stand still.
     pub upload_timeout: Duration,
     /// How long calls in flight may go on after SIGTERM.
@@ -66,11 +84,13 @@ pub struct Config {
     /// What a process that reads PDFs may take.
     pub reader: ReaderLimits,
     /// What tasks have that do not say otherwise, as it was given.
-    pub task: BTreeMap<String, toml::Value>,
+    pub(crate) task: BTreeMap<String, toml::Value>,
     /// Limits and times of tasks.
     pub supervisor: SupervisorOptions,
     /// The endpoint, when there is one.
     pub llm: Option<LlmOptions>,
+    /// The currency of its prices, as ISO 4217 names it.
+    pub currency: String,
     /// What an endpoint lacks that is half configured: one line.
     pub llm_gap: Option<String>,
     /// What its user should know of settings that hold all the same, a line each.
@@ -104,8 +124,10 @@ impl Settings {
     pub fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
         let mut warnings = Vec::new();
-        let (tenant, limits, ledger) = (self.tenant_limits()?, self.document_limits()?, self.ledger_limits()?);
         let (llm, llm_gap) = self.llm(env, &mut warnings)?;
+        let (supervisor, pool, reader) =
+            (self.supervisor_options(&mut warnings)?, self.pool_options()?, self.reader_limits()?);
+        let currency = currency(self.llm_currency.as_deref())?;
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:8080");
         let listen: SocketAddr =
             listen.parse().map_err(|_| ConfigError::new("listen", "write ADDRESS:PORT, such as 127.0.0.1:8080"))?;
@@ -133,55 +155,20 @@ impl Settings {
             &mut warnings,
         )?;
         let store = store(self.store.as_deref(), password.as_deref())?;
-        let signing_secret = one_secret(
-            ("webhook-signing-secret", self.webhook_signing_secret),
-            ("webhook-signing-secret-file", self.webhook_signing_secret_file.as_deref()),
-            &mut warnings,
-        )?;
-        let supervisor = SupervisorOptions {
-            node: self.node.unwrap_or_else(|| "bindery".into()),
-            max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
-            tenant,
-            notify: NotifyOptions {
-                allow: self.webhook_allow.as_deref().map(names).unwrap_or_default(),
-                secret: signing_secret.map(Secret),
-                public_url: self.public_url,
-            },
-            ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
-            limits,
-            attempt_timeout: secs(time("llm-timeout", self.llm_timeout.as_deref(), 300)?.max(1)),
-            retry: RetryPolicy {
-                max_attempts: self.llm_max_attempts.unwrap_or(5).max(1),
-                patience: secs(time("llm-patience", self.llm_patience.as_deref(), 6 * 3_600)?),
-                ..RetryPolicy::default()
-            },
-            janitor_tick: secs(time("janitor-tick", self.janitor_tick.as_deref(), 60)?.max(1)),
-            ledger,
-            task_defaults: task_defaults(&self.task)?,
-            ledger_sharing: match self.ledger_scope.as_deref() {
-                Some(text) => text.parse().map_err(|reason: String| ConfigError::new("ledger-scope", reason))?,
-                None => LedgerSharing::default(),
-            },
-            ..SupervisorOptions::default()
-        };
-        let pool = PoolOptions {
-            cpu_workers: at_least_one("workers", self.workers, PoolOptions::default().cpu_workers)?,
-            call_workers: at_least_one("llm-concurrency", self.llm_concurrency, 16)?,
-            rates: Rates { calls: self.llm_rpm.filter(|n| *n > 0), tokens: self.llm_tpm.filter(|n| *n > 0) },
-        };
-        let reader = ReaderLimits {
-            page_time: secs(time("reader-timeout", self.reader_timeout.as_deref(), 20)?.max(1)),
-            memory: bytes("reader-memory", self.reader_memory.as_deref().unwrap_or("1G"), 64 << 20)?,
-        };
         Ok(Config {
             listen,
             keys,
             task: self.task,
             wires: wires(self.wires.as_deref())?,
             insecure,
-            blob: self.blob.unwrap_or_else(|| data_dir.clone()),
+            blob: blob::choose(
+                self.blob.as_deref(),
+                (self.s3_endpoint, self.s3_region, self.s3_path_style),
+                &data_dir,
+            )?,
             data_dir,
             store,
+            store_ca_file: self.store_ca_file,
             upload_timeout: secs(time("upload-timeout", self.upload_timeout.as_deref(), 60)?.max(1)),
             drain: secs(time("drain", self.drain.as_deref(), 30)?),
             lease: secs(time("lease", self.lease.as_deref(), 15)?.max(1)),
@@ -189,10 +176,66 @@ impl Settings {
             reader,
             supervisor,
             llm,
+            currency,
             llm_gap,
             warnings,
             model_folders,
             sources,
+        })
+    }
+
+    fn supervisor_options(&self, warnings: &mut Vec<String>) -> Result<SupervisorOptions, ConfigError> {
+        let signing_secret = one_secret(
+            ("webhook-signing-secret", self.webhook_signing_secret.clone()),
+            ("webhook-signing-secret-file", self.webhook_signing_secret_file.as_deref()),
+            warnings,
+        )?;
+        Ok(SupervisorOptions {
+            node: self.node.clone().unwrap_or_else(|| "bindery".into()),
+            max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
+            tenant: self.tenant_limits()?,
+            notify: NotifyOptions {
+                allow: self.webhook_allow.as_deref().map(names).unwrap_or_default(),
+                secret: signing_secret.map(Secret),
+                public_url: self.public_url.clone(),
+            },
+            fetch: FetchOptions { hosts: self.source_hosts.as_deref().map(names).unwrap_or_default() },
+            ttl: secs(time("task-ttl", self.task_ttl.as_deref(), 7 * 86_400)?),
+            limits: self.document_limits()?,
+            attempt_timeout: secs(time("llm-timeout", self.llm_timeout.as_deref(), 300)?.max(1)),
+            retry: RetryPolicy {
+                max_attempts: self.llm_max_attempts.unwrap_or(5).max(1),
+                unavailable_timeout: secs(time(
+                    "llm-unavailable-timeout",
+                    self.llm_unavailable_timeout.as_deref(),
+                    6 * 3_600,
+                )?),
+                ..RetryPolicy::default()
+            },
+            janitor_tick: secs(time("janitor-tick", self.janitor_tick.as_deref(), 60)?.max(1)),
+            ledger: self.ledger_limits()?,
+            cache_bytes: bytes("blob-cache", self.blob_cache.as_deref().unwrap_or("10G"), 0)?,
+            task_defaults: task_defaults(&self.task)?,
+            ledger_sharing: match self.ledger_scope.as_deref() {
+                Some(text) => text.parse().map_err(|reason: String| ConfigError::new("ledger-scope", reason))?,
+                None => LedgerSharing::default(),
+            },
+            ..SupervisorOptions::default()
+        })
+    }
+
+    fn pool_options(&self) -> Result<PoolOptions, ConfigError> {
+        Ok(PoolOptions {
+            cpu_workers: at_least_one("workers", self.workers, PoolOptions::default().cpu_workers)?,
+            call_workers: at_least_one("llm-concurrency", self.llm_concurrency, 16)?,
+            rates: Rates { calls: self.llm_rpm.filter(|n| *n > 0), tokens: self.llm_tpm.filter(|n| *n > 0) },
+        })
+    }
+
+    fn reader_limits(&self) -> Result<ReaderLimits, ConfigError> {
+        Ok(ReaderLimits {
+            page_time: secs(time("reader-timeout", self.reader_timeout.as_deref(), 20)?.max(1)),
+            memory: bytes("reader-memory", self.reader_memory.as_deref().unwrap_or("1G"), 64 << 20)?,
         })
     }
 
@@ -259,12 +302,19 @@ fn secs(value: u32) -> Duration {
     Duration::from_secs(u64::from(value))
 }
 
+/// How URLs of Redis servers begin.
+const REDIS: [&str; 4] = ["redis://", "rediss://", "redis+sentinel://", "rediss+sentinel://"];
+
 fn store(named: Option<&str>, password: Option<&str>) -> Result<StoreChoice, ConfigError> {
     let store = match named {
         None | Some("embedded") => StoreChoice::Embedded,
         Some("memory") => StoreChoice::Memory,
-        Some(url) if url.starts_with("redis://") => StoreChoice::Redis(url.to_owned()),
-        Some(_) => return Err(ConfigError::new("store", "use embedded, memory or redis://HOST:PORT/DB")),
+        Some(url) if REDIS.iter().any(|scheme| url.starts_with(scheme)) => StoreChoice::Redis(url.to_owned()),
+        Some(_) => {
+            let reason = "use embedded, memory, redis://HOST:PORT/DB, rediss://… for TLS, or \
+                          redis+sentinel://HOST:PORT,…/MASTER/DB";
+            return Err(ConfigError::new("store", reason));
+        }
     };
     match (store, password) {
         (StoreChoice::Redis(url), Some(password)) => {
@@ -350,7 +400,7 @@ mod tests {
         let config = Settings::default().resolve(home).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.data_dir, Path::new("/home/x/.local/share/bindery"));
-        assert_eq!(config.blob, config.data_dir);
+        assert_eq!(config.blob, BlobChoice::Directory(config.data_dir.clone()));
         assert!(config.store == StoreChoice::Embedded && config.llm.is_none());
     }
 
@@ -362,13 +412,16 @@ mod tests {
         let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_setting);
         let uncommented = lines.collect::<Vec<_>>().join("\n");
         toml::from_str::<Settings>(&uncommented).unwrap();
-        let words = ["DIR", "FILE", "URL", "KEY", "MODEL", "TEXT", "SECRET"];
+        let words = ["DIR", "DIR|URL", "REGION", "FILE", "URL", "KEY", "MODEL", "TEXT", "SECRET"];
         let held = toml::from_str::<toml::Table>(&defaults.to_toml()).unwrap();
         let example = toml::from_str::<toml::Table>(&uncommented).unwrap();
         assert!(example["task"].is_table());
         for (name, value) in example.iter().filter(|(name, _)| *name != "task") {
             let is_word = value.as_str().is_some_and(|word| words.contains(&word));
-            assert!(is_word || held.get(name) == Some(value) || name.starts_with("llm_"), "{name} = {value}");
+            assert!(
+                is_word || held.get(name) == Some(value) || ["llm_", "s3_"].iter().any(|part| name.starts_with(part)),
+                "{name} = {value}"
+            );
         }
         assert!(example.len() > 40);
     }
@@ -380,6 +433,9 @@ mod tests {
         let config = flags.over(file).resolve(home).unwrap();
         assert_eq!((config.pool.cpu_workers, config.supervisor.limits.max_pages), (7, 5));
         assert!(toml::from_str::<Settings>("worker = 3").is_err(), "a misspelt key is told");
+        // A name of earlier versions.
+        let file: Settings = toml::from_str("llm_patience = '7s'").unwrap();
+        assert_eq!(file.llm_unavailable_timeout.as_deref(), Some("7s"));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub const CONTENT_VERSION: u8 = 1;
 /// are kept for long, and were paid, are read by the parser of the day.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "kept::Kept")]
+#[non_exhaustive]
 pub struct PageContent {
     /// The version of this form, [`CONTENT_VERSION`] when it was made by this program.
     pub version: u8,

@@ -9,6 +9,7 @@ mod openapi;
 mod ops;
 mod pace;
 mod page;
+mod processors;
 mod reference;
 mod request_id;
 mod result;
@@ -16,6 +17,7 @@ mod single_page;
 mod submit;
 mod tasks;
 mod upload;
+mod usage;
 mod view;
 mod wires;
 
@@ -29,6 +31,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use self::processors::Models;
 pub use self::wires::Wire;
 use crate::keys::Keys;
 use crate::supervisor::Handle;
@@ -46,6 +49,9 @@ pub struct ApiState {
     /// Where only this machine is let in: names that it has besides.
     hosts: Option<Arc<[String]>>,
     wires: Arc<[Wire]>,
+    models: Arc<Models>,
+    /// What stands before `/v1/…` in addresses that answers name: empty, or `/prefix`.
+    base_path: Arc<str>,
     /// Turns of requests that are held in memory.
     large_bodies: Arc<Semaphore>,
     stopping: CancellationToken,
@@ -64,6 +70,8 @@ impl ApiState {
             upload_timeout: UPLOAD_TIMEOUT,
             hosts: None,
             wires: Arc::default(),
+            models: Arc::default(),
+            base_path: Arc::from(""),
             large_bodies,
             stopping,
         }
@@ -101,7 +109,20 @@ impl ApiState {
         Self { wires: wires.into(), ..self }
     }
 
-    /// The same with the metrics of this recorder on `/metrics`. Whoever embeds Bindery and has a recorder of its own
+    /// The same with what `/v1/processors` says of models.
+    #[must_use]
+    pub fn models(self, models: Models) -> Self {
+        Self { models: Arc::new(models), ..self }
+    }
+
+    /// The same behind a proxy that serves it below a path, such as `/bindery`, and takes that off each request: addresses
+    /// in answers begin with it.
+    #[must_use]
+    pub fn base_path(self, path: &str) -> Self {
+        Self { base_path: Arc::from(path.trim_end_matches('/')), ..self }
+    }
+
+    /// The same with the metrics of this recorder on `/metrics`. A program that embeds Bindery and has a recorder of its own
     /// shows them in its own way.
     #[must_use]
     pub fn metrics(self, recorder: PrometheusHandle) -> Self {
@@ -113,6 +134,12 @@ impl ApiState {
 /// `App::new().configure(|app| http::configure(app, state.clone()))`.
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
     page::configure(app);
+    configure_api(app, state);
+}
+
+/// The same without the web page, also below a scope: `web::scope("/pdf").configure(|app| http::configure_api(app,
+/// state.clone().base_path("/pdf")))`.
+pub fn configure_api(app: &mut web::ServiceConfig, state: ApiState) {
     openapi::configure(app);
     state.wires.iter().for_each(|wire| wire.configure(app));
     app.app_data(web::Data::new(state))
@@ -126,6 +153,9 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/pages", |pages| pages.route(web::get().to(result::pages))))
         .service(at("/v1/tasks/{id}/pages/{page}/image", |image| image.route(web::get().to(single_page::image))))
         .service(at("/v1/tasks/{id}/pages/{page}/html", |html| html.route(web::get().to(single_page::html))))
+        .service(at("/v1/tasks/{id}/pages/{page}/text-layer", |text| {
+            text.route(web::get().to(single_page::text_layer))
+        }))
         .service(at("/v1/tasks/{id}/images/{name}", |image| {
             image.route(web::get().to(single_page::figure)).route(web::head().to(single_page::figure))
         }))
@@ -135,7 +165,10 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/v1/tasks/{id}/webhook", |webhook| webhook.route(web::post().to(tasks::webhook))))
         .service(at("/v1/convert", |convert| convert.route(web::post().to(convert::convert))))
         .service(at("/mcp", |mcp| mcp.route(web::post().to(mcp::mcp))))
+        .service(at("/v1/processors", |all| all.route(web::get().to(processors::processors))))
+        .service(at("/v1/tasks/{id}/resubmit", |again| again.route(web::post().to(submit::resubmit))))
         .service(at("/v1/estimate", |estimate| estimate.route(web::post().to(submit::estimate))))
+        .service(at("/v1/usage", |usage| usage.route(web::get().to(usage::usage))))
         .service(at("/metrics", |metrics| metrics.route(web::get().to(ops::metrics))))
         .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))
         .service(at("/readyz", |ready| ready.route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz))));

@@ -5,11 +5,15 @@
 
 mod actor;
 mod budget;
+mod delays;
+mod event;
 mod retry;
+mod route;
 mod runtime;
 mod subtask;
 
 pub use actor::{GetPages, JobActor, JobNews, JobPages, JobReport, StopJob};
+pub use event::{JobEnd, JobEvent, JobProgress};
 pub use retry::RetryPolicy;
-pub use runtime::{JobAction, JobEnd, JobEvent, JobProgress, JobRuntime};
-pub use subtask::{SubTask, SubTaskState, SubTaskStep};
+pub use route::Route;
+pub use runtime::JobRuntime;

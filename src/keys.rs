@@ -28,14 +28,37 @@ pub struct Key {
     hash: [u8; 32],
 }
 
+/// Why a key, or a list of them, cannot be used. No message holds a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// It is not of the form `name=key`, or its name or key has not what it takes: a sentence.
+    #[error("{0}")]
+    Form(String),
+    /// Two names have the same key.
+    #[error("{0} and {1} have the same key")]
+    Shared(String, String),
+    /// There is no key of this name.
+    #[error("there is no key of the name {0}")]
+    UnknownName(String),
+    /// A line of several cannot be used.
+    #[error("line {line}: {why}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// Why.
+        why: Box<Self>,
+    },
+}
+
 impl Keys {
     /// Adds a key. A name may have several, so that one can be replaced while both hold.
     ///
     /// # Errors
-    /// When another name has the same key: nobody could tell whose a call is.
-    pub fn add(&mut self, key: Key) -> Result<(), String> {
+    /// [`KeyError::Shared`] when another name has the same key: a call could be of either.
+    pub fn add(&mut self, key: Key) -> Result<(), KeyError> {
         if let Some(known) = self.keys.iter().find(|known| known.hash == key.hash && known.name != key.name) {
-            return Err(format!("{} and {} have the same key", known.name, key.name));
+            return Err(KeyError::Shared(known.name.clone(), key.name));
         }
         self.keys.push(key);
         Ok(())
@@ -44,13 +67,13 @@ impl Keys {
     /// Reads one `name=key` a line; empty lines and those that begin with `#` are skipped.
     ///
     /// # Errors
-    /// What is wrong with the first line that is, without its key.
-    pub fn add_lines(&mut self, text: &str) -> Result<(), String> {
+    /// [`KeyError::Line`] for the first line that cannot be used, without its key.
+    pub fn add_lines(&mut self, text: &str) -> Result<(), KeyError> {
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let added = line.parse().and_then(|key| self.add(key));
-                added.map_err(|why| format!("line {}: {why}", at + 1))?;
+                added.map_err(|why| KeyError::Line { line: at + 1, why: Box::new(why) })?;
             }
         }
         Ok(())
@@ -64,10 +87,10 @@ impl Keys {
     /// Says whose keys may also see how the server as a whole does, with the names of all others.
     ///
     /// # Errors
-    /// When there is no key of such a name.
-    pub fn set_operators(&mut self, names: Vec<String>) -> Result<(), String> {
+    /// [`KeyError::UnknownName`] when there is no key of such a name.
+    pub fn set_operators(&mut self, names: Vec<String>) -> Result<(), KeyError> {
         if let Some(unknown) = names.iter().find(|name| self.names().all(|known| known != name.as_str())) {
-            return Err(format!("there is no key of the name {unknown}"));
+            return Err(KeyError::UnknownName(unknown.clone()));
         }
         self.operators = names;
         Ok(())
@@ -85,7 +108,7 @@ impl Keys {
         &self.operators
     }
 
-    /// Whether there is none, so that nobody needs one.
+    /// Whether there is none, so that callers need none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -108,18 +131,19 @@ impl Keys {
 }
 
 impl FromStr for Key {
-    type Err = String;
+    type Err = KeyError;
 
     /// Reads `name=key`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, key) = text.split_once('=').ok_or("write NAME=KEY")?;
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let form = |why: String| Err(KeyError::Form(why));
+        let Some((name, key)) = text.split_once('=') else { return form("write NAME=KEY".into()) };
         let (name, key) = (name.trim(), key.trim());
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
-            return Err(format!("the name before = takes 1 to {LONGEST_NAME} letters, digits, dots, - and _"));
+            return form(format!("the name before = takes 1 to {LONGEST_NAME} letters, digits, dots, - and _"));
         }
         if key.len() < SHORTEST || !key.chars().all(|c| c.is_ascii_graphic() && c != ',') {
-            return Err(format!(
+            return form(format!(
                 "the key of {name} must be at least {SHORTEST} printable characters without spaces or commas"
             ));
         }
@@ -165,7 +189,7 @@ mod tests {
             ("=geheim-geheim", "line 1: the name before = takes 1 to 64 letters, digits, dots, - and _"),
             ("a=geheim-geheim\nb=geheim-geheim", "line 2: a and b have the same key"),
         ] {
-            assert_eq!(keys.add_lines(text).unwrap_err(), expected);
+            assert_eq!(keys.add_lines(text).unwrap_err().to_string(), expected);
         }
     }
 }

@@ -7,18 +7,23 @@
 //! each task has its own of those that it shows: linked where the file system can do that.
 //!
 //! **Good pages.** A page that was taken although it strays from what its PDF says (`unfaithful`) is an output with a
-//! finding: it stands here like any other, so a task that is resumed does not pay for it again, and whoever brings the
+//! finding: it stands here like any other, so a task that is resumed does not pay for it again, and a later task with the
 //! same page gets it with the finding. An explicit retry reads it again: from then on the task takes no such page but
 //! those that it has read itself since. So it pays at most once more for each of them a retry, however often it is
 //! resumed.
 //!
-//! **Write order.** A worker puts a page here *before* it tells anyone the outcome. So whoever hears of a page can
+//! **Write order.** A worker puts a page here *before* it tells anyone the outcome. So a listener that hears of a page can
 //! find it, and a process that dies in between has lost nothing but the news.
 //!
-//! **Limits.** Pages that nobody has used for long can go, by age and by size, least recently used first; never those
-//! used since the oldest unfinished task was accepted. A page that is gone is read, and paid, again, when somebody
-//! wants it again. The time of use is the file's time of modification.
+//! **Answers.** What a model answered stands here, too, while it takes long to find out whether it is the page, under a
+//! name like that of a page: a process that dies meanwhile has paid for it. It goes when its page has come.
+//!
+//! **Limits.** Pages that have not been used for long can go, by age and by size, least recently used first; never those
+//! used since the oldest unfinished task was accepted. A page that is gone is read, and paid, again when it is
+//! wanted again. The time of use is the file's time of modification; in shared storage a page is written again when it is
+//! used for the first time in a week.
 
+mod answers;
 mod entry;
 mod key;
 mod page_hashes;
@@ -35,7 +40,7 @@ use crate::failpoint;
 use crate::metrics;
 use crate::task::{ImageBytes, PageOutput};
 
-pub use key::{LedgerScope, LedgerSharing, PageId, PageKey, RecipeHash};
+pub use key::{LedgerScope, LedgerSharing, PageKey, RecipeHash};
 pub use page_hashes::{PageHash, PageHashes};
 pub use purge::PurgeList;
 
@@ -65,11 +70,35 @@ impl Ledger {
         metrics::blob("read", || file.read_exact(&mut bytes))?;
         let used = metadata.modified().map(Timestamp::from)?;
         let now = Timestamp::now();
-        if now.since(used) >= USE_GRAIN {
+        if now.since(used) >= USE_GRAIN || span(used) != span(now) {
             // Setting times needs no right to write but to own; where that fails the page only looks older.
             let _ = file.set_modified(now.into());
         }
-        Ok(entry::decode(&bytes))
+        let page = entry::decode(&bytes);
+        // What a model wrote was paid for, and is in shared storage.
+        if let Some(page) = page.as_ref().filter(|page| page.model.is_some() && span(used) != span(now))
+            && let Err(why) = self.note_use_in_shared(key, page, now)
+        {
+            log::debug!("a page in shared storage does not look used: {why}");
+        }
+        Ok(page)
+    }
+
+    /// Has a page, and its figures, look used in shared storage, unless they do, or it is not there.
+    fn note_use_in_shared(&self, key: PageKey, page: &PageOutput, now: Timestamp) -> io::Result<()> {
+        let name = key.blob_key();
+        if self.blob.head_shared(&name)?.is_none_or(|meta| span(meta.modified) == span(now)) {
+            return Ok(());
+        }
+        // Its figures before it, as they were written.
+        for image in &page.content.images {
+            let image = key.image_key(&image.name);
+            if self.blob.fetch(&image)?.is_some() {
+                self.blob.refresh(&image);
+            }
+        }
+        self.blob.refresh(&name);
+        Ok(())
     }
 
     /// Whether a page is there under `key`, without reading it or making it look used.
@@ -77,6 +106,24 @@ impl Ledger {
     pub fn has(&self, key: PageKey) -> bool {
         let is_there = |name: String| self.blob.modified_and_size(&name).is_ok_and(|found| found.is_some());
         is_there(key.blob_key()) || key.older_blob_key().is_some_and(is_there)
+    }
+
+    /// The same, also from shared storage: what another server paid for is there. A page that is found there, and was
+    /// written long ago, is written again, so that it looks used.
+    ///
+    /// # Errors
+    /// When the entry is there and cannot be read now.
+    pub fn get_anywhere(&self, key: PageKey) -> io::Result<Option<PageOutput>> {
+        let here = self.get(key)?;
+        if here.is_some() || !self.blob.is_shared() {
+            return Ok(here);
+        }
+        let Some(meta) = self.blob.fetch(&key.blob_key())? else { return Ok(None) };
+        let (found, now) = (self.get(key)?, Timestamp::now());
+        if let Some(page) = found.as_ref().filter(|_| span(meta.modified) != span(now)) {
+            self.note_use_in_shared(key, page, now)?;
+        }
+        Ok(found)
     }
 
     fn open(&self, key: PageKey) -> io::Result<Option<File>> {
@@ -113,7 +160,8 @@ impl Ledger {
             }
             let mut found = false;
             for key in keys.iter().map(|key| key.image_key(&file.name)) {
-                found = self.blob.get(&key)?.is_some_and(|bytes| file.name.names(&bytes));
+                let read = || Ok::<_, io::Error>(self.blob.get(&key)?.is_some_and(|bytes| file.name.names(&bytes)));
+                found = read()? || (self.blob.fetch(&key)?.is_some() && read()?);
                 if found {
                     let path = self.blob.path(&key)?;
                     // It is used like its page.
@@ -132,14 +180,17 @@ impl Ledger {
         Ok(Some(given))
     }
 
-    /// Keeps a page, the files of its figures before it. On return it survives the death of this process, and with [`Durability::Synced`] of the machine.
+    /// Keeps a page, the files of its figures before it. On return it survives the death of this process, and with
+    /// [`Durability::Synced`] of the machine; then other servers find it, too, where there is shared storage.
     ///
     /// # Errors
     /// When the entry cannot be written; then there is none.
     pub fn put(&self, key: PageKey, page: &PageOutput, durability: Durability) -> io::Result<()> {
         let json = entry::encode(page).map_err(io::Error::other)?;
+        // One sync serves the entry and what was written before it, but each file goes to shared storage by itself.
+        let of_images = if self.blob.is_shared() { durability } else { Durability::Cached };
         for ImageBytes { name, bytes } in &page.image_files {
-            self.blob.put(&key.image_key(name), bytes, Durability::Cached)?;
+            self.blob.put(&key.image_key(name), bytes, of_images)?;
         }
         failpoint::pass("ledger.write")?;
         self.blob.put(&key.blob_key(), &json, durability)
@@ -148,19 +199,43 @@ impl Ledger {
 
 /// Uses of a page within this time are one use: a write for each would cost more than it tells.
 const USE_GRAIN: Duration = Duration::from_hours(1);
+/// The same for pages in shared storage, where it costs a request: the first use in each span of this length is noted there.
+const SHARED_USE_GRAIN: Duration = Duration::from_hours(7 * 24);
+/// Says when the ledger in shared storage was last measured.
+const MEASURED: &str = "ledger/measured";
 /// How finely ages are told apart when the ledger is trimmed by size.
 const BUCKETS: usize = 4_096;
 
+/// In which span a page was used. A page that was used here in the same one has been noted in shared storage since it began,
+/// however often it was used.
+const fn span(used: Timestamp) -> u128 {
+    used.as_millis() as u128 / SHARED_USE_GRAIN.as_millis()
+}
+
+/// Of which pages is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Directory,
+    Shared,
+}
+
 /// How much the ledger may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LedgerLimits {
     /// Bytes in all; `None` for no limit.
     pub bytes: Option<u64>,
-    /// How long a page stays that nobody uses; `None` for ever.
+    /// How long an unused page stays; `None` for ever.
     pub age: Option<Duration>,
 }
 
 impl LedgerLimits {
+    /// Everything stays.
+    #[must_use]
+    pub const fn unlimited() -> Self {
+        Self { bytes: None, age: None }
+    }
+
     /// Whether everything stays.
     #[must_use]
     pub const fn are_none(&self) -> bool {
@@ -190,8 +265,33 @@ impl Ledger {
     /// # Errors
     /// When a folder of the ledger cannot be read or a page cannot be removed.
     pub fn trim(&self, limits: LedgerLimits, now: Timestamp, needed: Timestamp) -> io::Result<Trimmed> {
+        // A use may have been noted up to a grain late.
+        self.trim_place(Place::Directory, limits, now, needed.before(USE_GRAIN))
+    }
+
+    /// The same for the pages in shared storage, which only one of several servers goes through within `every`. Removes
+    /// nothing where there is none.
+    ///
+    /// # Errors
+    /// When the storage cannot be listed, or a page cannot be removed now.
+    pub fn trim_shared(
+        &self,
+        limits: LedgerLimits,
+        now: Timestamp,
+        needed: Timestamp,
+        every: Duration,
+    ) -> io::Result<Trimmed> {
+        let measured = self.blob.head_shared(MEASURED)?;
+        if !self.blob.is_shared() || measured.is_some_and(|last| now.since(last.modified) < every) {
+            return Ok(Trimmed::default());
+        }
+        self.blob.put(MEASURED, b"", Durability::Synced)?;
+        self.trim_place(Place::Shared, limits, now, needed.before(SHARED_USE_GRAIN))
+    }
+
+    fn trim_place(&self, place: Place, limits: LedgerLimits, now: Timestamp, needed: Timestamp) -> io::Result<Trimmed> {
         let mut oldest = now;
-        self.each(|_, used, _| {
+        self.each(place, |_, used, _| {
             oldest = oldest.min(used);
             Ok(())
         })?;
@@ -201,7 +301,7 @@ impl Ledger {
             usize::try_from(at).unwrap_or(BUCKETS - 1).min(BUCKETS - 1)
         };
         let mut sizes = vec![0_u64; BUCKETS];
-        self.each(|_, used, bytes| {
+        self.each(place, |_, used, bytes| {
             sizes[bucket(used)] += bytes;
             Ok(())
         })?;
@@ -212,12 +312,16 @@ impl Ledger {
             too_many += 1;
         }
         let mut trimmed = Trimmed::default();
-        // A use may have been noted up to a grain late.
-        let needed = needed.before(USE_GRAIN);
-        self.each(|key, used, bytes| {
+        self.each(place, |key, used, bytes| {
             let too_old = limits.age.is_some_and(|age| now.since(used) > age);
-            if used < needed && (too_old || bucket(used) < too_many) {
-                self.blob.remove(key)?;
+            // What was used here since may not have been noted in shared storage yet.
+            let is_needed =
+                || Ok::<_, io::Error>(self.blob.modified_and_size(key)?.is_some_and(|(used, _)| used >= needed));
+            if used < needed && (too_old || bucket(used) < too_many) && !is_needed()? {
+                match place {
+                    Place::Directory => self.blob.remove(key)?,
+                    Place::Shared => self.blob.remove_everywhere(key)?,
+                }
                 let pages = trimmed.pages + u64::from(names::is_page_entry(key));
                 trimmed = Trimmed { pages, bytes: trimmed.bytes + bytes };
             }
@@ -227,7 +331,14 @@ impl Ledger {
     }
 
     /// Key, last use and size of every page.
-    fn each(&self, mut see: impl FnMut(&str, Timestamp, u64) -> io::Result<()>) -> io::Result<()> {
+    fn each(&self, place: Place, mut see: impl FnMut(&str, Timestamp, u64) -> io::Result<()>) -> io::Result<()> {
+        if place == Place::Shared {
+            return self.blob.each_shared("ledger/", |meta| {
+                let name = meta.key.strip_prefix("ledger/").and_then(|name| name.split_once('/'));
+                let is_ours = name.is_some_and(|(folder, name)| names::is_ledger_file(folder, name));
+                if is_ours { see(&meta.key, meta.modified, meta.bytes) } else { Ok(()) }
+            });
+        }
         // What is called otherwise is not an entry.
         for folder in self.blob.names("ledger")?.iter().filter(|name| names::is_ledger_folder(name)) {
             for name in self.blob.names(&format!("ledger/{folder}"))? {
@@ -246,103 +357,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::content::from_markdown;
-
-    #[test]
-    fn a_page_is_found_under_its_content_and_recipe_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::new(LocalBlob::open(dir.path()).unwrap());
-        let (text, llm) = (RecipeHash::of(&"text"), RecipeHash::of(&"llm"));
-        let page = PageOutput { content: from_markdown("# ü"), attempts: 1, ..PageOutput::default() };
-        ledger.put(PageKey::of_place(&LedgerScope::SHARED, "aa", 1, text), &page, Durability::Cached).unwrap();
-
-        assert_eq!(ledger.get(PageKey::of_place(&LedgerScope::SHARED, "aa", 1, text)).unwrap(), Some(page));
-        for other in [
-            PageKey::of_place(&LedgerScope::SHARED, "aa", 2, text),
-            PageKey::of_place(&LedgerScope::SHARED, "ab", 1, text),
-            PageKey::of_place(&LedgerScope::SHARED, "aa", 1, llm),
-        ] {
-            assert_eq!(ledger.get(other).unwrap(), None);
-        }
-    }
-
-    #[test]
-    fn what_was_not_used_for_longest_goes_first_and_what_is_needed_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let blob = LocalBlob::open(dir.path()).unwrap();
-        let ledger = Ledger::new(blob.clone());
-        let now = Timestamp::now();
-        let before = |days: u64| Timestamp::from_millis(now.as_millis() - days * 86_400_000);
-        let key = |page| PageKey::of_place(&LedgerScope::SHARED, "aa", page, RecipeHash::of(&"text"));
-        let fill = || {
-            for page in 1..=10 {
-                ledger.put(key(page), &PageOutput::default(), Durability::Cached).unwrap();
-                let file =
-                    std::fs::File::options().write(true).open(blob.path(&key(page).blob_key()).unwrap()).unwrap();
-                // Page 1 was used a day ago, page 10 ten days ago.
-                file.set_modified(before(u64::from(page)).into()).unwrap();
-            }
-        };
-        fill();
-        let size = blob.modified_and_size(&key(1).blob_key()).unwrap().unwrap().1;
-        let left = || -> Vec<u32> {
-            (1..=10).filter(|page| blob.modified_and_size(&key(*page).blob_key()).unwrap().is_some()).collect()
-        };
-        let none = LedgerLimits { bytes: None, age: None };
-        for (limits, needed, expected) in [
-            (none, now, 10),
-            (LedgerLimits { age: Some(Duration::from_hours(24 * 7 + 1)), ..none }, now, 7),
-            (LedgerLimits { age: Some(Duration::from_hours(24 * 7)), ..none }, now, 7),
-            (LedgerLimits { bytes: Some(4 * size), ..none }, now, 4),
-            (LedgerLimits { bytes: Some(4 * size), ..none }, before(6), 6),
-            (LedgerLimits { bytes: Some(4 * size), ..none }, before(6).after(USE_GRAIN), 6),
-            (LedgerLimits { bytes: Some(0), age: Some(Duration::ZERO) }, now, 0),
-        ] {
-            fill();
-            let trimmed = ledger.trim(limits, now, needed).unwrap();
-            assert_eq!(left(), (1..=expected).collect::<Vec<_>>(), "{limits:?}");
-            assert_eq!((trimmed.pages, trimmed.bytes), (10 - u64::from(expected), (10 - u64::from(expected)) * size));
-        }
-        fill();
-        for theirs in ["ledger/2024/book.json", "ledger/aa/notes.txt", "ledger/readme"] {
-            blob.put(theirs, b"theirs", Durability::Cached).unwrap();
-        }
-        let all = LedgerLimits { bytes: Some(0), age: Some(Duration::ZERO) };
-        ledger.trim(all, now.after(Duration::from_hours(3)), now.after(Duration::from_hours(3))).unwrap();
-        assert_eq!(left(), Vec::<u32>::new());
-        assert_eq!(blob.names("ledger/aa").unwrap(), ["notes.txt"], "what others have in it stays");
-        assert!(blob.get("ledger/2024/book.json").unwrap().is_some() && blob.get("ledger/readme").unwrap().is_some());
-        fill();
-        ledger.get(key(10)).unwrap();
-        ledger
-            .trim(
-                LedgerLimits { bytes: Some(size), ..none },
-                now.after(Duration::from_secs(1)),
-                now.after(Duration::from_hours(2)),
-            )
-            .unwrap();
-        assert_eq!(left(), [10], "reading is using");
-    }
-
-    #[test]
-    fn either_limit_is_a_limit() {
-        for (bytes, hours, none) in [(None, None, true), (Some(0), None, false), (None, Some(0), false)] {
-            let age = hours.map(Duration::from_hours);
-            assert_eq!(LedgerLimits { bytes, age }.are_none(), none, "{bytes:?} {age:?}");
-        }
-        assert!(!LedgerLimits::default().are_none());
-    }
-
-    #[test]
-    fn a_torn_entry_is_no_entry() {
-        let dir = tempfile::tempdir().unwrap();
-        let blob = LocalBlob::open(dir.path()).unwrap();
-        let key = PageKey::of_place(&LedgerScope::SHARED, "aa", 1, RecipeHash::of(&"text"));
-        for torn in [&b""[..], b"{\"markdown\":\"# h"] {
-            blob.put(&key.blob_key(), torn, Durability::Cached).unwrap();
-            assert_eq!(Ledger::new(blob.clone()).get(key).unwrap(), None);
-        }
-    }
-}
+mod tests;

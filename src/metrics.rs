@@ -4,6 +4,11 @@
 //! the recorder of its choice, or none. The values of labels are bounded: statuses, codes, names of processors, of
 //! configured models, of keys.
 
+#![cfg_attr(
+    not(all(feature = "http", feature = "llm")),
+    allow(dead_code, reason = "what the API shows, and calls count")
+)]
+
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -12,6 +17,7 @@ use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, g
 use crate::task::Cost;
 
 /// How a metric behaves.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Only grows.
@@ -23,32 +29,60 @@ pub enum Kind {
 }
 
 /// All of them: name, kind, what it says, labels.
-pub const TABLE: [(&str, Kind, &str, &str); 32] = [
+#[doc(hidden)]
+pub const TABLE: [(&str, Kind, &str, &str); 34] = [
     (TASKS, Kind::Gauge, "Unfinished tasks in this process", "state: running, waiting"),
     (TASKS_ACCEPTED, Kind::Counter, "Submits that were accepted", "reused: true when an equal task was there"),
     (TASKS_ENDED, Kind::Counter, "Tasks that became final here", "status"),
-    (TASKS_TAKEN_UP, Kind::Counter, "Unfinished tasks found and taken up", "from: restart, other, nobody"),
-    (TASKS_LOST, Kind::Counter, "Running tasks given up because they belong to another process now", ""),
+    (TASKS_RECOVERED, Kind::Counter, "Unfinished tasks found and resumed", "from: restart, other, none"),
+    (TASKS_LOST, Kind::Counter, "Running tasks that another process has taken over", ""),
     (PAGES_READ, Kind::Counter, "Pages read", "processor, tenant"),
-    (PAGES_REUSED, Kind::Counter, "Pages that were in the ledger", "tenant"),
+    (PAGES_REUSED, Kind::Counter, "Pages from the page cache", "tenant"),
     (PAGES_FAILED, Kind::Counter, "Pages declared failed", "code"),
-    (ATTEMPTS_FAILED, Kind::Counter, "Attempts that came to nothing, most of which are made again", "code"),
-    (LEDGER_LOOKUPS, Kind::Counter, "Pages looked up in the ledger before they are read", "result: hit, miss"),
-    (CALLS, Kind::Counter, "Calls of the endpoint", "model, verdict: answered, limited, strained, away"),
+    (ATTEMPTS_FAILED, Kind::Counter, "Failed attempts, most of which are retried", "code"),
+    (LEDGER_LOOKUPS, Kind::Counter, "Lookups in the page cache before a page is read", "result: hit, miss"),
+    (
+        CALLS,
+        Kind::Counter,
+        "Calls of the endpoint",
+        "model, outcome: success, rate_limited, overloaded, unavailable, cancelled",
+    ),
     (CALL_SECONDS, Kind::Histogram, "How long calls take", "model"),
     (TOKENS, Kind::Counter, "Tokens paid", "tenant, direction: sent, received"),
     (COST, Kind::Counter, "Money spent, in millionths of the currency of the prices", "tenant"),
-    (ENDPOINT_WINDOW, Kind::Gauge, "The most calls in flight that are tried at present", "endpoint"),
+    (ENDPOINT_CONCURRENCY_LIMIT, Kind::Gauge, "The limit of concurrent calls at present", "endpoint"),
+    (
+        ENDPOINT_CLUSTER_LIMIT,
+        Kind::Gauge,
+        "The limit of concurrent calls of all servers of a Redis together at present",
+        "endpoint",
+    ),
+    (
+        ENDPOINT_SHARE_KEPT,
+        Kind::Gauge,
+        "1 while Redis is unavailable and the server keeps its last share of the endpoint's limits",
+        "endpoint",
+    ),
     (ENDPOINT_IN_FLIGHT, Kind::Gauge, "Calls in flight", "endpoint"),
     (ENDPOINT_QUEUED, Kind::Gauge, "Shards that wait for a call", "endpoint"),
-    (ENDPOINT_AWAY, Kind::Gauge, "How long nobody has been there, seconds", "endpoint"),
+    (ENDPOINT_UNAVAILABLE, Kind::Gauge, "How long the endpoint has been unreachable, seconds", "endpoint"),
     (QUEUED, Kind::Gauge, "Pieces of work that wait for a worker", "tenant"),
     (IN_FLIGHT, Kind::Gauge, "Pieces of work that are with workers", ""),
     (QUEUE_SECONDS, Kind::Histogram, "How long work waits for its worker", "tenant"),
     (STORE_SECONDS, Kind::Histogram, "How long the task store takes", "operation"),
-    (STORE_ERRORS, Kind::Counter, "Times that the task store did not answer", "operation"),
-    (BLOB_SECONDS, Kind::Histogram, "How long files take", "operation: read, write, sync"),
-    (BLOB_ERRORS, Kind::Counter, "Files that could not be read or written", "operation"),
+    (STORE_ERRORS, Kind::Counter, "Failed operations of the task store", "operation"),
+    (
+        BLOB_SECONDS,
+        Kind::Histogram,
+        "How long files take, and requests with all their tries",
+        "operation: read, write, sync; of shared storage upload, download, head, list, delete, probe",
+    ),
+    (
+        BLOB_ERRORS,
+        Kind::Counter,
+        "Files that could not be read or written, and requests that failed for good",
+        "operation",
+    ),
     (
         READER_DEATHS,
         Kind::Counter,
@@ -65,13 +99,13 @@ pub const TABLE: [(&str, Kind, &str, &str); 32] = [
     (WEBHOOKS, Kind::Counter, "Messages about ended tasks that were sent", "outcome: delivered, failed, given_up"),
     (EVENT_STREAMS, Kind::Gauge, "Clients that follow a task's events", ""),
     (EVENT_GAPS, Kind::Counter, "Times that a client was too slow for events and had to catch up", ""),
-    (MEMORY, Kind::Gauge, "Memory of this process, without its readers, bytes", ""),
+    (BUILD_INFO, Kind::Gauge, "1; its labels say what runs", "version"),
 ];
 
 const TASKS: &str = "bindery_tasks";
 const TASKS_ACCEPTED: &str = "bindery_tasks_accepted_total";
 const TASKS_ENDED: &str = "bindery_tasks_ended_total";
-const TASKS_TAKEN_UP: &str = "bindery_tasks_taken_up_total";
+const TASKS_RECOVERED: &str = "bindery_tasks_recovered_total";
 const TASKS_LOST: &str = "bindery_tasks_lost_total";
 const PAGES_READ: &str = "bindery_pages_read_total";
 const PAGES_REUSED: &str = "bindery_pages_reused_total";
@@ -82,10 +116,12 @@ const CALLS: &str = "bindery_calls_total";
 const CALL_SECONDS: &str = "bindery_call_seconds";
 const TOKENS: &str = "bindery_tokens_total";
 const COST: &str = "bindery_cost_millionths_total";
-const ENDPOINT_WINDOW: &str = "bindery_endpoint_window";
+const ENDPOINT_CONCURRENCY_LIMIT: &str = "bindery_endpoint_concurrency_limit";
+const ENDPOINT_CLUSTER_LIMIT: &str = "bindery_endpoint_cluster_limit";
+const ENDPOINT_SHARE_KEPT: &str = "bindery_endpoint_share_kept";
 const ENDPOINT_IN_FLIGHT: &str = "bindery_endpoint_in_flight";
 const ENDPOINT_QUEUED: &str = "bindery_endpoint_queued";
-const ENDPOINT_AWAY: &str = "bindery_endpoint_away_seconds";
+const ENDPOINT_UNAVAILABLE: &str = "bindery_endpoint_unavailable_seconds";
 const QUEUED: &str = "bindery_queued";
 const IN_FLIGHT: &str = "bindery_in_flight";
 const QUEUE_SECONDS: &str = "bindery_queue_seconds";
@@ -99,13 +135,28 @@ const HTTP_SECONDS: &str = "bindery_http_seconds";
 const WEBHOOKS: &str = "bindery_webhooks_total";
 const EVENT_STREAMS: &str = "bindery_event_streams";
 const EVENT_GAPS: &str = "bindery_event_gaps_total";
-const MEMORY: &str = "bindery_memory_bytes";
+const BUILD_INFO: &str = "bindery_build_info";
 
 /// The sizes that durations are sorted by, seconds.
 pub const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
+/// Names that `metrics-process` gives: CPU, memory and files of this process, without its readers.
+#[doc(hidden)]
+pub const OF_PROCESS: [&str; 8] = [
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "process_threads",
+    "process_virtual_memory_bytes",
+    "process_virtual_memory_max_bytes",
+];
+
 /// Tells the recorder what each metric says.
 pub fn describe() {
+    #[cfg(feature = "http")]
+    metrics_process::Collector::default().describe();
     for (name, kind, help, _) in TABLE {
         match kind {
             Kind::Counter => describe_counter!(name, help),
@@ -128,9 +179,9 @@ pub(crate) fn task_ended(status: &'static str) {
     counter!(TASKS_ENDED, "status" => status).increment(1);
 }
 
-/// `from` is `restart` (the predecessor of this process ran it), `other` (another process did) or `nobody`.
-pub(crate) fn task_taken_up(from: &'static str) {
-    counter!(TASKS_TAKEN_UP, "from" => from).increment(1);
+/// `from` is `restart` (the predecessor of this process ran it), `other` (another process did) or `none`.
+pub(crate) fn task_recovered(from: &'static str) {
+    counter!(TASKS_RECOVERED, "from" => from).increment(1);
 }
 
 pub(crate) fn task_lost() {
@@ -160,8 +211,8 @@ pub(crate) fn looked_up(hit: bool) {
 }
 
 /// `model` must be one of few, such as those that are configured.
-pub(crate) fn call(model: &str, verdict: &'static str, took: Duration) {
-    counter!(CALLS, "model" => model.to_owned(), "verdict" => verdict).increment(1);
+pub(crate) fn call(model: &str, outcome: &'static str, took: Duration) {
+    counter!(CALLS, "model" => model.to_owned(), "outcome" => outcome).increment(1);
     histogram!(CALL_SECONDS, "model" => model.to_owned()).record(took);
 }
 
@@ -182,11 +233,23 @@ pub(crate) fn endpoint_row(name: &str) -> &'static str {
 }
 
 /// `row` is what [`endpoint_row`] answers.
-pub(crate) fn endpoint(row: &'static str, window: usize, in_flight: usize, queued: usize, away: Option<Duration>) {
-    gauge!(ENDPOINT_WINDOW, "endpoint" => row).set(float(window));
+pub(crate) fn endpoint(
+    row: &'static str,
+    window: usize,
+    in_flight: usize,
+    queued: usize,
+    unavailable: Option<Duration>,
+) {
+    gauge!(ENDPOINT_CONCURRENCY_LIMIT, "endpoint" => row).set(float(window));
     gauge!(ENDPOINT_IN_FLIGHT, "endpoint" => row).set(float(in_flight));
     gauge!(ENDPOINT_QUEUED, "endpoint" => row).set(float(queued));
-    gauge!(ENDPOINT_AWAY, "endpoint" => row).set(away.unwrap_or_default());
+    gauge!(ENDPOINT_UNAVAILABLE, "endpoint" => row).set(unavailable.unwrap_or_default());
+}
+
+/// Likewise. The limit is that of all servers.
+pub(crate) fn endpoint_share(row: &'static str, limit: usize, is_kept: bool) {
+    gauge!(ENDPOINT_CLUSTER_LIMIT, "endpoint" => row).set(float(limit));
+    gauge!(ENDPOINT_SHARE_KEPT, "endpoint" => row).set(float(usize::from(is_kept)));
 }
 
 pub(crate) fn queued(tenant: &str, pieces: usize) {
@@ -258,9 +321,11 @@ pub(crate) fn event_gap() {
     counter!(EVENT_GAPS).increment(1);
 }
 
-pub(crate) fn memory(bytes: u64) {
-    #[allow(clippy::cast_precision_loss, reason = "a number of bytes")]
-    gauge!(MEMORY).set(bytes as f64);
+/// What this process is and takes, at present.
+pub(crate) fn process() {
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
+    #[cfg(feature = "http")]
+    metrics_process::Collector::default().collect();
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of what fits into memory")]
@@ -273,11 +338,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_has_this_table() {
-        let readme = include_str!("../README.md");
+    fn the_documentation_has_this_table() {
+        let page = include_str!("../.github/docs/operations.md");
         for (name, _, help, labels) in TABLE {
             let row = format!("| `{name}` | {labels} | {help} |").replace("|  |", "| |");
-            assert!(readme.contains(&row), "missing in the README:\n{row}");
+            assert!(page.contains(&row), "missing in .github/docs/operations.md:\n{row}");
         }
     }
 }

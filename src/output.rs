@@ -4,9 +4,10 @@ mod chunks;
 mod docling;
 pub mod html;
 pub mod markdown;
+mod math;
 mod pages;
 mod plain;
 pub mod text;
 
-pub use self::docling::DoclingWriter;
+pub use self::docling::{DoclingDocument, DoclingWriter};
 pub use self::pages::PagesWriter;

@@ -4,35 +4,44 @@
 //! at once; it may block its thread, holds no state of a task, and decides nothing about retries: it says what
 //! happened and the job decides.
 
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::document::{Document, PageFacts, PageReader, Shard};
-use crate::task::{Amount, Failure, PageOutput, PageUsage, TaskOptions};
+use crate::task::{Failure, PageOutput, TaskOptions, Usage};
 
 mod auto;
 mod figures;
+#[cfg(feature = "llm")]
 mod llm;
 mod ocr;
+#[cfg(any(test, feature = "testing"))]
 mod scripted;
+pub(crate) mod steps;
 mod text;
 mod unread;
 
 pub use auto::AutoProcessor;
-pub use llm::{LlmOptions, LlmProcessor};
+#[cfg(feature = "llm")]
+pub use llm::{EndpointError, LlmOptions, LlmProcessor};
+pub(crate) use ocr::OCR;
 pub use ocr::OcrProcessor;
-pub use scripted::{Gate, ScriptedProcessor, Step};
+#[cfg(any(test, feature = "testing"))]
+pub use scripted::{Gate, Scripted, ScriptedProcessor};
+pub(crate) use steps::Steps;
+pub use steps::{FailedAttempt, Step, StepState};
 pub use text::TextProcessor;
 
 /// Which pool of workers a processor needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum WorkKind {
     /// Keeps a core busy: as many workers as cores.
     Cpu,
-    /// Waits for somebody else's answer: as many workers as calls may be in flight.
+    /// Waits for another server's answer: as many workers as calls may be in flight.
     Call,
 }
 
@@ -50,62 +59,88 @@ pub struct ShardInput<'a> {
     pub attempt: u32,
     /// When the attempt has taken too long.
     pub deadline: Instant,
-    /// Fires when nobody wants the answer any more.
+    /// Fires when the answer is no longer wanted.
     pub cancel: &'a CancellationToken,
-    /// Which workers call: where the processor began with others, those that it said the pages need.
-    pub kind: WorkKind,
-    /// The codes of the attempts at this shard that went wrong by what they read, in their order. What is asked
-    /// otherwise the next time can be decided by them.
-    pub earlier: &'a [Cow<'static, str>],
-    /// How many attempts the job makes with [`Processor::attempts`] left as it is.
-    pub max_attempts: u32,
-    /// Told when the processor begins to wait for somebody else, and when it goes on; see [`Self::waiting`].
+    /// By which of the processor's steps the pages are read.
+    pub step: &'a Step,
+    /// Which one that is, and what its attempts at this shard before came to. What is asked otherwise the next time can be
+    /// decided by that.
+    pub state: StepState,
+    /// The attempts at this shard that went wrong by what they read, in their order.
+    pub history: &'a [FailedAttempt],
+    /// Told when the processor begins to wait for another server, and when it goes on; see [`Self::waiting`].
     pub on_waiting: &'a (dyn Fn(bool) + Sync),
     /// Told of each call; see [`Self::called`].
     pub on_call: &'a (dyn Fn(CallReport) + Sync),
-    /// See [`Self::place_for_another`].
-    pub on_another: &'a (dyn Fn() -> BoxFuture<'static, Option<CallPlace>> + Sync),
+    /// Where what a call brought is safe until the pages that come of it are.
+    pub kept_answers: &'a dyn KeptAnswers,
+    /// See [`Self::hedge_permit`].
+    pub on_hedge: &'a (dyn Fn() -> BoxFuture<'static, Option<HedgePermit>> + Sync),
+}
+
+/// Answers that are paid, and whose pages are not in the ledger yet: what comes of them may take seconds to find out, and
+/// the process may die meanwhile. An attempt that asks the same again is given the answer. Answers go when the attempt is
+/// over that kept or found them, unless it was given up or is to be made once more.
+pub trait KeptAnswers: Sync {
+    /// The answer to a question about a page, if it was kept. The question is whatever decides what is answered.
+    fn find(&self, page: u32, question: &Value) -> Option<KeptAnswer>;
+
+    /// Keeps an answer. Where there is no room for it, it is not kept.
+    fn keep(&self, page: u32, question: &Value, answer: &Value);
+
+    /// Forgets an answer that no page comes of, so that the same question is asked again.
+    fn forget(&self, page: u32, question: &Value);
+}
+
+/// An answer that was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptAnswer {
+    /// As it was given to [`KeptAnswers::keep`].
+    pub answer: Value,
+    /// Whether what it cost has not been counted: the process of the task that paid it died since.
+    pub is_uncounted: bool,
 }
 
 /// A place among the calls in flight of an endpoint. It is given back when this is dropped.
-pub type CallPlace = Box<dyn Send>;
+pub type HedgePermit = Box<dyn Send>;
 
 /// One call of an endpoint, as seen by who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallReport {
     /// What it cost, also when its answer was of no use.
-    pub usage: PageUsage,
+    pub usage: Usage,
     /// How long it took.
     pub took: Duration,
     /// How the endpoint took it.
-    pub verdict: CallVerdict,
+    pub outcome: CallOutcome,
 }
 
 /// How an endpoint took a call: what the next ones are to be held back by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallVerdict {
+#[non_exhaustive]
+pub enum CallOutcome {
     /// It did what was asked, or refused it as such.
-    Answered,
+    Success,
     /// It is asked too often; perhaps it said when to come back.
-    Limited(Option<Duration>),
+    RateLimited(Option<Duration>),
     /// It took too long, or broke off: it may have too much to do.
-    Strained,
-    /// Nobody is there; perhaps a gateway said when to come back.
-    Away(Option<Duration>),
-    /// It was cut off by whoever made it, and says nothing about the endpoint.
-    Abandoned,
+    Overloaded,
+    /// The endpoint cannot be reached; perhaps a gateway said when to come back.
+    Unavailable(Option<Duration>),
+    /// It was cut off by its caller, and says nothing about the endpoint.
+    Cancelled,
 }
 
-impl CallVerdict {
+impl CallOutcome {
     /// The name used in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Answered => "answered",
-            Self::Limited(_) => "limited",
-            Self::Strained => "strained",
-            Self::Away(_) => "away",
-            Self::Abandoned => "abandoned",
+            Self::Success => "success",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -129,11 +164,11 @@ impl ShardInput<'_> {
 
     /// Waits for a place for one more call of the endpoint that this attempt calls, beside the one that it has; `None` when
     /// there will be none. What it costs goes into the report of the first call.
-    pub async fn place_for_another(&self) -> Option<CallPlace> {
-        (self.on_another)().await
+    pub async fn hedge_permit(&self) -> Option<HedgePermit> {
+        (self.on_hedge)().await
     }
 
-    /// Says that until the answer is dropped this thread only waits for somebody else, for example for an endpoint. If
+    /// Says that until the answer is dropped this thread only waits for another server, for example for an endpoint. If
     /// the process dies meanwhile, that is not put down to these pages: a page that was being read at several deaths in
     /// a row is declared failed.
     #[must_use]
@@ -161,26 +196,21 @@ pub struct PageRead {
 
 /// What a processor answers.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ShardOutcome {
     /// Each page of the shard, with its output or its own failure.
     Done(Vec<PageRead>),
-    /// The same for some pages; the others need calls. They come back on the workers for calls, in shards of
-    /// as many pages as the task says, or one.
-    Divided {
+    /// The same for some pages; the others are read by another step, or by the same one once more. They come back in shards
+    /// of their own, of as many pages as that step has, or as the task says where the step makes calls.
+    Partial {
         /// Pages with their output or failure.
         done: Vec<PageRead>,
         /// All others of the shard.
-        calls: Vec<u32>,
+        rest: Vec<u32>,
+        /// The step that reads these, from 0.
+        step: usize,
     },
-    /// The same for some pages; each of the others takes seconds of a core. They come back on the same workers, each in a
-    /// shard of its own, so that cores share them, and other tasks do not wait for all of them.
-    Parted {
-        /// Pages with their output or failure.
-        done: Vec<PageRead>,
-        /// All others of the shard.
-        alone: Vec<u32>,
-    },
-    /// Nothing was done, and that is not the pages' fault (the endpoint is away, or asked too often): the same attempt
+    /// Nothing was done, and that is not the pages' fault (the endpoint is unavailable, or asked too often): the same attempt
     /// may succeed later. Such attempts are not counted; they are limited by the time spent waiting.
     Retry {
         /// How long to wait at least, when the other side said so.
@@ -202,34 +232,10 @@ pub trait Processor: Send + Sync + 'static {
     /// The name that tasks choose it by, for example `text`.
     fn name(&self) -> &str;
 
-    /// Which workers call it.
-    fn kind(&self) -> WorkKind;
-
-    /// How many pages a shard has when the task does not say.
-    fn shard_pages(&self) -> u32 {
-        match self.kind() {
-            WorkKind::Cpu => 16,
-            WorkKind::Call => 1,
-        }
-    }
-
-    /// Everything besides the page that decides what its Markdown will be: a version, a model, a prompt. Pages that show
-    /// the same are reused from the ledger, also in another PDF, as long as this stays the same. So raise a version
-    /// whenever outputs would differ, and let no output depend on other pages. Where outputs depend on the page's number,
-    /// as they do when a prompt names it, the recipe has `"by_number": true`; such a page is reused at its number only.
-    fn recipe(&self, options: &TaskOptions) -> serde_json::Value;
-
-    /// All recipes that a page may come out by, the first of them [`Self::recipe`]. A page is looked up under each, in
-    /// their order, and kept under the one that [`PageOutput::recipe`] names.
-    fn recipes(&self, options: &TaskOptions) -> Vec<serde_json::Value> {
-        vec![self.recipe(options)]
-    }
-
-    /// Whether outputs that took calls cost money or minutes. Those are synced to the device before they count; others are
-    /// left to the page cache and would be made again after a power cut.
-    fn is_paid(&self) -> bool {
-        self.kind() == WorkKind::Call
-    }
+    /// The ways by which it reads a page with these facts, in their order: the next one is taken when one has failed for
+    /// good. Without facts, all that pages of a task with these options may take. The options are those of an accepted task:
+    /// [`Self::pin_defaults`] and [`Self::check`] have seen them. A list without steps fails the task.
+    fn steps(&self, options: &TaskOptions, facts: Option<&PageFacts>) -> Vec<Step>;
 
     /// Whether nothing in a page can end this process while it is read, as far as PDFs are opened in processes of their own
     /// ([`Readers::processes`](crate::document::Readers::processes)): what the processor does with a page itself is to
@@ -239,31 +245,17 @@ pub trait Processor: Send + Sync + 'static {
         false
     }
 
-    /// What the limits of the next call belong to, after attempts with the codes `earlier`: the endpoint and the model that
-    /// it is asked for. Calls of the same name share them, also those of other processors. `None` when the next attempt
-    /// makes no call. `usual` is how many attempts one way of reading has.
-    fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
-        let _ = (options, earlier, usual);
-        Some(self.name().to_owned())
-    }
-
-    /// What reading this page would take, and by which of its ways; of pages that it reads by itself, nothing.
-    fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
-        let _ = (facts, options);
-        (self.name().to_owned(), Amount::default())
-    }
-
-    /// How many attempts at one page are made that fail by what is read, where `usual` are made otherwise: more, when
-    /// there is another way to read it after the first one has failed so often.
-    fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
-        let _ = options;
-        usual
-    }
-
     /// Writes into the options of a task that is being accepted what this processor would choose by itself, such as
     /// a model, so that the task means the same after a restart with other settings, and its pages are still found.
-    fn settle(&self, options: &mut TaskOptions) {
+    fn pin_defaults(&self, options: &mut TaskOptions) {
         let _ = options;
+    }
+
+    /// The names of options that no other processor has. A caller sets them as `extra.NAME`, and they stand in
+    /// [`TaskOptions::extra`]; tasks with others are refused. Those that decide what pages come out as belong into the
+    /// recipes of the steps.
+    fn own_options(&self) -> &[&str] {
+        &[]
     }
 
     /// Refuses options that it cannot carry out, before the task is accepted.
@@ -275,7 +267,19 @@ pub trait Processor: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Reads the pages of one shard. May block; should return soon after `cancel` fires or `deadline` passes. A panic
-    /// counts as a failed attempt.
+    /// What it has learnt of what it reads with, for those who run the service, and for others of its kind: JSON objects that
+    /// name an `endpoint` and a `model`. The store keeps the last one of each.
+    fn learnt(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// Takes in what others of its kind have learnt, on other servers or before this start. What it makes nothing of, or
+    /// what is too old, it leaves.
+    fn take_learnt(&self, learnt: &[Value]) {
+        let _ = learnt;
+    }
+
+    /// Reads the pages of one shard by [`ShardInput::step`]. May block; should return soon after `cancel` fires or
+    /// `deadline` passes. A panic counts as a failed attempt.
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome;
 }

@@ -1,15 +1,15 @@
 //! Task records and their indexes.
 //!
 //! [`TaskStore`] is the seam between Bindery and a database. Every implementation passes the same
-//! [contract suite](contract). A store knows nothing of what a step means: the caller decides on the record it read
+//! contract suite (feature `testing`). A store knows nothing of what a step means: the caller decides on the record it read
 //! and the store writes the next one only if the record is still that one. That makes every transition conditional on
 //! the version and the epoch, and every implementation small.
 //!
 //! # Owners and leases
 //! A task has one owner at a time, the process that runs it. A store that several processes share keeps a *lease* for
 //! each owned task: it ends by itself when its owner does not [renew](TaskStore::renew) it, and as long as it is there
-//! nobody else can begin a new epoch. A store that only one process can open ([`TaskStore::lease`] is `None`) needs
-//! none: whoever opened it owns everything, and any owner in a record is of a process that is gone.
+//! no other process can begin a new epoch. A store that only one process can open ([`TaskStore::lease`] is `None`) needs
+//! none: the process that opened it owns everything, and any owner in a record is of a process that is gone.
 //!
 //! The lease says who may *begin*; the epoch says whose writes count. An owner that was paused past its lease finds
 //! that its writes are refused, because the one who took over began a new epoch.
@@ -22,14 +22,21 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod embedded;
 mod measured;
+mod quota;
+#[cfg(feature = "redis")]
 mod redis;
+mod shares;
 
 pub use embedded::EmbeddedStore;
 pub(crate) use measured::MeasuredStore;
+pub use quota::{Holding, Reservation};
+#[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
+pub use shares::{Share, ShareRequest, SharedWindow};
 
 /// A replacement of one record by its next version.
 #[derive(Clone, Debug)]
@@ -50,7 +57,7 @@ pub struct Update {
 pub enum LeaseChange {
     /// The owner in the record takes it, or goes on holding it.
     Hold,
-    /// Nobody holds it from now on.
+    /// No process holds it from now on.
     Release,
     /// It stays as it is: the write is not the owner's.
     Keep,
@@ -83,7 +90,7 @@ pub enum Renewal {
     Held {
         /// Where the record is now.
         revision: Revision,
-        /// Whether somebody asks the owner to cancel.
+        /// Whether a caller asks the owner to cancel.
         cancel_requested: bool,
     },
     /// The record belongs to someone else, or is final.
@@ -103,10 +110,14 @@ pub struct Renewed {
     pub time: Timestamp,
     /// How much later it is by a clock that the store does not believe yet.
     pub ahead: Duration,
+    /// What time it is for what cannot be undone, where that is another one: no process had the store for long, or the clock
+    /// is wrong.
+    pub certain: Option<Timestamp>,
 }
 
 /// A window on the tasks, newest first.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ListQuery {
     /// Only tasks of this tenant.
     pub tenant: Option<String>,
@@ -174,6 +185,7 @@ pub struct ListPage {
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// There is no such record, or it has expired.
     #[error("there is no such task")]
@@ -263,7 +275,7 @@ pub trait TaskStore: Send + Sync + 'static {
     /// Replaces a record and moves its index entries, in one step, if it still is at the expected revision.
     ///
     /// A final record is replaced only by one of the same status or of a greater epoch, and a greater epoch begins only
-    /// when nobody else holds the lease. A final next record gets its expiry, any other loses it.
+    /// when no other process holds the lease. A final next record gets its expiry, any other loses it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`], [`StoreError::Final`], [`StoreError::Held`] or [`StoreError::NotFound`]; nothing is
@@ -280,10 +292,10 @@ pub trait TaskStore: Send + Sync + 'static {
     /// Without a revision, also one that cannot be read.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when somebody changed it in between; nothing is removed then.
+    /// [`StoreError::Conflict`] when another process changed it in between; nothing is removed then.
     async fn delete(&self, id: TaskId, expected: Option<Revision>) -> Result<bool, StoreError>;
 
-    /// Up to `limit` tasks whose expiry is not after `now` and whose index entries are still there. Whoever asks
+    /// Up to `limit` tasks whose expiry is not after `now` and whose index entries are still there. The caller that asks
     /// removes their files, then [deletes](Self::delete) them.
     ///
     /// # Errors
@@ -303,24 +315,42 @@ pub trait TaskStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Up to `limit` unfinished tasks that nobody else runs, oldest first. They may include those of `owner` itself.
+    /// Up to `limit` unfinished tasks that no other process runs, oldest first. They may include those of `owner` itself.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError>;
 
     /// Says that `owner` lives, and extends its leases on these tasks, given with the epochs it runs them in. A lease
-    /// that has ended is taken again if nobody took the task over in between.
+    /// that has ended is taken again if no process took the task over in between.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError>;
 
-    /// Says that `owner` goes away on its own account.
+    /// Says that `owner` stops of its own accord.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn leave(&self, owner: &str) -> Result<(), StoreError>;
+
+    /// Says something about `owner` to those who ask for the [nodes](Self::nodes), until it leaves or its last
+    /// [renewing](Self::renew) ends. A store that only one process uses need not keep it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn announce(&self, owner: &str, about: &str) -> Result<(), StoreError> {
+        let _ = (owner, about);
+        Ok(())
+    }
+
+    /// The living owners that have said something about themselves, and what, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn nodes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Makes the index entries of these tasks agree with their records, and tells in which epoch each record is; `None`
     /// where there is no record.
@@ -335,6 +365,54 @@ pub trait TaskStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn repair_indexes(&self) -> Result<usize, StoreError>;
+
+    /// Counts a task that is about to be written, or to go on after its end, among what its tenant has unfinished on all servers;
+    /// returns what the tenant has when that would be too much. A store that only one process uses has nothing to add to
+    /// what that process counts, and refuses nothing. The count ends with the task.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn reserve(&self, asked: &Reservation) -> Result<Option<Holding>, StoreError> {
+        let _ = asked;
+        Ok(None)
+    }
+
+    /// Takes a reservation back that came to nothing. Of a task that is there and unfinished it stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn unreserve(&self, tenant: &str, task: TaskId) -> Result<(), StoreError> {
+        let _ = (tenant, task);
+        Ok(())
+    }
+
+    /// Gives a server its share of what an endpoint allows to all that use this store, and takes in what it learnt.
+    /// `None` from a store that shares nothing out: then each server has everything.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn share(&self, asked: &ShareRequest) -> Result<Option<Share>, StoreError> {
+        let _ = asked;
+        Ok(None)
+    }
+
+    /// Keeps something that a server learnt and others can use, under a name, in place of what was there; without anything, it
+    /// is forgotten. It outlives the server. For a few short notes: all are read together.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn keep_note(&self, name: &str, note: Option<&str>) -> Result<(), StoreError> {
+        let _ = (name, note);
+        Ok(())
+    }
+
+    /// All that was kept so and not forgotten: names and notes, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// What about the database itself puts tasks at risk: one sentence each, with what to do.
     ///

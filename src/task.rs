@@ -17,24 +17,30 @@ mod result;
 mod selection;
 mod status;
 mod stored;
+mod usage;
 mod webhook;
 
 pub use cost::{Amount, Cost, Price, Tokens};
 pub use document::DocumentInfo;
-pub use failure::{Failure, code};
+pub use failure::{Failure, FailureKind, code};
 pub use findings::{Finding, FindingCode, FindingCounts, FindingSet};
 pub use format::{ResultFormat, TableForm};
 pub use image::{FigureForm, ImageKind, ImageName};
 pub use options::{FailedPagesLimit, OptionError, TaskOptions};
+#[cfg(feature = "cli")]
 pub(crate) use options::{names, seconds};
-pub use page::{ImageBytes, PageChecks, PageFailure, PageImageView, PageOutput, PageStatus, PageUsage, PageView};
+pub use page::{ImageBytes, PageChecks, PageFailure, PageImageView, PageOutput, PageStatus, PageView, Witness};
 pub use ranges::PageRanges;
 pub use reading::{HiddenText, OcrEngine, OcrLayer, PageInputKind, ServiceTier};
+#[cfg(any(test, feature = "testing"))]
 pub(crate) use record::test_record;
-pub use record::{Counts, Revision, Source, TaskId, TaskRecord, Usage};
+pub use record::{Counts, Revision, Source, TaskId, TaskRecord};
 pub use result::{FileDigest, ResultDigests};
 pub use selection::{PageRangeError, PageSelection};
 pub use status::{IllegalTransition, TaskStatus, TaskStep};
 pub use stored::UnreadableRecord;
-pub(crate) use stored::{FORMAT_FIELD, RECORD_FORMAT, from_json, from_object, to_json};
+#[cfg(feature = "redis")]
+pub(crate) use stored::{FORMAT_FIELD, from_object};
+pub(crate) use stored::{RECORD_FORMAT, from_json, to_json};
+pub use usage::Usage;
 pub use webhook::{EndNotice, Webhook, WebhookState};

@@ -85,7 +85,7 @@ impl SeenMargins {
     pub fn repeated(self) -> RepeatedMargins {
         // What one page says by itself is never a repetition.
         if self.pages < 2 {
-            return RepeatedMargins { is_known: self.pages > 0, removed: HashSet::new() };
+            return RepeatedMargins::default();
         }
         let numbers = self.numbers.pages(self.pages);
         let texts = Texts::of(&self.blocks, &numbers);
@@ -94,7 +94,7 @@ impl SeenMargins {
             (numbered && text.is_empty) || texts.repeats(seen, &text, self.pages)
         };
         let removed = self.blocks.iter().filter(goes).map(|seen| (seen.page, seen.block)).collect();
-        RepeatedMargins { is_known: true, removed }
+        RepeatedMargins { removed }
     }
 }
 
@@ -212,17 +212,10 @@ fn covers(at: &[u32], filled: &[u32]) -> bool {
 /// What the margins of some pages have in common: the second round.
 #[derive(Debug, Default)]
 pub struct RepeatedMargins {
-    is_known: bool,
     removed: HashSet<(u32, usize)>,
 }
 
 impl RepeatedMargins {
-    /// Whether a page's margins were known.
-    #[must_use]
-    pub const fn is_known(&self) -> bool {
-        self.is_known
-    }
-
     /// Marks what others repeat on a page, and returns what that says, top first.
     #[must_use]
     pub fn mark(&self, page: u32, content: &mut PageContent) -> Vec<String> {

@@ -152,6 +152,27 @@ pub(super) fn give_to_store(
     Ok(marker.store)
 }
 
+/// The marker of blobs that belong to `store`, as bytes.
+pub(super) fn marker_of(store: &StoreMark) -> io::Result<Vec<u8>> {
+    let marker = Marker { store: Some(store.clone()), ..Marker::default() };
+    serde_json::to_vec(&marker).map_err(io::Error::other)
+}
+
+/// The store that the blobs at `place` belong to, by their marker.
+pub(super) fn store_in(marker: &[u8], place: &str) -> io::Result<Option<StoreMark>> {
+    let marker: Marker = serde_json::from_slice(marker).map_err(|_| {
+        refused(format!("{MARKER} in {place} is not what Bindery writes: name another bucket or prefix"))
+    })?;
+    if marker.format > FORMAT {
+        let format = marker.format;
+        return Err(refused(format!(
+            "{place} was made by a later version of Bindery (its format is {format}, this version knows {FORMAT}): use that \
+             version, or name another bucket or prefix"
+        )));
+    }
+    Ok(marker.store)
+}
+
 fn read(root: &Path) -> io::Result<Option<Marker>> {
     let Some(bytes) = absent(fs::read(root.join(MARKER)))? else { return Ok(None) };
     let marker = serde_json::from_slice(&bytes);

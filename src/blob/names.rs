@@ -6,10 +6,12 @@
 //! | `tasks/` | a folder a task, called by its id: a UUID of version 7 |
 //! | `tasks/<id>/` | `source.pdf`, `pages.hashes`, `image-<name of an image>`, `record-<epoch>.json`, `record-<epoch>.prepared`, `result-<epoch>.md` and `.json` |
 //! | `ledger/<aa>/` | `<page>-<recipe>.json`, each 64 hex digits, the first of which are aa, and `<page>-<recipe>-<name of an image>`; of earlier versions `<64 hex digits>.json` |
-//! | `purges/` | `<task>.json` |
-//! | `nodes/` | `<node>.lock`, `<node>#<32 hex digits>.flights` |
+//! | `purges/` | `<task>.json`, in shared storage also `<task>.done` |
+//! | `nodes/` | `<node>.lock`, `machine.lock` and `in-step.lock` of a cache, `<node>#<32 hex digits>.flights` |
+//! | `cache-<16 hex digits>/` | a directory of the same form, the cache of shared storage |
 //! | `tmp/`, `convert/` | `lock`, and a folder `run-<six signs>` for each process |
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::task::ImageName;
@@ -81,6 +83,12 @@ pub(crate) fn is_node_file(name: &str) -> bool {
     let flights = name.strip_suffix(".flights").and_then(|owner| owner.rsplit_once('#'));
     let lock = name.strip_suffix(".lock");
     lock.is_some_and(|node| !node.is_empty()) || flights.is_some_and(|(node, own)| !node.is_empty() && is_hex(own, 32))
+}
+
+/// The folder of the cache of shared storage that is at `place`.
+pub(super) fn cache_folder(place: &str) -> String {
+    let hash = super::hex(&Sha256::digest(place));
+    format!("cache-{}", &hash[..16])
 }
 
 /// Whether the scratch folder of a process has this name.

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::LocalBlob;
@@ -11,10 +12,9 @@ use crate::private_fs;
 /// The name of a living process. It is free again when the process ends, however that comes: it is a locked file
 /// (`flock(2)`), and the file says who had it.
 ///
-/// So whoever gets a name knows that everyone who had it before is dead, and may take over what they left at once.
+/// So the process that gets a name knows that every process that had it before is dead, and may take over what they left at once.
 #[derive(Debug)]
 pub struct NodeName {
-    node: String,
     owner: String,
     _alive: File,
 }
@@ -23,12 +23,6 @@ pub struct NodeName {
 const MOST: u32 = 1_000;
 
 impl NodeName {
-    /// The name itself.
-    #[must_use]
-    pub fn node(&self) -> &str {
-        &self.node
-    }
-
     /// `<node>#<unique>`: a name for this process that no process ever had or will have.
     #[must_use]
     pub fn owner(&self) -> &str {
@@ -38,13 +32,20 @@ impl NodeName {
 
 impl LocalBlob {
     /// Takes the name `wanted`, or when it is taken `wanted-2`, `wanted-3` and so on. Characters that a file name
-    /// cannot have everywhere become `_`.
+    /// cannot have everywhere become `_`. Where servers share storage but no directory, the locks of one say nothing of
+    /// the others, and the name gets eight hex digits more that no other machine has.
     ///
     /// # Errors
     /// When the lock files cannot be made.
-    pub fn take_name(&self, wanted: &str) -> io::Result<NodeName> {
+    pub(crate) fn take_name(&self, wanted: &str) -> io::Result<NodeName> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-        let wanted: String = wanted.chars().map(plain).take(100).collect();
+        let mut wanted: String = wanted.chars().map(plain).take(100).collect();
+        if self.is_shared() {
+            // A directory that was copied with its machine, as from an image, is told apart by the machine's name.
+            let host = rustix::system::uname();
+            let of_machine = Sha256::new().chain_update(self.machine()?).chain_update(host.nodename().to_bytes());
+            wanted = format!("{wanted}-{}", &super::hex(&of_machine.finalize())[..8]);
+        }
         private_fs::make_folder(&self.path("nodes")?)?;
         for number in 1..=MOST {
             let node = if number == 1 { wanted.clone() } else { format!("{wanted}-{number}") };
@@ -59,7 +60,7 @@ impl LocalBlob {
                     let owner = format!("{node}#{}", Uuid::now_v7().simple());
                     file.set_len(0)?;
                     file.write_all(owner.as_bytes())?;
-                    return Ok(NodeName { node, owner, _alive: file });
+                    return Ok(NodeName { owner, _alive: file });
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -68,11 +69,15 @@ impl LocalBlob {
         Err(io::Error::other("too many processes have this name"))
     }
 
-    /// Whether a process other than `owner` lives on this blob store.
+    /// Whether a process other than `owner` may live on this blob store. With shared storage one may at any time, on
+    /// another machine.
     ///
     /// # Errors
     /// When the lock files cannot be asked.
-    pub fn has_others(&self, owner: &str) -> io::Result<bool> {
+    pub(crate) fn has_others(&self, owner: &str) -> io::Result<bool> {
+        if self.is_shared() {
+            return Ok(true);
+        }
         let own = owner.split_once('#').map_or(owner, |(node, _)| node);
         for name in self.names("nodes")? {
             let Some(node) = name.strip_suffix(".lock").filter(|node| *node != own) else { continue };
@@ -91,7 +96,7 @@ impl LocalBlob {
     ///
     /// # Errors
     /// When the lock file is there and cannot be asked.
-    pub fn is_alive(&self, owner: &str) -> io::Result<bool> {
+    pub(crate) fn is_alive(&self, owner: &str) -> io::Result<bool> {
         let Some((node, _)) = owner.split_once('#') else { return Ok(false) };
         let Some(mut file) = self.reader(&format!("nodes/{node}.lock"))? else { return Ok(false) };
         match file.try_lock_shared() {
@@ -118,24 +123,28 @@ fn is_name_of(node: &str, file: &mut File) -> io::Result<bool> {
 mod tests {
     use super::*;
 
+    fn node(name: &NodeName) -> &str {
+        name.owner().split('#').next().unwrap()
+    }
+
     #[test]
     fn a_name_has_one_living_bearer() {
         let dir = tempfile::tempdir().unwrap();
         let blob = LocalBlob::open(dir.path()).unwrap();
         let first = blob.take_name("a/b").unwrap();
         let second = blob.take_name("a/b").unwrap();
-        assert_eq!((first.node(), second.node()), ("a_b", "a_b-2"));
+        assert_eq!((node(&first), node(&second)), ("a_b", "a_b-2"));
         let was = first.owner().to_owned();
         assert!(blob.has_others(&was).unwrap() && blob.has_others(second.owner()).unwrap());
         assert!(blob.is_alive(&was).unwrap() && blob.is_alive(second.owner()).unwrap());
-        assert!(!blob.is_alive("a_b#other").unwrap() && !blob.is_alive("nobody#1").unwrap());
+        assert!(!blob.is_alive("a_b#other").unwrap() && !blob.is_alive("none#1").unwrap());
         drop(first);
         assert!(!blob.is_alive(&was).unwrap() && !blob.has_others(second.owner()).unwrap());
         let successor = blob.take_name("a/b").unwrap();
-        assert_eq!(successor.node(), "a_b", "the first free one");
+        assert_eq!(node(&successor), "a_b", "the first free one");
         assert!(!blob.is_alive(&was).unwrap(), "the same node, another process");
         std::fs::write(blob.path("nodes/theirs.lock").unwrap(), b"4711").unwrap();
-        assert_eq!(blob.take_name("theirs").unwrap().node(), "theirs-2");
+        assert_eq!(node(&blob.take_name("theirs").unwrap()), "theirs-2");
         assert_eq!(std::fs::read(blob.path("nodes/theirs.lock").unwrap()).unwrap(), b"4711");
     }
 }

@@ -117,12 +117,10 @@ mod tests {
         for (configured, given, expected) in cases {
             let value =
                 |name: &str| configured.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).into());
-            let settings = Settings {
-                llm_base_url: value("BASE_URL"),
-                llm_api_key: value("API_KEY"),
-                llm_model: value("MODEL"),
-                ..Settings::default()
-            };
+            let mut settings = Settings::default();
+            settings.llm_base_url = value("BASE_URL");
+            settings.llm_api_key = value("API_KEY");
+            settings.llm_model = value("MODEL");
             let config = settings.resolve(|name| (name == "HOME").then(|| "/home/x".to_owned())).unwrap();
             let mut options = TaskOptions::default();
             given.iter().for_each(|(name, value)| options.set(name, value).unwrap());

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use super::secret;
+use super::words::Problem;
 
 /// The key of a caller.
 #[derive(Args, Clone)]
@@ -26,18 +27,21 @@ pub struct KeyArgs {
     key_file: Option<String>,
 }
 
+/// Where `bindery serve` listens when nothing else is said.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+
 /// Which server, and with which key.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
     /// The server
-    #[arg(long, env = "BINDERY_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "BINDERY_SERVER", value_name = "URL", default_value = DEFAULT_SERVER)]
     pub server: String,
     #[command(flatten)]
     pub key: KeyArgs,
 }
 
-/// How soon a server is asked again that is away while a task is followed.
+/// How soon a server is asked again that is unavailable while a task is followed.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The longest wait between two tries at a submit that the server has no room for, and how often it is tried.
@@ -70,7 +74,7 @@ impl Client {
 
     /// Sends a request. An answer that is a problem comes back as an error with its words.
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
-        let response = request.send().await.map_err(|error| Away(self.base.clone(), error))?;
+        let response = request.send().await.map_err(|error| Unreachable(self.base.clone(), root_cause(&error)))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -80,14 +84,14 @@ impl Client {
         let problem: Value = response.json().await.unwrap_or_default();
         let Some((code, detail)) = problem["code"].as_str().zip(problem["detail"].as_str()) else {
             let why = format!("{} answered {status}: is it a Bindery server?", self.base);
-            // A proxy says these while the server behind it is away.
+            // A proxy says these while the server behind it is unavailable.
             let passes = matches!(status.as_u16(), 502..=504);
-            return Err(if passes { anyhow!(Busy(why, after)) } else { anyhow!(why) });
+            return Err(if passes { anyhow!(why).context(Busy(after)) } else { anyhow!(why) });
         };
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            return Err(anyhow!(Busy(format!("{detail} ({code})"), after)));
+            return Err(anyhow!(Problem::new(code, detail)).context(Busy(after)));
         }
-        bail!("{detail} ({code})")
+        bail!(Problem::new(code, detail))
     }
 
     pub async fn get(&self, path: &str, accept: &str) -> anyhow::Result<Response> {
@@ -141,7 +145,7 @@ impl Client {
         for _ in 0..TRIES {
             match self.upload(path, file, options.iter().copied()).await {
                 Err(error) => match error.downcast_ref::<Busy>() {
-                    Some(Busy(_, after)) => tokio::time::sleep(*after).await,
+                    Some(Busy(after)) => tokio::time::sleep(*after).await,
                     None => return Err(error),
                 },
                 answered => return answered,
@@ -150,27 +154,27 @@ impl Client {
         bail!("the server has no room")
     }
 
-    /// Follows a task to its end, over interruptions: `tell` hears every event by its name, `away` when the server cannot be
+    /// Follows a task to its end, over interruptions: `tell` hears every event by its name, `unreachable` when the server cannot be
     /// reached for the moment. Answers the task as it ended.
     pub async fn follow(
         &self,
         id: &str,
         query: &str,
         mut tell: impl FnMut(&str, &Value) -> io::Result<()>,
-        mut away: impl FnMut(&str),
+        mut unreachable: impl FnMut(&str),
     ) -> anyhow::Result<Value> {
         let (mut last, mut was_there, mut said) = (String::new(), false, false);
         loop {
             let why = match self.follow_once(id, query, &mut last, &mut tell, &mut was_there).await {
                 Ok(Some(task)) => return Ok(task),
                 Ok(None) => "the server broke off".to_owned(),
-                // Where nobody has been yet, nobody is likely to come.
-                Err(error) if was_there && (error.is::<Away>() || error.is::<Busy>()) => format!("{error:#}"),
+                // A server that never answered is not likely to start.
+                Err(error) if was_there && (error.is::<Unreachable>() || error.is::<Busy>()) => format!("{error:#}"),
                 Err(error) => return Err(error),
             };
-            // Once for each time that it is away.
+            // Once for each outage.
             if !std::mem::replace(&mut said, true) {
-                away(&why);
+                unreachable(&why);
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }
@@ -228,12 +232,21 @@ pub async fn copy(answer: impl Stream<Item = reqwest::Result<Bytes>>, out: &mut 
     Ok(out.flush()?)
 }
 
-/// Nobody is there.
+/// There is no server.
 #[derive(Debug, thiserror::Error)]
-#[error("no server at {0}: start one with bindery serve, or name another with --server")]
-struct Away(String, #[source] reqwest::Error);
+#[error("no server at {0} ({1}): start one with bindery serve, or name another with --server")]
+struct Unreachable(String, String);
+
+/// What is behind an error: the layers between say the same in longer words.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
 
 /// The server has no time.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Busy(String, Duration);
+#[error("the server is busy")]
+struct Busy(Duration);

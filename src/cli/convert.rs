@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bindery::blob::{DataDir, LocalBlob, Scratch};
-use bindery::config::{Config, Settings};
-use bindery::ledger::{Ledger, LedgerLimits};
+use bindery::blob::LocalBlob;
+use bindery::config::{BlobChoice, Config, Settings};
+use bindery::internal::{DataDir, Scratch};
 use bindery::store::EmbeddedStore;
 use bindery::task::{TaskOptions, TaskRecord, TaskStatus};
-use bindery::{Bindery, Builder, NewTask};
+use bindery::{Bindery, Builder, LedgerLimits, NewTask};
 use clap::Args;
 use futures::StreamExt;
+use tempfile::TempDir;
+use tokio::time::MissedTickBehavior;
 
 use super::files::{Input, Twins, inputs};
 use super::format_args::FormatArgs;
@@ -23,7 +26,8 @@ use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
-use super::{advice, exit, models};
+use super::watch::{self, Watched};
+use super::{advice, exit, models, words};
 
 #[derive(Args)]
 pub struct Convert {
@@ -39,6 +43,10 @@ pub struct Convert {
     /// Also convert files of a folder whose results are there and newer
     #[arg(long)]
     again: bool,
+    /// Go on converting what comes into the folders, until ^C; needs --out-dir. A file that is still being written is
+    /// not taken
+    #[arg(long, requires = "out_dir", conflicts_with = "again")]
+    watch: bool,
     /// End with exit code 3 also when pages are there and doubtful
     #[arg(long, env = "BINDERY_STRICT")]
     strict: bool,
@@ -68,18 +76,53 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
     match checked {
         Ok((options, (files, output))) => {
             let can_recognise = config.ocr_models().is_some();
-            let work = Work { files, options, output, again: command.again, strict: command.strict, can_recognise };
-            actix_web::rt::System::new().block_on(convert(&work, config))
+            let mode = match (command.again, command.watch) {
+                (true, _) => Mode::Again,
+                (_, true) => Mode::Watch,
+                _ => Mode::New,
+            };
+            let work = Work { files, options, output, mode, strict: command.strict, can_recognise };
+            let temporary = temporary_data(command, config)?;
+            let config = temporary.as_ref().map_or(config, |(config, _)| config);
+            let system = actix_web::rt::System::new();
+            if command.watch {
+                system.block_on(watch(command, work, config))
+            } else {
+                system.block_on(convert(&work, config))
+            }
         }
         Err(error) => {
-            eprintln!("bindery: {error:#}");
+            eprintln!("{}", words::complaint(None, &error));
             Ok(ExitCode::from(exit::USAGE))
         }
     }
 }
 
+/// Where the data directory is the default and cannot be used, such as that of a user without a home: a temporary one,
+/// of which pages are not kept.
+fn temporary_data(command: &Convert, config: &Config) -> anyhow::Result<Option<(Config, TempDir)>> {
+    let own_blob = config.blob == BlobChoice::Directory(config.data_dir.clone());
+    let usual = config.data_dir.ends_with("bindery") && command.settings.data_dir.is_none() && own_blob;
+    let Err(why) = DataDir::open(&config.data_dir) else { return Ok(None) };
+    let no_place =
+        [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    if !usual || !no_place.contains(&why.kind()) {
+        return Ok(None);
+    }
+    eprintln!("bindery: {}: {why}; pages are kept for this run only", config.data_dir.display());
+    let folder = tempfile::Builder::new().prefix("bindery-").tempdir()?;
+    let place = folder.path().join("data");
+    let mut config = config.clone();
+    config.blob = BlobChoice::Directory(place.clone());
+    config.data_dir = place;
+    Ok(Some((config, folder)))
+}
+
 fn plan(command: &Convert, config: &Config) -> anyhow::Result<(Vec<Input>, Output)> {
-    let mut files = inputs(&command.files, config.supervisor.limits.max_bytes)?;
+    if let Some(file) = command.files.iter().find(|file| command.watch && !file.is_dir()) {
+        bail!("--watch is for folders: {} is none", file.display());
+    }
+    let mut files = inputs(&command.files, config.supervisor.limits.max_bytes, command.watch)?;
     let target = match Target::named(command.output.as_deref(), command.out_dir.as_deref(), &mut files)? {
         Some(target) => target,
         None if files.iter().any(|file| file.found) => bail!("a folder needs --out-dir DIR"),
@@ -95,10 +138,21 @@ struct Work {
     files: Vec<Input>,
     options: TaskOptions,
     output: Output,
-    again: bool,
+    mode: Mode,
     strict: bool,
     /// Whether the OCR models are there.
     can_recognise: bool,
+}
+
+/// Which files of a folder are converted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Those that have no result yet.
+    New,
+    /// All.
+    Again,
+    /// Those that have no result yet, as they come; also a single one is counted at the end.
+    Watch,
 }
 
 /// The actors on a store in memory, over the pages of the data directory.
@@ -113,24 +167,22 @@ impl Local {
         let data = DataDir::open(&config.data_dir)?;
         let scratch = Scratch::create(&data.path().join("convert"))
             .with_context(|| format!("cannot write to the data directory {}", config.data_dir.display()))?;
-        let shared = LocalBlob::open(&config.blob)
-            .with_context(|| format!("cannot use the blob directory {}", config.blob.display()))?;
+        let shared = config.open_blob()?;
         // Limits of a server mean nothing to one command: its tasks neither expire nor are too many.
         let mut config = config.clone();
         config.supervisor.ttl = Duration::from_secs(10 * 365 * 86_400);
         config.supervisor.max_queued = usize::MAX;
         // A command cannot know which pages a server's tasks need.
-        config.supervisor.ledger = LedgerLimits { bytes: None, age: None };
+        config.supervisor.ledger = LedgerLimits::unlimited();
         // A person waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
         let retry = &mut config.supervisor.retry;
-        retry.patience = retry.patience.min(PATIENCE);
-        retry.shared_patience = true;
+        retry.unavailable_timeout = retry.unavailable_timeout.min(PATIENCE);
+        retry.shared_unavailable_timeout = true;
         retry.cap = retry.cap.min(LONGEST_WAIT);
-        let bindery = Builder::configured(&config)
-            .map_err(anyhow::Error::msg)?
+        let bindery = Builder::configured(&config)?
             .store(EmbeddedStore::in_memory()?)
             .blob(LocalBlob::open(scratch.path())?)
-            .ledger(Ledger::new(shared))
+            .ledger(shared)
             .readers(super::readers(&config)?)
             .start();
         Ok(Self { bindery, _scratch: scratch })
@@ -139,10 +191,10 @@ impl Local {
 
 async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     let Local { bindery, _scratch: scratch } = Local::start(config)?;
-    let progress = Progress::new();
+    let progress = Progress::new(work.files.len());
     let outcome = tokio::select! {
         worst = convert_all(work, &bindery, &progress) => Some(worst),
-        never = say_outages(&bindery, config.supervisor.retry.patience.min(PATIENCE), &progress) => match never {},
+        never = say_outages(&bindery, config.supervisor.retry.unavailable_timeout.min(PATIENCE), &progress) => match never {},
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.clear();
@@ -154,6 +206,54 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     }
     eprintln!("bindery: interrupted: the same command again goes on where this one ended");
     Ok(ExitCode::from(exit::INTERRUPTED))
+}
+
+/// Converts what comes into folders, until it is interrupted.
+async fn watch(command: &Convert, mut work: Work, config: &Config) -> anyhow::Result<ExitCode> {
+    let Local { bindery, _scratch: scratch } = Local::start(config)?;
+    let (mut watched, mut worst, mut said) = (Watched::default(), Worst::Done, None);
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut ticks = tokio::time::interval(watch::EVERY);
+    // Two looks right after each other, made up for, would see no file change.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    eprintln!("bindery: watching for PDFs and pictures until ^C");
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = &mut interrupted => break,
+        }
+        // A folder may be unavailable for a moment; what stays wrong is said once.
+        let (files, output) = match plan(command, config) {
+            Ok(planned) => planned,
+            Err(error) => {
+                let complaint = words::complaint(None, &error);
+                if said.as_ref() != Some(&complaint) {
+                    eprintln!("{complaint}; looking again");
+                }
+                said = Some(complaint);
+                continue;
+            }
+        };
+        said = None;
+        let found = files.iter().filter_map(|file| Some((file.path.clone(), watch::stamp(&file.path)?))).collect();
+        let due = watched.due(found);
+        work.files = files.into_iter().filter(|file| due.contains(&file.path)).collect();
+        work.output = output;
+        if work.files.is_empty() {
+            continue;
+        }
+        let progress = Progress::new(work.files.len());
+        let patience = config.supervisor.retry.unavailable_timeout.min(PATIENCE);
+        tokio::select! {
+            went = convert_all(&work, &bindery, &progress) => worst = worst.max(went),
+            never = say_outages(&bindery, patience, &progress) => match never {},
+            _ = &mut interrupted => { progress.clear(); break }
+        }
+        progress.clear();
+    }
+    bindery.stop(Duration::ZERO).await;
+    drop(scratch);
+    Ok(worst.exit_code(work.strict))
 }
 
 /// Says when the endpoint cannot be reached, and when it is there again.
@@ -173,7 +273,8 @@ async fn say_outages(bindery: &Bindery, patience: Duration, progress: &Progress)
 /// Many files run at once; their results come in the order of the files.
 async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Worst {
     let noted = work.output.done_before(&work.options);
-    let is_done = |file: &&Input| file.found && !work.again && noted.has(&work.output, &file.path, &file.place);
+    let is_done =
+        |file: &&Input| file.found && work.mode != Mode::Again && noted.has(&work.output, &file.path, &file.place);
     let (done_before, files): (Vec<&Input>, Vec<&Input>) = work.files.iter().partition(is_done);
     let size = |file: &Input| file.path.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
     let sizes: Vec<Option<u64>> = files.iter().map(|file| size(file)).collect();
@@ -190,6 +291,7 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
         };
         let went = went.unwrap_or_else(|error| {
             progress.say(&complaint(&file.shown(), &error));
+            let _ = work.output.failed(file, &error);
             Worst::Failed
         });
         for task in twins.ended(sizes.next().flatten(), task) {
@@ -201,11 +303,13 @@ async fn convert_all(work: &Work, bindery: &Bindery, progress: &Progress) -> Wor
             noted.add(&file.place);
         }
     }
-    if work.files.len() > 1 {
+    let _ = work.output.finish();
+    if work.files.len() > 1 || work.mode == Mode::Watch {
         let mut parts: Vec<_> = counts.iter().map(|(went, files)| (*files, went.as_str())).collect();
         parts.insert(usize::from(counts.contains_key(&Worst::Done)), (done_before.len(), "done before"));
         let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-        progress.say(&format!("bindery: {} files: {}", work.files.len(), parts.join(", ")));
+        let files = if work.files.len() == 1 { "file" } else { "files" };
+        progress.say(&format!("bindery: {} {files}: {}", work.files.len(), parts.join(", ")));
     }
     if counts.contains_key(&Worst::Unread) && !work.can_recognise {
         progress.say(&format!("bindery: {}", models::HINT));
@@ -221,21 +325,18 @@ async fn run_one(
     progress: &Progress,
 ) -> anyhow::Result<TaskRecord> {
     let record = bindery.submit(NewTask::from_path(&file.path).options(options.clone())).await?;
-    let id = record.id.to_string();
+    let (id, name) = (record.id.to_string(), file.name());
     let mut watch = bindery.watch(record.id).await?;
-    progress.update(&id, Share::of(watch.record()));
+    progress.update(&id, &name, Share::of(watch.record()));
     while let Some(record) = watch.next().await {
-        progress.update(&id, Share::of(record));
+        progress.update(&id, &name, Share::of(&record));
     }
     Ok(watch.record().clone())
 }
 
 /// One line about a file that names it once.
 pub fn complaint(file: &Path, error: &anyhow::Error) -> String {
-    let name = file.display().to_string();
-    let text = format!("{error:#}");
-    let place = if text.starts_with(&name) { String::new() } else { format!("{name}: ") };
-    format!("bindery: {place}{text}")
+    words::complaint(Some(&file.display().to_string()), error)
 }
 
 async fn finish(
@@ -247,12 +348,12 @@ async fn finish(
 ) -> anyhow::Result<Worst> {
     match (record.status, &record.error) {
         (TaskStatus::Completed, _) => {}
-        (_, Some(failure)) => bail!("{failure}"),
+        (_, Some(failure)) => bail!(failure.clone()),
         (status, None) => bail!("the task is {status}"),
     }
     let (_, markdown) = bindery.result_path(record.id).await?;
     let images = bindery.image_paths(record.id).await?;
-    output.copy(&file.place, (&markdown, images), record.file_name.as_deref()).await?;
+    output.copy(file, (&markdown, images), record.file_name.as_deref()).await?;
     let troubles = PageTroubles::of(record);
     if troubles.worst() != Worst::Done {
         progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bindery::Estimate;
 use bindery::config::{Config, Settings};
-use bindery::pool::Estimate;
-use bindery::task::{Amount, TaskOptions};
+use bindery::task::{Amount, TaskOptions, Usage};
 use clap::Args;
 use serde_json::json;
 
@@ -68,7 +68,7 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
         let file = Input::named(file, config.supervisor.limits.max_bytes)?;
         match who.estimate(command, &file.path, options).await {
             Ok(estimate) => {
-                sum.add(&estimate.total);
+                sum += estimate.total;
                 show(&file.shown(), &estimate, command.json)?;
             }
             Err(error) => {
@@ -80,10 +80,11 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
     if !command.json && command.files.len() > 1 {
         row(&sum, "all files")?;
     }
-    if sum.calls > 0 && sum.cost.is_none() && !command.json {
+    if sum.usage.calls > 0 && sum.usage.cost.is_none() {
+        let place = if command.server.is_some() { "on the server by BINDERY_LLM_PRICES" } else { "by --llm-prices" };
         eprintln!(
-            "bindery: the cost is not known: name prices by --llm-prices, as MODEL=SENT/RECEIVED per million tokens or as a \
-             price file of LiteLLM"
+            "bindery: the cost is not known: name prices {place}, as MODEL=SENT/RECEIVED per million tokens (* for all others) \
+             or as a price file of LiteLLM"
         );
     }
     if let Who::Here(local) = who {
@@ -129,7 +130,8 @@ fn show(file: &Path, estimate: &Estimate, as_json: bool) -> io::Result<()> {
 }
 
 fn row(amount: &Amount, about: &str) -> io::Result<()> {
-    let Amount { pages, reused, calls, prompt_tokens, completion_tokens, cost } = amount;
+    let Amount { pages, usage, .. } = amount;
+    let Usage { calls, reused, prompt_tokens, completion_tokens, cost, .. } = usage;
     let cost = match cost {
         Some(cost) => cost.to_string(),
         None if *calls == 0 => "0.00".to_owned(),

@@ -1,14 +1,14 @@
 //! The PDFs and pictures of a command: files as they are named, those below folders, and standard input.
 
+use bindery::internal::is_document_ending;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use bindery::document::is_document_ending;
 use tempfile::TempDir;
 
 use super::images::is_figure;
@@ -31,6 +31,10 @@ impl Input {
     /// # Errors
     /// When standard input cannot be read or kept.
     pub fn named(path: &Path, limit: u64) -> anyhow::Result<Self> {
+        let named = path.to_string_lossy();
+        if (named.starts_with("http://") || named.starts_with("https://")) && !path.exists() {
+            bail!("{named}: documents are not fetched: download it first, or pipe it: curl -L … | bindery convert -");
+        }
         if path != Path::new("-") {
             let place = path.file_stem().unwrap_or_default().into();
             return Ok(Self { path: path.to_owned(), place, found: false, spooled: None });
@@ -50,13 +54,19 @@ impl Input {
     pub fn shown(&self) -> Cow<'_, Path> {
         if self.spooled.is_some() { Path::new("standard input").into() } else { self.path.as_path().into() }
     }
+
+    /// Its name without folders.
+    pub fn name(&self) -> String {
+        self.shown().file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
-/// Files as they are named, and of folders all PDFs and pictures below them, sorted; the names of folders are kept for the results.
+/// Files as they are named, and of folders all PDFs and pictures below them that are not hidden, sorted; the names of
+/// folders are kept for the results. `may_be_empty`: whether folders without any will do.
 ///
 /// # Errors
 /// When a folder or standard input cannot be read, or a folder holds neither.
-pub fn inputs(named: &[PathBuf], limit: u64) -> anyhow::Result<Vec<Input>> {
+pub fn inputs(named: &[PathBuf], limit: u64, may_be_empty: bool) -> anyhow::Result<Vec<Input>> {
     if named.iter().filter(|path| *path == Path::new("-")).count() > 1 {
         bail!("standard input can be read only once");
     }
@@ -65,7 +75,7 @@ pub fn inputs(named: &[PathBuf], limit: u64) -> anyhow::Result<Vec<Input>> {
         if path.is_dir() {
             let before = inputs.len();
             below(path, path, &mut inputs)?;
-            if inputs.len() == before {
+            if inputs.len() == before && !may_be_empty {
                 bail!("{}: there is no PDF and no picture in this folder", path.display());
             }
         } else {
@@ -75,33 +85,54 @@ pub fn inputs(named: &[PathBuf], limit: u64) -> anyhow::Result<Vec<Input>> {
     Ok(inputs)
 }
 
-/// Refuses inputs of which two would have one place. The same file under the same name is one input.
+/// Gives each input a place of its own. The same file under the same name is one input. Files that would share a place
+/// keep as many of the folders above them as tell them apart, or else their endings.
 ///
 /// # Errors
-/// Names the second one.
-pub fn refuse_doubles(inputs: &mut Vec<Input>) -> anyhow::Result<()> {
+/// Names one that shares its place with another all the same.
+pub fn tell_apart(inputs: &mut Vec<Input>) -> anyhow::Result<()> {
     let identity = |input: &Input| input.path.metadata().ok().map(|file| (file.dev(), file.ino()));
-    let mut places = BTreeMap::new();
-    let mut once = Vec::with_capacity(inputs.len());
-    for input in inputs.drain(..) {
-        let file = identity(&input);
-        match places.insert(input.place.clone(), file) {
-            None => once.push(input),
-            Some(first) if first.is_some() && first == file => {}
-            Some(_) => {
-                let name = input.shown().display().to_string();
-                bail!("{name}: another file has the same name, and both results would have one place")
-            }
-        }
+    let mut seen = BTreeSet::new();
+    inputs.retain(|input| identity(input).is_none_or(|file| seen.insert((input.place.clone(), file))));
+    let mut sharing = BTreeMap::<PathBuf, Vec<usize>>::new();
+    for (at, input) in inputs.iter().enumerate() {
+        sharing.entry(input.place.clone()).or_default().push(at);
     }
-    *inputs = once;
-    Ok(())
+    for (place, group) in sharing.into_iter().filter(|(_, group)| group.len() > 1) {
+        let ways: Vec<Vec<PathBuf>> = group.iter().map(|at| longer_places(&inputs[*at])).collect();
+        let longest = ways.iter().map(Vec::len).max().unwrap_or(0);
+        let with = |folders: usize| ways.iter().map(|ways| ways[folders.min(ways.len() - 1)].clone()).collect();
+        let endings = group.iter().map(|at| place.with_file_name(inputs[*at].name())).collect();
+        let mut tries = (1..longest).map(with).chain([endings]);
+        let apart = tries.find(|places: &Vec<PathBuf>| places.iter().collect::<BTreeSet<_>>().len() == group.len());
+        let Some(places) = apart else { bail!(one_place(&inputs[group[1]])) };
+        group.iter().zip(places).for_each(|(at, place)| inputs[*at].place = place);
+    }
+    let mut taken = BTreeSet::new();
+    inputs.iter().find(|input| !taken.insert(&input.place)).map_or(Ok(()), |double| bail!(one_place(double)))
+}
+
+fn one_place(input: &Input) -> String {
+    format!("{}: another file has the same name, and both results would have one place", input.shown().display())
+}
+
+/// The places that a result could have: its own, and then with more and more of the folders above its file.
+fn longer_places(input: &Input) -> Vec<PathBuf> {
+    let path = std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone());
+    let above = path.parent().into_iter().flat_map(Path::components);
+    let mut folders: Vec<_> = above.filter(|part| matches!(part, Component::Normal(_))).collect();
+    // Those that its place has already.
+    folders.truncate(folders.len().saturating_sub(input.place.components().count() - 1));
+    let with = |count: usize| folders[folders.len() - count..].iter().collect::<PathBuf>().join(&input.place);
+    (0..=folders.len()).map(with).collect()
 }
 
 fn below(root: &Path, folder: &Path, inputs: &mut Vec<Input>) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut paths: Vec<PathBuf> =
         entries.with_context(|| format!("{}", folder.display()))?.into_iter().map(|entry| entry.path()).collect();
+    // Such as what programs keep for themselves, or have half downloaded.
+    paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
     paths.sort();
     let mut same: BTreeMap<PathBuf, usize> = BTreeMap::new();
     paths
@@ -168,6 +199,23 @@ impl<T: PartialEq> Twins<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_would_share_a_place_are_told_apart() {
+        let cases: [(&[&str], &[&str]); 6] = [
+            (&["/a/x.pdf", "/b/y.pdf"], &["x", "y"]),
+            (&["/a/x.pdf", "/b/x.pdf", "/a/y.pdf"], &["a/x", "b/x", "y"]),
+            (&["/p/a/x.pdf", "/q/a/x.pdf"], &["p/a/x", "q/a/x"]),
+            (&["/a/c.pdf", "/a/c.jpg"], &["c.pdf", "c.jpg"]),
+            (&["/x.pdf", "/b/x.pdf"], &["x", "b/x"]),
+            (&["/a/x.pdf", "/b/x.pdf", "/c/a/x.pdf"], &["a/x", "b/x", "c/a/x"]),
+        ];
+        for (files, places) in cases {
+            let mut inputs: Vec<Input> = files.iter().map(|file| Input::named(Path::new(file), 0).unwrap()).collect();
+            let told = tell_apart(&mut inputs).map(|()| inputs.iter().map(|one| one.place.clone()).collect::<Vec<_>>());
+            assert_eq!(told.unwrap(), places.iter().map(PathBuf::from).collect::<Vec<_>>(), "{files:?}");
+        }
+    }
 
     #[test]
     fn a_task_goes_when_the_last_file_of_its_size_has_its_result() {

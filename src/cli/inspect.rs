@@ -44,15 +44,17 @@ pub struct Inspect {
 impl Inspect {
     /// The settings that matter here.
     pub fn settings(&self) -> Settings {
-        let (reader_timeout, reader_memory) = (self.reader_timeout.clone(), self.reader_memory.clone());
-        Settings { reader_timeout, reader_memory, ..Settings::default() }
+        let mut settings = Settings::default();
+        settings.reader_timeout.clone_from(&self.reader_timeout);
+        settings.reader_memory.clone_from(&self.reader_memory);
+        settings
     }
 }
 
 pub fn run(command: &Inspect, config: &Config) -> anyhow::Result<ExitCode> {
     let input = Input::named(&command.file, u64::MAX)?;
     let named = || input.shown().display().to_string();
-    let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
+    let limits = DocumentLimits::unlimited();
     let readers = Readers::processes(Readers::this_program()?, 1, config.reader);
     let document = readers
         .open(&input.path, command.password.as_deref().or(command.password_file.as_deref()), &limits)
@@ -77,7 +79,7 @@ pub fn run(command: &Inspect, config: &Config) -> anyhow::Result<ExitCode> {
         }
         let shown = if command.json { as_json(&mut out, page, &facts) } else { as_row(&mut out, page, &facts) };
         match shown {
-            // Whoever reads has seen enough.
+            // The reader of the output has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             shown => shown?,
         }

@@ -1,6 +1,7 @@
 //! What is logged, and in which form.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use bindery::clock::Timestamp;
 use clap::ValueEnum;
@@ -19,9 +20,26 @@ pub enum LogFormat {
     Json,
 }
 
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Whether lines on stderr are for programs.
+pub fn is_json() -> bool {
+    FORMAT.get() == Some(&LogFormat::Json)
+}
+
+/// What the command itself has to say, as a line of the log.
+pub fn error_line(message: &str, code: Option<&str>) -> String {
+    let mut line = json!({ "time": Timestamp::now(), "level": "ERROR", "target": "bindery", "message": message });
+    if let Some(code) = code {
+        line["code"] = json!(code);
+    }
+    line.to_string()
+}
+
 /// `RUST_LOG` decides what is logged. Without it a server tells what it does, and a conversion only warnings, so that
 /// its progress bar stays whole.
 pub fn start(serves: bool, format: LogFormat) {
+    let _ = FORMAT.set(format);
     let level = if serves {
         "info"
     } else if io::stderr().is_terminal() {

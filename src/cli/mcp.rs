@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bindery::config::{Config, Settings};
-use bindery::mcp::{Progress, Server};
+use bindery::internal::{Progress, Server};
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bindery::blob::DataDir;
 use bindery::config::{Config, Settings};
-use bindery::document::{MODEL_FILES, MODEL_LICENCE, ModelFile, OcrModels, Tesseract};
+use bindery::document::{OcrModels, Tesseract};
+use bindery::internal::{DataDir, MODEL_FILES, MODEL_LICENCE, ModelFile};
 use clap::{Args, Subcommand};
 
 use super::place::{self, Inputs};
@@ -26,7 +26,7 @@ pub struct Models {
 
 #[derive(Subcommand)]
 enum ModelsCommand {
-    /// Install the models of PP-OCRv6 small, which read scans in Latin, Greek, Chinese and Japanese. The wheel of rapidocr
+    /// Install the models of PP-OCRv6 small, which read scans in Latin, Chinese and Japanese. The wheel of rapidocr
     /// 3.10.0 from PyPI has them: `pip download rapidocr==3.10.0 --no-deps`
     Install(Install),
     /// Show where they are looked for, and what is there
@@ -54,7 +54,9 @@ impl Models {
     /// The settings that matter here.
     pub fn settings(&self) -> Settings {
         let (ModelsCommand::Install(Install { data_dir, .. }) | ModelsCommand::List(List { data_dir })) = &self.command;
-        Settings { data_dir: data_dir.clone(), ..Settings::default() }
+        let mut settings = Settings::default();
+        settings.data_dir.clone_from(data_dir);
+        settings
     }
 }
 

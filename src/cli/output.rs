@@ -5,18 +5,21 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
-use bindery::aggregate::page_of_line;
+use bindery::internal::page_of_line;
 use bindery::output::PagesWriter;
 use bindery::task::{FigureForm, ImageName, ResultFormat, TaskOptions};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use super::files::{Input, refuse_doubles};
+use super::files::{Input, tell_apart};
 use super::format_args::FormatArgs;
 use super::images::{self, ImageFolder, Relinked};
 use super::place::{self, Inputs};
+use super::words;
 
 /// Where to.
 #[derive(Clone)]
@@ -37,7 +40,7 @@ impl Target {
             (Some(file), _) if file == Path::new("-") => Some(Self::Stdout),
             (Some(file), _) => Some(Self::File(file.to_owned())),
             (None, Some(folder)) => {
-                refuse_doubles(inputs)?;
+                tell_apart(inputs)?;
                 Some(Self::Folder(folder.to_owned()))
             }
             (None, None) => None,
@@ -66,6 +69,8 @@ pub struct Output {
     target: Target,
     form: Form,
     inputs: Inputs,
+    /// Where several results go to stdout as one JSON document.
+    array: Option<JsonArray>,
 }
 
 impl Output {
@@ -74,12 +79,19 @@ impl Output {
     /// # Errors
     /// Names the place.
     pub fn new(target: Target, form: Form, inputs: &[Input]) -> anyhow::Result<Self> {
-        let output = Self { target, form, inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())) };
+        let in_one = matches!(target, Target::Stdout) && form.format == ResultFormat::Json && inputs.len() > 1;
+        let array = in_one.then(JsonArray::default);
+        let output = Self { target, form, inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())), array };
         match &output.target {
             Target::Stdout => {}
             Target::File(file) => {
                 let hint = if file.is_dir() { "; for results in it use --out-dir" } else { "" };
                 output.inputs.check(file).map_err(|why| anyhow::anyhow!("-o {}: {why}{hint}", file.display()))?;
+                // A folder that is misspelt would else be made.
+                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if folder.is_some_and(|folder| !folder.exists()) {
+                    bail!("-o {}: there is no such folder", file.display());
+                }
             }
             Target::Folder(folder) => {
                 if folder.exists() && !folder.is_dir() {
@@ -181,15 +193,14 @@ impl Output {
         }
     }
 
-    /// Copies the result of a task, given by its Markdown and its figures, to its place, the figures first; `place` is where in
-    /// a folder, without an ending.
+    /// Copies the result of a task, given by its Markdown and its figures, to the place of its file, the figures first.
     pub async fn copy(
         &self,
-        place: &Path,
+        file: &Input,
         (markdown, images): (&Path, Vec<(ImageName, PathBuf)>),
         name: Option<&str>,
     ) -> anyhow::Result<()> {
-        let Form { format, chunk_tokens } = self.form;
+        let (Form { format, chunk_tokens }, place) = (self.form, &file.place);
         for (image, path) in &images {
             let bytes = std::fs::read(path).with_context(|| format!("the figure {image} cannot be read"))?;
             self.write_images(place, [(image, bytes.as_slice())])?;
@@ -200,7 +211,7 @@ impl Output {
         match PagesWriter::new(format, name.unwrap_or_default(), chunk_tokens) {
             None => {
                 let names = images.into_iter().map(|(name, _)| name).collect();
-                self.write(place, self.linked(place, names, stored)).await
+                self.write(file, self.linked(place, names, stored)).await
             }
             Some(writer) => {
                 let url = self.image_folder(place).map(|folder| folder.url().to_owned());
@@ -208,19 +219,45 @@ impl Output {
                     Some(url) => writer.images_in(url),
                     None => writer,
                 };
-                self.write(place, Derived::new(stored, writer)).await
+                self.write(file, Derived::new(stored, writer)).await
             }
         }
     }
 
     /// Writes a result to its place, on a thread of its own: a pipe may have no reader for long, and meanwhile the
     /// command can be interrupted.
-    pub async fn write(&self, place: &Path, result: impl Read + Send + 'static) -> anyhow::Result<()> {
-        let (output, place) = (self.clone(), place.to_owned());
+    pub async fn write(&self, file: &Input, result: impl Read + Send + 'static) -> anyhow::Result<()> {
+        let (output, place) = (self.clone(), file.place.clone());
         let (done, written) = oneshot::channel();
-        let work = move || drop(done.send(output.write_now(&place, result)));
+        let framed: Box<dyn Read + Send> = match &self.array {
+            Some(array) => array.element(&file.shown(), result),
+            None => Box::new(result),
+        };
+        let work = move || drop(done.send(output.write_now(&place, framed)));
         std::thread::Builder::new().name("bindery-output".into()).spawn(work)?;
         written.await.context("the thread that writes results has ended")?
+    }
+
+    /// Takes note of a file without a result, where that stands among the results.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn failed(&self, file: &Input, error: &anyhow::Error) -> io::Result<()> {
+        let Some(array) = &self.array else { return Ok(()) };
+        let error = serde_json::json!({ "code": words::code(error), "message": words::of(error) });
+        write!(io::stdout(), "{},\"error\":{error}}}", array.opening(&file.shown()))
+    }
+
+    /// Ends what several results go into.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn finish(&self) -> io::Result<()> {
+        match &self.array {
+            Some(array) if array.begun.load(Ordering::Relaxed) => writeln!(io::stdout(), "\n]"),
+            Some(_) => writeln!(io::stdout(), "[]"),
+            None => Ok(()),
+        }
     }
 
     fn write_now(&self, place: &Path, mut result: impl Read) -> anyhow::Result<()> {
@@ -246,6 +283,25 @@ impl Output {
         file.push(".");
         file.push(self.form.format.ending());
         file.into()
+    }
+}
+
+/// `[{"file":…,"pages":[…]},{"file":…,"error":{…}},…]`, written element by element.
+#[derive(Clone, Default)]
+struct JsonArray {
+    begun: Arc<AtomicBool>,
+}
+
+impl JsonArray {
+    /// What goes before an element: elements are written one after the other.
+    fn opening(&self, file: &Path) -> String {
+        let before = if self.begun.swap(true, Ordering::Relaxed) { ",\n" } else { "[\n" };
+        format!("{before}{{\"file\":{}", serde_json::json!(file.to_string_lossy()))
+    }
+
+    fn element(&self, file: &Path, pages: impl Read + Send + 'static) -> Box<dyn Read + Send> {
+        let pages = io::Cursor::new(format!("{},\"pages\":", self.opening(file))).chain(pages);
+        Box::new(pages.chain(io::Cursor::new("}")))
     }
 }
 
@@ -302,7 +358,7 @@ impl DoneBefore {
 
     /// Takes note of one that has every page. What cannot be noted is done again the next time, from the ledger.
     pub fn add(&self, place: &Path) {
-        let Some(file) = &self.file else { return };
+        let Some(file) = self.file.as_ref().filter(|_| !self.places.contains(place)) else { return };
         let opened = File::options().append(true).create(true).open(file);
         let _ = opened.and_then(|mut file| writeln!(file, "{} {}", self.hash, place.display()));
     }

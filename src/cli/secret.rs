@@ -1,5 +1,6 @@
 //! Options that name a file with a secret.
 
+use std::io;
 use std::path::Path;
 
 use bindery::config::SecretFile;
@@ -8,7 +9,7 @@ use bindery::config::SecretFile;
 ///
 /// # Errors
 /// When the file cannot be read, or is empty.
-pub fn read(file: &str) -> Result<String, String> {
+pub fn read(file: &str) -> io::Result<String> {
     let SecretFile { secret, warning } = SecretFile::read(Path::new(file))?;
     if let Some(warning) = warning {
         eprintln!("bindery: {warning}");

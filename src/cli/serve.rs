@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpServer, web};
 use anyhow::{Context, anyhow, bail};
-use bindery::blob::{DataDir, LocalBlob};
 use bindery::config::{Config, Settings, StoreChoice};
-use bindery::http::{self, ApiState};
+use bindery::http::{self, ApiState, Models};
+use bindery::internal::DataDir;
 use bindery::keys::Keys;
 use bindery::metrics;
 use bindery::processor::LlmProcessor;
@@ -27,7 +27,7 @@ use super::exit;
 
 /// Seconds that open connections may take to end once the tasks are stopped.
 const LAST_ANSWERS: u64 = 5;
-/// How often measurements are put in order, so that they do not pile up while nobody asks for them.
+/// How often measurements are put in order, so that they do not pile up while they are not scraped.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
@@ -62,16 +62,18 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let keys = watch::Sender::new(config.keys.clone());
     let state = ApiState::new(bindery.handle(), stopping.clone()).changing_keys(keys.subscribe()).metrics(recorder);
     let state = state.upload_timeout(config.upload_timeout).wires(&config.wires);
+    let base_path = public_path(&config);
+    let state = state.models(models(&config)).base_path(&base_path);
     let state = if config.listen.ip().is_loopback() { state.local(public_host(&config)) } else { state };
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
-        App::new().configure(routes).default_service(http::no_such_route())
+        App::new().configure(routes).configure(below(&base_path, routes)).default_service(http::no_such_route())
     })
     // An answer in pieces would else wait for the caller's delayed acknowledgement of the one before (RFC 9293, 3.7.4).
     .tcp_nodelay(true)
     .disable_signals()
     .shutdown_timeout(LAST_ANSWERS)
-    // Whoever closes the connection waits for nothing any more: what was only for its eyes, such as a picture, is dropped.
+    // A caller that closes the connection waits for nothing any more: what was only for its eyes, such as a picture, is dropped.
     // What it changed goes on, in the actors.
     .h1_allow_half_closed(false)
     .listen(listener)?;
@@ -87,7 +89,7 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let accepting = server.handle();
     let serving = actix_web::rt::spawn(server);
     println!("bindery listens on {}", addresses.join(", "));
-    log::info!("data in {}, store {}", config.data_dir.display(), store_name(&config));
+    log::info!("data in {}, store {}, blobs in {}", config.data_dir.display(), store_name(&config), config.blob);
     actix_web::rt::spawn(log_outages(bindery.llm().map(|llm| llm.outage())));
     for warning in config.warnings.iter().chain(&config.llm_gap) {
         log::warn!("{warning}");
@@ -157,9 +159,38 @@ async fn log_outages(outage: Option<watch::Receiver<Option<String>>>) {
     }
 }
 
+/// The routes below a path, too, if there is one: a proxy may take it off, or leave it.
+fn below(path: &str, routes: impl FnOnce(&mut ServiceConfig)) -> impl FnOnce(&mut ServiceConfig) {
+    move |app| {
+        if !path.is_empty() {
+            app.service(web::scope(path).configure(routes));
+        }
+    }
+}
+
+fn public_url(config: &Config) -> Option<reqwest::Url> {
+    config.supervisor.notify.public_url.as_deref().and_then(|url| url.parse().ok())
+}
+
+/// The path below which a proxy serves this server: empty, or such as `/bindery`.
+fn public_path(config: &Config) -> String {
+    public_url(config).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+}
+
+/// What callers may know of the endpoint.
+fn models(config: &Config) -> Models {
+    let mut models = Models::default();
+    if let Some(llm) = &config.llm {
+        models.model.clone_from(&llm.model);
+        models.fallback.clone_from(&llm.fallback);
+        models.currency = Some(config.currency.clone());
+    }
+    models
+}
+
 /// The name by which others reach this server, by way of a proxy.
 fn public_host(config: &Config) -> Vec<String> {
-    let url = config.supervisor.notify.public_url.as_deref().and_then(|url| url.parse::<reqwest::Url>().ok());
+    let url = public_url(config);
     url.and_then(|url| url.host_str().map(str::to_owned)).into_iter().collect()
 }
 
@@ -194,18 +225,18 @@ fn lock(config: &Config) -> anyhow::Result<File> {
 }
 
 async fn start(config: &Config, rebuild: bool) -> anyhow::Result<Bindery> {
-    let blob = LocalBlob::open(&config.blob)
-        .with_context(|| format!("cannot use the blob directory {}", config.blob.display()))?;
+    let blob = config.open_blob()?;
     let readers = super::readers(config)?;
     if let Some(missing) = readers.check()? {
         log::warn!("PDFs are read without {missing}: a hostile one has more room here");
     }
-    let builder = Builder::configured(config).map_err(anyhow::Error::msg)?.blob(blob).readers(readers);
+    let builder = Builder::configured(config)?.blob(blob).readers(readers);
     let paired = match &config.store {
         StoreChoice::Embedded => builder.store(open_embedded(config, rebuild)?).paired(rebuild).await,
         StoreChoice::Memory => builder.store(EmbeddedStore::in_memory()?).paired(rebuild).await,
         StoreChoice::Redis(url) => {
-            let options = RedisOptions { lease: config.lease, ..RedisOptions::default() };
+            let mut options = RedisOptions::default();
+            (options.lease, options.ca_file) = (config.lease, config.store_ca_file.clone());
             builder.store(RedisStore::connect(url, options).await?).paired(rebuild).await
         }
     };

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::Context;
-use bindery::document::{Document, DocumentLimits, Splitter, plan};
+use bindery::document::{Document, DocumentLimits};
+use bindery::internal::{Splitter, plan};
 use bindery::task::PageSelection;
 use clap::Args;
 
@@ -25,7 +26,7 @@ pub struct Split {
     /// The most pages of a part
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     shard_pages: u32,
-    /// The folder for the parts
+    /// The folder for the parts; it is made when it is not there
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     output: PathBuf,
     /// The PDF's password; the parts have none. `ps` shows it to all users of the machine: rather use `BINDERY_PASSWORD` or --password-file
@@ -39,7 +40,7 @@ pub struct Split {
 pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
     let input = Input::named(&command.file, u64::MAX)?;
     let named = || input.shown().display().to_string();
-    let limits = DocumentLimits { max_bytes: u64::MAX, max_pages: u32::MAX };
+    let limits = DocumentLimits::unlimited();
     let password = command.password.as_deref().or(command.password_file.as_deref());
     let document = Document::open(&input.path, password, &limits).with_context(named)?;
     let pages = match &command.pages {
@@ -47,14 +48,17 @@ pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
         None => (1..=document.page_count()).collect(),
     };
     let splitter = Splitter::open(&input.path, password, &document).with_context(named)?;
+    // Names sort as their pages do.
+    let digits = document.page_count().to_string().len();
     let (stem, inputs) = (input.place.to_string_lossy(), Inputs::of([input.path.as_path()]));
-    std::thread::scope(|scope| {
+    let parts = std::thread::scope(|scope| {
         // The disk takes one part while the next one is made.
         let (made, parts) = sync_channel(1);
         let writer = scope.spawn(move || write(&parts, &inputs));
         for shard in plan(pages, command.shard_pages) {
             let part = splitter.part(shard.pages()).with_context(named)?;
-            let place = command.output.join(format!("{stem}-{}-{}.pdf", shard.first, shard.last));
+            let (first, last) = (shard.first, shard.last);
+            let place = command.output.join(format!("{stem}-{first:0digits$}-{last:0digits$}.pdf"));
             if made.send((place, part)).is_err() {
                 break;
             }
@@ -62,14 +66,18 @@ pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
         drop(made);
         writer.join().unwrap_or_else(|_| Err(anyhow::anyhow!("writing the parts failed")))
     })?;
+    let folder = std::path::absolute(&command.output).unwrap_or_else(|_| command.output.clone());
+    eprintln!("bindery: {parts} parts in {}", folder.display());
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(parts: &Receiver<(PathBuf, Vec<u8>)>, inputs: &Inputs) -> anyhow::Result<()> {
+fn write(parts: &Receiver<(PathBuf, Vec<u8>)>, inputs: &Inputs) -> anyhow::Result<usize> {
+    let mut count = 0;
     for (place, part) in parts {
         let written = place::write(&place, inputs, |file| file.write_all(&part));
         written.with_context(|| format!("cannot write {}", place.display()))?;
         println!("{}", place.display());
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }

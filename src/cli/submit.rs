@@ -18,7 +18,7 @@ use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
-use super::{advice, exit, images, line, secret};
+use super::{advice, exit, images, line, secret, words};
 
 /// Submits at once: uploads share the line.
 const AT_ONCE: usize = 4;
@@ -73,7 +73,7 @@ pub fn run(command: &Submit) -> anyhow::Result<ExitCode> {
     let (files, output) = match checked {
         Ok(checked) => checked,
         Err(error) => {
-            eprintln!("bindery: {error:#}");
+            eprintln!("{}", words::complaint(None, &error));
             return Ok(ExitCode::from(exit::USAGE));
         }
     };
@@ -83,7 +83,7 @@ pub fn run(command: &Submit) -> anyhow::Result<ExitCode> {
 /// What can be found wrong before anything is sent.
 fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
     advice::refuse_contradictions(&command.task.options()?).map_err(anyhow::Error::msg)?;
-    let mut files = inputs(&command.files, u64::MAX)?;
+    let mut files = inputs(&command.files, u64::MAX, false)?;
     let target = match Target::named(command.output.as_deref(), command.out_dir.as_deref(), &mut files)? {
         Some(target) => target,
         None if command.wait => Target::Stdout,
@@ -97,7 +97,7 @@ fn check(command: &Submit) -> anyhow::Result<(Vec<Input>, Option<Output>)> {
 
 async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> anyhow::Result<ExitCode> {
     let client = Client::new(&command.server)?;
-    let progress = output.map(|_| Progress::new());
+    let progress = output.map(|_| Progress::new(files.len()));
     let mut worst = Worst::Done;
     let (asking, shown) = (&client, progress.as_ref());
     let sent = files.iter().map(|file| async move { (file, one(command, asking, file, shown).await) });
@@ -118,9 +118,11 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
         };
         worst = worst.max(went.unwrap_or_else(|error| {
             say(progress.as_ref(), &complaint(&file.shown(), &error));
+            let _ = output.map(|output| output.failed(file, &error));
             Worst::Failed
         }));
     }
+    let _ = output.map(Output::finish);
     progress.iter().for_each(Progress::clear);
     Ok(worst.exit_code(command.strict))
 }
@@ -132,7 +134,7 @@ fn say(progress: Option<&Progress>, line: &str) {
     }
 }
 
-/// Submits one file and, where somebody waits, follows it to its end.
+/// Submits one file and, when asked to wait, follows it to its end.
 async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&Progress>) -> anyhow::Result<Value> {
     let own = [
         ("webhook_url", &command.webhook_url),
@@ -151,17 +153,18 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
     let options: Vec<_> = command.task.given().chain(own).collect();
     let task = client.upload_when_there_is_room("/v1/tasks", &file.path, &options).await?;
     let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };
-    progress.update(id, Share::of_view(&task));
+    let shown = &file.name();
+    progress.update(id, shown, Share::of_view(&task));
     let tell = |name: &str, task: &Value| {
         if name == "task" {
-            progress.update(id, Share::of_view(task));
+            progress.update(id, shown, Share::of_view(task));
         }
         Ok(())
     };
-    let away = |why: &str| {
+    let unreachable = |why: &str| {
         progress.say(&format!("bindery: {why}; trying again, the task goes on by itself"));
     };
-    client.follow(id, "", tell, away).await
+    client.follow(id, "", tell, unreachable).await
 }
 
 /// Fetches the result of a task that has ended.
@@ -196,7 +199,7 @@ async fn result(
     let figures = images::fetch(client, id, &bytes).await?;
     output.write_images(&file.place, figures.iter().map(|(name, bytes)| (name, bytes.as_slice())))?;
     let names = figures.into_iter().map(|(name, _)| name).collect();
-    output.write(&file.place, output.linked(&file.place, names, io::Cursor::new(bytes))).await?;
+    output.write(file, output.linked(&file.place, names, io::Cursor::new(bytes))).await?;
     let troubles = PageTroubles::of_view(task);
     if troubles.worst() != Worst::Done {
         say(progress, &format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));

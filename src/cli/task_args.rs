@@ -18,8 +18,7 @@ pub struct TaskArgs {
     /// A file with the PDF's password
     #[arg(long, env = "BINDERY_PASSWORD_FILE", value_name = "FILE", value_parser = secret::read, hide_env_values = true)]
     password_file: Option<String>,
-    /// Who reads the pages: text, llm, ocr, or auto, which has the model, or without one OCR, read those that have no sound
-    /// text [default: auto when an endpoint and a model are configured or the OCR models installed, else text]
+    /// How pages are read: text, llm, ocr, or auto, which uses the model, or OCR without one, for pages without sound text [default: auto when an endpoint and a model are configured or the OCR models installed, else text]
     #[arg(long, env = "BINDERY_PROCESSOR")]
     processor: Option<String>,
     /// The model, for llm
@@ -31,14 +30,14 @@ pub struct TaskArgs {
     /// What the model is given of a page: image, text or image+text [default: image]
     #[arg(long, env = "BINDERY_INPUT")]
     input: Option<String>,
-    /// The most pixels of the longer side of a page's picture [default: 1600]
+    /// The most pixels of the longer side of a page's image [default: 1600]
     #[arg(long, env = "BINDERY_IMAGE_SIDE")]
     image_side: Option<String>,
     /// Models that read a page when the first has failed, such as other-model,ocr; text is the text layer
     #[arg(long, env = "BINDERY_FALLBACK")]
     fallback: Option<String>,
-    /// How fast and how dear the endpoint shall answer, where it has a choice: auto, flex (slower, half the price or so) or
-    /// priority [default: auto]
+    /// The endpoint's service tier, where it has several: auto, flex (slower, at about half the price) or priority
+    /// [default: auto]
     #[arg(long, env = "BINDERY_SERVICE_TIER")]
     service_tier: Option<String>,
     /// The most that one file may cost; needs a price for each of its models, see --llm-prices
@@ -50,7 +49,7 @@ pub struct TaskArgs {
     /// -10 (last) to 10 (first) among the files of this command
     #[arg(long, env = "BINDERY_PRIORITY", allow_hyphen_values = true)]
     priority: Option<String>,
-    /// Failed pages that are borne, such as 3 or 5% [default: all but every one]
+    /// The most failed pages before the task fails, such as 3 or 5% [default: fail only if every page fails]
     #[arg(long, env = "BINDERY_MAX_FAILED_PAGES")]
     max_failed_pages: Option<String>,
     /// The longest one attempt may take, such as 90s
@@ -128,5 +127,35 @@ impl TaskArgs {
         let mut options = TaskOptions::default();
         self.given().try_for_each(|(name, value)| options.set(name, value))?;
         Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    /// What only a request to a server has.
+    const OF_REQUESTS: [&str; 6] = ["format", "webhook_url", "webhook_secret", "metadata", "ttl", "reuse"];
+
+    #[test]
+    fn every_option_has_a_flag_that_sets_it() {
+        let command = TaskArgs::augment_args(Command::new("bindery").no_binary_name(true));
+        let flags: Vec<_> = command.get_arguments().cloned().collect();
+        let flag = |name: &str| flags.iter().find(|flag| flag.get_id() == name);
+        for name in TaskOptions::NAMES.into_iter().filter(|name| !OF_REQUESTS.contains(name)) {
+            let flag = flag(name).unwrap_or_else(|| panic!("{name} has no flag"));
+            assert_eq!(flag.get_long().map(|flag| flag.replace('-', "_")), Some(name.to_owned()));
+            let variable = format!("BINDERY_{}", name.to_uppercase());
+            assert_eq!(flag.get_env().and_then(|variable| variable.to_str()), Some(variable.as_str()));
+            let given = format!("--{}=1", flag.get_long().unwrap());
+            let matches = command.clone().try_get_matches_from([given]).unwrap();
+            let arguments = TaskArgs::from_arg_matches(&matches).unwrap();
+            assert_eq!(arguments.given().collect::<Vec<_>>(), [(name, "1")]);
+        }
+        let unknown = flags.iter().map(|flag| flag.get_id().as_str());
+        let unknown: Vec<_> = unknown.filter(|name| !TaskOptions::NAMES.contains(name)).collect();
+        assert_eq!(unknown, ["password_file"]);
     }
 }

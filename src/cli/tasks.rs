@@ -1,25 +1,26 @@
 //! `bindery status`, `list`, `result`, `events`, `cancel`, `retry`, `delete`: the tasks of a server.
 
 use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use bindery::task::ResultFormat;
+use anyhow::{Context, anyhow, bail};
+use bindery::task::{ResultFormat, TaskId};
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs, copy};
+use super::client::{Client, DEFAULT_SERVER, ServerArgs, copy};
 use super::format_args::FormatArgs;
 use super::images::{self, ImageFolder, Relinked};
 use super::place::{self, Inputs};
 use super::verdict::PageTroubles;
-use super::{exit, line};
+use super::{exit, line, words};
 
 #[derive(Args)]
 pub struct Status {
-    /// The task
+    /// The task: its id, or as many of its first characters as no other has
     id: String,
     /// Wait until it has ended
     #[arg(long)]
@@ -54,7 +55,7 @@ pub struct List {
 
 #[derive(Args)]
 pub struct ShowResult {
-    /// The task
+    /// The task: its id, or as many of its first characters as no other has
     id: String,
     /// Write it here instead of to stdout
     #[arg(short, long, value_name = "OUT")]
@@ -70,7 +71,7 @@ pub struct ShowResult {
 
 #[derive(Args)]
 pub struct Events {
-    /// The task
+    /// The task: its id, or as many of its first characters as no other has
     id: String,
     /// Also the Markdown of each page
     #[arg(long)]
@@ -81,8 +82,8 @@ pub struct Events {
 
 #[derive(Args)]
 pub struct Tasks {
-    /// The tasks
-    #[arg(required = true)]
+    /// The tasks: their ids, or as many of their first characters as no other has
+    #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// As the server says it, one JSON object a line
     #[arg(long)]
@@ -111,14 +112,33 @@ pub struct Delete {
 
 #[derive(Args)]
 pub struct Health {
+    /// Where the server of this machine listens; asked where no other is named
+    #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+impl Health {
+    /// The server that is named, or the one that listens where `BINDERY_LISTEN` says, as in a container.
+    fn asked(&self) -> ServerArgs {
+        let mut server = self.server.clone();
+        if let Some(mut address) = self.listen.filter(|_| server.server == DEFAULT_SERVER) {
+            match address.ip() {
+                IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+                IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+                _ => {}
+            }
+            server.server = format!("http://{address}");
+        }
+        server
+    }
 }
 
 /// For scripts and containers: no word when all is well.
 pub fn health(command: &Health) -> anyhow::Result<ExitCode> {
     block(async {
-        Client::new(&command.server)?.json(Method::GET, "/readyz").await?;
+        Client::new(&command.asked())?.json(Method::GET, "/readyz").await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -127,21 +147,58 @@ fn block<T>(work: impl Future<Output = T>) -> T {
     actix_web::rt::System::new().block_on(work)
 }
 
-/// An id that is none must not become another path.
-fn path(id: &str) -> anyhow::Result<String> {
-    let id: bindery::task::TaskId = id.parse().map_err(|_| anyhow::anyhow!("{id:?} is not the id of a task"))?;
-    Ok(format!("/v1/tasks/{id}"))
+/// Fewest characters that stand for an id: those that it begins with, which tell when the task was submitted, or those that
+/// it ends with, which the web page shows.
+const SHORTEST_ID: (usize, usize) = (8, 6);
+
+/// The whole id of the task that `id` begins or ends. What is none must not become another path.
+async fn whole_id(client: &Client, id: &str) -> anyhow::Result<TaskId> {
+    if let Ok(id) = id.parse() {
+        return Ok(id);
+    }
+    let part = id.to_ascii_lowercase();
+    let plain = part.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let (begin, end) = SHORTEST_ID;
+    if !plain || part.len() < end {
+        bail!(
+            "{id:?} is not the id of a task, nor the first {begin} or more of its characters, nor its last {end} or more"
+        );
+    }
+    let is_meant = |id: &&str| part.len() >= begin && id.starts_with(&part) || id.ends_with(&part);
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client.json(Method::GET, &format!("/v1/tasks?limit=500&cursor={cursor}")).await?;
+        let ids = page["tasks"].as_array().into_iter().flatten().filter_map(|task| task["id"].as_str());
+        found.extend(ids.filter(is_meant).map(str::to_owned));
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    match found.as_slice() {
+        [one] => one.parse().map_err(|_| anyhow!("the server named a task {one:?}")),
+        [] => bail!("no task has an id that begins or ends with {id}: `bindery list` shows them"),
+        several => bail!(
+            "{} tasks have ids that begin or end with {id}: {}",
+            several.len(),
+            several[..several.len().min(4)].join(", ")
+        ),
+    }
+}
+
+async fn path(client: &Client, id: &str) -> anyhow::Result<String> {
+    Ok(format!("/v1/tasks/{}", whole_id(client, id).await?))
 }
 
 pub fn status(command: &Status) -> anyhow::Result<ExitCode> {
     block(async {
         let client = Client::new(&command.server)?;
-        let path = path(&command.id)?;
+        let id = whole_id(&client, &command.id).await?.to_string();
         let task = if command.wait {
-            let away = |why: &str| eprintln!("bindery: {why}; trying again");
-            client.follow(&command.id, "", |_, _| Ok(()), away).await?
+            let unreachable = |why: &str| eprintln!("bindery: {why}; trying again");
+            client.follow(&id, "", |_, _| Ok(()), unreachable).await?
         } else {
-            client.json(Method::GET, &path).await?
+            client.json(Method::GET, &format!("/v1/tasks/{id}")).await?
         };
         if command.json {
             line(&task)?;
@@ -168,7 +225,7 @@ fn describe(task: &Value) -> io::Result<()> {
     let doubtful = PageTroubles::of_view(task).to_string();
     let counts = format!("{} done, {} failed, {} open", pages["done"], pages["failed"], pages["pending"]);
     let usage = &task["usage"];
-    let calls = format!("{} calls, {} pages known before", usage["calls"], usage["reused"]);
+    let calls = format!("{} calls, {} pages from the cache", usage["calls"], usage["reused"]);
     for (name, value) in [
         ("task", text(&task["id"])),
         ("file", text(&task["file_name"])),
@@ -245,12 +302,13 @@ pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
         // Where nothing is said, the task's own format.
         let format = command.format.said(command.output.as_deref()).map_or("", ResultFormat::as_str);
         let query = format!("partial={}&format={format}&chunk_tokens={}", command.partial, command.format.chunk_tokens);
-        let answer = client.get(&format!("{}/result?{query}", path(&command.id)?), "*/*").await?;
+        let id = whole_id(&client, &command.id).await?.to_string();
+        let answer = client.get(&format!("/v1/tasks/{id}/result?{query}"), "*/*").await?;
         match &command.output {
             Some(file) if file != Path::new("-") => {
                 let mut bytes = Vec::new();
                 copy(answer.bytes_stream(), &mut bytes).await?;
-                let figures = images::fetch(&client, &command.id, &bytes).await?;
+                let figures = images::fetch(&client, &id, &bytes).await?;
                 let (folder, mut linked) = (ImageFolder::beside(file), Vec::new());
                 figures.iter().try_for_each(|(name, bytes)| folder.write(name, bytes, &Inputs::default()))?;
                 let names = figures.into_iter().map(|(name, _)| name).collect();
@@ -268,12 +326,12 @@ pub fn result(command: &ShowResult) -> anyhow::Result<ExitCode> {
 pub fn events(command: &Events) -> anyhow::Result<ExitCode> {
     block(async {
         let client = Client::new(&command.server)?;
-        path(&command.id)?;
+        let id = whole_id(&client, &command.id).await?.to_string();
         let query = if command.text { "?text=true" } else { "" };
         let tell =
             |name: &str, data: &Value| writeln!(io::stdout(), "{}", serde_json::json!({ "event": name, "data": data }));
-        let away = |why: &str| eprintln!("bindery: {why}; trying again");
-        Ok(code(&client.follow(&command.id, query, tell, away).await?))
+        let unreachable = |why: &str| eprintln!("bindery: {why}; trying again");
+        Ok(code(&client.follow(&id, query, tell, unreachable).await?))
     })
 }
 
@@ -283,14 +341,14 @@ fn each(tasks: &Tasks, method: &Method, what: &str) -> anyhow::Result<ExitCode> 
         let client = Client::new(&tasks.server)?;
         let mut worst = ExitCode::SUCCESS;
         for id in &tasks.ids {
-            let done = async { client.json(method.clone(), &format!("{}{what}", path(id)?)).await };
+            let done = async { client.json(method.clone(), &format!("{}{what}", path(&client, id).await?)).await };
             match done.await {
                 Ok(task) if tasks.json && !task.is_null() => line(&task)?,
                 Ok(Value::Null) if tasks.json => line(serde_json::json!({ "id": id, "deleted": true }))?,
                 Ok(Value::Null) => line(format_args!("{id} deleted"))?,
                 Ok(task) => line(format_args!("{id} {}", task["status"].as_str().unwrap_or_default()))?,
                 Err(error) => {
-                    eprintln!("bindery: {id}: {error:#}");
+                    eprintln!("{}", words::complaint(Some(id), &error));
                     worst = ExitCode::from(exit::FAILED);
                 }
             }

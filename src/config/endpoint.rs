@@ -87,6 +87,13 @@ fn prices(text: &str) -> Result<BTreeMap<String, Price>, ConfigError> {
     Ok(prices)
 }
 
+/// A code of ISO 4217.
+pub(super) fn currency(code: Option<&str>) -> Result<String, ConfigError> {
+    let code = code.map(str::trim).filter(|code| !code.is_empty()).unwrap_or("USD").to_ascii_uppercase();
+    let is_code = code.len() == 3 && code.chars().all(|c| c.is_ascii_uppercase());
+    if is_code { Ok(code) } else { Err(ConfigError::new("llm-currency", "must be three letters, such as EUR")) }
+}
+
 /// The prices of a file in the form of `LiteLLM`'s `model_prices_and_context_window.json`: by model, per token.
 fn file(path: &Path) -> Result<BTreeMap<String, Price>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {}", path.display(), error.kind()))?;
@@ -132,6 +139,15 @@ mod tests {
         std::fs::write(path, "{}").unwrap();
         for bad in [path, "m", "m=1", "/nowhere.json"] {
             assert!(prices(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_currency_is_three_letters() {
+        for (given, is) in
+            [(None, Some("USD")), (Some(""), Some("USD")), (Some(" eur"), Some("EUR")), (Some("€"), None)]
+        {
+            assert_eq!(currency(given).ok().as_deref(), is, "{given:?}");
         }
     }
 

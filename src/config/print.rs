@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Config, Settings, StoreChoice};
+use super::{BlobChoice, Config, Settings, StoreChoice};
+use crate::blob::ObjectOptions;
 use crate::http::Wire;
 use crate::processor::LlmOptions;
 use crate::task::{PageInputKind, TaskOptions};
@@ -32,10 +33,8 @@ impl Config {
 
     /// Names and values of all settings that have one.
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let time = |time: Duration| text(&in_units(time.as_secs(), &[("d", 86_400), ("h", 3_600), ("m", 60)], "s"));
         let size = |bytes: u64| text(&in_units(bytes, &[("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)], ""));
-        let path = |path: &Path| text(&path.to_string_lossy());
         let store = match &self.store {
             StoreChoice::Embedded => "embedded".to_owned(),
             StoreChoice::Memory => "memory".to_owned(),
@@ -54,7 +53,8 @@ impl Config {
             ("insecure", self.insecure.to_string()),
             ("data_dir", path(&self.data_dir)),
             ("store", text(&store)),
-            ("blob", path(&self.blob)),
+            ("blob", text(&self.blob.to_string())),
+            ("blob_cache", size(self.supervisor.cache_bytes)),
             ("node", text(&self.supervisor.node)),
             ("workers", self.pool.cpu_workers.to_string()),
             ("task_ttl", time(self.supervisor.ttl)),
@@ -69,6 +69,7 @@ impl Config {
             ("reader_memory", size(self.reader.memory)),
             ("max_queued", self.supervisor.max_queued.to_string()),
             ("webhook_allow", text(&self.supervisor.notify.allow.join(","))),
+            ("source_hosts", text(&self.supervisor.fetch.hosts.join(","))),
             ("wires", text(&wire_names(&self.wires))),
             ("upload_timeout", time(self.upload_timeout)),
             ("drain", time(self.drain)),
@@ -77,41 +78,36 @@ impl Config {
             ("llm_tpm", self.pool.rates.tokens.unwrap_or(0).to_string()),
             ("llm_timeout", time(self.supervisor.attempt_timeout)),
             ("llm_max_attempts", self.supervisor.retry.max_attempts.to_string()),
-            ("llm_patience", time(self.supervisor.retry.patience)),
+            ("llm_unavailable_timeout", time(self.supervisor.retry.unavailable_timeout)),
         ];
+        lines.extend(self.store_ca_file.as_ref().map(|file| ("store_ca_file", path(file))));
+        if let BlobChoice::Objects(s3) = &self.blob {
+            lines.extend(s3.endpoint.as_ref().map(|url| ("s3_endpoint", text(url))));
+            lines.extend(s3.region.as_ref().map(|region| ("s3_region", text(region))));
+            lines.extend(s3.path_style.map(|path_style| ("s3_path_style", path_style.to_string())));
+        }
         let notify = &self.supervisor.notify;
         lines.extend(notify.secret.as_ref().map(|_| ("webhook_signing_secret", text("(redacted)"))));
         lines.extend(notify.public_url.as_ref().map(|url| ("public_url", text(url))));
         if let Some(llm) = &self.llm {
-            lines.push(("llm_base_url", text(&redacted_url(&llm.base_url))));
-            lines.extend(llm.api_key.as_ref().map(|_| ("llm_api_key", text("(redacted)"))));
-            lines.extend(llm.model.as_ref().map(|model| ("llm_model", text(model))));
-            let input = match llm.input {
-                PageInputKind::Image => "image",
-                PageInputKind::Text => "text",
-                PageInputKind::Both => "image+text",
-            };
-            lines.push(("llm_input", text(input)));
-            lines.push(("llm_image_side", llm.image_side.to_string()));
-            lines.push(("llm_fallback", text(&llm.fallback.join(","))));
-            // Of a file of thousands those that are asked for.
-            let is_named = |model: &String| llm.model.as_ref() == Some(model) || llm.fallback.contains(model);
-            let shown = llm.prices.iter().filter(|(model, _)| llm.prices.len() <= MOST_PRICES || is_named(model));
-            let prices: Vec<String> = shown.map(|(model, price)| format!("{model}={price}")).collect();
-            lines.push(("llm_hedge", llm.hedge.to_string()));
-            lines.push(("llm_prices", text(&prices.join(","))));
-            lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));
-            lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));
+            lines.extend(llm_lines(llm));
+            lines.push(("llm_currency", text(&self.currency)));
         }
         lines
+    }
+
+    /// Names and values of all settings that have a default, those of an endpoint and of object storage, too.
+    pub(super) fn shown(defaults: &Self) -> Vec<(&'static str, String)> {
+        let endpoint = LlmOptions { base_url: "http://localhost:11434/v1".into(), ..LlmOptions::default() };
+        let s3 = BlobChoice::Objects(ObjectOptions { path_style: Some(true), ..ObjectOptions::default() });
+        Self { llm: Some(endpoint), blob: s3, ..defaults.clone() }.lines()
     }
 
     /// A file to begin with: every setting with what it is for and its default, commented out. `defaults` is the
     /// configuration without any setting.
     #[must_use]
     pub fn example(defaults: &Self) -> String {
-        let endpoint = LlmOptions { base_url: "http://localhost:11434/v1".into(), ..LlmOptions::default() };
-        let lines = Self { llm: Some(endpoint), ..defaults.clone() }.lines();
+        let lines = Self::shown(defaults);
         let mut example = "# Settings of Bindery. Flags and BINDERY_* variables win over this file.\n\
                            # Use it with --config FILE, or name it in BINDERY_CONFIG; else the first that is there is read of\n\
                            # ./bindery.toml, ~/.config/bindery/bindery.toml and /etc/bindery/bindery.toml.\n"
@@ -136,6 +132,38 @@ impl Config {
         );
         example
     }
+}
+
+/// Names and values of the settings of an endpoint.
+fn llm_lines(llm: &LlmOptions) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("llm_base_url", text(&redacted_url(&llm.base_url)))];
+    lines.extend(llm.api_key.as_ref().map(|_| ("llm_api_key", text("(redacted)"))));
+    lines.extend(llm.model.as_ref().map(|model| ("llm_model", text(model))));
+    let input = match llm.input {
+        PageInputKind::Image => "image",
+        PageInputKind::Text => "text",
+        PageInputKind::Both => "image+text",
+    };
+    lines.push(("llm_input", text(input)));
+    lines.push(("llm_image_side", llm.image_side.to_string()));
+    lines.push(("llm_fallback", text(&llm.fallback.join(","))));
+    // Of a file of thousands those that are asked for.
+    let is_named = |model: &String| llm.model.as_ref() == Some(model) || llm.fallback.contains(model);
+    let shown = llm.prices.iter().filter(|(model, _)| llm.prices.len() <= MOST_PRICES || is_named(model));
+    let prices: Vec<String> = shown.map(|(model, price)| format!("{model}={price}")).collect();
+    lines.push(("llm_hedge", llm.hedge.to_string()));
+    lines.push(("llm_prices", text(&prices.join(","))));
+    lines.extend(llm.ca_file.as_ref().map(|file| ("ca_file", path(file))));
+    lines.extend(llm.prompt.as_ref().map(|prompt| ("llm_prompt", text(prompt))));
+    lines
+}
+
+fn text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn path(path: &Path) -> String {
+    text(&path.to_string_lossy())
 }
 
 fn wire_names(wires: &[Wire]) -> String {

@@ -1,5 +1,6 @@
 //! Secrets in files of their own, where no other user of the machine sees them: `ps` shows command lines.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
@@ -17,12 +18,13 @@ impl SecretFile {
     /// Reads the file.
     ///
     /// # Errors
-    /// A sentence that names the file, when it cannot be read or holds nothing.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    /// One line that names the file, when it cannot be read or holds nothing.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let said = |kind, why: &str| io::Error::new(kind, format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| said(error.kind(), &error.to_string()))?;
         let secret = text.trim().to_owned();
         if secret.is_empty() {
-            return Err(format!("{}: the file is empty", path.display()));
+            return Err(said(io::ErrorKind::InvalidData, "the file is empty"));
         }
         Ok(Self { secret, warning: open_to_others(path) })
     }
@@ -50,7 +52,7 @@ pub(super) fn one_secret(
         return Err(ConfigError::new(file_option, format!("{option} is given, too: leave one of them out")));
     }
     let SecretFile { secret, warning } =
-        SecretFile::read(file).map_err(|reason| ConfigError::new(file_option, reason))?;
+        SecretFile::read(file).map_err(|error| ConfigError::new(file_option, error.to_string()))?;
     warnings.extend(warning);
     Ok(Some(secret))
 }
@@ -72,13 +74,13 @@ impl SecretSources {
             let bad = |reason: String| ConfigError::new("api-key-file", format!("{}: {reason}", file.display()));
             let before = keys.names().count();
             let text = std::fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
-            keys.add_lines(&text).map_err(bad)?;
+            keys.add_lines(&text).map_err(|error| bad(error.to_string()))?;
             if keys.names().count() == before {
                 // An empty file must not open the door.
                 return Err(bad("there is no key in it".into()));
             }
         }
-        keys.set_operators(self.operators.clone()).map_err(|reason| ConfigError::new("operator", reason))?;
+        keys.set_operators(self.operators.clone()).map_err(|error| ConfigError::new("operator", error.to_string()))?;
         Ok(keys)
     }
 }
@@ -98,7 +100,7 @@ impl Config {
     /// [`ConfigError`] when the file cannot be used.
     pub fn read_llm_api_key(&self) -> Result<Option<String>, ConfigError> {
         let file = self.sources.llm_api_key_file.as_deref().map(SecretFile::read).transpose();
-        let file = file.map_err(|reason| ConfigError::new("llm-api-key-file", reason))?;
+        let file = file.map_err(|error| ConfigError::new("llm-api-key-file", error.to_string()))?;
         Ok(file.map(|file| file.secret))
     }
 }
@@ -108,7 +110,7 @@ pub(super) fn given_keys(given: &[String]) -> Result<Keys, ConfigError> {
     let mut keys = Keys::default();
     for key in given {
         let added = key.parse().and_then(|key| keys.add(key));
-        added.map_err(|reason| ConfigError::new("api-key", reason))?;
+        added.map_err(|error| ConfigError::new("api-key", error.to_string()))?;
     }
     Ok(keys)
 }

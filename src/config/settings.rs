@@ -1,4 +1,4 @@
-//! What somebody gave: each setting once, as a flag, a variable and a key of the file.
+//! What was given: each setting once, as a flag, a variable and a key of the file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,14 @@ use super::ConfigError;
 #[derive(Clone, Default, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[command(next_help_heading = "Configuration")]
+#[non_exhaustive]
 pub struct Settings {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, env = "BINDERY_LISTEN", value_name = "ADDR")]
     pub listen: Option<String>,
     /// What tasks have that do not say otherwise, by the names of their options; in the file alone, as `[task]`.
     #[arg(skip)]
-    pub task: BTreeMap<String, toml::Value>,
+    pub(crate) task: BTreeMap<String, toml::Value>,
     /// Interfaces of other services that are served, too: docling, mistral, tika, open-webui, llama-cloud; none for none [default: all]
     #[arg(long, env = "BINDERY_WIRES", value_name = "NAME,…")]
     pub wires: Option<String>,
@@ -49,7 +50,8 @@ pub struct Settings {
     /// Where everything durable lives [default: `$XDG_DATA_HOME/bindery`]
     #[arg(long, env = "BINDERY_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where task records live: embedded, redis://HOST:PORT/DB or memory [default: embedded]. `ps` shows a password in the
+    /// Where task records live: embedded, memory, redis://HOST:PORT/DB, `rediss://` for TLS, or
+    /// redis+sentinel://HOST:PORT,…/MASTER/DB [default: embedded]. `ps` shows a password in the
     /// URL to all users of the machine: rather use `BINDERY_STORE`, `BINDERY_STORE_PASSWORD` or --store-password-file
     #[arg(long, env = "BINDERY_STORE", value_name = "STORE", hide_env_values = true)]
     pub store: Option<String>,
@@ -60,9 +62,26 @@ pub struct Settings {
     /// A file with the password of the Redis server
     #[arg(long, env = "BINDERY_STORE_PASSWORD_FILE", value_name = "FILE")]
     pub store_password_file: Option<PathBuf>,
-    /// Where sources, results and the ledger live [default: the data directory]
-    #[arg(long, env = "BINDERY_BLOB", value_name = "DIR")]
-    pub blob: Option<PathBuf>,
+    /// Certificates (PEM) that those of Redis servers with TLS may be signed by, instead of the system's
+    #[arg(long, env = "BINDERY_STORE_CA_FILE", value_name = "FILE")]
+    pub store_ca_file: Option<PathBuf>,
+    /// Where sources, results and the ledger live: a directory, `s3://BUCKET/PREFIX`, or `file:///DIR` that servers on several
+    /// machines share [default: the data directory]. Keys of S3 come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or
+    /// the machine's role
+    #[arg(long, env = "BINDERY_BLOB", value_name = "DIR|URL")]
+    pub blob: Option<String>,
+    /// The URL of an S3 server that is not Amazon's [default: `AWS_ENDPOINT_URL`]
+    #[arg(long, env = "BINDERY_S3_ENDPOINT", value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+    /// The region of the bucket [default: `AWS_REGION`, else us-east-1]
+    #[arg(long, env = "BINDERY_S3_REGION", value_name = "REGION")]
+    pub s3_region: Option<String>,
+    /// Whether the bucket stands in the path of URLs, not in the host's name [default: true where there is an endpoint]
+    #[arg(long, env = "BINDERY_S3_PATH_STYLE", value_name = "BOOL")]
+    pub s3_path_style: Option<bool>,
+    /// The most that a server keeps on its own disk of sources and results that are in shared storage [default: 10G]
+    #[arg(long, env = "BINDERY_BLOB_CACHE", value_name = "SIZE")]
+    pub blob_cache: Option<String>,
     /// The name of this process among those on the same data; taken ones get a number [default: bindery]
     #[arg(long, env = "BINDERY_NODE", value_name = "NAME")]
     pub node: Option<String>,
@@ -81,7 +100,7 @@ pub struct Settings {
     /// What the ledger may keep, such as 20G; 0 for no limit [default: 20G]
     #[arg(long, env = "BINDERY_LEDGER_SIZE", value_name = "SIZE")]
     pub ledger_size: Option<String>,
-    /// How long the ledger keeps a page that nobody uses; 0 for ever [default: 365d]
+    /// How long the ledger keeps an unused page; 0 for ever [default: 365d]
     #[arg(long, env = "BINDERY_LEDGER_AGE", value_name = "TIME")]
     pub ledger_age: Option<String>,
     /// Whether keys share pages that were read: tenant (each has its own) or shared [default: tenant]
@@ -108,6 +127,9 @@ pub struct Settings {
     /// Hosts that webhooks may reach although their addresses are not public; * for all
     #[arg(long, env = "BINDERY_WEBHOOK_ALLOW", value_name = "HOST,…")]
     pub webhook_allow: Option<String>,
+    /// Hosts that documents may be fetched from, whatever their addresses; * for all others over https with public addresses
+    #[arg(long, env = "BINDERY_SOURCE_HOSTS", value_name = "HOST,…")]
+    pub source_hosts: Option<String>,
     /// Signs the webhooks of tasks that bring no secret of their own. `ps` shows it to all users of the machine: rather
     /// use `BINDERY_WEBHOOK_SIGNING_SECRET` or --webhook-signing-secret-file
     #[arg(long, env = "BINDERY_WEBHOOK_SIGNING_SECRET", value_name = "SECRET", hide_env_values = true)]
@@ -115,14 +137,14 @@ pub struct Settings {
     /// A file with the secret that signs webhooks
     #[arg(long, env = "BINDERY_WEBHOOK_SIGNING_SECRET_FILE", value_name = "FILE")]
     pub webhook_signing_secret_file: Option<PathBuf>,
-    /// How others reach this server, for the links in webhooks
+    /// How others reach this server, for links; a path in it is one below which it is served, too
     #[arg(long, env = "BINDERY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// How long calls in flight may go on after SIGTERM [default: 30s]
     #[arg(long, env = "BINDERY_DRAIN", value_name = "TIME")]
     pub drain: Option<String>,
-    /// An OpenAI-compatible endpoint, up to /chat/completions; gives the processor llm [default with a key:
-    /// <https://api.openai.com/v1>]
+    /// Base URL of an OpenAI-compatible API, such as <http://localhost:11434/v1>; enables the processors llm and auto
+    /// [default with a key: <https://api.openai.com/v1>]
     #[arg(long, env = "BINDERY_LLM_BASE_URL", value_name = "URL")]
     pub llm_base_url: Option<String>,
     /// The endpoint's key. `ps` shows it to all users of the machine: rather use `BINDERY_LLM_API_KEY` or
@@ -151,7 +173,11 @@ pub struct Settings {
     /// as m=0.15/0.60/0.075,n=1/4; * stands for all others; or a price file of `LiteLLM`
     #[arg(long, env = "BINDERY_LLM_PRICES", value_name = "MODEL=PRICE,…|FILE")]
     pub llm_prices: Option<String>,
-    /// Ask a second time when a call takes longer than 95 of 100; the first good answer counts, both are paid
+    /// The currency of prices and costs, as ISO 4217 names it [default: USD]
+    #[arg(long, env = "BINDERY_LLM_CURRENCY", value_name = "CODE")]
+    pub llm_currency: Option<String>,
+    /// Hedge slow calls: send a duplicate when a call exceeds the 95th percentile of the latency; the first valid answer wins,
+    /// both are billed
     #[arg(long, env = "BINDERY_LLM_HEDGE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub llm_hedge: Option<bool>,
     /// Certificates (PEM) that the endpoint's may be signed by, besides the usual ones
@@ -173,8 +199,9 @@ pub struct Settings {
     #[arg(long, env = "BINDERY_LLM_MAX_ATTEMPTS", value_name = "N")]
     pub llm_max_attempts: Option<u32>,
     /// How long a page waits for an endpoint that is down [default: 6h; convert: 1m, for all pages together]
-    #[arg(long, env = "BINDERY_LLM_PATIENCE", value_name = "TIME")]
-    pub llm_patience: Option<String>,
+    #[arg(long, alias = "llm-patience", env = "BINDERY_LLM_UNAVAILABLE_TIMEOUT", value_name = "TIME")]
+    #[serde(alias = "llm_patience")]
+    pub llm_unavailable_timeout: Option<String>,
 }
 
 impl Settings {
@@ -222,22 +249,26 @@ impl Settings {
         folders.into_iter().flatten().map(|folder| folder.join("bindery.toml")).find(|file| file.is_file())
     }
 
-    /// These settings where they say something, else `under`.
-    #[must_use]
-    pub fn over(self, mut under: Self) -> Self {
-        // A secret and its file are one setting.
-        let pairs = [
+    /// A secret and its file are one setting: either of them here takes the place of both in `under`.
+    fn displace_secrets_of(&self, under: &mut Self) {
+        let files = [
             (self.store_password.is_some(), &mut under.store_password_file),
             (self.webhook_signing_secret.is_some(), &mut under.webhook_signing_secret_file),
             (self.llm_api_key.is_some(), &mut under.llm_api_key_file),
         ];
-        pairs.into_iter().filter(|(given, _)| *given).for_each(|(_, file)| *file = None);
-        let pairs = [
+        files.into_iter().filter(|(given, _)| *given).for_each(|(_, file)| *file = None);
+        let secrets = [
             (self.store_password_file.is_some(), &mut under.store_password),
             (self.webhook_signing_secret_file.is_some(), &mut under.webhook_signing_secret),
             (self.llm_api_key_file.is_some(), &mut under.llm_api_key),
         ];
-        pairs.into_iter().filter(|(given, _)| *given).for_each(|(_, secret)| *secret = None);
+        secrets.into_iter().filter(|(given, _)| *given).for_each(|(_, secret)| *secret = None);
+    }
+
+    /// These settings where they say something, else `under`.
+    #[must_use]
+    pub fn over(self, mut under: Self) -> Self {
+        self.displace_secrets_of(&mut under);
         Self {
             listen: self.listen.or(under.listen),
             api_key: self.api_key.or(under.api_key),
@@ -252,7 +283,12 @@ impl Settings {
             store: self.store.or(under.store),
             store_password: self.store_password.or(under.store_password),
             store_password_file: self.store_password_file.or(under.store_password_file),
+            store_ca_file: self.store_ca_file.or(under.store_ca_file),
             blob: self.blob.or(under.blob),
+            s3_endpoint: self.s3_endpoint.or(under.s3_endpoint),
+            s3_region: self.s3_region.or(under.s3_region),
+            s3_path_style: self.s3_path_style.or(under.s3_path_style),
+            blob_cache: self.blob_cache.or(under.blob_cache),
             node: self.node.or(under.node),
             workers: self.workers.or(under.workers),
             task_ttl: self.task_ttl.or(under.task_ttl),
@@ -270,6 +306,7 @@ impl Settings {
             max_pages: self.max_pages.or(under.max_pages),
             max_queued: self.max_queued.or(under.max_queued),
             webhook_allow: self.webhook_allow.or(under.webhook_allow),
+            source_hosts: self.source_hosts.or(under.source_hosts),
             webhook_signing_secret: self.webhook_signing_secret.or(under.webhook_signing_secret),
             webhook_signing_secret_file: self.webhook_signing_secret_file.or(under.webhook_signing_secret_file),
             public_url: self.public_url.or(under.public_url),
@@ -284,13 +321,18 @@ impl Settings {
             llm_fallback: self.llm_fallback.or(under.llm_fallback),
             llm_hedge: self.llm_hedge.or(under.llm_hedge),
             llm_prices: self.llm_prices.or(under.llm_prices),
+            llm_currency: self.llm_currency.or(under.llm_currency),
             ca_file: self.ca_file.or(under.ca_file),
             llm_concurrency: self.llm_concurrency.or(under.llm_concurrency),
             llm_rpm: self.llm_rpm.or(under.llm_rpm),
             llm_tpm: self.llm_tpm.or(under.llm_tpm),
             llm_timeout: self.llm_timeout.or(under.llm_timeout),
             llm_max_attempts: self.llm_max_attempts.or(under.llm_max_attempts),
-            llm_patience: self.llm_patience.or(under.llm_patience),
+            llm_unavailable_timeout: self.llm_unavailable_timeout.or(under.llm_unavailable_timeout),
         }
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -18,6 +18,7 @@ pub struct Block {
 
 /// What a block is.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum BlockKind {
     /// A title.
     Heading {
@@ -82,6 +83,7 @@ pub enum Edge {
 
 /// An item of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListItem {
     /// Its number as it is written, with its point or parenthesis: `3.`; none of an item with a sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +100,7 @@ pub struct ListItem {
 
 /// Cells in rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Table {
     /// Cells by row, from left to right. A place that a cell from the left or from above spans has no cell of its own.
     pub rows: Vec<Vec<Cell>>,
@@ -108,6 +111,7 @@ pub struct Table {
 
 /// One cell of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Cell {
     /// What it says; empty when it is.
     pub text: Inline,

@@ -7,6 +7,7 @@ use crate::task::ImageName;
 
 /// A picture that is part of what a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Figure {
     /// Its file, one of [`PageContent::images`](super::PageContent::images), where figures are extracted and it has one.
     pub image: Option<ImageName>,

@@ -16,6 +16,7 @@ pub struct Inline {
 /// A piece of text that looks alike from end to end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "FlatRun")]
+#[non_exhaustive]
 pub struct Run {
     /// What it says: characters as they are, without any markup.
     pub text: String,
@@ -28,6 +29,7 @@ pub struct Run {
 /// How a run looks, beside what is usual on its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "looks are there or not, in any combination")]
+#[non_exhaustive]
 pub struct RunStyle {
     /// Heavier.
     pub bold: bool,

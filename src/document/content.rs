@@ -4,7 +4,7 @@
 //! fields, and those resources that its content names, followed to their ends; and over which of the layers in it are
 //! hidden. It does not depend on how the file writes that: object numbers, positions,
 //! object streams, compression, encryption and other pages do not count, so a page keeps its hash when its file is
-//! saved anew, linearized, decrypted, reordered, or edited on another page. A resource that is there and not named does
+//! saved again, linearized, decrypted, reordered, or edited on another page. A resource that is there and not named does
 //! not count either, since programs that edit PDFs drop or share such entries as they like.
 //!
 //! **Rule.** Two pages with one hash read alike: as text, as facts, as a picture. What the readers of this module come to

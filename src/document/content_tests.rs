@@ -206,3 +206,26 @@ fn what_is_too_deep_is_refused() {
     assert!(nested(20).is_ok());
     assert_eq!(nested(MAX_DEPTH + 1), Err(Tangled));
 }
+
+/// The first page says whether it stands for something else, and for what; and every page what is attached to it.
+#[test]
+fn what_a_page_tells_of_its_document_counts() {
+    let pdf = Pdf::new(file(&[""], &[])).unwrap();
+    let hash = |shell, attached: &[&str]| {
+        let attached: Vec<String> = attached.iter().map(ToString::to_string).collect();
+        content_hash(&pdf.pages()[0], pdf.xref(), shell, &attached, &mut SharedHashes::default()).unwrap()
+    };
+    let all = [
+        hash(None, &[]),
+        hash(Some(Shell::Portfolio), &[]),
+        hash(Some(Shell::XfaForm), &[]),
+        hash(None, &["a.csv"]),
+        hash(None, &["b.csv"]),
+        hash(None, &["a.csv", "b.csv"]),
+        hash(None, &["a.csvb.csv"]),
+        hash(Some(Shell::Portfolio), &["a.csv"]),
+    ];
+    for (at, one) in all.iter().enumerate() {
+        assert!(!all[..at].contains(one), "{at}");
+    }
+}

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One page as the file describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PageFacts {
     /// Page number, from 1.
     pub page: u32,
@@ -29,6 +30,7 @@ pub struct PageFacts {
 
 /// A title of a document's outline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct OutlineEntry {
     /// What it says.
     pub title: String,
@@ -40,6 +42,7 @@ pub struct OutlineEntry {
 
 /// What a page shows, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Shown {
     /// How many glyphs, hidden ones included.
     pub glyphs: u32,
@@ -90,6 +93,7 @@ pub struct Shown {
 /// What the pages of a document stand for, when they are not what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Shell {
     /// They are the cover of a portfolio: the documents are attached.
     Portfolio,

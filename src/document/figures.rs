@@ -17,6 +17,7 @@ use crate::task::ImageKind;
 
 /// The picture of a figure.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FigureImage {
     /// How it is stored.
     pub kind: ImageKind,

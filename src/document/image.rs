@@ -17,8 +17,20 @@ use super::ocr::Gray;
 use super::raster::{Raster, WHITISH, gray};
 use crate::task::ImageKind;
 
+/// A part of a page: from one height to another, or from one place across to another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PagePart {
+    /// Whether it goes from left to right, and not from the top down.
+    pub across: bool,
+    /// Where it begins, as a fraction of the page's width or height.
+    pub from: f32,
+    /// Where it ends.
+    pub to: f32,
+}
+
 /// How large a picture may be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ImageOptions {
     /// Pixels an inch, 1 to 600, where the other limits leave room for it.
     pub dpi: f32,
@@ -26,9 +38,9 @@ pub struct ImageOptions {
     pub longest_side: u32,
     /// The most bytes, at least 4096: a picture that takes more is made smaller.
     pub max_bytes: usize,
-    /// The part of the page from one height to another, as fractions of its height from its top; all of it when absent.
+    /// The part of the page that is shown; all of it when absent.
     #[serde(default)]
-    pub part: Option<(f32, f32)>,
+    pub part: Option<PagePart>,
 }
 
 impl Default for ImageOptions {
@@ -39,6 +51,7 @@ impl Default for ImageOptions {
 
 /// A page as it looks, without transparency.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageImage {
     /// `image/png` or `image/jpeg`.
     pub media_type: String,
@@ -90,9 +103,12 @@ pub(super) fn image<'a>(
     settings: &InterpreterSettings,
     options: &ImageOptions,
 ) -> Option<PageImage> {
-    let (width, whole) = page.render_dimensions();
-    let (from, to) = options.part.unwrap_or((0.0, 1.0));
-    let (top, height) = (whole * from.clamp(0.0, 1.0), whole * (to.min(1.0) - from.max(0.0)));
+    let whole = page.render_dimensions();
+    let shown = |length: f32, across: bool| {
+        let part = options.part.filter(|part| part.across == across).map_or((0.0, 1.0), |part| (part.from, part.to));
+        (length * part.0.clamp(0.0, 1.0), length * (part.1.min(1.0) - part.0.max(0.0)))
+    };
+    let ((left, width), (top, height)) = (shown(whole.0, true), shown(whole.1, false));
     let longer = width.max(height);
     if !(longer.is_finite() && width > 0.0 && height > 0.0) {
         return None;
@@ -110,7 +126,7 @@ pub(super) fn image<'a>(
                 let pixels = PixmapSettings { x_scale, y_scale, bg_color: WHITE };
                 render(page, cache, settings, &RenderSettings::default(), &pixels)
             }
-            Some(_) => part(page, cache, settings, (x_scale, y_scale), (width, top, height)),
+            Some(_) => part(page, cache, settings, (x_scale, y_scale), (left, top), (width, height)),
         };
         let encoded = encode(&pixmap, scale.into())?;
         let size = encoded.bytes.len();
@@ -125,17 +141,18 @@ pub(super) fn image<'a>(
     made
 }
 
-/// Renders the part of a page that is `height` points high and begins `top` points from its upper edge.
+/// Renders the part of a page that is so wide and high and begins so far from its left and upper edges, points.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8192 pixels a side")]
 fn part<'a>(
     page: &'a Page<'a>,
     cache: &RenderCache<'a>,
     settings: &InterpreterSettings,
     (x_scale, y_scale): (f32, f32),
-    (width, top, height): (f32, f32, f32),
+    (left, top): (f32, f32),
+    (width, height): (f32, f32),
 ) -> Pixmap {
     let mut context = RenderContext::new((width * x_scale) as u16, (height * y_scale) as u16);
-    let transform = Affine::translate((0.0, f64::from(-top * y_scale)))
+    let transform = Affine::translate((f64::from(-left * x_scale), f64::from(-top * y_scale)))
         * Affine::scale_non_uniform(x_scale.into(), y_scale.into())
         * page.initial_transform(true).to_kurbo();
     render_into(page, cache, settings, &RenderSettings::default(), &mut context, transform);

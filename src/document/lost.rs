@@ -1,7 +1,7 @@
 //! Which pages a document should have, and which of them are there.
 //!
 //! A file that was cut off still opens: the parser finds what is left and counts that. What its page tree says was there
-//! keeps its number, so that nobody takes the beginning of a document for all of it.
+//! keeps its number, so that the beginning of a document is not taken for all of it.
 
 use std::collections::HashSet;
 
@@ -114,7 +114,7 @@ impl Walk<'_, '_> {
                 }
             }
         }
-        // What this node counts and nobody else does was in the nodes that are lost.
+        // What this node counts and no other does was in the nodes that are lost.
         let said = node.get::<usize>(keys::COUNT).unwrap_or(0).min(MOST_PAGES);
         let missing = said.saturating_sub(self.pages.len() - begin);
         if let Some(at) = lost.filter(|_| missing > 0) {

@@ -8,14 +8,14 @@
 //! ```
 //!
 //! The models are PP-OCRv6 small (Apache-2.0): a detector and a recogniser with a dictionary of 18,708 signs, Latin with
-//! accents, Greek, Chinese and Japanese. They run in the confined processes that read PDFs, which get their files as
+//! accents, Chinese and Japanese. They run in the confined processes that read PDFs, which get their files as
 //! descriptors. `tesseract` is the program of that name, for other scripts: it gets a picture that such a process drew.
 
 #[cfg(feature = "ocr")]
 mod ctc;
 #[cfg(feature = "ocr")]
 mod engine;
-#[cfg_attr(not(feature = "ocr"), allow(dead_code, reason = "without models nobody looks at it"))]
+#[cfg_attr(not(feature = "ocr"), allow(dead_code, reason = "not read without models"))]
 mod gray;
 mod lines;
 mod models;
@@ -41,6 +41,7 @@ use crate::content::PageContent;
 
 /// What was recognised on the picture of a page.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Recognised {
     /// Its blocks; none where no text was found.
     pub content: PageContent,
@@ -50,6 +51,7 @@ pub struct Recognised {
 
 /// How well a page was recognised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct OcrQuality {
     /// How sure the recogniser is of a letter, on average, 0 to 1; 0 of none.
     pub confidence: f32,
@@ -134,6 +136,7 @@ impl Recogniser {
     /// # Errors
     /// Always.
     #[cfg(not(feature = "ocr"))]
+    #[allow(clippy::unused_self, reason = "it is called as the one that reads")]
     pub(super) fn read(&self, _: Gray, _: f64, _: (f32, f32)) -> Result<Recognised, String> {
         Err("this program was built without OCR".to_owned())
     }

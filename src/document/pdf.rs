@@ -11,6 +11,7 @@ use hayro_interpret::InterpreterSettings;
 use hayro_syntax::object::dict::keys;
 use hayro_syntax::page::{Page, Rotation};
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+use serde::{Deserialize, Serialize};
 
 use super::attached;
 use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
@@ -30,7 +31,8 @@ use crate::content::BoundingBox;
 use crate::task::{DocumentInfo, Failure, code};
 
 /// How much of a document Bindery takes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DocumentLimits {
     /// The greatest file, bytes.
     pub max_bytes: u64,
@@ -45,6 +47,12 @@ impl Default for DocumentLimits {
 }
 
 impl DocumentLimits {
+    /// Whatever fits on the disk.
+    #[must_use]
+    pub const fn unlimited() -> Self {
+        Self { max_bytes: u64::MAX, max_pages: u32::MAX }
+    }
+
     /// Opens a file that may be a PDF, going by its size and first bytes.
     ///
     /// # Errors
@@ -356,7 +364,7 @@ fn unreadable(error: &std::io::Error) -> Failure {
     let message = format!("the PDF cannot be read: {}", error.kind());
     match error.kind() {
         std::io::ErrorKind::NotFound => Failure::permanent(code::STORAGE_FAILED, message),
-        _ => Failure::passing(code::STORAGE_FAILED, message),
+        _ => Failure::transient(code::STORAGE_FAILED, message),
     }
 }
 

@@ -11,7 +11,7 @@ use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
 use super::ocr::{OcrModels, Recognised, Recogniser};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
-use super::reader::{Patience, Readers, RemotePdf, Seat, models_gone, no_models};
+use super::reader::{Patience, PooledReader, Readers, RemotePdf, models_gone, no_models};
 use super::text::{TextLayer, TextOptions};
 use crate::content::{BoundingBox, PageContent};
 use crate::task::{DocumentInfo, Failure, code};
@@ -85,7 +85,7 @@ enum ReaderPlace<'a> {
         recogniser: Option<Box<Recogniser>>,
     },
     /// The seat is taken for the first page.
-    Elsewhere { pdf: &'a RemotePdf, seat: Option<Seat<'a>> },
+    Elsewhere { pdf: &'a RemotePdf, seat: Option<PooledReader<'a>> },
 }
 
 impl PageReader<'_> {
@@ -98,7 +98,7 @@ impl PageReader<'_> {
     }
 
     /// What `page` (from 1) shows, as a hash: of its content, resources, box and annotations, not of how or where the
-    /// file holds them. The same page in a file that was saved anew, or edited on other pages, has the same hash.
+    /// file holds them. The same page in a file that was saved again, or edited on other pages, has the same hash.
     ///
     /// # Errors
     /// As [`Self::text`].
@@ -150,7 +150,7 @@ impl PageReader<'_> {
 
     /// The pictures of what some areas of `page` (from 1) show, such as its figures; boxes are points from the left upper corner
     /// of the upright page. `None` for one that cannot be had, or for which there was no room in
-    /// [`MOST_FIGURE_BYTES`](super::MOST_FIGURE_BYTES).
+    /// `MOST_FIGURE_BYTES`.
     ///
     /// # Errors
     /// As [`Self::text`].
@@ -174,7 +174,7 @@ impl PageReader<'_> {
                     let files = models.ok_or_else(no_models)?.open().map_err(|_| models_gone())?;
                     let loaded = Recogniser::load(files);
                     *recogniser = Some(Box::new(
-                        loaded.map_err(|why| Failure::passing(code::OCR_FAILED, format!("the OCR models: {why}")))?,
+                        loaded.map_err(|why| Failure::transient(code::OCR_FAILED, format!("the OCR models: {why}")))?,
                     ));
                 }
                 reader.recognise(page, recogniser.as_deref())
@@ -210,9 +210,9 @@ impl PageReader<'_> {
 
 fn taken<'s, 'a>(
     pdf: &'a RemotePdf,
-    seat: &'s mut Option<Seat<'a>>,
+    seat: &'s mut Option<PooledReader<'a>>,
     patience: &Patience,
-) -> Result<&'s mut Seat<'a>, Failure> {
+) -> Result<&'s mut PooledReader<'a>, Failure> {
     match seat {
         Some(seat) => Ok(seat),
         vacant => Ok(vacant.insert(pdf.seat(patience)?)),

@@ -30,7 +30,7 @@ impl Splitter {
             || Failure::permanent(code::PDF_DAMAGED, "the PDF is too damaged to be split: its page tree is ambiguous");
         let options = password.map_or_else(LoadOptions::default, LoadOptions::with_password);
         let file = std::fs::read(path).map_err(|error| {
-            Failure::passing(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
+            Failure::transient(code::STORAGE_FAILED, format!("the PDF cannot be read: {}", error.kind()))
         })?;
         if PictureKind::of(&file).is_some() {
             let message = "a picture has no parts that would be PDFs: convert it as it is";
@@ -64,7 +64,7 @@ impl Splitter {
         }
         part.add_pages(&chosen);
         part.finish().map_err(|error| {
-            Failure::passing(code::STORAGE_FAILED, format!("the part cannot be written: {}", error.kind()))
+            Failure::transient(code::STORAGE_FAILED, format!("the part cannot be written: {}", error.kind()))
         })
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ compose ──▶ PageContent
 //!   fonts: what glyphs mean        open_line: words, looks (glyphs: accents, exponents; spacing; initials)     region: rules     inline: lines joined,
-//!   letters, symbol: what they do not say, looks: how they look, trust: what cannot be so
+//!   letters, symbol: what they do not say, looks: how they look, trust, shifted: what cannot be so
 //!   layers: what is hidden         bidi: order of letters     columns: white      emphasis, links
 //!   path: strokes, annotation: forms and notes
 //!   ink, ground, sight: what of it is seen
@@ -20,12 +20,15 @@
 //! Figures: `pieces` are the pictures that a page draws, `figure` finds which of them, alone or together, are figures, `caption`
 //! what is said of them, and where among the blocks they stand.
 
+mod abutting;
+mod algorithm;
 mod annotation;
 mod assemble;
 mod bidi;
 mod block;
 mod caption;
 mod chart;
+mod code;
 mod collect;
 mod columns;
 mod compose;
@@ -36,6 +39,7 @@ mod fonts;
 mod glyphs;
 mod ground;
 mod guard;
+mod gutters;
 mod head;
 mod heading;
 mod initials;
@@ -56,6 +60,7 @@ mod order;
 mod outlines;
 mod path;
 mod pieces;
+mod raised;
 mod reading;
 mod recognised;
 mod region;
@@ -64,6 +69,7 @@ mod runs;
 mod scanned;
 mod scene;
 mod shading;
+mod shifted;
 mod sight;
 mod spacing;
 mod stamp;
@@ -101,6 +107,7 @@ use crate::task::{HiddenText, OcrLayer, TaskOptions};
 
 /// What the text layer of a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TextLayer {
     /// Its blocks; none when the page shows no text.
     pub content: PageContent,
@@ -114,6 +121,7 @@ pub struct TextLayer {
 
 /// What became of the text of a page that cannot be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Hidden {
     /// How many letters of it are left out.
     pub dropped: u32,
@@ -125,6 +133,7 @@ pub struct Hidden {
 
 /// What of a page's text is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TextOptions {
     /// What becomes of text that cannot be seen.
     pub hidden_text: HiddenText,
@@ -171,6 +180,7 @@ fn arranged(
 ) -> PageContent {
     let usual = Usual::of(&lines);
     stamp::mark(&mut lines, usual);
+    algorithm::mark(&mut lines, rules);
     let line_numbers = line_numbers::take(&mut lines);
     let size = (f64::from(width), f64::from(height));
     struck::mark(&mut lines, rules);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures::future::{LocalBoxFuture, Ready, ready};
 
 use super::ApiState;
@@ -12,10 +12,13 @@ use super::error::ApiError;
 use crate::supervisor::RequestError;
 use crate::task::TaskId;
 
-/// Whoever asks: the name of its key, or nobody where no keys are needed. Refuses a request without a good key.
+/// The caller: the name of its key, or none where no keys are needed. Refuses a request without a good key.
 pub(super) struct Caller(pub(super) Option<String>);
 
-/// Whoever may see how the server as a whole does: an operator, or anybody where there are no keys.
+/// The name of the key that a request brought, for the log.
+pub(super) struct Tenant(pub(super) String);
+
+/// A caller that may see the state of the whole server: an operator, or anyone where there are no keys.
 pub(super) struct Operator;
 
 /// The task that the path names, which is the caller's own. Another's is not found, as one that is not there.
@@ -42,7 +45,9 @@ impl Caller {
             return Ok(Self(None));
         }
         let name = key.and_then(|key| keys.name_of(key));
-        name.map(|name| Self(Some(name.to_owned()))).ok_or_else(ApiError::unauthorized)
+        let name = name.ok_or_else(ApiError::unauthorized)?;
+        request.extensions_mut().insert(Tenant(name.to_owned()));
+        Ok(Self(Some(name.to_owned())))
     }
 }
 
@@ -69,7 +74,7 @@ impl FromRequest for Caller {
     }
 }
 
-/// Where there are no keys, a server on this machine is for this machine. A web page of somebody else's in a browser here
+/// Where there are no keys, a server on this machine is for this machine. A web page of another site in a browser here
 /// must not use it: neither under a name that leads here for the moment (DNS rebinding; the `Host` is that name), nor by
 /// sending forms across (`Origin`, `Sec-Fetch-Site`; Fetch Standard).
 fn refuse_strangers(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiError> {

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::openapi::{ChunkOption, ConvertForm, SubmitOptions, WaitOption};
+use super::openapi::{ChunkOption, ConvertForm, SourceOption, SubmitOptions, WaitOption};
 use super::result::{self, WholeView};
 use super::submit::{accept, ended_within, told};
 use super::upload::{Form, Wanted};
@@ -27,7 +27,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(120);
     post,
     path = "/v1/convert",
     tag = "tasks",
-    params(SubmitOptions, WaitOption, ChunkOption,
+    params(SubmitOptions, SourceOption, WaitOption, ChunkOption,
         ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
     request_body(content((ConvertForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
@@ -57,10 +57,12 @@ pub(super) async fn convert(
         (TaskStatus::Completed, _) => {
             let Wanted { format, chunk_tokens } = form.wanted.unwrap_or_default();
             let format = format.or_else(|| result::accepted(&request)).unwrap_or_default();
-            result::answer(&state.handle, record, format, chunk_tokens).await
+            result::answer(&state, record, format, chunk_tokens).await
         }
         (TaskStatus::Failed, Some(failure)) => Err(ApiError::failed(failure).of_task(record.id)),
         (TaskStatus::Failed | TaskStatus::Cancelled, _) => Err(ApiError::cancelled().of_task(record.id)),
-        (TaskStatus::Pending | TaskStatus::Processing, _) => Ok(told(StatusCode::ACCEPTED, record, accepted.reused)),
+        (TaskStatus::Pending | TaskStatus::Processing, _) => {
+            Ok(told(&state, StatusCode::ACCEPTED, record, accepted.reused))
+        }
     }
 }

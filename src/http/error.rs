@@ -128,40 +128,52 @@ impl ApiError {
 
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
-        let detail = error.to_string();
+        let (code, detail) = (error.code().to_owned(), error.to_string());
         match error {
             RequestError::Rejected(failure) => Self::rejected(&failure),
+            RequestError::AddressUnavailable(failure) => Self::failed(&failure),
             RequestError::NotFound => Self::task_not_found(),
-            RequestError::NotFinal => Self::new(StatusCode::CONFLICT, "task_not_final", detail),
-            RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, "task_final", detail),
-            RequestError::NoWebhook => Self::new(StatusCode::CONFLICT, "no_webhook", detail),
-            RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, "result_not_ready", detail),
+            RequestError::NotFinal => Self::new(StatusCode::CONFLICT, code, detail),
+            RequestError::AlreadyFinal(_) => Self::new(StatusCode::CONFLICT, code, detail),
+            RequestError::NoWebhook => Self::new(StatusCode::CONFLICT, code, detail),
+            RequestError::ResultNotReady(_) => Self::new(StatusCode::CONFLICT, code, detail),
             RequestError::RecordUnreadable(record) => {
                 log::warn!("request refused, the record of its task cannot be read: {}", record.why);
-                Self::new(StatusCode::CONFLICT, "record_unreadable", detail)
+                Self::new(StatusCode::CONFLICT, code, detail)
             }
             RequestError::ResultDamaged(task) => {
                 log::error!(task:% = task.id; "a file of its result is not what was written");
-                Self::new(StatusCode::CONFLICT, "result_damaged", detail)
+                Self::new(StatusCode::CONFLICT, code, detail)
             }
-            RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, "idempotency_conflict", detail),
+            RequestError::KeyTaken => Self::new(StatusCode::CONFLICT, code, detail),
             RequestError::OverQuota(_) => {
-                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", detail);
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
                 Self { retry_after: Some(QUOTA_COME_BACK), ..error }
             }
-            RequestError::QueueFull => Self::unavailable("queue_full", detail),
+            RequestError::QueueFull => Self::unavailable(&code, detail),
             RequestError::StoreUnavailable(why) => {
                 // The address and the cause are for the operator.
-                log::warn!("request refused, the store is away: {why}");
-                Self::unavailable("store_unavailable", "the task store does not answer: try again shortly")
+                log::warn!("request refused, the store is unavailable: {why}");
+                Self::unavailable(&code, "the task store does not answer: try again shortly")
             }
-            RequestError::StorageFailed(failure) => Self::unavailable(&failure.code.clone(), failure.message),
-            RequestError::Stopping => Self::unavailable("stopping", detail),
+            RequestError::StorageFailed(failure) => Self::unavailable(&code, failure.message),
+            RequestError::Stopping => Self::unavailable(&code, detail),
             RequestError::Internal(why) => {
                 log::error!("request failed: {why}");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something stored cannot be read")
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, "something stored cannot be read")
             }
         }
+    }
+}
+
+/// Routes of an app of one's own answer like those of Bindery: `bindery.submit(…).await?`.
+impl ResponseError for RequestError {
+    fn status_code(&self) -> StatusCode {
+        ApiError::from(self.clone()).status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        ApiError::from(self.clone()).response(None)
     }
 }
 

@@ -6,14 +6,16 @@
 //! missed, also after a restart, and from another server; nothing is kept for it meanwhile.
 //!
 //! News comes from the supervisor over a bounded channel. A client that does not keep up with it misses some; it is told
-//! so by an event `catch-up`, and gets the pages from the ledger. Its slowness holds nobody up.
+//! so by an event `catch-up`, and gets the pages from the ledger. Its slowness holds up no other.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
@@ -29,7 +31,7 @@ use crate::supervisor::{Follow, Handle, PageWindow, RequestError};
 use crate::task::{PageRanges, PageStatus, PageView, TaskId, TaskRecord};
 
 /// The least time between two events about the task as a whole.
-const CALM: Duration = Duration::from_millis(250);
+const MIN_EVENT_INTERVAL: Duration = Duration::from_millis(250);
 /// The least time between two looks for pages that the channel did not tell of: those that were known when the job
 /// began, and those that are read elsewhere.
 const LOOK: Duration = Duration::from_secs(1);
@@ -79,9 +81,16 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, ApiError> {
     let follow = state.handle.follow(id).await.map_err(|error| ApiError::from(error).of_task(id))?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
-    let told = last.and_then(Told::read).unwrap_or_default();
+    let told = last.and_then(EventCursor::read).unwrap_or_default();
     let (events, stream) = mpsc::channel(BUFFER);
-    let teller = Teller { handle: state.handle.clone(), id, text: query.text, told, events };
+    let teller = TaskEvents {
+        handle: state.handle.clone(),
+        base: Arc::clone(&state.base_path),
+        id,
+        text: query.text,
+        told,
+        events,
+    };
     actix_web::rt::spawn(teller.tell(follow, state.stopping.clone()));
     let body = futures::stream::unfold(stream, |mut stream| async move {
         let event: Bytes = stream.recv().await?;
@@ -97,13 +106,13 @@ pub(super) async fn events(
 
 /// What a client knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct EventCursor {
     epoch: u64,
     done: PageRanges,
     failed: PageRanges,
 }
 
-impl Told {
+impl EventCursor {
     fn read(id: &str) -> Option<Self> {
         let mut parts = id.split(':');
         let told = Self {
@@ -143,7 +152,7 @@ impl Told {
 
 /// Why a stream ends.
 enum Over {
-    /// Nobody reads it any more, or the server stops.
+    /// The listener has gone, or the server stops.
     Left,
     /// The task cannot be told of any more.
     Failed(RequestError),
@@ -156,15 +165,17 @@ impl From<RequestError> for Over {
 }
 
 /// Tells one client of one task.
-struct Teller {
+struct TaskEvents {
     handle: Handle,
+    /// What links begin with.
+    base: Arc<str>,
     id: TaskId,
     text: bool,
-    told: Told,
+    told: EventCursor,
     events: mpsc::Sender<Bytes>,
 }
 
-impl Teller {
+impl TaskEvents {
     async fn tell(mut self, follow: Follow, stopping: CancellationToken) {
         let _counted = EventStream::begin();
         let told = tokio::select! {
@@ -179,7 +190,7 @@ impl Teller {
     async fn follow(&mut self, mut follow: Follow) -> Result<(), Over> {
         loop {
             match self.until_the_end(follow).await {
-                // It is away for a while; so are others who could tell.
+                // It is unavailable for a while; so are the others that could say.
                 Err(Over::Failed(RequestError::StoreUnavailable(_))) => {}
                 settled => return settled,
             }
@@ -198,7 +209,7 @@ impl Teller {
     async fn until_the_end(&mut self, Follow { mut watch, mut pages }: Follow) -> Result<(), Over> {
         self.catch_up(watch.record()).await?;
         self.task(watch.record()).await?;
-        let (mut next_task, mut changed, mut open) = (Instant::now() + CALM, false, true);
+        let (mut next_task, mut changed, mut open) = (Instant::now() + MIN_EVENT_INTERVAL, false, true);
         let mut next_look = Instant::now();
         let mut heartbeat = Instant::now() + HEARTBEAT;
         while !watch.record().status.is_final() {
@@ -224,7 +235,7 @@ impl Teller {
                     changed = true;
                 },
                 () = sleep_until(next_task), if changed => {
-                    (next_task, changed) = (Instant::now() + CALM, false);
+                    (next_task, changed) = (Instant::now() + MIN_EVENT_INTERVAL, false);
                     let record = watch.record().clone();
                     let missed = pages.is_empty() && self.told.is_behind(&record);
                     if missed && next_look <= Instant::now() {
@@ -243,7 +254,7 @@ impl Teller {
         let record = watch.record().clone();
         self.catch_up(&record).await?;
         self.task(&record).await?;
-        self.send("end", &TaskView::from(record)).await
+        self.send("end", &TaskView::new(record, &self.base)).await
     }
 
     /// Tells what the client has not heard of, from the result or the ledger.
@@ -303,7 +314,7 @@ impl Teller {
 
     async fn task(&mut self, record: &TaskRecord) -> Result<(), Over> {
         self.told.enter(record.epoch);
-        self.send("task", &TaskView::from(record.clone())).await
+        self.send("task", &TaskView::new(record.clone(), &self.base)).await
     }
 
     async fn send(&self, name: &str, data: &impl Serialize) -> Result<(), Over> {
@@ -317,7 +328,7 @@ impl Teller {
     }
 
     async fn put(&self, event: String) -> Result<(), Over> {
-        // Whoever does not read for so long comes back with the id of what it has read.
+        // A listener that does not read for so long comes back with the id of what it has read.
         let sent = tokio::time::timeout(UNREAD, self.events.send(event.into())).await;
         sent.is_ok_and(|sent| sent.is_ok()).then_some(()).ok_or(Over::Left)
     }
@@ -342,14 +353,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_and_anything_else_begins_anew() {
-        let mut told = Told { epoch: 3, ..Told::default() };
+    fn an_id_reads_back_and_anything_else_starts_over() {
+        let mut told = EventCursor { epoch: 3, ..EventCursor::default() };
         assert!(told.add(1, PageStatus::Done) && told.add(2, PageStatus::Done) && told.add(9, PageStatus::Failed));
         assert!(!told.add(1, PageStatus::Done) && !told.add(4, PageStatus::Processing));
         assert_eq!(told.id(), "3:1-2:9");
-        assert_eq!(Told::read(&told.id()), Some(told.clone()));
+        assert_eq!(EventCursor::read(&told.id()), Some(told.clone()));
         for bad in ["", "x", "1", "1:1", "1:1:1:1", "-1::", "1:2,1:", "1::é"] {
-            assert_eq!(Told::read(bad), None, "{bad}");
+            assert_eq!(EventCursor::read(bad), None, "{bad}");
         }
         told.enter(4);
         assert_eq!(told.id(), "4:1-2:");

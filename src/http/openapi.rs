@@ -15,7 +15,7 @@ use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 use super::error::Problem;
 use super::wires::Wire;
-use super::{at, convert, events, mcp, ops, page, reference, result, single_page, submit, tasks};
+use super::{at, convert, events, mcp, ops, page, processors, reference, result, single_page, submit, tasks, usage};
 
 /// The options of a submit, for the description alone: they are read by
 /// [`TaskOptions::set`](crate::task::TaskOptions::set), from a form and from a query alike.
@@ -36,34 +36,42 @@ pub(super) struct SubmitOptions {
     /// What the model is given of a page: `image`, `text` or `image+text`.
     input: Option<String>,
     /// The most pixels of the longer side of a picture, 256 to 8192.
-    image_side: Option<String>,
-    /// Models that read a page when the first has failed, between commas; `text` is the text layer, `ocr` text recognised on the server, `none` nobody.
+    #[param(minimum = 256, maximum = 8192)]
+    #[schema(minimum = 256, maximum = 8192)]
+    image_side: Option<u32>,
+    /// Models that read a page when the first has failed, between commas; `text` is the text layer, `ocr` text recognised on the server, `none` turns it off.
     fallback: Option<String>,
     /// How fast and how dear the endpoint shall answer, where it has a choice: `auto` (default), `flex` or `priority`.
     service_tier: Option<String>,
     /// The most that the task may cost.
-    max_cost: Option<String>,
+    #[param(minimum = 0)]
+    #[schema(minimum = 0)]
+    max_cost: Option<f64>,
     /// Pages read in one attempt, 1 to 256.
-    shard_pages: Option<String>,
+    #[param(minimum = 1, maximum = 256)]
+    #[schema(minimum = 1, maximum = 256)]
+    shard_pages: Option<u32>,
     /// −10 (last) to 10 (first).
-    priority: Option<String>,
-    /// Failed pages that are borne: a number, or a share such as `5%`.
+    #[param(minimum = -10, maximum = 10)]
+    #[schema(minimum = -10, maximum = 10)]
+    priority: Option<i8>,
+    /// The most failed pages before the task fails: a number, or a share such as `5%`. Without it a task fails only when every page fails.
     max_failed_pages: Option<String>,
     /// The longest one attempt may take, such as `90s`.
     timeout: Option<String>,
     /// The line before each page, with `{page}` for its number; empty for none.
     page_separator: Option<String>,
     /// `true`: headers, footers and page numbers that the pages repeat stay in the result.
-    keep_headers: Option<String>,
+    keep_headers: Option<bool>,
     /// How tables stand in the Markdown: `auto` (HTML where cells span others), `markdown` or `html`.
     tables: Option<String>,
     /// What stands for figures: `placeholder` (default; the comment `<!-- image -->`), `extract` (links to their files, below
     /// `images/` of the task) or `none`.
     images: Option<String>,
     /// `true`: paragraphs and tables that go on over a page break are joined, on the page where they begin.
-    seams: Option<String>,
+    seams: Option<bool>,
     /// `true`: the Markdown begins with title, author, dates and the number of pages, as YAML.
-    front_matter: Option<String>,
+    front_matter: Option<bool>,
     /// `drop` (default): text that cannot be seen is left out; `keep`: it stands in the result.
     hidden_text: Option<String>,
     /// Text that another program has recognised on a scan: `trust` takes it, `reread` does not, `auto` (default) where it is good.
@@ -83,9 +91,18 @@ pub(super) struct SubmitOptions {
     /// How long the task stays after its end, such as `12h`.
     ttl: Option<String>,
     /// `false`: make a new task although an equal one is there.
-    reuse: Option<String>,
+    reuse: Option<bool>,
     /// The file's name.
     file_name: Option<String>,
+}
+
+/// Where a document is fetched from, for the description alone.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "described, not read")]
+pub(super) struct SourceOption {
+    /// Where the document is fetched from, when the request does not hold it: an address whose host the operator allows.
+    source_url: Option<String>,
 }
 
 /// How long a submit waits, for the description alone.
@@ -124,9 +141,12 @@ pub(super) struct ConvertForm {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "described, not read")]
 pub(super) struct DocumentForm {
-    /// A PDF, or a picture in PNG, JPEG, TIFF or WebP.
+    /// A PDF, or a picture in PNG, JPEG, TIFF or WebP; absent beside `source_url`.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
-    file: Vec<u8>,
+    file: Option<Vec<u8>>,
+    #[schema(inline)]
+    #[serde(flatten)]
+    source: SourceOption,
     #[schema(inline)]
     #[serde(flatten)]
     options: SubmitOptions,
@@ -157,12 +177,16 @@ pub(super) struct SubmitForm {
         result::pages,
         single_page::image,
         single_page::html,
+        single_page::text_layer,
         single_page::figure,
         events::events,
         tasks::cancel,
         tasks::retry,
         tasks::webhook,
+        submit::resubmit,
         submit::estimate,
+        processors::processors,
+        usage::usage,
         mcp::mcp,
         ops::healthz,
         ops::readyz,
@@ -283,8 +307,38 @@ mod tests {
         let parameters = description["paths"]["/v1/tasks"]["post"]["parameters"].as_array().unwrap();
         let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
         let described: BTreeSet<&str> = query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
-        let known: BTreeSet<&str> = TaskOptions::NAMES.into_iter().chain(["file_name", "wait"]).collect();
+        let known: BTreeSet<&str> = TaskOptions::NAMES.into_iter().chain(["file_name", "source_url", "wait"]).collect();
         assert_eq!(described, known);
+    }
+
+    /// What a program makes of the description is what the server takes, and no more.
+    #[test]
+    fn types_and_bounds_are_those_that_are_read() {
+        let description: Value = serde_json::from_str(&DESCRIPTION).unwrap();
+        let takes = |name: &str, value: &str| TaskOptions::default().set(name, value).is_ok();
+        let (mut bounded, mut truths) = (0, 0);
+        for parameter in description["paths"]["/v1/tasks"]["post"]["parameters"].as_array().unwrap() {
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            // Any JSON is any metadata.
+            if !TaskOptions::NAMES.contains(&name) || name == "metadata" {
+                continue;
+            }
+            let kinds = schema["type"].to_string();
+            assert_eq!(kinds.contains("boolean"), takes(name, "true") && !takes(name, "yes"), "{name}: {schema}");
+            truths += u32::from(kinds.contains("boolean"));
+            for (bound, beyond) in [("minimum", -1), ("maximum", 1)] {
+                let Some(value) = schema[bound].as_f64() else { continue };
+                assert!(takes(name, &value.to_string()), "{name}: {value}");
+                assert!(!takes(name, &(value + f64::from(beyond)).to_string()), "{name}: beyond {value}");
+                bounded += 1;
+            }
+            // Of those that take a number and no word, the description says so.
+            let is_number = ["2", "300"].iter().any(|number| takes(name, number)) && !takes(name, "x");
+            let others = ["pages", "max_failed_pages", "timeout", "ttl"];
+            let described = kinds.contains("integer") || kinds.contains("number");
+            assert_eq!(described, is_number && !others.contains(&name), "{name}: {schema}");
+        }
+        assert_eq!((bounded, truths), (7, 4));
     }
 
     /// A change of the API is seen as one. To agree on it: `curl http://127.0.0.1:8080/openapi.json`, into that file.

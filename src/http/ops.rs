@@ -56,6 +56,7 @@ pub(super) async fn readyz(
         let condition = state.handle.condition().await?;
         answer["node"] = json!(condition.owner);
         answer["other_nodes"] = json!(condition.others);
+        answer["nodes"] = json!(condition.nodes);
         answer["tasks"] = json!({ "running": condition.running, "waiting": condition.waiting });
         let endpoint = |load: &EndpointLoad| {
             json!({
@@ -63,10 +64,18 @@ pub(super) async fn readyz(
                 "queued": load.queued,
                 "in_flight": load.in_flight,
                 "window": load.window,
-                "away_seconds": load.away_for.map(|away| away.as_secs()),
+                "unavailable_seconds": load.unavailable_for.map(|unavailable| unavailable.as_secs()),
+                "share": load.share.map(|share| json!({
+                    "in_flight": share.in_flight,
+                    "limit": share.limit,
+                    "elsewhere": share.elsewhere,
+                    "servers": share.servers,
+                    "kept": share.is_kept,
+                })),
             })
         };
         answer["endpoints"] = condition.endpoints.iter().map(endpoint).collect();
+        answer["models"] = json!(state.handle.learnt());
         answer["warnings"] = json!(condition.warnings);
     }
     Ok(HttpResponse::Ok().json(answer))
@@ -91,7 +100,7 @@ pub(super) async fn metrics(state: web::Data<ApiState>, _: Operator) -> Result<H
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(recorder.render()))
 }
 
-/// Sets what is looked at only when somebody asks. What cannot be known now stays as it was.
+/// Sets what is looked at only when it is asked for. What cannot be known now stays as it was.
 async fn look_around(state: &ApiState) {
     let handle = &state.handle;
     let asked = Instant::now();
@@ -106,25 +115,23 @@ async fn look_around(state: &ApiState) {
             metrics::queued(tenant, queued.map_or(0, |(_, pieces)| *pieces));
         }
         let mut rows = BTreeMap::<&str, (usize, usize, usize, Option<Duration>)>::new();
+        let mut shares = BTreeMap::<&str, (usize, bool)>::new();
         for load in &condition.endpoints {
-            let (window, in_flight, queued, away) = rows.entry(metrics::endpoint_row(&load.name)).or_default();
+            let (window, in_flight, queued, unavailable) = rows.entry(metrics::endpoint_row(&load.name)).or_default();
             *window += load.window;
             *in_flight += load.in_flight;
             *queued += load.queued;
-            *away = (*away).max(load.away_for);
+            *unavailable = (*unavailable).max(load.unavailable_for);
+            if let Some(share) = load.share {
+                let (limit, is_kept) = shares.entry(metrics::endpoint_row(&load.name)).or_default();
+                *limit += share.limit;
+                *is_kept |= share.is_kept;
+            }
         }
-        for (row, (window, in_flight, queued, away)) in rows {
-            metrics::endpoint(row, window, in_flight, queued, away);
+        for (row, (window, in_flight, queued, unavailable)) in rows {
+            metrics::endpoint(row, window, in_flight, queued, unavailable);
         }
+        shares.into_iter().for_each(|(row, (limit, is_kept))| metrics::endpoint_share(row, limit, is_kept));
     }
-    if let Some(bytes) = resident_memory() {
-        metrics::memory(bytes);
-    }
-}
-
-/// What Linux says (proc(5), statm: the second figure, in pages).
-fn resident_memory() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * u64::try_from(rustix::param::page_size()).ok()?)
+    metrics::process();
 }

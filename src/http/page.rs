@@ -13,19 +13,34 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 9] = [
-    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
-    ("/ui/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
-    ("/ui/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
-    ("/ui/main.js", JAVASCRIPT, include_str!("page/main.js")),
-    ("/ui/api.js", JAVASCRIPT, include_str!("page/api.js")),
-    ("/ui/bar.js", JAVASCRIPT, include_str!("page/bar.js")),
-    ("/ui/list.js", JAVASCRIPT, include_str!("page/list.js")),
-    ("/ui/task.js", JAVASCRIPT, include_str!("page/task.js")),
-    ("/ui/words.js", JAVASCRIPT, include_str!("page/words.js")),
+const FILES: [(&str, &str, &[u8]); 23] = [
+    ("/", "text/html; charset=utf-8", include_bytes!("page/index.html")),
+    ("/ui/icon.svg", "image/svg+xml", include_bytes!("page/icon.svg")),
+    ("/ui/sample.pdf", "application/pdf", include_bytes!("../../tests/data/sample.pdf")),
+    ("/ui/base.css", STYLES, include_bytes!("page/base.css")),
+    ("/ui/content.css", STYLES, include_bytes!("page/content.css")),
+    ("/ui/list.css", STYLES, include_bytes!("page/list.css")),
+    ("/ui/task.css", STYLES, include_bytes!("page/task.css")),
+    ("/ui/again.js", JAVASCRIPT, include_bytes!("page/again.js")),
+    ("/ui/api.js", JAVASCRIPT, include_bytes!("page/api.js")),
+    ("/ui/bar.js", JAVASCRIPT, include_bytes!("page/bar.js")),
+    ("/ui/content.js", JAVASCRIPT, include_bytes!("page/content.js")),
+    ("/ui/diff.js", JAVASCRIPT, include_bytes!("page/diff.js")),
+    ("/ui/dom.js", JAVASCRIPT, include_bytes!("page/dom.js")),
+    ("/ui/list.js", JAVASCRIPT, include_bytes!("page/list.js")),
+    ("/ui/main.js", JAVASCRIPT, include_bytes!("page/main.js")),
+    ("/ui/picture.js", JAVASCRIPT, include_bytes!("page/picture.js")),
+    ("/ui/processors.js", JAVASCRIPT, include_bytes!("page/processors.js")),
+    ("/ui/provenance.js", JAVASCRIPT, include_bytes!("page/provenance.js")),
+    ("/ui/review.js", JAVASCRIPT, include_bytes!("page/review.js")),
+    ("/ui/row.js", JAVASCRIPT, include_bytes!("page/row.js")),
+    ("/ui/task.js", JAVASCRIPT, include_bytes!("page/task.js")),
+    ("/ui/words.js", JAVASCRIPT, include_bytes!("page/words.js")),
+    ("/ui/zip.js", JAVASCRIPT, include_bytes!("page/zip.js")),
 ];
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLES: &str = "text/css; charset=utf-8";
 
 /// Adds the files of the page.
 pub(super) fn configure(app: &mut web::ServiceConfig) {
@@ -49,7 +64,12 @@ pub(super) fn document(html: &'static str) -> HttpResponse {
         .body(html)
 }
 
-fn file(media_type: &'static str, content: &'static str, tag: &EntityTag, known: Option<&IfNoneMatch>) -> HttpResponse {
+fn file(
+    media_type: &'static str,
+    content: &'static [u8],
+    tag: &EntityTag,
+    known: Option<&IfNoneMatch>,
+) -> HttpResponse {
     let same = known.is_some_and(|known| match known {
         IfNoneMatch::Any => true,
         IfNoneMatch::Items(tags) => tags.iter().any(|known| known.weak_eq(tag)),

@@ -4,10 +4,13 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::wires::Wire;
+
 /// Renders an OpenAPI description.
 pub(super) fn page(description: &str) -> String {
     let api: Value = serde_json::from_str(description).unwrap_or_default();
     let mut html = String::from(HEAD);
+    use_with(&mut html);
     for (path, item) in api["paths"].as_object().into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
             operation_section(&mut html, method, path, operation);
@@ -26,9 +29,19 @@ pub(super) fn page(description: &str) -> String {
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
     <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Bindery: the API</title>\
-    <link rel=\"icon\" href=\"/ui/icon.svg\" type=\"image/svg+xml\"><link rel=\"stylesheet\" href=\"/ui/style.css\"></head>\n\
-    <body><header><a class=\"brand\" href=\"/\"><img src=\"/ui/icon.svg\" alt=\"\" width=\"26\" height=\"26\">Bindery</a>\
-    <nav><a href=\"/openapi.json\">openapi.json</a></nav></header>\n<main class=\"reference\"><h1>The API</h1>\n";
+    <link rel=\"icon\" href=\"ui/icon.svg\" type=\"image/svg+xml\"><link rel=\"stylesheet\" href=\"ui/base.css\"></head>\n\
+    <body><header class=\"top\"><a class=\"brand\" href=\"./\"><img src=\"ui/icon.svg\" alt=\"\" width=\"26\" height=\"26\">Bindery</a>\
+    <nav><a href=\"openapi.json\">openapi.json</a></nav></header>\n<main class=\"reference\"><h1>The API</h1>\n";
+
+/// What is set in programs that were written for another service.
+fn use_with(html: &mut String) {
+    html.push_str("<section><h2>Use with</h2><p>Programs that were written for another service work with this one behind its URL.</p>\n");
+    html.push_str("<table><tr><th>Program</th><th>What to set</th></tr>\n");
+    for (programs, setting) in Wire::ALL.map(Wire::clients) {
+        let _ = writeln!(html, "<tr><td>{}</td><td>{}</td></tr>", prose(programs), prose(setting));
+    }
+    html.push_str("</table></section>\n");
+}
 
 fn operation_section(html: &mut String, method: &str, path: &str, operation: &Value) {
     let _ = writeln!(html, "<section><h2><code>{} {}</code></h2>", method.to_uppercase(), text(path));
@@ -39,7 +52,7 @@ fn operation_section(html: &mut String, method: &str, path: &str, operation: &Va
     }
     let parameters = operation["parameters"].as_array();
     if let Some(parameters) = parameters.filter(|parameters| !parameters.is_empty()) {
-        html.push_str("<table><tr><th>Parameter</th><th>In</th><th></th></tr>\n");
+        html.push_str("<table><tr><th>Parameter</th><th>In</th><th>Description</th></tr>\n");
         for parameter in parameters {
             let [name, place] = ["name", "in"].map(|key| text(parameter[key].as_str().unwrap_or_default()));
             let words = prose(parameter["description"].as_str().unwrap_or_default());
@@ -51,7 +64,7 @@ fn operation_section(html: &mut String, method: &str, path: &str, operation: &Va
         let kinds: Vec<String> = body.iter().map(|(kind, content)| named(kind, &content["schema"])).collect();
         let _ = writeln!(html, "<p>Body: {}</p>", kinds.join(", or "));
     }
-    html.push_str("<table><tr><th>Answer</th><th></th><th>Body</th></tr>\n");
+    html.push_str("<table><tr><th>Answer</th><th>Description</th><th>Body</th></tr>\n");
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         let contents = response["content"].as_object().into_iter().flatten();
         let bodies: Vec<String> = contents.map(|(kind, content)| named(kind, &content["schema"])).collect();
@@ -106,7 +119,11 @@ fn fields(html: &mut String, schema: &Value) {
         })
         .collect();
     if !rows.is_empty() {
-        let _ = writeln!(html, "<table><tr><th>Field</th><th>Type</th><th></th></tr>\n{}</table>", rows.join("\n"));
+        let _ = writeln!(
+            html,
+            "<table><tr><th>Field</th><th>Type</th><th>Description</th></tr>\n{}</table>",
+            rows.join("\n")
+        );
     }
 }
 
@@ -118,4 +135,18 @@ fn prose(words: &str) -> String {
 
 fn text(words: &str) -> String {
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_interface_says_what_to_set() {
+        let html = page("{}");
+        for (programs, setting) in Wire::ALL.map(Wire::clients) {
+            let row = format!("<tr><td>{}</td><td>{}</td></tr>", prose(programs), prose(setting));
+            assert!(html.contains(&row) && !row.contains('`'), "{programs}");
+        }
+    }
 }

@@ -3,12 +3,14 @@
 
 use std::time::Instant;
 
+use actix_web::HttpMessage;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use uuid::Uuid;
 
+use super::caller::Tenant;
 use super::error::ApiError;
 use crate::metrics;
 
@@ -26,6 +28,8 @@ pub(super) async fn name_requests(
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let route = request.match_pattern().unwrap_or_default();
     let waits = request.query_string().split('&').any(|option| option.starts_with("wait="));
+    let remote = request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+    let forwarded = forwarded(&request);
     let response = next.call(request).await?.map_into_boxed_body();
     let problem = response.response().error().and_then(|error| error.as_error::<ApiError>());
     let problem = problem.map(|problem| problem.response(Some(&id)));
@@ -38,17 +42,31 @@ pub(super) async fn name_requests(
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let (status, ms) = (response.status().as_u16(), begun.elapsed().as_millis());
+    let (status, ms) = (response.status().as_u16(), u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
     if !waits {
         metrics::answered(&route, method.as_str(), status, begun.elapsed());
     }
     let level = match status {
-        500.. => log::Level::Warn,
+        // Guesses of keys are seen, too.
+        401 | 403 | 500.. => log::Level::Warn,
+        400.. => log::Level::Info,
         _ if method.is_safe() => log::Level::Debug,
         _ => log::Level::Info,
     };
-    log::log!(level, request:% = id, method:%, path, status, ms:%; "{method} {path}: {status}");
+    let tenant = response.request().extensions().get::<Tenant>().map(|Tenant(name)| name.clone());
+    let (tenant, method) = (tenant.as_deref().unwrap_or_default(), method.as_str());
+    let (remote, forwarded, path) = (remote.as_str(), forwarded.as_str(), path.as_str());
+    log::log!(
+        level, request:% = id, remote, forwarded, tenant, method, path, status, ms; "{method} {path}: {status}"
+    );
     Ok(response)
+}
+
+/// For whom a proxy asks, by its own words; empty where none says so.
+fn forwarded(request: &ServiceRequest) -> String {
+    let text = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let address = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | ',' | ' ' | '[' | ']');
+    text.chars().filter(address).take(LONGEST).collect()
 }
 
 fn given(request: &ServiceRequest) -> Option<String> {

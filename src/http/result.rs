@@ -20,7 +20,7 @@ use super::caller::OwnTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
-use crate::document::is_document_ending;
+use crate::document::pdf::is_document_ending;
 use crate::output::PagesWriter;
 use crate::supervisor::{Handle, PageWindow, RequestError, ResultFile, not_readable};
 use crate::task::{PageView, ResultFormat, TaskId, TaskRecord, code};
@@ -120,10 +120,12 @@ pub(super) async fn result(
             headers.insert(PAGES_HEADER, page_counts(&record));
             Ok(response)
         }
-        Ok((record, path)) if format == ResultFormat::Json => Ok(json_answer(record, chunks(open(id, path).await?))),
-        Ok((record, _)) => Ok(whole(handle, record, format, query.chunk_tokens())),
+        Ok((record, path)) if format == ResultFormat::Json => {
+            Ok(json_answer(&state, record, chunks(open(id, path).await?)))
+        }
+        Ok((record, _)) => Ok(whole(&state, record, format, query.chunk_tokens())),
         Err(RequestError::ResultNotReady(record)) if query.partial => {
-            Ok(whole(handle, *record, format, query.chunk_tokens()))
+            Ok(whole(&state, *record, format, query.chunk_tokens()))
         }
         Err(error) => Err(ApiError::from(error).of_task(id)),
     }
@@ -131,24 +133,24 @@ pub(super) async fn result(
 
 /// The result of a completed task in full, for a request that asks for nothing but that.
 pub(super) async fn answer(
-    handle: &Handle,
+    state: &ApiState,
     record: TaskRecord,
     format: ResultFormat,
     chunk_tokens: u32,
 ) -> Result<HttpResponse, ApiError> {
     let id = record.id;
     let which = if format == ResultFormat::Markdown { ResultFile::Markdown } else { ResultFile::Json };
-    let stored = handle.stored_result(id, which, false).await;
+    let stored = state.handle.stored_result(id, which, false).await;
     let (record, path) = stored.map_err(|error| ApiError::from(error).of_task(id))?;
-    let location = (header::LOCATION, format!("/v1/tasks/{id}"));
+    let location = (header::LOCATION, format!("{}/v1/tasks/{id}", state.base_path));
     let mut response = match format {
         ResultFormat::Markdown => HttpResponse::Ok()
             .content_type(format.media_type())
             .insert_header((PAGES_HEADER, page_counts(&record)))
             .insert_header(disposition(&record, format))
             .streaming(chunks(open(id, path).await?)),
-        ResultFormat::Json => json_answer(record, chunks(open(id, path).await?)),
-        _ => whole(handle, record, format, chunk_tokens),
+        ResultFormat::Json => json_answer(state, record, chunks(open(id, path).await?)),
+        _ => whole(state, record, format, chunk_tokens),
     };
     response.headers_mut().insert(location.0, HeaderValue::from_str(&location.1).map_err(|_| RequestError::NotFound)?);
     Ok(response)
@@ -206,8 +208,8 @@ impl ResultQuery {
 }
 
 /// All pages as they stand, streamed window by window.
-fn whole(handle: &Handle, record: TaskRecord, format: ResultFormat, chunk_tokens: u32) -> HttpResponse {
-    let windows = windows(handle.clone(), record.id).map_err(StreamError::from);
+fn whole(state: &ApiState, record: TaskRecord, format: ResultFormat, chunk_tokens: u32) -> HttpResponse {
+    let windows = windows(state.handle.clone(), record.id).map_err(StreamError::from);
     let name = record.file_name.as_deref().unwrap_or_default();
     if let Some(writer) = PagesWriter::new(format, name, chunk_tokens) {
         return derived(&record, format, writer, windows);
@@ -238,7 +240,7 @@ fn whole(handle: &Handle, record: TaskRecord, format: ResultFormat, chunk_tokens
         }
         Bytes::from(text)
     });
-    json_answer(record, text("[\n").chain(pages).chain(text("\n]")))
+    json_answer(state, record, text("[\n").chain(pages).chain(text("\n]")))
 }
 
 /// A format that is made of the pages' blocks.
@@ -273,9 +275,13 @@ fn derived(
 }
 
 /// The task and its pages, which come as the text of a JSON array.
-fn json_answer(record: TaskRecord, pages: impl Stream<Item = Result<Bytes, StreamError>> + 'static) -> HttpResponse {
+fn json_answer(
+    state: &ApiState,
+    record: TaskRecord,
+    pages: impl Stream<Item = Result<Bytes, StreamError>> + 'static,
+) -> HttpResponse {
     let counts = page_counts(&record);
-    let task = serde_json::to_string(&TaskView::from(record)).unwrap_or_default();
+    let task = serde_json::to_string(&TaskView::new(record, &state.base_path)).unwrap_or_default();
     let body = text(format!("{{\"task\":{task},\"pages\":")).chain(pages).chain(text("}\n"));
     HttpResponse::Ok().insert_header((PAGES_HEADER, counts)).content_type("application/json").streaming(body)
 }
@@ -330,7 +336,7 @@ fn page_counts(record: &TaskRecord) -> HeaderValue {
 }
 
 /// Shown in a browser, saved under the PDF's name. A name outside ASCII comes twice (RFC 6266, 5): as `filename*` for
-/// whoever knows that, and before it with `_` in place of what does not fit, because headers are ASCII.
+/// clients that know that, and before it with `_` in place of what does not fit, because headers are ASCII.
 fn disposition(record: &TaskRecord, format: ResultFormat) -> ContentDisposition {
     let name = record.file_name.as_deref().unwrap_or("result.pdf");
     let stem = without_ending(name);

@@ -1,4 +1,4 @@
-//! `/v1/tasks/{id}/pages/{page}/image` and `…/html`: one page as it looks, and what it says; `/v1/tasks/{id}/images/{name}`:
+//! `/v1/tasks/{id}/pages/{page}/image`, `…/html` and `…/text-layer`: one page as it looks, and what it says; `/v1/tasks/{id}/images/{name}`:
 //! one figure.
 
 use actix_web::http::header::EntityTag;
@@ -11,9 +11,9 @@ use super::ApiState;
 use super::caller::OwnTask;
 use super::error::ApiError;
 use crate::document::ImageOptions;
-use crate::output::html;
+use crate::output::{html, markdown};
 use crate::supervisor::PageWindow;
-use crate::task::{ImageName, TaskId, code};
+use crate::task::{ImageName, ResultFormat, TaskId, code};
 
 /// The pixels that the longer side of a picture may have.
 const SIDES: std::ops::RangeInclusive<u32> = 64..=4_096;
@@ -91,8 +91,51 @@ pub(super) async fn html(
     };
     // It cannot act, and where it is opened by itself nothing in it could.
     let harmless = ("content-security-policy", "default-src 'none'; img-src 'self'; sandbox");
-    let body = html::blocks_with_images(&blocks, Some("../../images"));
+    // Formulas take their time.
+    let body = web::block(move || html::readable_blocks(&blocks, "../../images"))
+        .await
+        .map_err(|_| ApiError::from(crate::supervisor::RequestError::Stopping))?;
     Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(harmless).body(body))
+}
+
+/// The text layer of a page
+///
+/// As Markdown: what the PDF says by itself, to be compared with what was read. Empty where the page has none. With `ocr=true`
+/// what the server's own OCR reads on the page's picture, which takes seconds.
+#[utoipa::path(
+    get,
+    path = "/v1/tasks/{id}/pages/{page}/text-layer",
+    tag = "results",
+    params(("id" = TaskId, Path, description = "The task"), ("page" = u32, Path, description = "Its number in the PDF, from 1", minimum = 1), TextLayerQuery),
+    responses(
+        (status = 200, description = "Its text", body = String, content_type = "text/markdown"),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "Its record cannot be read"),
+        (status = 422, description = "No such page, it cannot be read, or there is no OCR here"),
+    )
+)]
+pub(super) async fn text_layer(
+    state: web::Data<ApiState>,
+    OwnTask(id): OwnTask,
+    path: web::Path<PagePath>,
+    query: web::Query<TextLayerQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let content = if query.ocr {
+        state.handle.recognised_text(id, path.page).await
+    } else {
+        state.handle.text_layer(id, path.page).await
+    };
+    let content = content.map_err(|error| ApiError::from(error).of_task(id))?;
+    Ok(HttpResponse::Ok().content_type(ResultFormat::Markdown.media_type()).body(markdown::page(&content)))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TextLayerQuery {
+    /// `true`: what OCR reads on the page, and not what its file says.
+    #[serde(default)]
+    ocr: bool,
 }
 
 #[derive(Deserialize)]

@@ -6,14 +6,14 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ApiState;
-use super::caller::Caller;
+use super::caller::{Caller, OwnTask};
 use super::error::ApiError;
-use super::openapi::{DocumentForm, SubmitForm, SubmitOptions, WaitOption};
-use super::upload::{Form, admitted, upload};
+use super::openapi::{DocumentForm, SourceOption, SubmitForm, SubmitOptions, WaitOption};
+use super::upload::{Fields, Form, admitted, upload};
 use super::view::TaskView;
 use crate::pool::Estimate;
 use crate::supervisor::{Accepted, SubmitTask};
-use crate::task::TaskRecord;
+use crate::task::{TaskId, TaskRecord};
 
 /// The longest idempotency key.
 const MAX_KEY: usize = 255;
@@ -21,13 +21,13 @@ const MAX_KEY: usize = 255;
 /// Submits a PDF or a picture
 ///
 /// As a form with the file and options, or as the bytes of a file with options in the query: a PDF, or a picture in PNG, JPEG,
-/// TIFF (a page for each of its frames) or WebP. The same file with the same
+/// TIFF (a page for each of its frames) or WebP. With `source_url` in their place the file is fetched. The same file with the same
 /// options that is being worked on or was completed is the same task, unless `reuse` is `false`.
 #[utoipa::path(
     post,
     path = "/v1/tasks",
     tag = "tasks",
-    params(SubmitOptions, WaitOption, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
+    params(SubmitOptions, SourceOption, WaitOption, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
     request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
     responses(
@@ -52,7 +52,7 @@ pub(super) async fn submit(
     let Accepted { record, reused } = submitted;
     let record = ended_within(&state, record, form.wait.unwrap_or_default()).await?;
     let status = if reused || record.status.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(told(status, record, reused))
+    Ok(told(&state, status, record, reused))
 }
 
 /// Takes in a document and has a task made of it.
@@ -84,9 +84,9 @@ pub(super) async fn ended_within(state: &ApiState, record: TaskRecord, wait: Dur
 }
 
 /// How a task stands, and where it is.
-pub(super) fn told(status: StatusCode, record: TaskRecord, reused: bool) -> HttpResponse {
-    let location = format!("/v1/tasks/{}", record.id);
-    let view = TaskView::from(record).reused(reused);
+pub(super) fn told(state: &ApiState, status: StatusCode, record: TaskRecord, reused: bool) -> HttpResponse {
+    let location = format!("{}/v1/tasks/{}", state.base_path, record.id);
+    let view = TaskView::new(record, &state.base_path).reused(reused);
     HttpResponse::build(status).insert_header((header::LOCATION, location)).json(view)
 }
 
@@ -97,7 +97,7 @@ pub(super) fn told(status: StatusCode, record: TaskRecord, reused: bool) -> Http
     post,
     path = "/v1/estimate",
     tag = "tasks",
-    params(SubmitOptions),
+    params(SubmitOptions, SourceOption),
     request_body(content((DocumentForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
         (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
     responses(
@@ -118,6 +118,41 @@ pub(super) async fn estimate(
     let slot = admitted(&state.handle, &request, tenant.clone()).await?;
     let (source, form) = upload(&state, &request, payload, &slot, Form::default()).await?;
     Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options, tenant, Some(slot)).await?))
+}
+
+/// Submits a task's document again, with other options
+///
+/// Options that are not given are those of the task; with another `processor` or `model` only those that every processor
+/// takes. What comes is a task of its own, and an equal one that is there will do, as for any submit.
+#[utoipa::path(
+    post,
+    path = "/v1/tasks/{id}/resubmit",
+    tag = "tasks",
+    params(("id" = TaskId, Path, description = "The task"), SubmitOptions),
+    responses(
+        (status = 200, description = "An equal task was there", body = TaskView, headers(("Location" = String))),
+        (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
+        (status = 404, description = "No such task"),
+        (status = 409, description = "Its record cannot be read"),
+        (status = 429, description = "The caller has as much as it may have"),
+    )
+)]
+pub(super) async fn resubmit(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    OwnTask(id): OwnTask,
+) -> Result<HttpResponse, ApiError> {
+    let mut form = Form::default();
+    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+    for (name, value) in query.map_err(|error| super::error::bad_query(&error))?.into_inner() {
+        form.set(&name, &value)?;
+    }
+    if form.source_url.is_some() {
+        return Err(ApiError::bad_option(&"source_url: a resubmit reads the document of its task"));
+    }
+    let Accepted { record, reused } = state.handle.resubmit(id, form.options).await?;
+    let status = if reused { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(told(&state, status, record, reused))
 }
 
 /// The caller's key (draft-ietf-httpapi-idempotency-key-header, without the quotes that it may have).

@@ -77,7 +77,7 @@ pub(super) async fn get(
             }
         }
     };
-    Ok(HttpResponse::Ok().json(TaskView::from(record)))
+    Ok(HttpResponse::Ok().json(TaskView::new(record, &state.base_path)))
 }
 
 /// Tasks, newest first
@@ -104,7 +104,7 @@ pub(super) async fn list(
     let (doubtful, failed_pages) = (parameters.doubtful == Some(true), parameters.failed_pages == Some(true));
     let page = state.handle.list(ListQuery { tenant, status, doubtful, failed_pages, after, limit }).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
-    let tasks = page.tasks.into_iter().map(TaskView::from).collect();
+    let tasks = page.tasks.into_iter().map(|record| TaskView::new(record, &state.base_path)).collect();
     Ok(HttpResponse::Ok().json(ListView { tasks, next_cursor }))
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn list(
     )
 )]
 pub(super) async fn cancel(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
-    answer(StatusCode::OK, id, within(state.handle.cancel(id)).await)
+    answer(&state, StatusCode::OK, id, within(state.handle.cancel(id)).await)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -157,7 +157,7 @@ pub(super) async fn retry(
         Some(max_cost) => within(state.handle.retry_for(id, max_cost)).await,
         None => within(state.handle.retry(id)).await,
     };
-    answer(StatusCode::ACCEPTED, id, retried)
+    answer(&state, StatusCode::ACCEPTED, id, retried)
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -191,9 +191,14 @@ pub(super) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn answer(status: StatusCode, id: TaskId, done: Result<TaskRecord, ApiError>) -> Result<HttpResponse, ApiError> {
+fn answer(
+    state: &ApiState,
+    status: StatusCode,
+    id: TaskId,
+    done: Result<TaskRecord, ApiError>,
+) -> Result<HttpResponse, ApiError> {
     let record = done.map_err(|error| error.of_task(id))?;
-    Ok(HttpResponse::build(status).json(TaskView::from(record)))
+    Ok(HttpResponse::build(status).json(TaskView::new(record, &state.base_path)))
 }
 
 /// A change waits until it is stored; a client should not have to wait as long as an outage lasts.
@@ -204,7 +209,7 @@ async fn within<T, E: Into<ApiError>>(change: impl Future<Output = Result<T, E>>
     }
 }
 
-/// Sends the message about a task's end anew
+/// Sends the message about a task's end again
 #[utoipa::path(
     post,
     path = "/v1/tasks/{id}/webhook",
@@ -213,9 +218,9 @@ async fn within<T, E: Into<ApiError>>(change: impl Future<Output = Result<T, E>>
     responses(
         (status = 202, body = TaskView, description = "It is being sent"),
         (status = 404, description = "No such task"),
-        (status = 409, description = "It has not ended, or names nobody to tell"),
+        (status = 409, description = "It has not ended, or has no webhook"),
     )
 )]
 pub(super) async fn webhook(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
-    answer(StatusCode::ACCEPTED, id, within(state.handle.send_webhook(id)).await)
+    answer(&state, StatusCode::ACCEPTED, id, within(state.handle.send_webhook(id)).await)
 }

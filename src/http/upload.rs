@@ -21,8 +21,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::ApiState;
 use super::error::ApiError;
 use super::pace::unstalled;
-use crate::blob::{Staged, Staging};
-use crate::document::{looks_like_document, not_a_pdf, too_large};
+use crate::blob::Staged;
+use crate::document::too_large;
 use crate::supervisor::{Handle, RequestError, UploadSlot};
 use crate::task::{ResultFormat, TaskOptions};
 
@@ -35,8 +35,6 @@ const LARGE_JSON: usize = 1 << 20;
 pub(super) const LARGE_AT_ONCE: usize = 4;
 /// The most bytes of a form beside its document, names of fields included.
 const MAX_FORM: usize = 1 << 20;
-/// Bytes collected before they are written: a thread is asked once for so many.
-const WRITE_SIZE: usize = 512 * 1024;
 /// The longest file name that is kept.
 const MAX_FILE_NAME: usize = 255;
 
@@ -84,6 +82,17 @@ pub(super) struct Intake<'a> {
     pub(super) slot: &'a UploadSlot,
 }
 
+impl Intake<'_> {
+    /// Fetches a document from an address, and says how it is called there.
+    pub(super) async fn fetch(
+        self,
+        url: &str,
+        headers: &[(String, String)],
+    ) -> Result<(Staged, Option<String>), ApiError> {
+        Ok(self.handle.fetch(url, headers, self.slot).await?)
+    }
+}
+
 /// What takes the fields of a form.
 pub(super) trait Fields {
     /// The field with the document.
@@ -110,8 +119,9 @@ async fn take_in(
     let content_type = content_type(request);
     let source = match content_type.as_str() {
         "multipart/form-data" => read_form(intake, Multipart::new(request.headers(), body), &mut form).await?,
-        "application/octet-stream" | "" => receive(intake, body).await?,
-        known if DOCUMENT_TYPES.contains(&known) => receive(intake, body).await?,
+        _ if form.source_url.is_some() => empty(body).await?,
+        "application/octet-stream" | "" => Some(receive(intake, body).await?),
+        known if DOCUMENT_TYPES.contains(&known) => Some(receive(intake, body).await?),
         other => {
             let known = DOCUMENT_TYPES.join(", ");
             let detail =
@@ -119,7 +129,27 @@ async fn take_in(
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
     };
+    let source = match (source, form.source_url.take()) {
+        (Some(source), None) => source,
+        (None, Some(url)) => {
+            let (source, called) = intake.fetch(&url, &[]).await?;
+            form.file_named(called.as_deref().and_then(clean_file_name));
+            source
+        }
+        (Some(_), Some(_)) => return Err(bad_form("send the document, or its source_url: not both")),
+        (None, None) => return Err(no_document::<Form>()),
+    };
     Ok((source, form))
+}
+
+/// A request that names a document has none of its own.
+async fn empty(mut body: Body) -> Result<Option<Staged>, ApiError> {
+    while let Some(chunk) = body.next().await {
+        if !chunk.map_err(|error| broken_upload(&error))?.is_empty() {
+            return Err(bad_form("send the document, or its source_url: not both"));
+        }
+    }
+    Ok(None)
 }
 
 /// What came beside the file.
@@ -127,6 +157,8 @@ async fn take_in(
 pub(super) struct Form {
     pub(super) options: TaskOptions,
     pub(super) file_name: Option<String>,
+    /// Where the document is to be fetched from, when it does not come with the request.
+    pub(super) source_url: Option<String>,
     /// How long the answer may take; `None` where the route answers at once.
     pub(super) wait: Option<Duration>,
     /// What result the route answers with; `None` where it answers with none.
@@ -162,6 +194,7 @@ impl Fields for Form {
     fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         match (name, &mut self.wait, &mut self.wanted) {
             ("file_name", ..) => self.file_name = clean_file_name(value),
+            ("source_url", ..) => self.source_url = Some(value.trim().to_owned()).filter(|url| !url.is_empty()),
             // Empty means not given, as for options.
             ("wait", Some(_), _) | ("chunk_tokens" | "format", _, Some(_)) if value.is_empty() => {}
             ("wait", Some(wait), _) => *wait = waiting_time(value)?,
@@ -210,12 +243,12 @@ pub(super) fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Reads a form with one document.
+/// Reads a form with one document at most.
 pub(super) async fn read_form<F: Fields>(
     intake: Intake<'_>,
     mut multipart: Multipart,
     form: &mut F,
-) -> Result<Staged, ApiError> {
+) -> Result<Option<Staged>, ApiError> {
     let (mut source, mut read) = (None, 0);
     while let Some(field) = multipart.try_next().await.map_err(|error| broken_upload(&error))? {
         let disposition = field.content_disposition();
@@ -235,7 +268,12 @@ pub(super) async fn read_form<F: Fields>(
         form.file_named(disposition.and_then(given_name).as_deref().and_then(clean_file_name));
         source = Some(receive(intake, field).await?);
     }
-    source.ok_or_else(|| bad_form(&format!("the form has no field {} with the document", F::FILE)))
+    Ok(source)
+}
+
+/// A form came without what it is for.
+pub(super) fn no_document<F: Fields>() -> ApiError {
+    bad_form(&format!("the form has no field {} with the document", F::FILE))
 }
 
 async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
@@ -300,51 +338,12 @@ pub(super) async fn decoded(text: String) -> Result<Option<Vec<u8>>, ApiError> {
     Ok(decoded.map_err(|_| RequestError::Stopping)?)
 }
 
-/// Writes a stream to disk. Whatever stops it, what was written goes with the staging.
+/// Writes a stream to disk. Whatever stops it, what was written goes with it.
 pub(super) async fn receive<E: std::fmt::Display>(
     Intake { handle, slot }: Intake<'_>,
     stream: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Staged, ApiError> {
-    let mut stream = std::pin::pin!(stream);
-    let limit = handle.limits().max_bytes;
-    let mut staging = handle.stage()?;
-    let mut buffer: Vec<u8> = Vec::with_capacity(WRITE_SIZE);
-    let mut total = 0;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| broken_upload(&error))?;
-        let begins = total < 1024;
-        total += chunk.len() as u64;
-        if total > limit {
-            return Err(ApiError::rejected(&too_large(limit)));
-        }
-        handle.grow_upload(slot, total).await?;
-        buffer.extend_from_slice(&chunk);
-        if begins && total >= 1024 && !looks_like_document(&buffer) {
-            // No need to take in the rest of what is no document.
-            return Err(ApiError::rejected(&not_a_pdf()));
-        }
-        if buffer.len() >= WRITE_SIZE {
-            (staging, buffer) = write(staging, buffer).await?;
-        }
-    }
-    (staging, _) = write(staging, buffer).await?;
-    Ok(staging.finish())
-}
-
-async fn write(mut staging: Staging, mut buffer: Vec<u8>) -> Result<(Staging, Vec<u8>), ApiError> {
-    blocking(move || {
-        staging.write(&buffer)?;
-        buffer.clear();
-        Ok((staging, buffer))
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, ApiError> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| RequestError::Stopping)?;
-    Ok(done.map_err(|error| crate::supervisor::not_stored(&error))?)
+    handle.receive(slot, stream.map_err(|error| broken_upload(&error))).await
 }
 
 pub(super) fn broken_upload(error: &impl std::fmt::Display) -> ApiError {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::task::{Cost, DocumentInfo, Failure, FindingCounts, TaskId, TaskRecord, TaskStatus, Webhook};
+use crate::task::{DocumentInfo, Failure, FindingCounts, TaskId, TaskRecord, TaskStatus, Usage, Webhook};
 
 /// What every answer about a task holds.
 #[derive(Serialize, ToSchema)]
@@ -21,13 +21,13 @@ pub(super) struct TaskView {
     completed_shards: u32,
     error: Option<Failure>,
     processor: String,
-    usage: UsageView,
+    usage: Usage,
     created_at: Timestamp,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     updated_at: Timestamp,
     expires_at: Option<Timestamp>,
-    /// How the message about its end stands, when somebody is to be told and it has ended.
+    /// How the message about its end stands, when it has a webhook and has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<Webhook>,
     metadata: Option<Value>,
@@ -41,41 +41,9 @@ pub(super) struct TaskView {
 }
 
 impl TaskView {
-    pub(super) fn reused(self, reused: bool) -> Self {
-        Self { reused, ..self }
-    }
-}
-
-#[derive(Serialize, ToSchema)]
-struct PageCounts {
-    done: u32,
-    failed: u32,
-    pending: u32,
-    /// Those of the done ones that have findings against them.
-    doubtful: u32,
-}
-
-#[derive(Serialize, ToSchema)]
-struct UsageView {
-    calls: u64,
-    reused: u64,
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    /// Unknown as long as no prices are configured.
-    cost: Option<f64>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Links {
-    #[serde(rename = "self")]
-    this: String,
-    result: String,
-    pages: String,
-}
-
-impl From<TaskRecord> for TaskView {
-    fn from(record: TaskRecord) -> Self {
-        let this = format!("/v1/tasks/{}", record.id);
+    /// A task as callers see it; links begin with `base`.
+    pub(super) fn new(record: TaskRecord, base: &str) -> Self {
+        let this = format!("{base}/v1/tasks/{}", record.id);
         Self {
             pages: PageCounts {
                 done: record.counts.done,
@@ -92,13 +60,7 @@ impl From<TaskRecord> for TaskView {
             completed_shards: record.counts.completed_shards,
             error: record.error,
             processor: record.processor,
-            usage: UsageView {
-                calls: record.usage.calls,
-                reused: record.usage.reused,
-                prompt_tokens: record.usage.prompt_tokens,
-                completion_tokens: record.usage.completion_tokens,
-                cost: record.usage.cost.map(Cost::amount),
-            },
+            usage: record.usage,
             created_at: record.created_at,
             started_at: record.started_at,
             finished_at: record.finished_at,
@@ -111,4 +73,25 @@ impl From<TaskRecord> for TaskView {
             reused: false,
         }
     }
+
+    pub(super) fn reused(self, reused: bool) -> Self {
+        Self { reused, ..self }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct PageCounts {
+    done: u32,
+    failed: u32,
+    pending: u32,
+    /// Those of the done ones that have findings against them.
+    doubtful: u32,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Links {
+    #[serde(rename = "self")]
+    this: String,
+    result: String,
+    pages: String,
 }

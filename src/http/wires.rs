@@ -16,6 +16,7 @@ mod mistral;
 mod open_webui;
 mod tika;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -23,6 +24,8 @@ use std::str::FromStr;
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 
@@ -31,11 +34,13 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::result::windows;
 use super::submit::ended_within;
-use super::upload::{Body, Fields, Form, Intake, admitted, paced, read_form, receive, refuse_known_excess};
+use super::upload::{
+    Body, Fields, Form, Intake, admitted, no_document, paced, read_form, receive, refuse_known_excess,
+};
 use crate::blob::Staged;
 use crate::document::media_type;
 use crate::supervisor::{SubmitTask, UploadSlot};
-use crate::task::{PageView, TaskOptions, TaskRecord, TaskStatus};
+use crate::task::{ImageName, PageView, TaskOptions, TaskRecord, TaskStatus};
 
 /// So many of its first bytes say what a file is.
 const HEAD: usize = 1_024;
@@ -45,6 +50,7 @@ type Operation = (&'static str, &'static str, &'static str, &'static str);
 
 /// An interface of another service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Wire {
     /// docling-serve, version 1.
     Docling,
@@ -81,6 +87,27 @@ impl Wire {
             Self::Tika => tika::configure(app),
             Self::OpenWebUi => open_webui::configure(app),
             Self::LlamaCloud => llama_cloud::configure(app),
+        }
+    }
+
+    /// Programs that speak it, and what is set in them.
+    pub(super) const fn clients(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Docling => (
+                "docling-serve: `DoclingServiceClient`, LangChain's `DoclingLoader` with it, Haystack's `DoclingServeConverter`, \
+                 Open WebUI (Docling)",
+                "this server's URL; the key as the API key",
+            ),
+            Self::Mistral => (
+                "Mistral OCR: `mistralai`, Open WebUI (Mistral OCR)",
+                "`server_url`; in Open WebUI the URL with `/v1`; the key as the API key",
+            ),
+            Self::Tika => (
+                "Apache Tika 3 and 4: `tika`, Open WebUI (Tika)",
+                "`TIKA_SERVER_ENDPOINT`, with `TIKA_CLIENT_ONLY=1`; Open WebUI sends no key",
+            ),
+            Self::OpenWebUi => ("Open WebUI (external document loader)", "this server's URL; the key as the API key"),
+            Self::LlamaCloud => ("LlamaCloud parse: `llama_cloud`", "`base_url`; the key as the API key"),
         }
     }
 
@@ -173,6 +200,7 @@ async fn form<F: Fields>(
     let intake = Intake { handle: &state.handle, slot: &slot };
     let source =
         paced(state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), fields)).await?;
+    let source = source.ok_or_else(no_document::<F>)?;
     Ok(Arrived { source, media_type: None, file_name: None, tenant, slot })
 }
 
@@ -245,4 +273,25 @@ async fn each_page(state: &ApiState, record: &TaskRecord, mut take: impl FnMut(P
         window.map_err(|error| ApiError::from(error).of_task(record.id))?.into_iter().for_each(&mut take);
     }
     Ok(())
+}
+
+/// The files of figures by their names; of one that is not there, none.
+async fn images(
+    state: &ApiState,
+    record: &TaskRecord,
+    names: impl Iterator<Item = &ImageName>,
+) -> Result<BTreeMap<ImageName, Vec<u8>>, ApiError> {
+    let mut images = BTreeMap::new();
+    for name in names.cloned().collect::<BTreeSet<_>>() {
+        let bytes = state.handle.image(record.id, name.clone()).await;
+        if let Some(bytes) = bytes.map_err(|error| ApiError::from(error).of_task(record.id))? {
+            images.insert(name, bytes);
+        }
+    }
+    Ok(images)
+}
+
+/// A file as an address that holds it (RFC 2397).
+fn data_url(name: &ImageName, bytes: &[u8]) -> String {
+    format!("data:{};base64,{}", name.kind().media_type(), STANDARD.encode(bytes))
 }

@@ -6,6 +6,7 @@ use crate::task::Failure;
 
 /// How often and how soon an attempt is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RetryPolicy {
     /// Attempts at one subtask, the first included; at least 1.
     pub max_attempts: u32,
@@ -13,12 +14,12 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// The longest wait, unless the other side asks for a longer one.
     pub cap: Duration,
-    /// How long one subtask waits in all for somebody who is not there, such as an endpoint that is down or a disk that
+    /// How long one subtask waits in all for what is not there, such as an endpoint that is down or a disk that
     /// is full. Such attempts do nothing and are not counted.
-    pub patience: Duration,
-    /// Whether the patience with an unavailable endpoint begins for all tasks when it became unavailable, and not for
+    pub unavailable_timeout: Duration,
+    /// Whether the wait for an unavailable endpoint begins for all tasks when it became unavailable, and not for
     /// each subtask when it began to wait: where a person waits for all of them.
-    pub shared_patience: bool,
+    pub shared_unavailable_timeout: bool,
     /// How often the process may die while it reads a page before the page is declared failed; at least 1.
     pub max_crashes: u32,
 }
@@ -29,8 +30,8 @@ impl Default for RetryPolicy {
             max_attempts: 5,
             base: Duration::from_millis(500),
             cap: Duration::from_mins(1),
-            patience: Duration::from_hours(6),
-            shared_patience: false,
+            unavailable_timeout: Duration::from_hours(6),
+            shared_unavailable_timeout: false,
             max_crashes: 3,
         }
     }
@@ -45,12 +46,12 @@ impl RetryPolicy {
 
     /// How long to wait after `attempt` (from 1) went wrong: exponential, spread over the upper half so that many
     /// pages that failed together do not come back together, and never less than `at_least` (a `Retry-After`).
-    /// `salt` chooses the place in the spread; the same salt gives the same wait.
+    /// `jitter_seed` chooses the place in the spread; the same seed gives the same wait.
     #[must_use]
-    pub fn delay(&self, attempt: u32, at_least: Option<Duration>, salt: u64) -> Duration {
+    pub fn delay(&self, attempt: u32, at_least: Option<Duration>, jitter_seed: u64) -> Duration {
         let doubled = self.base.saturating_mul(1 << attempt.saturating_sub(1).min(20));
         let full = doubled.min(self.cap);
-        let spread = u32::try_from(mix(salt ^ u64::from(attempt)) % 1_000).unwrap_or(0);
+        let spread = u32::try_from(mix(jitter_seed ^ u64::from(attempt)) % 1_000).unwrap_or(0);
         let jittered = full / 2 + full / 2 * spread / 1_000;
         // A hint is obeyed in full; the spread comes on top, or everyone returns at the same moment.
         at_least.map_or(jittered, |hint| jittered.max(hint + self.base * spread / 1_000))
@@ -69,10 +70,10 @@ impl Tries {
     /// How long to wait after `why` before the step is tried again; `None` when it is given up. What the machine lacks
     /// for the moment is waited for by time, everything else is counted.
     pub(super) fn next(&mut self, policy: &RetryPolicy, why: &Failure) -> Option<Duration> {
-        let lacks = why.is_lack();
-        if lacks && self.waited < policy.patience {
+        let lacks = why.is_resource_exhausted();
+        if lacks && self.waited < policy.unavailable_timeout {
             self.waits += 1;
-            let wait = policy.delay(self.waits, None, 0).min(policy.patience.saturating_sub(self.waited));
+            let wait = policy.delay(self.waits, None, 0).min(policy.unavailable_timeout.saturating_sub(self.waited));
             self.waited += wait;
             return Some(wait);
         }
@@ -81,9 +82,9 @@ impl Tries {
     }
 }
 
-/// The finaliser of splitmix64: every bit of the salt decides about every bit of the answer.
-const fn mix(salt: u64) -> u64 {
-    let mut z = salt.wrapping_add(0x9e37_79b9_7f4a_7c15);
+/// The finaliser of splitmix64: every bit of the seed decides about every bit of the result.
+const fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -96,14 +97,14 @@ mod tests {
 
     #[test]
     fn what_the_machine_lacks_is_waited_for_and_what_goes_wrong_is_counted() {
-        let policy = RetryPolicy { patience: Duration::from_secs(100), ..RetryPolicy::default() };
+        let policy = RetryPolicy { unavailable_timeout: Duration::from_secs(100), ..RetryPolicy::default() };
         let total = |why: &Failure| {
             let mut tries = Tries::default();
             std::iter::from_fn(|| tries.next(&policy, why)).fold((0, Duration::ZERO), |(n, t), wait| (n + 1, t + wait))
         };
-        let full = Failure::passing(code::DISK_FULL, "full");
-        assert_eq!(total(&full).1, policy.patience);
-        assert_eq!(total(&Failure::passing(code::PROCESSOR_CRASHED, "crash")).0, policy.max_attempts - 1);
+        let full = Failure::transient(code::DISK_FULL, "full");
+        assert_eq!(total(&full).1, policy.unavailable_timeout);
+        assert_eq!(total(&Failure::transient(code::PROCESSOR_CRASHED, "crash")).0, policy.max_attempts - 1);
         assert_eq!(total(&Failure::permanent(code::PDF_DAMAGED, "damaged")).0, 0);
     }
 
@@ -111,8 +112,8 @@ mod tests {
     fn waits_double_up_to_the_cap_within_the_spread() {
         let policy = RetryPolicy::default();
         for (attempt, full) in [(1, 500), (2, 1_000), (3, 2_000), (8, 60_000), (60, 60_000)] {
-            for salt in 0..50 {
-                let wait = policy.delay(attempt, None, salt).as_millis();
+            for jitter_seed in 0..50 {
+                let wait = policy.delay(attempt, None, jitter_seed).as_millis();
                 assert!((full / 2..=full).contains(&wait), "attempt {attempt}: {wait} ms");
             }
         }
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn different_salts_spread() {
         let waits: std::collections::BTreeSet<_> =
-            (0..100).map(|salt| RetryPolicy::default().delay(1, None, salt)).collect();
+            (0..100).map(|jitter_seed| RetryPolicy::default().delay(1, None, jitter_seed)).collect();
         assert!(waits.len() > 50);
     }
 }

@@ -1,15 +1,32 @@
-use std::collections::BTreeSet;
-
-use proptest::prelude::*;
+use std::time::Duration;
 
 use super::*;
+use crate::pool::{PageResult, ShardResult};
+use crate::processor::{FailedAttempt, Step, Steps};
 use crate::task::FindingCode;
+
+#[path = "runtime_play.rs"]
+mod play;
 
 fn runtime(shard_pages: u32, limit: Option<FailedPagesLimit>) -> JobRuntime {
     let retry = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
     let (folder, output) = ("tasks/x".to_owned(), "tasks/x/result-1.md".to_owned());
-    let cut = Cut { pages: shard_pages, kind: WorkKind::Call, call_pages: 2 };
-    JobRuntime::new(TaskId::generate(), folder, output, cut, limit, retry, BTreeMap::new())
+    let route = Route { steps: steps(&["e"], shard_pages), shard_pages: None };
+    JobRuntime::new(TaskId::generate(), folder, output, route, limit, retry, BTreeMap::new())
+}
+
+/// Steps that call these endpoints; the first one has shards of so many pages, the others of two.
+fn steps(endpoints: &[&str], shard_pages: u32) -> Steps {
+    let step = |(at, endpoint): (usize, &&str)| Step {
+        shard_pages: if at == 0 { shard_pages } else { 2 },
+        ..Step::call("test", *endpoint, at.into())
+    };
+    Steps::new(endpoints.iter().enumerate().map(step).collect()).unwrap()
+}
+
+/// The same job with a second way to read its pages.
+fn with_fallback(job: JobRuntime, shard_pages: u32) -> JobRuntime {
+    JobRuntime { route: Route { steps: steps(&["e", "other"], shard_pages), shard_pages: None }, ..job }
 }
 
 /// A job of `pages` pages in shards of four, after deaths of the process.
@@ -30,23 +47,28 @@ fn known(pages: &[u32]) -> Vec<(u32, FindingSet)> {
     pages.iter().map(|page| (*page, FindingSet::default())).collect()
 }
 
-fn receipt() -> PageReceipt {
-    let usage = crate::task::PageUsage { calls: 1, prompt_tokens: 5, completion_tokens: 3, cost: None };
-    PageReceipt { usage, reused: false, findings: FindingSet::default(), view: None }
+fn receipt() -> PageResult {
+    let usage = crate::task::Usage { calls: 1, prompt_tokens: 5, completion_tokens: 3, ..Usage::default() };
+    PageResult { usage, findings: FindingSet::default(), view: None }
 }
 
-fn came(index: u32, attempt: u32, receipts: Receipts) -> JobEvent {
-    JobEvent::Outcome { index, attempt, receipts, spent: PageUsage::default(), elsewhere: false }
+fn done(index: u32, attempt: u32, result: ShardResult) -> ShardDone {
+    let (job, epoch, spent) = (TaskId::generate(), 1, Usage::default());
+    ShardDone { job, shard: index, epoch, attempt, spent, result }
+}
+
+fn came(index: u32, attempt: u32, result: ShardResult) -> JobEvent {
+    JobEvent::ShardDone(done(index, attempt, result))
 }
 
 fn ok(job: &JobRuntime, index: u32, attempt: u32) -> JobEvent {
     let pages = job.sub_task(index).unwrap().shard.pages();
-    let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt()))).collect());
+    let receipts = ShardResult::Done(pages.map(|page| (page, Ok(receipt()))).collect());
     came(index, attempt, receipts)
 }
 
 fn failed(index: u32, attempt: u32, why: Failure) -> JobEvent {
-    came(index, attempt, Receipts::Failed(why))
+    came(index, attempt, ShardResult::Failed(why))
 }
 
 fn damage() -> Failure {
@@ -54,7 +76,7 @@ fn damage() -> Failure {
 }
 
 fn bad_answer() -> Failure {
-    Failure::passing(code::BAD_ANSWER, "bad")
+    Failure::transient(code::BAD_ANSWER, "bad")
 }
 
 fn ends(actions: &[JobAction]) -> Vec<&JobEnd> {
@@ -71,51 +93,52 @@ fn a_job_runs_binds_and_completes() {
     assert_eq!(job.running_pages().collect::<Vec<_>>(), [3]);
     job.on(ok(&job, 1, 1));
     let actions = job.on(ok(&job, 0, 1));
-    assert_eq!(actions, [JobAction::Report, JobAction::Bind { complete: true }]);
+    assert_eq!(actions, [JobAction::Report, JobAction::Aggregate { complete: true }]);
     assert_eq!(job.progress().usage.calls, 3);
-    let actions = job.on(JobEvent::Bound { missing: vec![] });
+    let actions = job.on(JobEvent::Aggregated { missing: vec![] });
     assert_eq!(ends(&actions), [&JobEnd::Completed]);
-    assert!(job.on(JobEvent::Bound { missing: vec![] }).is_empty(), "an end comes once");
+    assert!(job.on(JobEvent::Aggregated { missing: vec![] }).is_empty(), "an end comes once");
 }
 
 #[test]
-fn nobody_is_waited_for_longer_than_the_patience() {
+fn no_endpoint_is_waited_for_longer_than_the_timeout() {
     let mut job = planned(1, 1, None);
-    let patience = RetryPolicy::default().patience;
-    let away = |after| Receipts::Retry { after, why: Failure::passing(code::RATE_LIMITED, "come back next year") };
+    let patience = RetryPolicy::default().unavailable_timeout;
+    let unavailable =
+        |after| ShardResult::Retry { after, why: Failure::transient(code::RATE_LIMITED, "come back next year") };
     let year = Some(Duration::from_hours(24 * 365));
-    let actions = job.on(came(0, 1, away(year)));
+    let actions = job.on(came(0, 1, unavailable(year)));
     assert!(matches!(actions[1], JobAction::RetryLater { after, .. } if after == patience), "{actions:?}");
     job.on(JobEvent::RetryDue { index: 0, attempt: 1 });
-    job.on(came(0, 2, away(year)));
+    job.on(came(0, 2, unavailable(year)));
     assert_eq!(job.failures().len(), 1);
 }
 
 #[test]
-fn when_nobody_comes_any_more_somebody_else_reads_the_page_if_there_is_one() {
-    let gone = || Receipts::GaveUp(Failure::passing(code::ENDPOINT_UNAVAILABLE, "nobody there"));
+fn after_the_timeout_the_next_step_reads_the_page_if_there_is_one() {
+    let gone = || ShardResult::WaitExpired(Failure::transient(code::ENDPOINT_UNAVAILABLE, "unreachable"));
     let mut job = planned(1, 2, None);
     job.on(came(0, 1, gone()));
     assert_eq!(&*job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
-    let given_up =
-        JobEvent::Outcome { index: 1, attempt: 1, receipts: gone(), spent: PageUsage::default(), elsewhere: true };
-    let actions = job.on(given_up);
+    let mut job = with_fallback(job, 1);
+    let actions = job.on(came(1, 1, gone()));
     assert!(matches!(actions.last(), Some(JobAction::RetryLater { index: 1, .. })), "{actions:?}");
-    assert_eq!(job.sub_task(1).unwrap().errors, [code::ENDPOINT_AWAY]);
+    let subtask = job.sub_task(1).unwrap();
+    assert_eq!((&subtask.history[..], subtask.step.index), (&[FailedAttempt::wait_expired(0)][..], 1));
 }
 
 #[test]
 fn an_endpoint_that_stumbles_over_one_page_alone_is_not_waited_for_without_end() {
-    let away = || Receipts::Retry { after: None, why: Failure::passing(code::ENDPOINT_UNAVAILABLE, "502") };
+    let unavailable = || ShardResult::Retry { after: None, why: Failure::transient(code::ENDPOINT_UNAVAILABLE, "502") };
     let mut job = planned(1, 10, None);
     for attempt in 1..=9 {
-        job.on(came(0, attempt, away()));
+        job.on(came(0, attempt, unavailable()));
         job.on(JobEvent::RetryDue { index: 0, attempt });
     }
-    assert!(job.sub_task(0).unwrap().errors.is_empty(), "nobody is answered: it may be away");
+    assert!(job.sub_task(0).unwrap().history.is_empty(), "an unavailable endpoint is no failure of the page");
     for (attempt, other) in (10..).zip(1..=5) {
         job.on(ok(&job, other, 1));
-        job.on(came(0, attempt, away()));
+        job.on(came(0, attempt, unavailable()));
         job.on(JobEvent::RetryDue { index: 0, attempt });
     }
     assert_eq!(&*job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
@@ -124,7 +147,7 @@ fn an_endpoint_that_stumbles_over_one_page_alone_is_not_waited_for_without_end()
 #[test]
 fn a_processor_that_gives_up_by_itself_is_tried_again() {
     let mut job = planned(1, 1, None);
-    let actions = job.on(came(0, 1, Receipts::Cancelled));
+    let actions = job.on(came(0, 1, ShardResult::Cancelled));
     assert!(matches!(actions[1], JobAction::RetryLater { attempt: 1, .. }), "{actions:?}");
 }
 
@@ -140,9 +163,9 @@ fn doubtful_pages_are_counted_once_and_not_when_they_are_read_again() {
         (counts.doubtful, counts.findings.to_string())
     };
     assert_eq!(counted(&job), (1, "1 no_text_layer".to_owned()));
-    job.on(came(0, 1, Receipts::Done(vec![(3, Ok(PageReceipt { findings: both, ..receipt() }))])));
+    job.on(came(0, 1, ShardResult::Done(vec![(3, Ok(PageResult { findings: both, ..receipt() }))])));
     assert_eq!(counted(&job), (2, "1 no_text_layer, 1 unread_picture, 1 unfaithful".to_owned()));
-    job.on(JobEvent::Bound { missing: vec![1] });
+    job.on(JobEvent::Aggregated { missing: vec![1] });
     assert_eq!(counted(&job), (1, "1 unread_picture, 1 unfaithful".to_owned()));
 }
 
@@ -150,7 +173,7 @@ fn doubtful_pages_are_counted_once_and_not_when_they_are_read_again() {
 fn what_is_in_the_ledger_needs_no_attempt() {
     let mut job = runtime(1, None);
     let actions = job.on(JobEvent::Planned { pages: vec![4, 5, 6], known: known(&[4, 5, 6]) });
-    assert_eq!(actions, [JobAction::Report, JobAction::Bind { complete: true }]);
+    assert_eq!(actions, [JobAction::Report, JobAction::Aggregate { complete: true }]);
     let mut job = runtime(4, None);
     job.on(JobEvent::Planned { pages: (1..=9).collect(), known: known(&[2, 5]) });
     let shards: Vec<_> = (0..3).map(|index| job.sub_task(index).unwrap().shard).collect();
@@ -177,33 +200,33 @@ fn a_passing_failure_is_tried_again_and_the_last_attempt_decides() {
 fn a_retry_after_is_obeyed() {
     let mut job = planned(1, 1, None);
     let after = Duration::from_secs(90);
-    let receipts = Receipts::Retry { after: Some(after), why: Failure::passing(code::RATE_LIMITED, "slow down") };
+    let receipts = ShardResult::Retry { after: Some(after), why: Failure::transient(code::RATE_LIMITED, "slow down") };
     let actions = job.on(came(0, 1, receipts));
     assert!(matches!(actions.last(), Some(JobAction::RetryLater { after: wait, .. }) if *wait >= after));
 }
 
 #[test]
-fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
+fn waiting_for_an_unavailable_endpoint_is_limited_by_time_and_not_by_attempts() {
     let mut job = planned(1, 1, None);
-    let away = |attempt| {
-        let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, "away");
-        came(0, attempt, Receipts::Retry { after: None, why })
+    let unavailable = |attempt| {
+        let why = Failure::transient(code::ENDPOINT_UNAVAILABLE, "unavailable");
+        came(0, attempt, ShardResult::Retry { after: None, why })
     };
     let mut waited = Duration::ZERO;
     let mut attempt = 1;
-    while let Some(JobAction::RetryLater { after, .. }) = job.on(away(attempt)).last() {
+    while let Some(JobAction::RetryLater { after, .. }) = job.on(unavailable(attempt)).last() {
         waited += *after;
         job.on(JobEvent::RetryDue { index: 0, attempt });
         attempt += 1;
     }
-    let patience = RetryPolicy::default().patience;
+    let patience = RetryPolicy::default().unavailable_timeout;
     assert!(attempt > 100 && waited >= patience && waited < patience + Duration::from_mins(2), "{attempt} {waited:?}");
     assert_eq!(&job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
 
     // What was waited is not held against the page.
     let mut job = planned(1, 1, None);
     for attempt in 1..=20 {
-        job.on(away(attempt));
+        job.on(unavailable(attempt));
         job.on(JobEvent::RetryDue { index: 0, attempt });
     }
     let actions = job.on(failed(0, 21, bad_answer()));
@@ -212,15 +235,15 @@ fn waiting_for_somebody_who_is_away_is_limited_by_time_and_not_by_attempts() {
 
 #[test]
 fn pages_that_need_calls_come_back_as_subtasks_for_calls() {
-    let mut job = planned(6, 6, None);
+    let mut job = with_fallback(planned(6, 6, None), 6);
     let done = [1, 4].map(|page| (page, Ok(receipt()))).to_vec();
-    let receipts = Receipts::Divided { done, calls: vec![2, 3, 5, 6, 99], alone: vec![] };
+    let receipts = ShardResult::Partial { done, rest: [2, 3, 5, 6, 99].map(|page| (page, 1)).into() };
     let actions = job.on(came(0, 1, receipts));
     assert!(actions.contains(&JobAction::Run(vec![1, 2])), "{actions:?}");
-    let shards = [1, 2].map(|index| job.sub_task(index).unwrap()).map(|s| (s.shard.first, s.shard.last, s.kind));
-    assert_eq!(shards, [(2, 3, WorkKind::Call), (5, 6, WorkKind::Call)]);
-    assert!(job.on(ok(&job, 1, 1)).iter().all(|action| !matches!(action, JobAction::Bind { .. })));
-    assert!(job.on(ok(&job, 2, 1)).contains(&JobAction::Bind { complete: true }));
+    let shards = [1, 2].map(|index| job.sub_task(index).unwrap()).map(|s| (s.shard.first, s.shard.last, s.step.index));
+    assert_eq!(shards, [(2, 3, 1), (5, 6, 1)]);
+    assert!(job.on(ok(&job, 1, 1)).iter().all(|action| !matches!(action, JobAction::Aggregate { .. })));
+    assert!(job.on(ok(&job, 2, 1)).contains(&JobAction::Aggregate { complete: true }));
 }
 
 #[test]
@@ -228,39 +251,35 @@ fn what_no_attempt_can_mend_ends_the_task_with_its_words() {
     let mut job = planned(1, 3, None);
     job.on(ok(&job, 0, 1));
     let why = Failure::permanent(code::ENDPOINT_UNAUTHORIZED, "no such key");
-    let receipts = Receipts::Fatal(why.clone());
+    let receipts = ShardResult::Fatal(why.clone());
     let actions = job.on(came(1, 1, receipts));
-    assert!(actions.contains(&JobAction::StopAttempts) && actions.contains(&JobAction::Bind { complete: false }));
-    let actions = job.on(JobEvent::Bound { missing: vec![2, 3] });
+    assert!(actions.contains(&JobAction::StopAttempts) && actions.contains(&JobAction::Aggregate { complete: false }));
+    let actions = job.on(JobEvent::Aggregated { missing: vec![2, 3] });
     assert!(actions.contains(&JobAction::End(JobEnd::Failed { why, partial: true })), "{actions:?}");
 }
 
 #[test]
 fn what_attempts_cost_counts_also_when_they_came_to_nothing() {
     let mut job = planned(2, 2, None);
-    let spent = PageUsage { calls: 1, prompt_tokens: 50, completion_tokens: 7, cost: None };
-    let lost = |index, attempt| JobEvent::Outcome {
-        index,
-        attempt,
-        receipts: Receipts::Failed(bad_answer()),
-        spent,
-        elsewhere: false,
+    let spent = Usage { calls: 1, prompt_tokens: 50, completion_tokens: 7, ..Usage::default() };
+    let lost = |index, attempt| {
+        JobEvent::ShardDone(ShardDone { spent, ..done(index, attempt, ShardResult::Failed(bad_answer())) })
     };
     job.on(lost(0, 1));
     job.on(lost(1, 1));
     // The page takes over what its shard had cost.
-    assert_eq!(job.sub_task(1).unwrap().spent, spent.and(spent));
-    assert_eq!(job.sub_task(2).unwrap().spent, PageUsage::default());
+    assert_eq!(job.sub_task(1).unwrap().spent, spent + spent);
+    assert_eq!(job.sub_task(2).unwrap().spent, Usage::default());
     job.on(ok(&job, 2, 1));
     assert_eq!((job.progress().usage.calls, job.progress().usage.prompt_tokens), (3, 105));
 }
 
 #[test]
 fn a_budget_lets_calls_begin_as_far_as_it_goes() {
-    let mut job = runtime(8, None).with_budget(Cost::of(1.0), Usage::default());
+    let mut job = with_fallback(runtime(8, None), 8).with_budget(Cost::of(1.0), Usage::default());
     job.on(JobEvent::Planned { pages: (1..=8).collect(), known: Vec::new() });
     // The first shard goes alone, and turns out to be two calls, of which one begins.
-    let divided = Receipts::Divided { done: Vec::new(), calls: (1..=8).collect(), alone: vec![] };
+    let divided = ShardResult::Partial { done: Vec::new(), rest: (1..=8).map(|page| (page, 1)).collect() };
     let actions = job.on(came(0, 1, divided));
     let run = |actions: &[JobAction]| -> Vec<u32> {
         let runs =
@@ -269,39 +288,27 @@ fn a_budget_lets_calls_begin_as_far_as_it_goes() {
     };
     assert_eq!(run(&actions), [1]);
     let paid = |job: &JobRuntime, index, cost| {
-        let usage = PageUsage { calls: 1, cost: Some(Cost::of(cost)), ..PageUsage::default() };
+        let usage = Usage { calls: 1, cost: Some(Cost::of(cost)), ..Usage::default() };
         let pages = job.sub_task(index).unwrap().shard.pages();
         let first = |page| usize::from(page == job.sub_task(index).unwrap().shard.first);
-        let receipt = |page| PageReceipt { usage: [PageUsage::default(), usage][first(page)], ..receipt() };
-        let receipts = Receipts::Done(pages.map(|page| (page, Ok(receipt(page)))).collect());
+        let receipt = |page| PageResult { usage: [Usage::default(), usage][first(page)], ..receipt() };
+        let receipts = ShardResult::Done(pages.map(|page| (page, Ok(receipt(page)))).collect());
         came(index, 1, receipts)
     };
     let actions = job.on(paid(&job, 1, 0.4));
     assert_eq!(run(&actions), [2], "a third call could be one too many");
     assert_eq!(job.on(paid(&job, 2, 0.4)).len(), 3, "report, stop, bind, and no more");
-    let end = job.on(JobEvent::Bound { missing: Vec::new() });
+    let end = job.on(JobEvent::Aggregated { missing: Vec::new() });
     assert!(
         matches!(&end[..], [_, JobAction::End(JobEnd::Failed { why, partial: true })] if why.code == "budget_exhausted")
     );
 }
 
 #[test]
-fn a_lost_lease_is_waited_for_without_end_and_at_an_even_pace() {
-    let mut job = planned(1, 1, None);
-    for attempt in 1..=10_000 {
-        let receipts = Receipts::NotNow(Duration::from_secs(1));
-        let actions = job.on(came(0, attempt, receipts));
-        let wait = JobAction::RetryLater { index: 0, attempt, after: Duration::from_secs(1) };
-        assert_eq!(actions.last(), Some(&wait));
-        job.on(JobEvent::RetryDue { index: 0, attempt });
-    }
-}
-
-#[test]
 fn pages_that_were_being_read_at_a_death_go_on_alone() {
     let (job, _) = survivor(10, [(5, 1), (6, 2)]);
     let subtasks = (0..4).map(|index| job.sub_task(index).unwrap());
-    let subtasks: Vec<_> = subtasks.map(|s| (s.shard.first, s.shard.last, s.suspect)).collect();
+    let subtasks: Vec<_> = subtasks.map(|s| (s.shard.first, s.shard.last, s.quarantined)).collect();
     assert_eq!(subtasks, [(5, 5, true), (6, 6, true), (1, 4, false), (7, 10, false)]);
 }
 
@@ -312,7 +319,7 @@ fn a_page_that_kills_the_process_again_and_again_is_declared_failed() {
     assert_eq!((&*job.failures()[&2].failure.code, job.failures()[&2].attempts), (code::PAGE_CRASH, 3));
     job.on(ok(&job, 0, 1));
     let actions = job.on(ok(&job, 1, 1));
-    assert_eq!(actions.last(), Some(&JobAction::Bind { complete: true }));
+    assert_eq!(actions.last(), Some(&JobAction::Aggregate { complete: true }));
 }
 
 #[test]
@@ -328,7 +335,7 @@ fn a_document_that_kills_the_process_whenever_it_is_opened_fails_the_task() {
 #[test]
 fn a_plan_that_fails_by_chance_is_made_again() {
     let mut job = runtime(1, None);
-    let trouble = || JobEvent::PlanFailed(Failure::passing(code::PROCESSOR_CRASHED, "crash"));
+    let trouble = || JobEvent::PlanFailed(Failure::transient(code::PROCESSOR_CRASHED, "crash"));
     for _ in 0..2 {
         assert!(matches!(job.on(trouble())[..], [JobAction::PlanLater(_)]));
         assert_eq!(job.on(JobEvent::PlanDue), [JobAction::Plan]);
@@ -346,7 +353,7 @@ fn a_shard_that_fails_as_a_whole_goes_on_page_by_page() {
     job.on(ok(&job, 1, 1));
     job.on(failed(2, 1, damage()));
     let actions = job.on(ok(&job, 3, 1));
-    assert_eq!(actions.last(), Some(&JobAction::Bind { complete: true }));
+    assert_eq!(actions.last(), Some(&JobAction::Aggregate { complete: true }));
     assert_eq!(job.failures().keys().copied().collect::<Vec<_>>(), [2]);
     assert_eq!(job.progress().counts.completed_shards, 3);
 }
@@ -356,9 +363,9 @@ fn more_failed_pages_than_allowed_end_the_job_with_a_partial_result() {
     let mut job = planned(1, 10, Some(FailedPagesLimit::Percent(10)));
     assert!(ends(&job.on(failed(0, 1, damage()))).is_empty());
     let actions = job.on(failed(1, 1, damage()));
-    assert_eq!(actions[1..], [JobAction::StopAttempts, JobAction::Bind { complete: false }]);
+    assert_eq!(actions[1..], [JobAction::StopAttempts, JobAction::Aggregate { complete: false }]);
     assert!(job.on(ok(&job, 2, 1)).is_empty(), "no outcome changes it now");
-    let actions = job.on(JobEvent::Bound { missing: vec![3] });
+    let actions = job.on(JobEvent::Aggregated { missing: vec![3] });
     let [JobEnd::Failed { why, partial: true }] = ends(&actions)[..] else { panic!("{actions:?}") };
     assert_eq!(why.code, code::TOO_MANY_FAILED_PAGES);
 }
@@ -367,233 +374,51 @@ fn more_failed_pages_than_allowed_end_the_job_with_a_partial_result() {
 fn without_a_limit_a_task_fails_only_when_no_page_was_read() {
     let mut job = planned(1, 2, None);
     job.on(failed(0, 1, damage()));
-    assert!(job.on(ok(&job, 1, 1)).contains(&JobAction::Bind { complete: true }));
+    assert!(job.on(ok(&job, 1, 1)).contains(&JobAction::Aggregate { complete: true }));
     let mut job = planned(1, 2, None);
     job.on(failed(0, 1, damage()));
-    assert!(job.on(failed(1, 1, damage())).contains(&JobAction::Bind { complete: false }));
+    assert!(job.on(failed(1, 1, damage())).contains(&JobAction::Aggregate { complete: false }));
     let mut job = planned(1, 1, Some(FailedPagesLimit::Percent(100)));
-    assert!(job.on(failed(0, 1, damage())).contains(&JobAction::Bind { complete: true }), "asked for, so borne");
+    assert!(job.on(failed(0, 1, damage())).contains(&JobAction::Aggregate { complete: true }), "asked for, so allowed");
 }
 
 #[test]
 fn pages_lost_from_the_ledger_are_read_again() {
     let mut job = planned(1, 3, None);
     (0..3).for_each(|index| drop(job.on(ok(&job, index, 1))));
-    let actions = job.on(JobEvent::Bound { missing: vec![2] });
+    let actions = job.on(JobEvent::Aggregated { missing: vec![2] });
     assert_eq!(actions, [JobAction::Report, JobAction::Run(vec![3])]);
     assert_eq!(job.progress().counts.done, 2);
-    assert!(job.on(ok(&job, 3, 1)).contains(&JobAction::Bind { complete: true }));
+    assert!(job.on(ok(&job, 3, 1)).contains(&JobAction::Aggregate { complete: true }));
 }
 
 #[test]
 fn a_result_that_cannot_be_written_is_tried_again_then_fails() {
     let mut job = planned(1, 1, None);
     job.on(ok(&job, 0, 1));
-    let full = || JobEvent::BindFailed(Failure::passing(code::DISK_FULL, "full"));
+    let full = || JobEvent::AggregateFailed(Failure::transient(code::DISK_FULL, "full"));
     let mut waited = Duration::ZERO;
     let actions = loop {
         match job.on(full()) {
             actions if !ends(&actions).is_empty() => break actions,
             actions => {
-                let [JobAction::BindLater(wait)] = actions[..] else { panic!("{actions:?}") };
+                let [JobAction::AggregateLater(wait)] = actions[..] else { panic!("{actions:?}") };
                 waited += wait;
             }
         }
-        assert_eq!(job.on(JobEvent::BindDue), [JobAction::Bind { complete: true }]);
+        assert_eq!(job.on(JobEvent::AggregateDue), [JobAction::Aggregate { complete: true }]);
     };
-    assert_eq!(waited, RetryPolicy::default().patience, "room is waited for as long as an endpoint");
+    assert_eq!(waited, RetryPolicy::default().unavailable_timeout, "room is waited for as long as an endpoint");
     assert!(matches!(ends(&actions)[..], [JobEnd::Failed { partial: false, .. }]));
 }
 
 #[test]
 fn a_processor_that_leaves_pages_out_leaves_no_gap() {
     let mut job = planned(3, 3, None);
-    let receipts = Receipts::Done(vec![(2, Ok(receipt())), (99, Ok(receipt()))]);
+    let receipts = ShardResult::Done(vec![(2, Ok(receipt())), (99, Ok(receipt()))]);
     let actions = job.on(came(0, 1, receipts));
-    assert!(actions.contains(&JobAction::Bind { complete: true }));
+    assert!(actions.contains(&JobAction::Aggregate { complete: true }));
     assert_eq!(job.failures().keys().copied().collect::<Vec<_>>(), [1, 3]);
-}
-
-/// What the world may do to a job next. Numbers choose among what is possible.
-#[derive(Clone, Copy, Debug)]
-enum World {
-    Succeed(usize),
-    FailPassing(usize),
-    FailForGood(usize),
-    RateLimit(usize),
-    Due(usize),
-    Duplicate(usize),
-    Start(usize),
-}
-
-fn world() -> impl Strategy<Value = World> {
-    let any = 0usize..1_000;
-    prop_oneof![
-        6 => any.clone().prop_map(World::Succeed),
-        2 => any.clone().prop_map(World::FailPassing),
-        1 => any.clone().prop_map(World::FailForGood),
-        2 => any.clone().prop_map(World::RateLimit),
-        4 => any.clone().prop_map(World::Due),
-        2 => any.clone().prop_map(World::Duplicate),
-        2 => any.prop_map(World::Start),
-    ]
-}
-
-/// Plays a world to a job and then lets every attempt succeed, so that it must end.
-struct Play {
-    job: JobRuntime,
-    /// Attempts that were asked for and not answered.
-    open: Vec<(u32, u32)>,
-    /// Answers already given; they may come again at any time.
-    past: Vec<JobEvent>,
-    waiting: Vec<(u32, u32)>,
-    binds: Vec<bool>,
-    ends: Vec<JobEnd>,
-}
-
-impl Play {
-    fn new(pages: u32, shard_pages: u32, limit: Option<FailedPagesLimit>) -> Self {
-        let job = runtime(shard_pages, limit);
-        let mut play = Self { job, open: vec![], past: vec![], waiting: vec![], binds: vec![], ends: vec![] };
-        play.tell(JobEvent::Planned { pages: (1..=pages).collect(), known: vec![] });
-        play
-    }
-
-    fn tell(&mut self, event: JobEvent) {
-        for action in self.job.on(event) {
-            match action {
-                JobAction::Run(indexes) => {
-                    let attempts = indexes.iter().map(|index| (*index, self.job.sub_task(*index).unwrap().attempt));
-                    self.open.extend(attempts.collect::<Vec<_>>());
-                }
-                JobAction::RetryLater { index, attempt, .. } => self.waiting.push((index, attempt)),
-                JobAction::Bind { complete } => self.binds.push(complete),
-                JobAction::End(end) => self.ends.push(end),
-                JobAction::Plan | JobAction::PlanLater(_) | JobAction::StopAttempts => {}
-                JobAction::Report | JobAction::ReportStart | JobAction::BindLater(_) => {}
-            }
-        }
-    }
-
-    fn answer(&mut self, choice: usize, receipts: impl Fn(Shard) -> Receipts) {
-        if self.open.is_empty() {
-            return;
-        }
-        let (index, attempt) = self.open.swap_remove(choice % self.open.len());
-        let Some(subtask) = self.job.sub_task(index) else { return };
-        let event = came(index, attempt, receipts(subtask.shard));
-        self.past.push(event.clone());
-        self.tell(event);
-    }
-
-    fn step(&mut self, world: World) {
-        match world {
-            World::Succeed(choice) => self.answer(choice, read),
-            World::FailPassing(choice) => self.answer(choice, |_| Receipts::Failed(bad_answer())),
-            World::FailForGood(choice) => self.answer(choice, |_| Receipts::Failed(damage())),
-            World::RateLimit(choice) => {
-                self.answer(choice, |_| Receipts::Retry { after: None, why: bad_answer() });
-            }
-            World::Due(choice) if !self.waiting.is_empty() => {
-                let (index, attempt) = self.waiting.swap_remove(choice % self.waiting.len());
-                self.tell(JobEvent::RetryDue { index, attempt });
-            }
-            World::Duplicate(choice) if !self.past.is_empty() => {
-                let event = self.past[choice % self.past.len()].clone();
-                self.tell(event);
-            }
-            World::Start(choice) if !self.open.is_empty() => {
-                let (index, attempt) = self.open[choice % self.open.len()];
-                self.tell(JobEvent::Started { index, attempt });
-            }
-            World::Due(_) | World::Duplicate(_) | World::Start(_) => {}
-        }
-    }
-
-    fn finish(&mut self) {
-        for _ in 0..100_000 {
-            if !self.ends.is_empty() {
-                return;
-            }
-            if !self.open.is_empty() {
-                self.step(World::Succeed(0));
-            } else if !self.waiting.is_empty() {
-                self.step(World::Due(0));
-            } else if self.binds.pop().is_some() {
-                self.tell(JobEvent::Bound { missing: vec![] });
-            } else {
-                return;
-            }
-        }
-    }
-}
-
-fn read(shard: Shard) -> Receipts {
-    Receipts::Done(shard.pages().map(|page| (page, Ok(receipt()))).collect())
-}
-
-proptest! {
-    /// I1, I2, I4: whatever the order of completions, duplicates, late answers and failures, the job ends once, and
-    /// every page is done or declared failed.
-    #[test]
-    fn every_job_ends_once_with_every_page_accounted_for(
-        pages in 1u32..40,
-        shard_pages in 1u32..6,
-        limited in proptest::option::of(0u32..10),
-        worlds in proptest::collection::vec(world(), 0..300),
-    ) {
-        let mut play = Play::new(pages, shard_pages, limited.map(FailedPagesLimit::Pages));
-        for world in worlds {
-            play.step(world);
-            let counts = play.job.progress().counts;
-            prop_assert!(counts.done + counts.failed <= pages);
-            prop_assert!(play.ends.len() <= 1);
-        }
-        play.finish();
-        prop_assert_eq!(play.ends.len(), 1, "the job did not end");
-        let failed: BTreeSet<u32> = play.job.failures().keys().copied().collect();
-        let done = play.job.progress().counts.done;
-        match &play.ends[0] {
-            JobEnd::Completed => {
-                prop_assert_eq!(done as usize + failed.len(), pages as usize);
-                if let Some(limit) = limited {
-                    prop_assert!(failed.len() <= limit as usize);
-                }
-            }
-            JobEnd::Failed { partial, .. } => {
-                prop_assert!(*partial);
-                let over = limited.map_or(failed.len() == pages as usize, |limit| failed.len() > limit as usize);
-                prop_assert!(over, "failed without a reason");
-            }
-            JobEnd::Stopped => prop_assert!(false, "nobody stopped it"),
-        }
-        // Paid once a page: duplicates are not counted again. What comes too late for a partial result is paid, too.
-        let calls = play.job.progress().usage.calls;
-        let most = if matches!(play.ends[0], JobEnd::Completed) { done } else { pages };
-        prop_assert!((u64::from(done)..=u64::from(most)).contains(&calls), "{calls} calls, {done} pages done");
-        for event in play.past.clone() {
-            prop_assert!(play.job.on(event).is_empty(), "a job that is over does nothing");
-        }
-    }
-
-    /// A stop at any moment ends the job for good: at once, or when what was cut off has told what it cost.
-    #[test]
-    fn a_stop_is_the_end(pages in 1u32..10, worlds in proptest::collection::vec(world(), 0..40)) {
-        let mut play = Play::new(pages, 1, None);
-        worlds.into_iter().for_each(|world| play.step(world));
-        if play.ends.is_empty() {
-            let running: Vec<u32> = play.job.running_pages().collect();
-            let mut actions = play.job.on(JobEvent::Stop);
-            prop_assert_eq!(actions.remove(0), JobAction::StopAttempts);
-            if !running.is_empty() {
-                prop_assert!(actions.is_empty() && play.job.on(JobEvent::Stop).is_empty());
-                actions = play.job.on(JobEvent::StopNow);
-                prop_assert_eq!(actions.remove(0), JobAction::StopAttempts);
-            }
-            prop_assert_eq!(actions, vec![JobAction::End(JobEnd::Stopped)]);
-        }
-        prop_assert!(play.job.on(JobEvent::Stop).is_empty() && play.job.on(JobEvent::StopNow).is_empty());
-    }
 }
 
 #[test]
@@ -604,10 +429,10 @@ fn what_was_cut_off_is_counted_before_a_stopped_job_ends() {
         job.on(JobEvent::Started { index, attempt: 1 });
     }
     assert_eq!(job.on(JobEvent::Stop), [JobAction::StopAttempts]);
-    let spent = PageUsage { calls: 1, cost: Some(Cost::of(0.5)), ..PageUsage::default() };
-    let cut_off = JobEvent::Outcome { index: 1, attempt: 1, receipts: Receipts::Cancelled, spent, elsewhere: false };
+    let spent = Usage { calls: 1, cost: Some(Cost::of(0.5)), ..Usage::default() };
+    let cut_off = JobEvent::ShardDone(ShardDone { spent, ..done(1, 1, ShardResult::Cancelled) });
     assert!(job.on(cut_off.clone()).is_empty() && job.on(cut_off).is_empty(), "the other one is still out");
-    let divided = Receipts::Divided { done: vec![(1, Ok(receipt()))], calls: vec![], alone: vec![] };
+    let divided = ShardResult::Partial { done: vec![(1, Ok(receipt()))], rest: vec![] };
     let end = job.on(came(0, 1, divided));
     assert_eq!(end.last(), Some(&JobAction::End(JobEnd::Stopped)));
     let usage = job.progress().usage;

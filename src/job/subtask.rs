@@ -9,12 +9,11 @@
 //!    │  └───────────────┴──Split─▶ split   (its pages go on as subtasks of their own)
 //! ```
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::document::Shard;
-use crate::processor::WorkKind;
-use crate::task::PageUsage;
+use crate::processor::{FailedAttempt, StepState};
+use crate::task::Usage;
 
 /// Where a subtask stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,44 +85,44 @@ pub struct SubTask {
     pub state: SubTaskState,
     /// The attempt that runs or comes next, from 1. News of any other attempt is old.
     pub attempt: u32,
-    /// The codes of the attempts that went wrong by what they read; those that found nobody there are not among them.
-    pub errors: Vec<Cow<'static, str>>,
+    /// By which step its pages are read, and what that step's attempts before came to.
+    pub step: StepState,
+    /// The attempts that went wrong by what they read; those that found their endpoint unavailable are not among them.
+    pub history: Vec<FailedAttempt>,
     /// What attempts cost that came to nothing.
-    pub spent: PageUsage,
-    /// How long it has waited for somebody who was not there.
+    pub spent: Usage,
+    /// How long it has waited for what was not there.
     pub waited: Duration,
-    /// How many calls of the job had been answered when nobody was there for this one.
-    pub away_at: Option<u64>,
-    /// How often in a row nobody was there although others had been answered since the last time.
-    pub away_alone: u32,
+    /// How many calls of the job had been answered when the endpoint was unavailable for this one.
+    pub unavailable_at: Option<u64>,
+    /// How often in a row it was unavailable although others had been answered since the last time.
+    pub isolated_failures: u32,
     /// Whether the process died while it read one of these pages.
-    pub suspect: bool,
-    /// Which workers do it.
-    pub kind: WorkKind,
+    pub quarantined: bool,
 }
 
 impl SubTask {
     /// A subtask before its first attempt.
     #[must_use]
-    pub fn new(shard: Shard, kind: WorkKind) -> Self {
+    pub fn new(shard: Shard, step: StepState) -> Self {
         Self {
             shard,
             state: SubTaskState::Queued,
             attempt: 1,
-            errors: Vec::new(),
-            spent: PageUsage::default(),
+            step,
+            history: Vec::new(),
+            spent: Usage::default(),
             waited: Duration::ZERO,
-            away_at: None,
-            away_alone: 0,
-            suspect: false,
-            kind,
+            unavailable_at: None,
+            isolated_failures: 0,
+            quarantined: false,
         }
     }
 
     /// The same for a page that was being read when the process died.
     #[must_use]
-    pub fn suspect(page: u32, kind: WorkKind) -> Self {
-        Self { suspect: true, ..Self::new(Shard::single(page), kind) }
+    pub fn quarantined(page: u32, step: StepState) -> Self {
+        Self { quarantined: true, ..Self::new(Shard::single(page), step) }
     }
 
     /// Whether this attempt of it is with the dispatcher or a worker.
@@ -132,7 +131,7 @@ impl SubTask {
         attempt == self.attempt && matches!(self.state, SubTaskState::Queued | SubTaskState::Running)
     }
 
-    /// Takes `step` on news of `attempt`; answers whether it did. Duplicates and late news do nothing.
+    /// Takes `step` on an event of `attempt`; returns whether it did. Duplicates and late events do nothing.
     pub fn take(&mut self, step: SubTaskStep, attempt: u32) -> bool {
         let next = self.state.next(step).filter(|_| attempt == self.attempt);
         if let Some(next) = next {
@@ -148,6 +147,7 @@ impl SubTask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::processor::{Step, Steps};
 
     #[test]
     fn the_whole_table() {
@@ -176,8 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn news_of_an_older_attempt_does_nothing() {
-        let mut subtask = SubTask::new(Shard::single(1), WorkKind::Call);
+    fn i12_a_message_of_an_older_attempt_does_nothing() {
+        let step = Step::local("text", serde_json::Value::Null);
+        let mut subtask = SubTask::new(Shard::single(1), Steps::new(vec![step]).unwrap().begin(0));
         assert!(subtask.take(SubTaskStep::Wait, 1));
         assert!(subtask.take(SubTaskStep::Due, 1));
         assert!(!subtask.take(SubTaskStep::Finish, 1));

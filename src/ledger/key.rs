@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::blob::hex;
@@ -14,6 +14,7 @@ use crate::task::{ImageName, PageOutput};
 
 /// Whether tenants share what the ledger has; the setting `ledger_scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LedgerSharing {
     /// Each tenant has its own pages, and neither reuses nor learns what another had read.
     #[default]
@@ -43,7 +44,7 @@ impl FromStr for LedgerSharing {
 }
 
 /// Who finds an entry: the tasks of one tenant, or all that have none or share theirs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LedgerScope(Option<String>);
 
 impl LedgerScope {
@@ -72,13 +73,15 @@ impl LedgerScope {
 }
 
 /// Everything besides the page that decides what its Markdown will be, as a hash.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecipeHash {
     hash: [u8; 32],
     /// Whether it also depends on the page's number.
     by_number: bool,
     /// Whether pages that stray from what their PDF says are left where they are.
     faithful_only: bool,
+    /// Whether entries of versions before the scopes count for every scope.
+    before_scopes: bool,
 }
 
 impl RecipeHash {
@@ -86,7 +89,7 @@ impl RecipeHash {
     #[must_use]
     pub fn of(recipe: &impl Serialize) -> Self {
         let json = serde_json::to_vec(recipe).unwrap_or_default();
-        Self { hash: Sha256::digest(json).into(), by_number: false, faithful_only: false }
+        Self { hash: Sha256::digest(json).into(), by_number: false, faithful_only: false, before_scopes: false }
     }
 
     /// The same, when `by_number` for each page number another one: for recipes that a page's number goes into.
@@ -99,6 +102,13 @@ impl RecipeHash {
     #[must_use]
     pub const fn faithful_only(self) -> Self {
         Self { faithful_only: true, ..self }
+    }
+
+    /// The same for a task that was accepted when all tenants shared one scope: it also finds, whosever it is, what the
+    /// ledger has under the names that entries had then.
+    #[must_use]
+    pub const fn before_scopes(self) -> Self {
+        Self { before_scopes: true, ..self }
     }
 
     /// Whether a page that came out like this may be found and kept under it.
@@ -154,7 +164,7 @@ impl fmt::Display for PageId {
 pub struct PageKey {
     page: PageId,
     recipe: RecipeHash,
-    /// The name that the shared scope's entries had before there were others.
+    /// The name that the entry had when there was one scope for all, where that may still be looked for.
     older: Option<[u8; 32]>,
 }
 
@@ -175,7 +185,8 @@ impl PageKey {
     }
 
     fn new(scope: &LedgerScope, page: PageId, recipe: RecipeHash, older: Sha256) -> Self {
-        let older = (*scope == LedgerScope::SHARED).then(|| older.finalize().into());
+        let has_older = *scope == LedgerScope::SHARED || recipe.before_scopes;
+        let older = has_older.then(|| older.finalize().into());
         Self { page, recipe, older }
     }
 
@@ -288,7 +299,7 @@ mod tests {
         assert!(recipe.for_page(1) == recipe && recipe.with_number(false) == recipe);
         let numbered = recipe.with_number(true);
         assert!(numbered.for_page(1) != numbered.for_page(2) && numbered.for_page(1) != recipe);
-        assert!(numbered.for_page(1).for_page(2) == numbered.for_page(1), "that of a page is nobody else's");
+        assert!(numbered.for_page(1).for_page(2) == numbered.for_page(1), "that of a page is of no other");
         assert!(numbered.faithful_only().for_page(1) == numbered.for_page(1).faithful_only());
     }
 
@@ -303,5 +314,9 @@ mod tests {
         let hash = Sha256::digest([&b"aa"[..], &3_u32.to_be_bytes(), &recipe.hash].concat());
         assert!(key.older_blob_key().unwrap().ends_with(&format!("/{}.json", hex(&hash))));
         assert_eq!(page_of(&format!("{}.json", hex(&hash))), None);
+        let ann = LedgerScope::of(LedgerSharing::Tenant, Some("ann"));
+        let of_ann = |recipe| PageKey::of_place(&ann, "aa", 3, recipe).older_blob_key();
+        assert_eq!(of_ann(recipe), None);
+        assert_eq!(of_ann(recipe.before_scopes()), key.older_blob_key());
     }
 }

@@ -4,6 +4,9 @@
 //! begun is finished by another process when this one dies. An empty file says that it is finished; it stays for a while
 //! ([`PurgeList::STAYS`]): attempts of the task that were in flight may still come to their end, and what they then put
 //! into the ledger must not stay there.
+//!
+//! In shared storage the list stays as it is, an empty `purges/<task>.done` beside it says that it is finished, and both
+//! stay for days: each server has pages of its own directory to remove ([`Ledger::purge_here`]), also one that was stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{LedgerScope, PageId, PageKey, RecipeHash, folder, page_of};
 use super::{Ledger, PageHash};
-use crate::blob::{Durability, LocalBlob, names};
+use crate::blob::{Durability, LocalBlob, PURGES_STAY, names};
 use crate::clock::Timestamp;
 use crate::task::TaskId;
 
@@ -63,8 +66,28 @@ impl PurgeList {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn read(blob: &LocalBlob, task: TaskId) -> io::Result<Option<Self>> {
+        if blob.is_shared() && blob.modified_and_size(&done(task))?.is_some() {
+            return Ok(None);
+        }
+        Self::read_any(blob, task)
+    }
+
+    /// The list of a purge that was begun, and in shared storage perhaps finished.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read_any(blob: &LocalBlob, task: TaskId) -> io::Result<Option<Self>> {
         let bytes = blob.get(&file(task))?.filter(|bytes| !bytes.is_empty());
         Ok(bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
+    }
+
+    /// The tasks of which it is known in shared storage that they are, or were, purged.
+    ///
+    /// # Errors
+    /// When it cannot be listed now.
+    pub fn known(blob: &LocalBlob) -> io::Result<Vec<TaskId>> {
+        let names = blob.names(FOLDER)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".json")?.parse().ok()).collect())
     }
 
     /// Notes that everything on the task's list is gone.
@@ -72,7 +95,8 @@ impl PurgeList {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(blob: &LocalBlob, task: TaskId) -> io::Result<()> {
-        blob.put(&file(task), b"", Durability::Synced)
+        let note = if blob.is_shared() { done(task) } else { file(task) };
+        blob.put(&note, b"", Durability::Synced)
     }
 
     /// Whether the purge of a task was begun, and perhaps finished not long ago.
@@ -88,6 +112,9 @@ impl PurgeList {
     /// # Errors
     /// When the folder cannot be read or a file not removed.
     pub fn unfinished(blob: &LocalBlob, now: Timestamp) -> io::Result<Vec<TaskId>> {
+        if blob.is_shared() {
+            return Self::unfinished_in_shared(blob, now);
+        }
         let mut unfinished = Vec::new();
         for name in blob.names(FOLDER)? {
             let Some(task) = name.strip_suffix(".json").and_then(|id| id.parse().ok()) else { continue };
@@ -99,6 +126,28 @@ impl PurgeList {
         }
         Ok(unfinished)
     }
+
+    fn unfinished_in_shared(blob: &LocalBlob, now: Timestamp) -> io::Result<Vec<TaskId>> {
+        let (mut begun, mut finished) = (BTreeSet::new(), BTreeMap::new());
+        blob.each_shared(&format!("{FOLDER}/"), |meta| {
+            let name = meta.key.strip_prefix(FOLDER).map(|name| name.trim_start_matches('/'));
+            let task = |ending| name.and_then(|name| name.strip_suffix(ending)?.parse::<TaskId>().ok());
+            if meta.bytes > 0 {
+                begun.extend(task(".json"));
+            } else if let Some(task) = task(".json").or_else(|| task(".done")) {
+                // An empty list is that of a purge that was finished where nothing was shared.
+                let last = finished.entry(task).or_insert(meta.modified);
+                *last = meta.modified.max(*last);
+            }
+            Ok(())
+        })?;
+        for (task, _) in finished.iter().filter(|(_, at)| now.since(**at) > PURGES_STAY) {
+            blob.remove(&file(*task))?;
+            blob.remove(&done(*task))?;
+        }
+        begun.retain(|task| !finished.contains_key(task));
+        Ok(begun.into_iter().collect())
+    }
 }
 
 const FOLDER: &str = "purges";
@@ -107,15 +156,20 @@ fn file(task: TaskId) -> String {
     format!("{FOLDER}/{task}.json")
 }
 
+fn done(task: TaskId) -> String {
+    format!("{FOLDER}/{task}.done")
+}
+
 impl Ledger {
     /// Removes a page. On return it is gone for good, also after a power cut; nothing there is fine.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self, key: PageKey) -> io::Result<()> {
+        let folder = folder(key.page());
+        self.blob.remove_shared_prefixes(vec![format!("{folder}/{key}")])?;
         self.blob.remove(&key.blob_key())?;
         let images = format!("{key}-");
-        let folder = folder(key.page());
         for name in self.blob.names(&folder)?.iter().filter(|name| name.starts_with(&images)) {
             self.blob.remove(&format!("{folder}/{name}"))?;
         }
@@ -129,6 +183,16 @@ impl Ledger {
     /// # Errors
     /// When a folder of the ledger cannot be read or an entry cannot be removed.
     pub fn purge(&self, list: &PurgeList) -> io::Result<u64> {
+        let prefix = |page: &String| format!("ledger/{}/{page}-", page.get(..2).unwrap_or_default());
+        let shared = self.blob.remove_shared_prefixes(list.pages.iter().map(prefix).collect())?;
+        Ok(shared.max(self.purge_here(list)?))
+    }
+
+    /// The same in the directory of this server alone.
+    ///
+    /// # Errors
+    /// As [`Self::purge`].
+    pub fn purge_here(&self, list: &PurgeList) -> io::Result<u64> {
         let mut by_folder = BTreeMap::<&str, BTreeSet<&str>>::new();
         for page in &list.pages {
             by_folder.entry(page.get(..2).unwrap_or_default()).or_default().insert(page);
@@ -151,7 +215,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blob::{Durability, LocalBlob};
+    use crate::blob::{Durability, LocalBlob, servers};
     use crate::content::from_markdown;
     use crate::ledger::LedgerSharing;
     use crate::task::PageOutput;
@@ -210,6 +274,25 @@ mod tests {
         assert!(unfinished(later(3)).is_empty() && PurgeList::is_begun(&blob, task));
         assert_eq!(PurgeList::read(&blob, task).unwrap(), None);
         assert!(unfinished(later(5)).is_empty() && !PurgeList::is_begun(&blob, task));
+    }
+
+    #[test]
+    fn an_empty_list_is_that_of_a_finished_purge_in_shared_storage_too() {
+        let (dir, [blob, _]) = servers();
+        let [begun, done, empty] = [(); 3].map(|()| TaskId::generate());
+        for task in [begun, done] {
+            let mut list = PurgeList::default();
+            list.add(&LedgerScope::SHARED, PageHash::None, ("aa", 1), &[]);
+            list.begin(&blob, task).unwrap();
+        }
+        PurgeList::finish(&blob, done).unwrap();
+        blob.put(&file(empty), b"", Durability::Synced).unwrap();
+        let now = Timestamp::now();
+        assert_eq!(PurgeList::unfinished(&blob, now).unwrap(), [begun]);
+        assert!(PurgeList::is_begun(&blob, empty));
+        assert_eq!(PurgeList::unfinished(&blob, now.after(PURGES_STAY * 2)).unwrap(), [begun]);
+        assert_eq!([begun, done, empty].map(|task| PurgeList::is_begun(&blob, task)), [true, false, false]);
+        assert_eq!(std::fs::read_dir(dir.path().join("shared/purges")).unwrap().count(), 1);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Server {
             "initialize" => Ok(initialized(params)),
             "server/discover" => Ok(discovered()),
             "ping" => Ok(json!({})),
-            "tools/list" => Ok(kept(json!({ "tools": tools::list(self.local) }))),
+            "tools/list" => Ok(kept(json!({ "tools": tools::list(self.local, self.handle.fetches()) }))),
             "tools/call" => {
                 let token = params["_meta"].get("progressToken").cloned();
                 self.call(params, token.map(|token| (token, progress))).await

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -32,6 +34,8 @@ struct Submit {
     path: Option<PathBuf>,
     #[serde(default)]
     base64: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
     #[serde(default)]
     file_name: Option<String>,
     #[serde(default)]
@@ -70,7 +74,7 @@ struct Search {
 }
 
 /// What the tools take.
-pub(super) fn list(local: bool) -> Value {
+pub(super) fn list(local: bool, fetches: bool) -> Value {
     let text = |about: &str| json!({ "type": "string", "description": about });
     let task = text("The id of the task");
     let cursor = text("Where an earlier answer ended");
@@ -82,6 +86,9 @@ pub(super) fn list(local: bool) -> Value {
     });
     let mut read =
         json!({ "task": task, "pages": text("Which pages, such as 1-5,8; all when absent"), "cursor": cursor });
+    if fetches {
+        submit["url"] = text("The document's address");
+    }
     if local {
         submit["path"] = text("The document's file");
         read["write_to"] = text("A new file that the Markdown is written to instead, whole");
@@ -156,12 +163,15 @@ impl Server {
     }
 
     async fn submit(&self, asked: Submit, progress: Option<(Value, Progress)>) -> Said {
-        let Submit { path, base64, file_name, options, wait } = asked;
-        let task = match (path.filter(|_| self.local), base64) {
-            (Some(path), None) => NewTask::from_path(path),
-            (None, Some(text)) => NewTask::from_bytes(STANDARD.decode(text.trim()).map_err(|_| "base64: not Base64")?),
-            _ if self.local => return Err("name the document: path or base64".to_owned()),
-            _ => return Err("send the document: base64".to_owned()),
+        let Submit { path, base64, url, file_name, options, wait } = asked;
+        let task = match (path.filter(|_| self.local), base64, url) {
+            (Some(path), None, None) => NewTask::from_path(path),
+            (None, Some(text), None) => {
+                NewTask::from_bytes(STANDARD.decode(text.trim()).map_err(|_| "base64: not Base64")?)
+            }
+            (None, None, Some(url)) => NewTask::from_url(url),
+            _ if self.local => return Err("name the document by one of path, base64 and url".to_owned()),
+            _ => return Err("send the document as base64, or name its url".to_owned()),
         };
         let mut chosen = TaskOptions::default();
         for (name, value) in &options {
@@ -246,14 +256,24 @@ impl Server {
     async fn search(&self, asked: Search) -> Said {
         let record = self.own(asked.task).await?;
         let query = search::Query::new(&asked.query).ok_or("query: some words, of 1000 bytes at most")?;
+        let query = Arc::new(query);
         let mut text = Text::from(asked.cursor);
-        let mut found = 0;
-        self.each_page(&record, asked.cursor.page.max(1), |page| {
-            let places = query.places(page);
-            found += places.len();
-            places.is_empty() || text.add(page.page, &places.concat())
-        })
-        .await?;
+        let (mut found, mut from) = (0, Some(asked.cursor.page.max(1)));
+        'pages: while let Some(first) = from {
+            let pages = self.window(&record, first).await?;
+            from = after(&pages);
+            // A long document takes long to look through, and this thread answers others, too.
+            let query = Arc::clone(&query);
+            let searched = tokio::task::spawn_blocking(move || {
+                pages.iter().map(|page| (page.page, query.places(page))).collect::<Vec<_>>()
+            });
+            for (page, places) in searched.await.map_err(|_| RequestError::Stopping.to_string())? {
+                found += places.len();
+                if !places.is_empty() && !text.add(page, &places.concat()) {
+                    break 'pages;
+                }
+            }
+        }
         if found == 0 {
             let unread = record.counts.failed + record.pending_pages().unwrap_or(0);
             let but = if unread > 0 { format!("; {unread} of its pages have not been read") } else { String::new() };
@@ -278,15 +298,26 @@ impl Server {
     ) -> Result<(), String> {
         let mut from = Some(from);
         while let Some(first) = from {
-            let window = PageWindow { from: first, limit: WINDOW, ..PageWindow::default() };
-            let (_, pages) = self.handle.pages(record.id, window).await.map_err(told)?;
+            let pages = self.window(record, first).await?;
             if !pages.iter().all(&mut take) {
                 return Ok(());
             }
-            from = pages.last().filter(|_| pages.len() == WINDOW).map(|page| page.page + 1);
+            from = after(&pages);
         }
         Ok(())
     }
+
+    /// Pages from `first` on, as many as are looked at together.
+    async fn window(&self, record: &TaskRecord, first: u32) -> Result<Vec<PageView>, String> {
+        let window = PageWindow { from: first, limit: WINDOW, ..PageWindow::default() };
+        let (_, pages) = self.handle.pages(record.id, window).await.map_err(told)?;
+        Ok(pages)
+    }
+}
+
+/// The page after a window, where there may be one.
+fn after(pages: &[PageView]) -> Option<u32> {
+    pages.last().filter(|_| pages.len() == WINDOW).map(|page| page.page + 1)
 }
 
 /// A page with its number, and what is known against it.

@@ -3,38 +3,34 @@
 //! Blocks become items in reading order: titles and section headers, texts, lists as groups, tables with their cells,
 //! code, formulas, footnotes, pictures with their captions; headers and footers that pages repeat are furniture. Each item
 //! says on which page it stands, and where: a block without a box is said to fill its page, because the schema wants a box.
+//! Items are structs of their own, `document`: as values of JSON they cost more than all else of an answer.
 
-use serde_json::{Map, Value, json};
+mod document;
 
+use std::borrow::Cow;
+
+pub use self::document::DoclingDocument;
+use self::document::{
+    Cell, CodeParts, Floating, Formatting, Group, ImageRef, Item, Label, Layer, Picture, Provenance, Reference, Size,
+    Table, TableData, Text,
+};
 use super::plain;
-use crate::content::{Block, BlockKind, BoundingBox, Edge, Inline, ListItem, RunStyle, Table};
-use crate::task::PageView;
-
-/// The version of the schema that is written.
-const VERSION: &str = "1.10.0";
-/// The item below which the text stands.
-const BODY: &str = "#/body";
-/// The layers of a document: its text, and what stands around it.
-const LAYERS: [&str; 2] = ["body", "furniture"];
+use crate::content::{self, Block, BlockKind, BoundingBox, Edge, Figure, Inline, ListItem, RunStyle};
+use crate::task::{PageImageView, PageView};
 
 /// Collects a document page by page, in ascending order.
 #[derive(Default)]
 pub struct DoclingWriter {
-    texts: Vec<Value>,
-    tables: Vec<Value>,
-    pictures: Vec<Value>,
-    groups: Vec<Value>,
-    body: Vec<Value>,
-    pages: Map<String, Value>,
+    document: DoclingDocument,
 }
 
 /// Where an item stands: its page, the size of that, its box as fractions of it, and the item that it belongs to.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Place {
     page: u32,
     size: [f32; 2],
     bbox: Option<BoundingBox>,
-    parent: &'a str,
+    parent: Reference,
 }
 
 impl DoclingWriter {
@@ -42,149 +38,133 @@ impl DoclingWriter {
     pub fn page(&mut self, view: &PageView) {
         let size = view.size.unwrap_or_default();
         let [width, height] = size;
-        let page = json!({ "page_no": view.page, "size": { "width": width, "height": height } });
-        self.pages.insert(view.page.to_string(), page);
+        self.document.add_page(view.page, Size { width, height });
         if view.absence().is_some() {
             return;
         }
         for block in view.blocks.iter().flatten() {
-            let place = Place { page: view.page, size, bbox: block.bbox, parent: BODY };
-            let children = self.block(block, place);
-            self.body.extend(children);
+            let place = Place { page: view.page, size, bbox: block.bbox, parent: Reference::Body };
+            let child = self.block(block, place, &view.images);
+            self.document.body.children.extend(child);
         }
     }
 
     /// The whole document under its name.
     #[must_use]
-    pub fn finish(self, file_name: &str) -> Value {
+    pub fn finish(mut self, file_name: &str) -> DoclingDocument {
         let name = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
-        let root = |layer: &str, children: Vec<Value>| {
-            json!({ "self_ref": format!("#/{layer}"), "children": children, "content_layer": layer,
-                    "name": "_root_", "label": "unspecified" })
-        };
-        json!({
-            "schema_name": "DoclingDocument",
-            "version": VERSION,
-            "name": name,
-            "furniture": root("furniture", Vec::new()),
-            "body": root("body", self.body),
-            "groups": self.groups,
-            "texts": self.texts,
-            "pictures": self.pictures,
-            "tables": self.tables,
-            "key_value_items": [],
-            "form_items": [],
-            "pages": self.pages,
-        })
+        name.clone_into(&mut self.document.name);
+        self.document
     }
 
-    /// Adds what a block says; references to its items.
-    fn block(&mut self, block: &Block, place: Place<'_>) -> Vec<Value> {
-        let added = match &block.kind {
+    /// Adds what a block says; the reference to its item.
+    fn block(&mut self, block: &Block, place: Place, files: &[PageImageView]) -> Option<Reference> {
+        Some(match &block.kind {
             BlockKind::Heading { level, text }
             | BlockKind::Margin { level: Some(level), repeated: false, text, .. } => {
                 // The title is above the first level of section headers.
                 match level.checked_sub(1).filter(|level| *level > 0) {
-                    None => self.text("title", text, place, &[]),
-                    Some(level) => self.text("section_header", text, place, &[("level", level.into())]),
+                    None => self.text(Label::Title, text, place),
+                    Some(level) => {
+                        let heading = Text { level: Some(level), ..Text::default() };
+                        self.text_with(Label::SectionHeader, text, place, heading)
+                    }
                 }
             }
             BlockKind::Paragraph { text }
             | BlockKind::Margin { repeated: false, edge: Edge::Top | Edge::Bottom, text, .. } => {
-                self.text("text", text, place, &[])
+                self.text(Label::Text, text, place)
             }
-            BlockKind::Footnote { text } => self.text("footnote", text, place, &[]),
-            BlockKind::Margin { edge: Edge::Side, .. } => return Vec::new(),
+            BlockKind::Footnote { text } => self.text(Label::Footnote, text, place),
+            BlockKind::Margin { edge: Edge::Side, .. } => return None,
             BlockKind::Margin { edge, text, .. } => {
-                let label = if *edge == Edge::Top { "page_header" } else { "page_footer" };
-                self.text(label, text, place, &[("content_layer", LAYERS[1].into())])
+                let label = if *edge == Edge::Top { Label::PageHeader } else { Label::PageFooter };
+                let around =
+                    Text { item: Item { content_layer: Layer::Furniture, ..Item::default() }, ..Text::default() };
+                self.text_with(label, text, place, around)
             }
             BlockKind::Code { text } => {
-                let nothing = || Value::Array(Vec::new());
-                let more = [
-                    ("captions", nothing()),
-                    ("references", nothing()),
-                    ("footnotes", nothing()),
-                    ("code_language", "unknown".into()),
-                ];
-                self.text("code", &Inline::plain(text), place, &more)
+                let code = Text { code: Some(CodeParts::default()), ..Text::default() };
+                self.text_with(Label::Code, &Inline::plain(text), place, code)
             }
-            BlockKind::Formula { latex } => self.text("formula", &Inline::plain(latex), place, &[]),
-            BlockKind::Figure(figure) => self.picture(&figure.caption, place),
+            BlockKind::Formula { latex } => self.text(Label::Formula, &Inline::plain(latex), place),
+            BlockKind::Figure(figure) => self.picture(figure, place, files),
             BlockKind::Table(table) => self.table(table, place),
-            BlockKind::List { items } => self.list(items, place),
-        };
-        vec![added]
+            BlockKind::List { items } => self.list(items, place, files),
+        })
     }
 
-    fn text(&mut self, label: &str, text: &Inline, place: Place<'_>, more: &[(&str, Value)]) -> Value {
+    fn text(&mut self, label: Label, text: &Inline, place: Place) -> Reference {
+        self.text_with(label, text, place, Text::default())
+    }
+
+    /// Adds a text that has what `more` has besides.
+    fn text_with(&mut self, label: Label, text: &Inline, place: Place, more: Text) -> Reference {
         let said = plain::inline(text);
-        let reference = format!("#/texts/{}", self.texts.len());
-        let mut item = json!({
-            "self_ref": reference, "parent": to(place.parent), "children": [], "content_layer": LAYERS[0],
-            "label": label, "prov": place.provenance(said.chars().count()), "orig": said, "text": said,
-        });
+        let reference = Reference::Text(self.document.texts.len());
         // What holds for all of it: docling has no place for a part, and titles are heavy anyway.
-        let is_title = ["title", "section_header"].contains(&label);
-        if let ([run], false) = (&*text.runs, is_title) {
-            if let Some(formatting) = formatting(run.style) {
-                item["formatting"] = formatting;
-            }
-            if let Some(link) = &run.link {
-                item["hyperlink"] = link.as_str().into();
-            }
-        }
-        more.iter().for_each(|(name, value)| item[*name] = value.clone());
-        self.texts.push(item);
-        to(&reference)
+        let whole = match &*text.runs {
+            [run] if !matches!(label, Label::Title | Label::SectionHeader) => Some(run),
+            _ => None,
+        };
+        self.document.texts.push(Text {
+            item: Item { self_ref: reference, parent: place.parent, ..more.item },
+            label,
+            prov: [place.provenance(said.chars().count())],
+            formatting: whole.and_then(|run| formatting(run.style)),
+            hyperlink: whole.and_then(|run| run.link.as_ref().map(|link| link.as_str().to_owned())),
+            orig: said.clone(),
+            text: said,
+            ..more
+        });
+        reference
     }
 
     /// A picture, with its caption as a text below it.
-    fn picture(&mut self, caption: &Inline, place: Place<'_>) -> Value {
-        let reference = format!("#/pictures/{}", self.pictures.len());
-        let mut picture = json!({
-            "self_ref": reference, "parent": to(place.parent), "children": [], "content_layer": LAYERS[0],
-            "label": "picture", "prov": place.provenance(0), "captions": [], "references": [], "footnotes": [],
-            "annotations": [],
+    fn picture(&mut self, figure: &Figure, place: Place, files: &[PageImageView]) -> Reference {
+        let at = self.document.pictures.len();
+        let reference = Reference::Picture(at);
+        let file = figure.image.as_ref().and_then(|name| files.iter().find(|file| file.name == *name));
+        let item = Item { self_ref: reference, parent: place.parent, ..Item::default() };
+        let floating = Floating::new("picture", item, place.provenance(0));
+        self.document.pictures.push(Picture::new(floating, file.map(ImageRef::of)));
+        if !figure.caption.is_empty() {
+            let caption = self.text(Label::Caption, &figure.caption, Place { parent: reference, ..place });
+            let picture = &mut self.document.pictures[at].floating;
+            picture.captions.push(caption);
+            picture.item.children.push(caption);
+        }
+        reference
+    }
+
+    fn list(&mut self, items: &[ListItem], place: Place, files: &[PageImageView]) -> Reference {
+        let at = self.document.groups.len();
+        let reference = Reference::Group(at);
+        self.document.groups.push(Group {
+            item: Item { self_ref: reference, parent: place.parent, ..Item::default() },
+            ..Group::default()
         });
-        if !caption.is_empty() {
-            let caption = self.text("caption", caption, Place { parent: &reference, ..place }, &[]);
-            picture["captions"] = json!([caption]);
-            picture["children"] = json!([caption]);
-        }
-        self.pictures.push(picture);
-        to(&reference)
-    }
-
-    fn list(&mut self, items: &[ListItem], place: Place<'_>) -> Value {
-        let at = self.groups.len();
-        let reference = format!("#/groups/{at}");
-        self.groups.push(json!({
-            "self_ref": reference, "parent": to(place.parent), "children": [], "content_layer": LAYERS[0],
-            "name": "list", "label": "list",
-        }));
-        let mut children = Vec::new();
         for item in items {
-            let own = Place { bbox: item.bbox.or(place.bbox), parent: &reference, ..place };
-            let marker = item.number.as_deref().unwrap_or("-");
-            let more = [("enumerated", item.number.is_some().into()), ("marker", marker.into())];
-            let (text, added) = (self.texts.len(), self.text("list_item", &item.text, own, &more));
-            let parent = format!("#/texts/{text}");
-            let inner = |block: &Block| Place { bbox: block.bbox.or(own.bbox), parent: &parent, ..place };
-            let below: Vec<Value> = item.blocks.iter().flat_map(|block| self.block(block, inner(block))).collect();
-            self.texts[text]["children"] = below.into();
-            children.push(added);
+            let own = Place { bbox: item.bbox.or(place.bbox), parent: reference, ..place };
+            let marker = item.number.as_deref().map_or(Cow::Borrowed("-"), |number| number.to_owned().into());
+            let entry = Text { enumerated: Some(item.number.is_some()), marker: Some(marker), ..Text::default() };
+            let text = self.document.texts.len();
+            let added = self.text_with(Label::ListItem, &item.text, own, entry);
+            let inner = |block: &Block| Place { bbox: block.bbox.or(own.bbox), parent: added, ..place };
+            let below = item.blocks.iter().filter_map(|block| self.block(block, inner(block), files));
+            let below: Vec<Reference> = below.collect();
+            self.document.texts[text].item.children = below;
+            self.document.groups[at].item.children.push(added);
         }
-        self.groups[at]["children"] = children.into();
-        to(&reference)
+        reference
     }
 
-    fn table(&mut self, table: &Table, place: Place<'_>) -> Value {
-        let reference = format!("#/tables/{}", self.tables.len());
-        let mut cells = Vec::new();
+    fn table(&mut self, table: &content::Table, place: Place) -> Reference {
+        let reference = Reference::Table(self.document.tables.len());
+        let item = Item { self_ref: reference, parent: place.parent, ..Item::default() };
+        let mut data = TableData::default();
         // Columns that cells from above still take, with how many rows more.
         let mut taken: Vec<u32> = Vec::new();
-        let mut columns = 0;
         for (row, line) in table.rows.iter().enumerate() {
             let (first, mut column) = (u32::try_from(row).unwrap_or(u32::MAX), 0);
             for cell in line {
@@ -195,53 +175,45 @@ impl DoclingWriter {
                 let end = column + wide as usize;
                 taken.resize(taken.len().max(end), 0);
                 taken[column..end].fill(high);
-                cells.push(json!({
-                    "row_span": high, "col_span": wide,
-                    "start_row_offset_idx": first, "end_row_offset_idx": first + high,
-                    "start_col_offset_idx": column, "end_col_offset_idx": end,
-                    "text": plain::inline(&cell.text), "column_header": first < table.header_rows,
-                    "row_header": false, "row_section": false,
-                }));
+                data.table_cells.push(Cell {
+                    row_span: high,
+                    col_span: wide,
+                    start_row_offset_idx: first,
+                    end_row_offset_idx: first + high,
+                    start_col_offset_idx: column,
+                    end_col_offset_idx: end,
+                    text: plain::inline(&cell.text),
+                    column_header: first < table.header_rows,
+                    ..Cell::default()
+                });
                 column = end;
             }
-            columns = columns.max(taken.len());
             taken.iter_mut().for_each(|rows| *rows = rows.saturating_sub(1));
         }
-        self.tables.push(json!({
-            "self_ref": reference, "parent": to(place.parent), "children": [], "content_layer": LAYERS[0],
-            "label": "table", "prov": place.provenance(0), "captions": [], "references": [], "footnotes": [],
-            "data": { "table_cells": cells, "num_rows": table.rows.len(), "num_cols": columns },
-        }));
-        to(&reference)
+        (data.num_rows, data.num_cols) = (table.rows.len(), taken.len());
+        self.document.tables.push(Table { floating: Floating::new("table", item, place.provenance(0)), data });
+        reference
     }
 }
 
-impl Place<'_> {
-    fn provenance(&self, length: usize) -> Value {
+impl Place {
+    fn provenance(&self, length: usize) -> Provenance {
         let [width, height] = self.size;
         let whole = BoundingBox { left: 0.0, top: 0.0, right: 1.0, bottom: 1.0 };
         let BoundingBox { left, top, right, bottom } = self.bbox.unwrap_or(whole);
-        json!([{
-            "page_no": self.page,
-            "bbox": { "l": left * width, "t": top * height, "r": right * width, "b": bottom * height, "coord_origin": "TOPLEFT" },
-            "charspan": [0, length],
-        }])
+        Provenance::new(self.page, [left * width, top * height, right * width, bottom * height], length)
     }
 }
 
-fn to(reference: &str) -> Value {
-    json!({ "$ref": reference })
-}
-
-fn formatting(style: RunStyle) -> Option<Value> {
-    (style.bold || style.italic || style.strike).then(|| {
-        json!({ "bold": style.bold, "italic": style.italic, "underline": false, "strikethrough": style.strike,
-                "script": "baseline" })
-    })
+fn formatting(style: RunStyle) -> Option<Formatting> {
+    let RunStyle { bold, italic, strike, .. } = style;
+    (bold || italic || strike).then_some(Formatting { bold, italic, strikethrough: strike, ..Formatting::default() })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::content::from_markdown;
     use crate::task::{Failure, PageFailure, PageStatus};
@@ -250,7 +222,11 @@ mod tests {
         let blocks = Some(from_markdown(markdown).blocks);
         let mut writer = DoclingWriter::default();
         writer.page(&PageView { blocks, size: Some([600.0, 800.0]), ..PageView::unfinished(3, PageStatus::Done) });
-        writer.finish("a.b.pdf")
+        serde_json::to_value(writer.finish("a.b.pdf")).unwrap()
+    }
+
+    fn to(reference: &str) -> Value {
+        json!({ "$ref": reference })
     }
 
     #[test]
@@ -310,7 +286,7 @@ mod tests {
         let mut writer = DoclingWriter::default();
         let failure = PageFailure { failure: Failure::permanent("timeout", "x"), attempts: 1 };
         writer.page(&PageView::failed(1, failure));
-        let document = writer.finish("a");
+        let document = serde_json::to_value(writer.finish("a")).unwrap();
         assert_eq!((&document["texts"], &document["pages"]["1"]["page_no"]), (&json!([]), &1.into()));
     }
 }

@@ -1,24 +1,41 @@
 //! Blocks → HTML that can do no harm.
 //!
 //! Pages come from strangers' PDFs by way of models, so all text is escaped, links lead only to the web and to mail, and no
-//! element or attribute comes from a page. Formulas are LaTeX in `<span class="math">`.
+//! element or attribute comes from a page. Formulas are LaTeX in `<span class="math">` for programs, and `MathML` for people.
 
 use std::fmt::Write;
 
+use math_core::MathDisplay;
+
+use super::math::mathml;
 use crate::content::{Block, BlockKind, Cell, Edge, Figure, Inline, ListItem, Run, RunStyle, Script, Table};
 
 /// Blocks as elements, one after the other. Those in margins that other pages repeat are left out. Of figures their captions
 /// alone are shown.
 #[must_use]
 pub fn blocks(blocks: &[Block]) -> String {
-    blocks_with_images(blocks, None)
+    all(blocks, Shown::Data)
 }
 
-/// The same with the pictures of figures that have a file. `folder` is where these are, as the beginning of a URL.
+/// The same for people: formulas as `MathML`, or as code where they are no LaTeX that is known, and pictures of figures
+/// that have a file. `folder` is where these are, as the beginning of a URL.
 #[must_use]
-pub fn blocks_with_images(blocks: &[Block], folder: Option<&str>) -> String {
+pub fn readable_blocks(blocks: &[Block], folder: &str) -> String {
+    all(blocks, Shown::Page { folder })
+}
+
+/// Who the elements are for.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// Programs.
+    Data,
+    /// People.
+    Page { folder: &'a str },
+}
+
+fn all(blocks: &[Block], shown: Shown<'_>) -> String {
     let mut html = String::new();
-    blocks.iter().for_each(|one| block(&mut html, one, folder));
+    blocks.iter().for_each(|one| block(&mut html, one, shown));
     html
 }
 
@@ -30,25 +47,29 @@ pub fn escaped(text: &str) -> String {
     html
 }
 
-fn block(html: &mut String, block: &Block, folder: Option<&str>) {
+fn block(html: &mut String, block: &Block, shown: Shown<'_>) {
     match &block.kind {
         BlockKind::Margin { edge: Edge::Side, .. } | BlockKind::Margin { repeated: true, .. } => {}
         BlockKind::Heading { level, text } | BlockKind::Margin { level: Some(level), text, .. } => {
             let level = (*level).clamp(1, 6);
-            element(html, &format!("h{level}"), "", |html| inline(html, text, false));
+            element(html, &format!("h{level}"), "", |html| inline(html, text, (false, shown)));
         }
-        BlockKind::Paragraph { text } => element(html, "p", "", |html| inline(html, text, true)),
-        BlockKind::Margin { text, .. } => element(html, "p", " class=\"margin\"", |html| inline(html, text, true)),
-        BlockKind::Footnote { text } => element(html, "p", " class=\"footnote\"", |html| inline(html, text, true)),
+        BlockKind::Paragraph { text } => element(html, "p", "", |html| inline(html, text, (true, shown))),
+        BlockKind::Margin { text, .. } => {
+            element(html, "p", " class=\"margin\"", |html| inline(html, text, (true, shown)));
+        }
+        BlockKind::Footnote { text } => {
+            element(html, "p", " class=\"footnote\"", |html| inline(html, text, (true, shown)));
+        }
         BlockKind::Formula { latex } => {
-            element(html, "p", "", |html| html.extend(["<span class=\"math\">", &escaped(latex), "</span>"]));
+            element(html, "p", "", |html| formula(html, latex, MathDisplay::Block, shown));
         }
         BlockKind::Code { text } => {
             element(html, "pre", "", |html| html.extend(["<code>", &escaped(text), "</code>"]));
         }
-        BlockKind::List { items } => list(html, items, folder),
-        BlockKind::Figure(of) => figure(html, of, folder),
-        BlockKind::Table(table) => rows(html, table),
+        BlockKind::List { items } => list(html, items, shown),
+        BlockKind::Figure(of) => figure(html, of, shown),
+        BlockKind::Table(table) => rows(html, table, shown),
     }
 }
 
@@ -56,7 +77,7 @@ fn block(html: &mut String, block: &Block, folder: Option<&str>) {
 #[must_use]
 pub fn table(table: &Table) -> String {
     let mut html = String::new();
-    rows(&mut html, table);
+    rows(&mut html, table, Shown::Data);
     html
 }
 
@@ -67,8 +88,11 @@ fn element(html: &mut String, name: &str, attributes: &str, inner: impl FnOnce(&
 }
 
 /// A figure; a comment where there is nothing of it to be shown.
-fn figure(html: &mut String, Figure { image, caption }: &Figure, folder: Option<&str>) {
-    let file = folder.zip(image.as_ref());
+fn figure(html: &mut String, Figure { image, caption }: &Figure, shown: Shown<'_>) {
+    let file = match shown {
+        Shown::Page { folder } => image.as_ref().map(|name| (folder, name)),
+        Shown::Data => None,
+    };
     if file.is_none() && caption.is_empty() {
         html.push_str("<!-- image -->\n");
         return;
@@ -80,14 +104,14 @@ fn figure(html: &mut String, Figure { image, caption }: &Figure, folder: Option<
         }
         if !caption.is_empty() {
             html.push_str("<figcaption>");
-            inline(html, caption, true);
+            inline(html, caption, (true, shown));
             html.push_str("</figcaption>");
         }
     });
 }
 
 /// A list of whole numbers in order is one of HTML; numbers of other forms stand before their text.
-fn list(html: &mut String, items: &[ListItem], folder: Option<&str>) {
+fn list(html: &mut String, items: &[ListItem], shown: Shown<'_>) {
     let number =
         |item: &ListItem| item.number.as_deref().and_then(|n| n.trim_end_matches(['.', ')']).parse::<u32>().ok());
     let first = items.first().and_then(number);
@@ -103,31 +127,35 @@ fn list(html: &mut String, items: &[ListItem], folder: Option<&str>) {
         if let Some(number) = item.number.as_deref().filter(|_| !counts) {
             html.extend([&escaped(number), " "]);
         }
-        inline(html, &item.text, true);
+        inline(html, &item.text, (true, shown));
         if !item.blocks.is_empty() {
             html.push('\n');
-            item.blocks.iter().for_each(|inner| block(html, inner, folder));
+            item.blocks.iter().for_each(|inner| block(html, inner, shown));
         }
         html.push_str("</li>\n");
     }
     html.extend(["</", name, ">\n"]);
 }
 
-fn rows(html: &mut String, table: &Table) {
-    let heads = table.header_rows as usize;
+fn rows(html: &mut String, table: &Table, shown: Shown<'_>) {
+    // A cell does not reach from one part of a table into another (HTML 4.9.12), so the head has all rows of its cells.
+    let heads = table.rows.iter().enumerate().fold(table.header_rows as usize, |heads, (at, row)| {
+        let lowest = row.iter().map(|cell| at + cell.rowspan.max(1) as usize).max().unwrap_or(heads);
+        if at < heads { heads.max(lowest) } else { heads }
+    });
     let (head, body) = table.rows.split_at(heads.min(table.rows.len()));
     html.push_str("<table>\n");
     for (part, name, rows) in [("thead", "th", head), ("tbody", "td", body)] {
         if !rows.is_empty() {
             html.extend(["<", part, ">\n"]);
-            rows.iter().for_each(|row| cells(html, name, row));
+            rows.iter().for_each(|row| cells(html, name, row, shown));
             html.extend(["</", part, ">\n"]);
         }
     }
     html.push_str("</table>\n");
 }
 
-fn cells(html: &mut String, name: &str, row: &[Cell]) {
+fn cells(html: &mut String, name: &str, row: &[Cell], shown: Shown<'_>) {
     html.push_str("<tr>");
     for Cell { text, colspan, rowspan } in row {
         html.extend(["<", name]);
@@ -137,22 +165,22 @@ fn cells(html: &mut String, name: &str, row: &[Cell]) {
             }
         }
         html.push('>');
-        inline(html, text, name == "td");
+        inline(html, text, (name == "td", shown));
         html.extend(["</", name, ">"]);
     }
     html.push_str("</tr>\n");
 }
 
 /// `emphasis` is left out where everything is heavy: in heads.
-fn inline(html: &mut String, text: &Inline, emphasis: bool) {
+fn inline(html: &mut String, text: &Inline, (emphasis, shown): (bool, Shown<'_>)) {
     for Run { text, style, link } in &text.runs {
         let RunStyle { bold, italic, code, math, script, strike } = style;
         let script = script.map(|script| match script {
             Script::Super => "sup",
             Script::Sub => "sub",
         });
-        let shown = |is_set: &bool, tag| (*is_set && emphasis).then_some(tag);
-        let looks = [shown(bold, "strong"), shown(italic, "em"), code.then_some("code"), script];
+        let looks_so = |is_set: &bool, tag| (*is_set && emphasis).then_some(tag);
+        let looks = [looks_so(bold, "strong"), looks_so(italic, "em"), code.then_some("code"), script];
         let tags = [&[strike.then_some("s")], &looks[..]].concat();
         // Targets come from pages, so each is checked again where it is written.
         let link = link.as_deref().filter(|target| leads_out(target));
@@ -160,7 +188,7 @@ fn inline(html: &mut String, text: &Inline, emphasis: bool) {
             html.extend(["<a href=\"", &escaped(target), "\">"]);
         }
         if *math {
-            html.extend(["<span class=\"math\">", &escaped(text), "</span>"]);
+            formula(html, text, MathDisplay::Inline, shown);
         } else {
             tags.iter().flatten().for_each(|tag| html.extend(["<", tag, ">"]));
             for (at, line) in text.split('\n').enumerate() {
@@ -172,6 +200,17 @@ fn inline(html: &mut String, text: &Inline, emphasis: bool) {
         if link.is_some() {
             html.push_str("</a>");
         }
+    }
+}
+
+/// A formula; between dollar signs where it is shown as it is written.
+fn formula(html: &mut String, latex: &str, display: MathDisplay, shown: Shown<'_>) {
+    match shown {
+        Shown::Page { .. } => match mathml(latex, display) {
+            Some(made) => html.push_str(&made),
+            None => html.extend(["<code class=\"math\">$", &escaped(latex), "$</code>"]),
+        },
+        Shown::Data => html.extend(["<span class=\"math\">", &escaped(latex), "</span>"]),
     }
 }
 
@@ -249,7 +288,26 @@ mod tests {
         let rest = "<figure><figcaption>b</figcaption></figure>\n<!-- image -->\n";
         assert_eq!(blocks(&both), format!("<figure>{caption}{rest}"));
         let picture = format!("<img src=\"a&quot;b/{name}\" alt=\"A &quot;gate&quot; &lt;b&gt;\">");
-        assert_eq!(blocks_with_images(&both, Some("a\"b")), format!("<figure>{picture}{caption}{rest}"));
+        assert_eq!(readable_blocks(&both, "a\"b"), format!("<figure>{picture}{caption}{rest}"));
+    }
+
+    #[test]
+    fn a_head_has_all_rows_that_its_cells_reach() {
+        let shown = render(
+            "<table><tr><th rowspan=2>r</th><th colspan=2>y</th></tr><tr><td>a</td><td>b</td></tr>\
+             <tr><td>1</td><td>2</td><td>3</td></tr></table>",
+        );
+        let (head, body) = shown.split_once("</thead>").unwrap();
+        assert!(head.contains("<tr><th>a</th><th>b</th></tr>"), "{shown}");
+        assert!(body.contains("<tr><td>1</td><td>2</td><td>3</td></tr>"), "{shown}");
+    }
+
+    #[test]
+    fn formulas_are_shown_to_people() {
+        let shown = readable_blocks(&from_markdown("$x^2$ and $\\nosuch{x}$\n\n$$\\frac12$$").blocks, "");
+        assert!(shown.contains("<p><math><semantics><msup><mi>x</mi><mn>2</mn></msup>"), "{shown}");
+        assert!(shown.contains("<code class=\"math\">$\\nosuch{x}$</code>"), "{shown}");
+        assert!(shown.contains("<math display=\"block\">"), "{shown}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub const IMAGES: &str = "images";
 
 /// In which form tables and figures stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Forms {
     /// That of tables.
     pub tables: TableForm,

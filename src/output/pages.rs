@@ -63,7 +63,7 @@ impl PagesWriter {
                     .map(|why| format!("<p class=\"missing\">Page {}: {}</p>\n", view.page, html::escaped(&why)));
                 // Of a page that was not read its pictures may be there.
                 let said = if absence.is_none() || !view.images.is_empty() {
-                    html::blocks_with_images(blocks, Some(&self.images))
+                    html::readable_blocks(blocks, &self.images)
                 } else {
                     String::new()
                 };

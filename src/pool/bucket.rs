@@ -19,6 +19,11 @@ impl Bucket {
         Self { a_second, content: (a_second * BURST).max(1.0), at: now }
     }
 
+    /// One that nothing has come into yet.
+    pub(super) fn empty(a_minute: f64, now: Instant) -> Self {
+        Self { content: 0.0, ..Self::new(a_minute, now) }
+    }
+
     /// When there will be enough; `None` when there is now. What is more than the bucket holds needs it full.
     pub(super) fn ready_at(&mut self, amount: f64, now: Instant) -> Option<Instant> {
         let most = (self.a_second * BURST).max(1.0);

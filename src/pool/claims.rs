@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_for_all_keys_or_none_and_ends_with_its_attempt() {
+    fn i11_a_claim_is_for_all_keys_or_none_and_ends_with_its_attempt() {
         let mut claims = Claims::new();
         let [first, second] = [claims.next_holder(), claims.next_holder()];
         assert_eq!(claims.claim(first, vec![key(1), key(2), key(1)]), None);

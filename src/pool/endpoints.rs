@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::fair_queue::FairQueue;
-use super::limiter::{Admission, Limiter, Rates, Ticket};
+use super::limiter::{Admission, Limiter, Permit, Rates, ShareLoad};
 use crate::processor::CallReport;
+use crate::store::{Share, ShareRequest, StoreError};
 use crate::task::TaskId;
 
 /// More than these are kept only while there is something to them: callers may name any model.
@@ -15,6 +16,8 @@ const KEPT: usize = 64;
 pub(super) struct Endpoints<T> {
     most: usize,
     rates: Rates,
+    /// Whether the limits are those of several servers.
+    shared: bool,
     known: BTreeMap<String, Endpoint<T>>,
     /// Who was served last; the next one after it is first in turn.
     last: String,
@@ -28,13 +31,14 @@ struct Endpoint<T> {
 /// What is to be done next.
 pub(super) enum Next<T> {
     /// A call, for this endpoint.
-    Go(String, Ticket, T),
+    Go(String, Permit, T),
     /// Nothing before this moment, if there is one; until then only when something comes or ends.
     Wait(Option<Instant>),
 }
 
 /// How one model at one endpoint does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EndpointLoad {
     /// The endpoint's name and the model.
     pub name: String,
@@ -42,15 +46,17 @@ pub struct EndpointLoad {
     pub queued: usize,
     /// Calls in flight.
     pub in_flight: usize,
-    /// The most calls in flight that it bears at present.
+    /// The most calls in flight that it allows at present.
     pub window: usize,
-    /// How long nobody has been there, when that is so.
-    pub away_for: Option<Duration>,
+    /// How long it has been unavailable, when that is so.
+    pub unavailable_for: Option<Duration>,
+    /// The share in what all servers may have, where several use one store.
+    pub share: Option<ShareLoad>,
 }
 
 impl<T> Endpoints<T> {
-    pub(super) const fn new(most: usize, rates: Rates) -> Self {
-        Self { most, rates, known: BTreeMap::new(), last: String::new() }
+    pub(super) const fn new(most: usize, rates: Rates, shared: bool) -> Self {
+        Self { most, rates, shared, known: BTreeMap::new(), last: String::new() }
     }
 
     pub(super) fn push(&mut self, name: &str, now: Instant, add: impl FnOnce(&mut FairQueue<TaskId, T>)) {
@@ -58,7 +64,8 @@ impl<T> Endpoints<T> {
             if self.known.len() >= KEPT {
                 self.known.retain(|_, endpoint| !endpoint.queue.is_empty() || endpoint.limiter.in_flight() > 0);
             }
-            let limiter = Limiter::new(self.most, self.rates, now);
+            let own = Limiter::new(self.most, self.rates, now);
+            let limiter = if self.shared { own.sharing() } else { own };
             self.known.insert(name.to_owned(), Endpoint { queue: FairQueue::new(), limiter });
         }
         if let Some(endpoint) = self.known.get_mut(name) {
@@ -66,7 +73,7 @@ impl<T> Endpoints<T> {
         }
     }
 
-    /// The next call, round robin over the endpoints that bear one.
+    /// The next call, round robin over the endpoints that allow one.
     pub(super) fn pop(&mut self, now: Instant) -> Next<T> {
         let mut soonest: Option<Instant> = None;
         let (served, mut names): (Vec<String>, Vec<String>) =
@@ -77,10 +84,10 @@ impl<T> Endpoints<T> {
                 continue;
             };
             match endpoint.limiter.admit(now) {
-                Admission::Go(ticket) => {
+                Admission::Go(permit) => {
                     if let Some((_, item)) = endpoint.queue.pop() {
                         self.last.clone_from(&name);
-                        return Next::Go(name, ticket, item);
+                        return Next::Go(name, permit, item);
                     }
                 }
                 Admission::Wait(at) => soonest = soonest.into_iter().chain(at).min(),
@@ -90,18 +97,50 @@ impl<T> Endpoints<T> {
     }
 
     /// A place for a call that stands in no queue, if there is one.
-    pub(super) fn take_place(&mut self, name: &str, now: Instant) -> Option<Ticket> {
+    pub(super) fn acquire(&mut self, name: &str, now: Instant) -> Option<Permit> {
         let endpoint = self.known.get_mut(name)?;
         match endpoint.limiter.admit(now) {
-            Admission::Go(ticket) => Some(ticket),
+            Admission::Go(permit) => Some(permit),
             Admission::Wait(_) => None,
         }
     }
 
     /// Takes in what became of a call.
-    pub(super) fn ended(&mut self, name: &str, ticket: Ticket, reports: &[CallReport], now: Instant) {
+    pub(super) fn ended(&mut self, name: &str, permit: Permit, reports: &[CallReport], now: Instant) {
         if let Some(endpoint) = self.known.get_mut(name) {
-            endpoint.limiter.ended(ticket, reports, now);
+            endpoint.limiter.ended(permit, reports, now);
+        }
+    }
+
+    /// The shares that are to be asked for now, with the endpoints' names, and when the next one is, as long as so many
+    /// workers are free. `hedges` says how many second calls wait for an endpoint; these need no worker.
+    pub(super) fn ask(
+        &mut self,
+        free: usize,
+        hedges: impl Fn(&str) -> usize,
+        now: Instant,
+    ) -> (Vec<ShareRequest>, Option<Instant>) {
+        let (mut asked, mut next) = (Vec::new(), None);
+        for (name, endpoint) in &mut self.known {
+            let second = hedges(name);
+            let (queued, free) = (endpoint.queue.len() + second, free + second);
+            let Some(at) = endpoint.limiter.ask_at(queued, free, now) else { continue };
+            if at > now {
+                next = [Some(at), next].into_iter().flatten().min();
+            } else if let Some(request) = endpoint.limiter.ask(queued, free, now) {
+                asked.push(ShareRequest { endpoint: name.clone(), ..request });
+            }
+        }
+        (asked, next)
+    }
+
+    /// Takes in an answer to a question for a share; `None` when there was none.
+    pub(super) fn granted(&mut self, name: &str, share: &Result<Option<Share>, StoreError>, now: Instant) {
+        let Some(endpoint) = self.known.get_mut(name) else { return };
+        match share {
+            Ok(Some(share)) => endpoint.limiter.granted(share, now),
+            Ok(None) => endpoint.limiter.unshared(now),
+            Err(_) => endpoint.limiter.not_granted(now),
         }
     }
 
@@ -109,9 +148,9 @@ impl<T> Endpoints<T> {
         self.known.keys().cloned().collect()
     }
 
-    /// Whether something waits for an endpoint where nobody is.
+    /// Whether something waits for an unavailable endpoint.
     pub(super) fn is_waited_for_in_vain(&self) -> bool {
-        self.known.values().any(|endpoint| !endpoint.queue.is_empty() && endpoint.limiter.away_since().is_some())
+        self.known.values().any(|endpoint| !endpoint.queue.is_empty() && endpoint.limiter.open_since().is_some())
     }
 
     /// Takes out what has waited for longer than `waits` says for an unavailable endpoint, with the moment since when it
@@ -123,9 +162,9 @@ impl<T> Endpoints<T> {
         waits: impl Fn(&T) -> (Duration, Option<Instant>),
         again: impl Fn(&mut FairQueue<TaskId, T>, T),
     ) -> Vec<T> {
-        let first = self.known.values().filter_map(|endpoint| endpoint.limiter.away_since()).min();
+        let first = self.known.values().filter_map(|endpoint| endpoint.limiter.open_since()).min();
         let Some(endpoint) = self.known.get_mut(name) else { return Vec::new() };
-        let Some(since) = endpoint.limiter.away_since() else { return Vec::new() };
+        let Some(since) = endpoint.limiter.open_since() else { return Vec::new() };
         let waiting = std::iter::from_fn(|| endpoint.queue.pop().map(|(_, item)| item));
         let (over, rest): (Vec<T>, Vec<T>) = waiting.partition(|item| {
             let (patience, queued) = waits(item);
@@ -136,8 +175,9 @@ impl<T> Endpoints<T> {
         over
     }
 
-    pub(super) fn remove(&mut self, task: TaskId) {
-        self.known.values_mut().for_each(|endpoint| drop(endpoint.queue.remove(task)));
+    /// Takes out what a task has waiting.
+    pub(super) fn remove(&mut self, task: TaskId) -> Vec<T> {
+        self.known.values_mut().flat_map(|endpoint| endpoint.queue.remove(task)).collect()
     }
 
     pub(super) fn clear(&mut self) {
@@ -158,8 +198,9 @@ impl<T> Endpoints<T> {
             name: name.clone(),
             queued: endpoint.queue.len(),
             in_flight: endpoint.limiter.in_flight(),
-            window: endpoint.limiter.window(),
-            away_for: endpoint.limiter.away_since().map(|since| now.saturating_duration_since(since)),
+            window: endpoint.limiter.window(now),
+            unavailable_for: endpoint.limiter.open_since().map(|since| now.saturating_duration_since(since)),
+            share: endpoint.limiter.share_load(),
         };
         self.known.iter().map(load).collect()
     }
@@ -168,38 +209,38 @@ impl<T> Endpoints<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processor::CallVerdict;
-    use crate::task::PageUsage;
+    use crate::processor::CallOutcome;
+    use crate::task::Usage;
 
-    fn away() -> CallReport {
-        let usage = PageUsage::default();
-        CallReport { usage, took: Duration::ZERO, verdict: CallVerdict::Away(None) }
+    fn unavailable() -> CallReport {
+        let usage = Usage::default();
+        CallReport { usage, took: Duration::ZERO, outcome: CallOutcome::Unavailable(None) }
     }
 
-    fn go(endpoints: &mut Endpoints<u32>, now: Instant) -> (String, Ticket, u32) {
+    fn go(endpoints: &mut Endpoints<u32>, now: Instant) -> (String, Permit, u32) {
         match endpoints.pop(now) {
-            Next::Go(name, ticket, item) => (name, ticket, item),
+            Next::Go(name, permit, item) => (name, permit, item),
             Next::Wait(at) => panic!("waits until {at:?}"),
         }
     }
 
     #[test]
-    fn a_model_that_is_away_stands_in_nobodys_way_and_is_given_up_in_time() {
+    fn an_unavailable_model_blocks_no_other_and_is_given_up_in_time() {
         let mut now = Instant::now();
-        let mut endpoints = Endpoints::new(4, Rates::default());
+        let mut endpoints = Endpoints::new(4, Rates::default(), false);
         let task = TaskId::generate();
         for item in 0..6 {
             endpoints.push("a", now, |queue| queue.push("", task, 0, item));
             endpoints.push("b", now, |queue| queue.push("", task, 0, 10 + item));
         }
         for _ in 0..3 {
-            let (name, ticket, _) = go(&mut endpoints, now);
+            let (name, permit, _) = go(&mut endpoints, now);
             let (other, _, _) = go(&mut endpoints, now);
             assert_eq!((name.as_str(), other.as_str()), ("a", "b"), "in turns");
-            endpoints.ended(&name, ticket, &[away()], now);
+            endpoints.ended(&name, permit, &[unavailable()], now);
         }
-        assert_eq!(go(&mut endpoints, now).0, "b", "a is away");
-        let Next::Wait(Some(at)) = endpoints.pop(now) else { panic!("b is full, a is away") };
+        assert_eq!(go(&mut endpoints, now).0, "b", "a is unavailable");
+        let Next::Wait(Some(at)) = endpoints.pop(now) else { panic!("b is full, a is unavailable") };
         assert_eq!(at, now + Duration::from_secs(1));
         now += Duration::from_secs(10);
         let begun = now.checked_sub(Duration::from_secs(10)).unwrap();
@@ -211,25 +252,44 @@ mod tests {
         };
         let again = |queue: &mut FairQueue<TaskId, u32>, item| queue.push("", task, 0, item);
         assert_eq!(endpoints.give_up("a", now, patience, again), [4]);
-        let shared = |item: &u32| if *item == 5 { (Duration::from_secs(11), None) } else { patience(item) };
+        let shared = |item: &u32| {
+            if *item == 5 { (Duration::from_secs(11), None) } else { patience(item) }
+        };
         assert_eq!(endpoints.give_up("a", now, shared, again), Vec::<u32>::new());
-        assert_eq!(endpoints.give_up("a", now + Duration::from_secs(1), shared, again), [5], "since it is away");
+        assert_eq!(endpoints.give_up("a", now + Duration::from_secs(1), shared, again), [5], "since it is unavailable");
         endpoints.push("a", now, |queue| queue.push("", task, 0, 5));
         assert_eq!(endpoints.give_up("b", now, patience, again), Vec::<u32>::new());
         let loads = endpoints.loads(now);
         assert_eq!((loads[0].queued, loads[0].window), (2, 1));
-        assert_eq!(loads[0].away_for, Some(Duration::from_secs(10)));
+        assert_eq!(loads[0].unavailable_for, Some(Duration::from_secs(10)));
         assert_eq!((loads[1].queued, loads[1].in_flight, loads[1].window), (2, 4, 4));
     }
 
     #[test]
-    fn names_that_nobody_uses_are_forgotten() {
+    fn a_share_is_asked_for_second_calls_too() {
         let now = Instant::now();
-        let mut endpoints = Endpoints::new(4, Rates::default());
+        let mut endpoints = Endpoints::new(4, Rates::default(), true);
+        endpoints.push("a", now, |queue| queue.push("", TaskId::generate(), 0, 1));
+        let (asked, _) = endpoints.ask(1, |_| 0, now);
+        assert_eq!((asked.len(), asked[0].endpoint.as_str(), asked[0].wanted), (1, "a", 1));
+        endpoints.granted("a", &Ok(Some(Share { in_flight: 1, ..Share::default() })), now);
+        assert_eq!(go(&mut endpoints, now).0, "a");
+        assert!(endpoints.acquire("a", now).is_none(), "it has one place");
+        let later = now + Duration::from_secs(1);
+        let (asked, _) = endpoints.ask(0, |name| usize::from(name == "a"), later);
+        assert_eq!(asked[0].wanted, 2, "also without a free worker");
+        endpoints.granted("a", &Ok(Some(Share { in_flight: 2, ..Share::default() })), later);
+        assert!(endpoints.acquire("a", later).is_some());
+    }
+
+    #[test]
+    fn unused_names_are_forgotten() {
+        let now = Instant::now();
+        let mut endpoints = Endpoints::new(4, Rates::default(), false);
         for name in 0..1_000 {
             endpoints.push(&format!("model {name}"), now, |queue| queue.push("", TaskId::generate(), 0, name));
-            let (name, ticket, _) = go(&mut endpoints, now);
-            endpoints.ended(&name, ticket, &[], now);
+            let (name, permit, _) = go(&mut endpoints, now);
+            endpoints.ended(&name, permit, &[], now);
         }
         assert!(endpoints.loads(now).len() <= KEPT);
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
-use super::perform::Workshop;
+use super::execute::Executor;
 use super::work::SourceCheck;
 use crate::ledger::{LedgerScope, PageKey, RecipeHash};
 use crate::processor::Processor;
-use crate::task::{Amount, Failure, TaskOptions};
+use crate::task::{Amount, Failure, TaskOptions, Usage};
 
 /// A question about a file: what would it take?
 pub struct EstimateSource {
@@ -27,7 +28,9 @@ pub struct EstimateSource {
 }
 
 /// What a task would take.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct Estimate {
     /// All pages.
     #[serde(flatten)]
@@ -38,7 +41,7 @@ pub struct Estimate {
     pub routes: BTreeMap<String, Amount>,
 }
 
-impl Workshop {
+impl Executor {
     /// Looks at every page and reads none.
     pub(super) fn estimate(&self, question: &EstimateSource) -> Result<Estimate, Failure> {
         let EstimateSource { check, processor, options, recipes, scope } = question;
@@ -56,13 +59,11 @@ impl Workshop {
                 content.map(|content| PageKey::of_content(scope, &content, recipe.for_page(page)))
             };
             let known = recipes.iter().filter_map(key).any(|key| self.ledger.has(key));
-            let (route, mut amount) = processor.estimate(&facts, options);
-            if known {
-                amount = Amount { reused: 1, ..Amount::default() };
-            }
-            amount.pages = 1;
-            estimate.total.add(&amount);
-            estimate.routes.entry(route).or_default().add(&amount);
+            let Some(step) = processor.steps(options, Some(&facts)).into_iter().next() else { continue };
+            let usage = if known { Usage::REUSED } else { step.expected };
+            let amount = Amount { pages: 1, usage };
+            estimate.total += amount;
+            *estimate.routes.entry(step.route()).or_default() += amount;
         }
         Ok(estimate)
     }

@@ -9,9 +9,9 @@ const STRIDE: u64 = 1 << 20;
 /// A queue that is fair between tenants, and within a tenant between tasks by priority.
 ///
 /// It is stride scheduling on two levels: every tenant, and within it every task, has a pass that grows by
-/// `STRIDE / weight` with each item it gets, and the smallest pass is next. Who comes anew starts at the pass of
-/// whoever is being served now, so a task that arrives behind a long one waits about one item, and nobody saves up
-/// turns by being idle (invariant I9). Each operation costs O(log tenants + log tasks).
+/// `STRIDE / weight` with each item it gets, and the smallest pass is next. A new one starts at the pass that is being
+/// served now, so a task that arrives behind a long one waits about one item, and being idle saves up no
+/// turns (invariant I9). Each operation costs O(log tenants + log tasks).
 #[derive(Debug)]
 pub struct FairQueue<K, T> {
     tenants: HashMap<String, Tenant<K, T>>,
@@ -123,6 +123,8 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
             tenant.turn = (pass + STRIDE, arrival);
             self.turns.insert((tenant.turn.0, tenant.turn.1, name));
         }
+        debug_assert_eq!(self.len == 0, self.turns.is_empty(), "items without a turn, or a turn without items");
+        debug_assert_eq!(self.turns.len(), self.tenants.len(), "a tenant without a turn");
         Some((task, item))
     }
 
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_short_task_waits_one_turn_not_the_book() {
+    fn i9_a_late_short_task_waits_one_turn_not_the_book() {
         let mut queue = FairQueue::new();
         (0..5_000).for_each(|page| queue.push("t", 1, 0, page));
         assert_eq!(drain(&mut queue, 1_000).len(), 1_000);
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn priority_decides_the_share_and_starves_nobody() {
+    fn priority_decides_the_share_and_starves_none() {
         let mut queue = FairQueue::new();
         for item in 0..1_000 {
             queue.push("t", 1, 4, item);

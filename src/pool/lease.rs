@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::clock::Uptime;
 
 /// A job's hold on its task, shared between the supervisor, which renews it, and the workers, which look at it before
-/// each attempt. When it has ended somebody else may be running the task, so nothing may begin that costs anything.
+/// each attempt. When it has ended another process may be running the task, so nothing may begin that costs anything.
 ///
 /// It is a moment of the machine's own clock, counted from before the renewing was asked for, so it ends here before it
 /// ends in the store.

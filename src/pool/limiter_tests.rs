@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::task::PageUsage;
+use crate::task::Usage;
 
 /// An endpoint that takes `cap` calls at once and answers each after a second, and a client that always has more.
 struct World {
@@ -11,7 +11,7 @@ struct World {
     now: Instant,
     begun: Instant,
     /// By the moment they end, in microseconds.
-    calls: BTreeMap<(u64, u64), (Ticket, CallVerdict)>,
+    calls: BTreeMap<(u64, u64), (Permit, CallOutcome)>,
     inside: usize,
     answered: usize,
     refused: usize,
@@ -41,28 +41,28 @@ impl World {
         (self.answered, self.refused) = (0, 0);
         let end = self.at() + seconds * 1_000_000;
         loop {
-            while let Admission::Go(ticket) = self.limiter.admit(self.now) {
+            while let Admission::Go(permit) = self.limiter.admit(self.now) {
                 self.number += 1;
                 let roll = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
                 let (chance, taken) = (roll % 100, self.inside < cap && roll % 100 >= lost);
                 self.inside += usize::from(taken);
                 // Each takes a little more or less, or all would end together for ever.
                 let duration = if taken { 950_000 + self.number * 7_919 % 100_000 } else { 5_000 };
-                let verdict = match chance {
-                    _ if !taken => CallVerdict::Limited(None),
-                    chance if chance >= 100 - lost => CallVerdict::Strained,
-                    _ => CallVerdict::Answered,
+                let outcome = match chance {
+                    _ if !taken => CallOutcome::RateLimited(None),
+                    chance if chance >= 100 - lost => CallOutcome::Overloaded,
+                    _ => CallOutcome::Success,
                 };
-                self.calls.insert((self.at() + duration, self.number), (ticket, verdict));
+                self.calls.insert((self.at() + duration, self.number), (permit, outcome));
             }
-            let Some(((at, _), (ticket, verdict))) = self.calls.pop_first() else { break };
+            let Some(((at, _), (permit, outcome))) = self.calls.pop_first() else { break };
             self.now = self.begun + Duration::from_micros(at);
-            let answered = !matches!(verdict, CallVerdict::Limited(_));
+            let answered = !matches!(outcome, CallOutcome::RateLimited(_));
             self.inside -= usize::from(answered);
             self.answered += usize::from(answered);
             self.refused += usize::from(!answered);
             let took = Duration::from_secs(1);
-            self.limiter.ended(ticket, &[CallReport { usage: PageUsage::default(), took, verdict }], self.now);
+            self.limiter.ended(permit, &[CallReport { usage: Usage::default(), took, outcome }], self.now);
             if at >= end {
                 break;
             }
@@ -72,7 +72,7 @@ impl World {
 }
 
 #[test]
-fn finds_what_an_endpoint_bears_and_follows_it() {
+fn finds_what_an_endpoint_allows_and_follows_it() {
     let mut world = World::new(256);
     for cap in [64, 16, 128, 3, 1, 64] {
         world.run(30, cap);
@@ -102,23 +102,23 @@ fn uses_what_it_may_from_the_first_call_on() {
 fn a_pause_that_is_asked_for_is_made() {
     let now = Instant::now();
     let mut limiter = Limiter::new(8, Rates::default(), now);
-    let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
-    let verdict = CallVerdict::Limited(Some(Duration::from_secs(7)));
-    limiter.ended(ticket, &[CallReport { usage: PageUsage::default(), took: Duration::ZERO, verdict }], now);
+    let Admission::Go(permit) = limiter.admit(now) else { panic!() };
+    let outcome = CallOutcome::RateLimited(Some(Duration::from_secs(7)));
+    limiter.ended(permit, &[CallReport { usage: Usage::default(), took: Duration::ZERO, outcome }], now);
     let until = now + Duration::from_secs(7);
     assert!(matches!(limiter.admit(now), Admission::Wait(Some(at)) if at == until));
     assert!(matches!(limiter.admit(until), Admission::Go(_)));
 }
 
 #[test]
-fn an_endpoint_that_is_away_is_probed_when_it_says() {
+fn an_endpoint_that_is_unavailable_is_probed_when_it_says() {
     for (says, waits) in [(Some(7), 7), (Some(0), 1), (Some(3_600), 30), (None, 1)] {
         let now = Instant::now();
         let mut limiter = Limiter::new(8, Rates::default(), now);
-        let verdict = CallVerdict::Away(says.map(Duration::from_secs));
+        let outcome = CallOutcome::Unavailable(says.map(Duration::from_secs));
         for _ in 0..3 {
-            let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
-            limiter.ended(ticket, &[CallReport { usage: PageUsage::default(), took: Duration::ZERO, verdict }], now);
+            let Admission::Go(permit) = limiter.admit(now) else { panic!() };
+            limiter.ended(permit, &[CallReport { usage: Usage::default(), took: Duration::ZERO, outcome }], now);
         }
         let until = now + Duration::from_secs(waits);
         assert!(matches!(limiter.admit(now), Admission::Wait(Some(at)) if at == until), "{says:?}");
@@ -127,29 +127,30 @@ fn an_endpoint_that_is_away_is_probed_when_it_says() {
 }
 
 #[test]
-fn one_call_at_a_time_probes_an_endpoint_that_is_away() {
+fn one_call_at_a_time_probes_an_endpoint_that_is_unavailable() {
     let mut now = Instant::now();
     let mut limiter = Limiter::new(8, Rates::default(), now);
-    let away = CallReport { usage: PageUsage::default(), took: Duration::ZERO, verdict: CallVerdict::Away(None) };
-    let tickets: Vec<Ticket> = (0..3)
+    let unavailable =
+        CallReport { usage: Usage::default(), took: Duration::ZERO, outcome: CallOutcome::Unavailable(None) };
+    let tickets: Vec<Permit> = (0..3)
         .map(|_| match limiter.admit(now) {
-            Admission::Go(ticket) => ticket,
+            Admission::Go(permit) => permit,
             Admission::Wait(_) => panic!(),
         })
         .collect();
-    tickets.into_iter().for_each(|ticket| limiter.ended(ticket, &[away], now));
-    assert!(limiter.away_since().is_some());
+    tickets.into_iter().for_each(|permit| limiter.ended(permit, &[unavailable], now));
+    assert!(limiter.open_since().is_some());
     for wait in [1, 2, 4, 8, 16, 30, 30] {
         assert!(matches!(limiter.admit(now), Admission::Wait(Some(at)) if at == now + Duration::from_secs(wait)));
         now += Duration::from_secs(wait);
         let Admission::Go(probe) = limiter.admit(now) else { panic!("a probe after {wait} s") };
         assert!(matches!(limiter.admit(now), Admission::Wait(None)), "only one");
-        limiter.ended(probe, &[away], now);
+        limiter.ended(probe, &[unavailable], now);
     }
     now += Duration::from_secs(30);
     let Admission::Go(probe) = limiter.admit(now) else { panic!() };
-    limiter.ended(probe, &[CallReport { verdict: CallVerdict::Answered, ..away }], now);
-    assert!(limiter.away_since().is_none() && matches!(limiter.admit(now), Admission::Go(_)));
+    limiter.ended(probe, &[CallReport { outcome: CallOutcome::Success, ..unavailable }], now);
+    assert!(limiter.open_since().is_none() && matches!(limiter.admit(now), Admission::Go(_)));
 }
 
 #[test]
@@ -161,11 +162,11 @@ fn rates_hold_over_minutes() {
         let (mut now, mut calls) = (begun, 0);
         while now < begun + Duration::from_mins(10) {
             match limiter.admit(now) {
-                Admission::Go(ticket) => {
+                Admission::Go(permit) => {
                     calls += 1;
-                    let usage = PageUsage { calls: 1, prompt_tokens: tokens, completion_tokens: 0, cost: None };
-                    let report = CallReport { usage, took: Duration::ZERO, verdict: CallVerdict::Answered };
-                    limiter.ended(ticket, &[report], now);
+                    let usage = Usage { calls: 1, prompt_tokens: tokens, completion_tokens: 0, ..Usage::default() };
+                    let report = CallReport { usage, took: Duration::ZERO, outcome: CallOutcome::Success };
+                    limiter.ended(permit, &[report], now);
                 }
                 Admission::Wait(at) => now = at.unwrap(),
             }
@@ -182,24 +183,25 @@ fn what_came_to_no_call_takes_nothing() {
     let now = Instant::now();
     let mut limiter = Limiter::new(4, Rates { calls: Some(60), tokens: None }, now);
     for _ in 0..1_000 {
-        let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
-        limiter.ended(ticket, &[], now);
+        let Admission::Go(permit) = limiter.admit(now) else { panic!() };
+        limiter.ended(permit, &[], now);
     }
-    assert_eq!((limiter.in_flight(), limiter.window()), (0, 4));
+    assert_eq!((limiter.in_flight(), limiter.window(now)), (0, 4));
 }
 
 /// One of at most a hundred calls, whose last answers took a second.
-fn at_work(window: f64, ceiling: f64, in_flight: usize) -> Limiter {
+fn at_work(window: f64, ssthresh: f64, in_flight: usize) -> Limiter {
     let new = Limiter::new(100, Rates::default(), Instant::now());
-    Limiter { window, ceiling, in_flight, latency: 1.0, usual_latency: 1.0, ..new }
+    let window = Window { limit: window, ssthresh, ..new.window };
+    Limiter { window, in_flight, latency: 1.0, usual_latency: 1.0, ..new }
 }
 
-fn ticket(number: u64, in_flight: usize) -> Ticket {
-    Ticket { number, in_flight, tokens: 0.0 }
+fn permit(number: u64, in_flight: usize) -> Permit {
+    Permit { number, in_flight, tokens: 0.0 }
 }
 
-fn report(verdict: CallVerdict) -> CallReport {
-    CallReport { usage: PageUsage::default(), took: Duration::from_secs(1), verdict }
+fn report(outcome: CallOutcome) -> CallReport {
+    CallReport { usage: Usage::default(), took: Duration::from_secs(1), outcome }
 }
 
 #[track_caller]
@@ -212,8 +214,8 @@ fn what_calls_took_of_the_rates_is_corrected_when_it_is_known() {
     let now = Instant::now();
     let mut limiter = Limiter::new(8, Rates { calls: Some(6_000), tokens: Some(600_000) }, now);
     let used = |calls, prompt_tokens, completion_tokens| CallReport {
-        usage: PageUsage { calls, prompt_tokens, completion_tokens, cost: None },
-        ..report(CallVerdict::Answered)
+        usage: Usage { calls, prompt_tokens, completion_tokens, ..Usage::default() },
+        ..report(CallOutcome::Success)
     };
     // What was reported; what is left of 500 calls and 50,000 tokens; what the next call is expected to take.
     let cases: [(&[CallReport], f64, f64, f64); 4] = [
@@ -225,8 +227,8 @@ fn what_calls_took_of_the_rates_is_corrected_when_it_is_known() {
         (&[], 495.0, 48_380.0, 870.0),
     ];
     for (reports, calls, tokens, usual) in cases {
-        let Admission::Go(ticket) = limiter.admit(now) else { panic!() };
-        limiter.ended(ticket, reports, now);
+        let Admission::Go(permit) = limiter.admit(now) else { panic!() };
+        limiter.ended(permit, reports, now);
         assert_near(limiter.calls.as_ref().unwrap().content(), calls);
         assert_near(limiter.tokens.as_ref().unwrap().content(), tokens);
         assert_near(limiter.usual_tokens, usual);
@@ -245,7 +247,7 @@ fn a_quicker_answer_counts_at_once_and_a_slower_one_little_by_little() {
     for (before, took, after) in cases {
         let mut limiter = at_work(10.0, 10.0, 9);
         (limiter.latency, limiter.usual_latency) = before;
-        limiter.answered(ticket(1, 1), Duration::from_secs(took));
+        limiter.answered(permit(1, 1), Duration::from_secs(took));
         assert_near(limiter.latency, after.0);
         assert_near(limiter.usual_latency, after.1);
     }
@@ -272,10 +274,15 @@ fn an_answer_widens_the_window_by_the_whole_table() {
         ((10.0, 10.0, 8, 4.0, 1.0, 39.0), (10.0, 1.0, 39.0)),
     ];
     for (before, after) in cases {
-        let (window, ceiling, in_flight, care, growth, credit) = before;
-        let mut limiter = Limiter { growth, care, credit, ..at_work(window, ceiling, in_flight) };
-        limiter.answered(ticket(1, 1), Duration::from_secs(1));
-        assert_eq!((limiter.window, limiter.growth, limiter.credit), after, "{before:?}");
+        let (window, ssthresh, in_flight, probe_interval, increase_step, increase_credit) = before;
+        let mut limiter = at_work(window, ssthresh, in_flight);
+        limiter.window = Window { increase_step, probe_interval, increase_credit, ..limiter.window };
+        limiter.answered(permit(1, 1), Duration::from_secs(1));
+        assert_eq!(
+            (limiter.window.limit, limiter.window.increase_step, limiter.window.increase_credit),
+            after,
+            "{before:?}"
+        );
     }
 }
 
@@ -288,14 +295,14 @@ fn slow_answers_stop_the_growth() {
         let (takes, usually) = (Duration::from_millis(takes), Duration::from_millis(usually));
         let mut limiter = at_work(10.0, 10.0, 9);
         (limiter.latency, limiter.usual_latency) = (takes.as_secs_f64(), usually.as_secs_f64());
-        limiter.answered(ticket(1, 1), takes);
-        assert_eq!(limiter.credit > 0.0, grows, "{takes:?} instead of {usually:?}");
+        limiter.answered(permit(1, 1), takes);
+        assert_eq!(limiter.window.increase_credit > 0.0, grows, "{takes:?} instead of {usually:?}");
     }
 }
 
 #[test]
-fn many_strained_calls_among_the_last_shrink_the_window() {
-    // How many calls strained the endpoint, how many were then answered, how many strained it after that; their
+fn many_overloaded_calls_among_the_last_shrink_the_window() {
+    // How many calls overloaded the endpoint, how many were then answered, how many overloaded it after that; their
     // number, where the window shrank at the fifth; the window afterwards.
     let cases = [
         (7, 0, 0, 6, 20.0),
@@ -307,15 +314,15 @@ fn many_strained_calls_among_the_last_shrink_the_window() {
         (8, 0, 0, 5, 20.0),
         (8, 0, 0, 4, 20.0),
     ];
-    for (strained, answered, again, number, window) in cases {
+    for (overloaded, answered, again, number, window) in cases {
         // Calls that do not fill the window do not widen it.
         let mut limiter = Limiter { shrunk_at: 5, ..at_work(20.0, 20.0, 0) };
-        for (count, verdict) in
-            [(strained, CallVerdict::Strained), (answered, CallVerdict::Answered), (again, CallVerdict::Strained)]
+        for (count, outcome) in
+            [(overloaded, CallOutcome::Overloaded), (answered, CallOutcome::Success), (again, CallOutcome::Overloaded)]
         {
-            (0..count).for_each(|_| limiter.ended(ticket(number, 1), &[report(verdict)], Instant::now()));
+            (0..count).for_each(|_| limiter.ended(permit(number, 1), &[report(outcome)], Instant::now()));
         }
-        assert_near(limiter.window, window);
+        assert_near(limiter.window.limit, window);
     }
 }
 
@@ -333,37 +340,55 @@ fn refusals_move_the_window_by_the_whole_table() {
         ((20.0, 4.0, 1, 6), (5.0, 1.0)),
     ];
     for (before, after) in cases {
-        let (ceiling, care, refused_in_a_row, in_flight) = before;
-        let mut limiter = Limiter { care, refused_in_a_row, refused: vec![1, 2], ..at_work(20.0, ceiling, 19) };
-        limiter.refused(ticket(3, in_flight), None, Instant::now());
-        assert_eq!((limiter.window, limiter.care), after, "{before:?}");
-        assert_near(limiter.ceiling, after.0);
+        let (ssthresh, probe_interval, refused_in_a_row, in_flight) = before;
+        let mut limiter = Limiter { refused: vec![1, 2], ..at_work(20.0, ssthresh, 19) };
+        limiter.window = Window { probe_interval, refused_in_a_row, ..limiter.window };
+        limiter.refused(permit(3, in_flight), None, Instant::now());
+        assert_eq!((limiter.window.limit, limiter.window.probe_interval), after, "{before:?}");
+        assert_near(limiter.window.ssthresh, after.0);
     }
 }
 
 #[test]
 fn who_comes_back_is_not_overrun() {
-    let mut limiter = Limiter { away_in_a_row: AWAY, growth: 8.0, credit: 5.0, ..at_work(20.0, 20.0, 0) };
-    limiter.answered(ticket(1, 1), Duration::from_secs(1));
+    let mut limiter = Limiter { unavailable_in_a_row: UNAVAILABLE, ..at_work(20.0, 20.0, 0) };
+    limiter.window = Window { increase_step: 8.0, increase_credit: 5.0, ..limiter.window };
+    limiter.answered(permit(1, 1), Duration::from_secs(1));
     // One call, and after its answer two; the next step is one again, since nothing is known of a ceiling.
-    assert_eq!((limiter.window, limiter.growth, limiter.credit, limiter.ceiling), (2.0, 1.0, 0.0, 1.0));
+    let Window { limit, increase_step, increase_credit, ssthresh, .. } = limiter.window;
+    assert_eq!((limit, increase_step, increase_credit, ssthresh), (2.0, 1.0, 0.0, 1.0));
 }
 
 #[test]
 fn what_was_sent_before_the_window_shrank_says_nothing_of_it() {
     for (number, counts) in [(4, false), (5, false), (6, true)] {
-        let before = || Limiter { shrunk_at: 5, refused_in_a_row: 1, ..at_work(10.0, 10.0, 9) };
+        let before = || {
+            let limiter = at_work(10.0, 10.0, 9);
+            Limiter { shrunk_at: 5, window: Window { refused_in_a_row: 1, ..limiter.window }, ..limiter }
+        };
         let mut limiter = before();
-        limiter.answered(ticket(number, 1), Duration::from_secs(1));
-        assert_eq!((limiter.refused_in_a_row == 0, limiter.credit > 0.0), (counts, counts), "{number} is answered");
+        limiter.answered(permit(number, 1), Duration::from_secs(1));
+        assert_eq!(
+            (limiter.window.refused_in_a_row == 0, limiter.window.increase_credit > 0.0),
+            (counts, counts),
+            "{number} is answered"
+        );
         let mut limiter = before();
-        limiter.refused(ticket(number, 7), None, Instant::now());
-        assert_eq!((limiter.refused.len(), limiter.lowest.is_finite()), (counts.into(), counts), "{number} is refused");
+        limiter.refused(permit(number, 7), None, Instant::now());
+        assert_eq!(
+            (limiter.refused.len(), limiter.min_rejected_at.is_finite()),
+            (counts.into(), counts),
+            "{number} is refused"
+        );
     }
-    let mut limiter = Limiter { refused: vec![1, 2], sent: 9, credit: 3.0, ..at_work(20.0, 20.0, 19) };
-    limiter.refused(ticket(3, 12), None, Instant::now());
-    assert_eq!((limiter.shrunk_at, limiter.credit, limiter.refused.len(), limiter.strained), (9, 0.0, 0, 0));
-    assert!(limiter.lowest.is_infinite(), "the next refusal is the first one");
+    let mut limiter = Limiter { refused: vec![1, 2], sent: 9, ..at_work(20.0, 20.0, 19) };
+    limiter.window.increase_credit = 3.0;
+    limiter.refused(permit(3, 12), None, Instant::now());
+    assert_eq!(
+        (limiter.shrunk_at, limiter.window.increase_credit, limiter.refused.len(), limiter.overloads),
+        (9, 0.0, 0, 0)
+    );
+    assert!(limiter.min_rejected_at.is_infinite(), "the next refusal is the first one");
 }
 
 #[test]
@@ -383,10 +408,10 @@ fn refusals_now_and_then_are_chance() {
     // Only so many are kept, the latest.
     let mut limiter = at_work(20.0, 20.0, 19);
     for number in 1..=40 {
-        limiter.refused(ticket(number * 100, 5), None, Instant::now());
+        limiter.refused(permit(number * 100, 5), None, Instant::now());
         let oldest = number.saturating_sub(KEPT as u64) + 1;
         let kept: Vec<u64> = (oldest..=number).map(|number| number * 100).collect();
         assert_eq!(limiter.refused, kept);
     }
-    assert_near(limiter.window, 20.0);
+    assert_near(limiter.window.limit, 20.0);
 }

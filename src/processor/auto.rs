@@ -1,15 +1,16 @@
 //! The processor that pays only for pages that need it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::ocr::OCR;
+#[cfg(feature = "llm")]
+use super::LlmProcessor;
+use super::text::TEXT;
 use super::unread::Need;
-use super::{LlmProcessor, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
+use super::{OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, Step, TextProcessor};
 use crate::document::{PageFacts, PageReader};
-use crate::task::{Amount, Failure, FindingCode, OcrEngine, OcrLayer, PageChecks, PageOutput, TaskOptions, code};
+use crate::task::{Failure, FindingCode, OcrEngine, OcrLayer, PageChecks, PageOutput, TaskOptions, code};
 
 /// Reads pages with a sound text layer as text, for free, and has a model look at the others; where there is none, their
 /// text is recognised on this machine. Beside a model that is the last resort.
@@ -19,16 +20,18 @@ pub struct AutoProcessor {
 
 /// Who looks at pages that need it.
 enum Way {
+    #[cfg(feature = "llm")]
     Model(Arc<LlmProcessor>),
     Ocr(Arc<OcrProcessor>),
 }
 
 /// Part of the ledger's key: raise it whenever a page would be sent another way.
 const VERSION: u32 = 3;
-/// Under which of its recipes a page is kept that was recognised without a model.
-const BY_OCR: usize = 1;
+/// Its first step, which says what pages need; those after it look at pages.
+const TEXT_LAYER: usize = 0;
 
 impl AutoProcessor {
+    #[cfg(feature = "llm")]
     /// A processor that has `llm` look at what needs it.
     #[must_use]
     pub const fn new(llm: Arc<LlmProcessor>) -> Self {
@@ -70,13 +73,14 @@ impl AutoProcessor {
         }
         match &self.way {
             _ if calls.is_empty() => ShardOutcome::Done(done),
-            Way::Model(_) => ShardOutcome::Divided { done, calls },
+            #[cfg(feature = "llm")]
+            Way::Model(_) => ShardOutcome::Partial { done, rest: calls, step: TEXT_LAYER + 1 },
             Way::Ocr(ocr) if !ocr.is_wanted(input.options) => match Self::as_it_is(input, &mut reader, calls) {
                 ShardOutcome::Done(pages) => ShardOutcome::Done(done.into_iter().chain(pages).collect()),
                 other => other,
             },
-            Way::Ocr(ocr) if input.shard.len() == 1 => Self::recognise(ocr, input, &mut reader),
-            Way::Ocr(_) => ShardOutcome::Parted { done, alone: calls },
+            Way::Ocr(ocr) if input.shard.len() == 1 => Self::recognise(ocr, input, &mut reader, input.shard.first),
+            Way::Ocr(_) => ShardOutcome::Partial { done, rest: calls, step: TEXT_LAYER + 1 },
         }
     }
 
@@ -85,14 +89,13 @@ impl AutoProcessor {
         let mut outcome = TextProcessor.read(input, reader, pages, ocr_layer(input.options));
         if let ShardOutcome::Done(pages) = &mut outcome {
             // A model that is there later shall look at them.
-            pages.iter_mut().filter_map(|read| read.result.as_mut().ok()).for_each(|output| output.recipe = BY_OCR);
+            pages.iter_mut().filter_map(|read| read.result.as_mut().ok()).for_each(|output| output.degraded = true);
         }
         outcome
     }
 
-    /// Recognises the text of the one page of a shard, and says why. What text it has is better than none.
-    fn recognise(ocr: &OcrProcessor, input: &ShardInput<'_>, reader: &mut PageReader<'_>) -> ShardOutcome {
-        let page = input.shard.first;
+    /// Recognises the text of a page, and says why. What text it has is better than none.
+    fn recognise(ocr: &OcrProcessor, input: &ShardInput<'_>, reader: &mut PageReader<'_>, page: u32) -> ShardOutcome {
         let shown = match reader.facts(page) {
             Ok(facts) => facts.shown,
             Err(why) if why.retryable => return ShardOutcome::Failed(why),
@@ -105,7 +108,7 @@ impl AutoProcessor {
             Ok(output) if has_text && output.content.is_empty() => return Self::as_it_is(input, reader, vec![page]),
             Ok(output) => {
                 let checks = Some(because(need.as_str(), output.checks.clone()));
-                Ok(PageOutput { checks, recipe: BY_OCR, ..output })
+                Ok(PageOutput { checks, degraded: true, ..output })
             }
             // Kept as a page it would never be tried again.
             Err(why) => Err(failed(why, has_text)),
@@ -113,17 +116,40 @@ impl AutoProcessor {
         ShardOutcome::Done(vec![PageRead { page, result }])
     }
 
+    /// Recognises the text of all pages of a shard.
+    fn recognise_all(ocr: &OcrProcessor, input: &ShardInput<'_>) -> ShardOutcome {
+        let mut reader = input.reader();
+        let mut read = Vec::new();
+        for page in input.shard.pages() {
+            match Self::recognise(ocr, input, &mut reader, page) {
+                ShardOutcome::Done(pages) => read.extend(pages),
+                other => return other,
+            }
+        }
+        ShardOutcome::Done(read)
+    }
+
+    /// The recipe of pages that come out without a model. Some come out as text for want of something better: they are not
+    /// what OCR alone makes of them.
+    fn recipe_by_ocr(&self, ocr: &OcrProcessor, options: &TaskOptions) -> Value {
+        json!({
+            "processor": self.name(),
+            "version": VERSION,
+            "ocr": ocr.recipe(options),
+            "text": TextProcessor::recipe(options),
+        })
+    }
+
+    #[cfg(feature = "llm")]
     /// Has the model look at pages that need it, and says why they did.
     fn look(llm: &LlmProcessor, input: &ShardInput<'_>) -> ShardOutcome {
         let mut outcome = llm.process(input);
-        let (ShardOutcome::Done(pages) | ShardOutcome::Divided { done: pages, .. }) = &mut outcome else {
+        let (ShardOutcome::Done(pages) | ShardOutcome::Partial { done: pages, .. }) = &mut outcome else {
             return outcome;
         };
         let mut reader = input.reader();
         for PageRead { page, result } in pages {
             let Ok(output) = result else { continue };
-            // Its recipes come after the one of the text layer.
-            output.recipe += 1;
             let fallback = output.checks.as_ref().is_some_and(|checks| checks.route.is_some());
             let Ok(facts) = reader.facts(*page) else { continue };
             if !fallback {
@@ -158,71 +184,48 @@ impl Processor for AutoProcessor {
         "auto"
     }
 
-    /// Where it begins; calls come after.
-    fn kind(&self) -> WorkKind {
-        WorkKind::Cpu
-    }
-
-    fn recipe(&self, options: &TaskOptions) -> Value {
-        json!({ "processor": self.name(), "version": VERSION, "text": TextProcessor.recipe(options) })
-    }
-
     /// What a model has read before, for whichever processor, is not paid again.
-    fn recipes(&self, options: &TaskOptions) -> Vec<Value> {
-        let others = match &self.way {
-            Way::Model(llm) => llm.recipes(options),
-            // Some come out as text for want of something better: they are not what OCR alone makes of them.
-            Way::Ocr(ocr) => vec![json!({
-                "processor": self.name(),
-                "version": VERSION,
-                "ocr": ocr.recipe(options),
-                "text": TextProcessor.recipe(options),
-            })],
+    fn steps(&self, options: &TaskOptions, facts: Option<&PageFacts>) -> Vec<Step> {
+        let look = match &self.way {
+            #[cfg(feature = "llm")]
+            Way::Model(llm) => llm.steps(options, facts),
+            Way::Ocr(ocr) if ocr.is_wanted(options) => vec![OcrProcessor::step(self.recipe_by_ocr(ocr, options))],
+            Way::Ocr(_) => Vec::new(),
         };
-        std::iter::once(self.recipe(options)).chain(others).collect()
-    }
-
-    fn is_paid(&self) -> bool {
-        matches!(self.way, Way::Model(_))
+        let text = |reason| {
+            let recipe =
+                json!({ "processor": self.name(), "version": VERSION, "text": TextProcessor::recipe(options) });
+            let degraded_recipe = match &self.way {
+                #[cfg(feature = "llm")]
+                Way::Model(_) => None,
+                Way::Ocr(ocr) => Some(self.recipe_by_ocr(ocr, options)),
+            };
+            Step { degraded_recipe, reason, ..Step::local(TEXT, recipe) }
+        };
+        match facts.map(|facts| Need::of(&facts.shown, ocr_layer(options)).map(Need::as_str)) {
+            Some(Some(need)) if look.is_empty() => vec![text(Some(need))],
+            Some(Some(need)) => look.into_iter().map(|step| Step { reason: Some(need), ..step }).collect(),
+            route => {
+                let reason = route.map(|_| "text layer");
+                std::iter::once(text(reason)).chain(look).collect()
+            }
+        }
     }
 
     fn is_isolated(&self) -> bool {
         true
     }
 
-    fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
-        match &self.way {
-            Way::Model(llm) => llm.endpoint(options, earlier, usual),
-            Way::Ocr(_) => None,
-        }
-    }
-
-    fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
-        match (Need::of(&facts.shown, ocr_layer(options)), &self.way) {
-            (None, _) => ("text: text layer".to_owned(), Amount::default()),
-            (Some(why), Way::Model(llm)) => (format!("llm: {}", why.as_str()), llm.estimate(facts, options).1),
-            (Some(why), Way::Ocr(ocr)) if ocr.is_wanted(options) => {
-                (format!("{OCR}: {}", why.as_str()), Amount::default())
-            }
-            (Some(why), Way::Ocr(_)) => (format!("text: {}", why.as_str()), Amount::default()),
-        }
-    }
-
-    fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
-        match &self.way {
-            Way::Model(llm) => llm.attempts(options, usual),
-            Way::Ocr(_) => usual,
-        }
-    }
-
-    fn settle(&self, options: &mut TaskOptions) {
+    #[cfg(feature = "llm")]
+    fn pin_defaults(&self, options: &mut TaskOptions) {
         if let Way::Model(llm) = &self.way {
-            llm.settle_with_ocr(options);
+            llm.pin_with_ocr(options);
         }
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
         match &self.way {
+            #[cfg(feature = "llm")]
             Way::Model(llm) => llm.check_with_ocr(options),
             Way::Ocr(ocr) => {
                 if let Some(name) = TextProcessor::for_a_model(options) {
@@ -236,12 +239,11 @@ impl Processor for AutoProcessor {
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        match input.kind {
-            WorkKind::Cpu => self.divide(input),
-            WorkKind::Call => match &self.way {
-                Way::Model(llm) => Self::look(llm, input),
-                Way::Ocr(ocr) => ocr.process(input),
-            },
+        match &self.way {
+            _ if input.state.index == TEXT_LAYER => self.divide(input),
+            #[cfg(feature = "llm")]
+            Way::Model(llm) => Self::look(llm, input),
+            Way::Ocr(ocr) => Self::recognise_all(ocr, input),
         }
     }
 }
@@ -268,7 +270,7 @@ mod tests {
             &[("images", "extract")],
             &[("ocr", "off")],
         ] {
-            let recipe = auto.recipes(&options(given)).swap_remove(BY_OCR);
+            let recipe = auto.steps(&options(given), None).swap_remove(TEXT_LAYER).degraded_recipe.unwrap();
             assert!(!known.contains(&recipe), "{given:?}: {recipe}");
             known.push(recipe);
         }

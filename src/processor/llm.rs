@@ -2,18 +2,19 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `chain` | whose turn it is: model, fallback models, text layer |
 //! | `last_resort` | OCR in their place |
 //! | `look` | what of a page is shown; pages that need no call |
-//! | `parts` | long pages: their parts, and how these are joined |
+//! | `parts` | long and wide pages: their parts, and how these are joined |
 //! | `prompt` | the request |
 //! | `call` | one call: asked, paid, retried |
-//! | `client`, `address` | HTTP, and where it goes |
+//! | `kept` | answers that are safe before their pages are |
+//! | `client`, `address`, `endpoint_error` | HTTP, where it goes, and why it cannot |
 //! | `refused` | what a refusal means |
-//! | `capabilities` | what models were found to take |
+//! | `capabilities`, `learnt` | what models were found to take; the same as it is kept |
 //! | `latency` | how long calls take, for those that are slow |
 //! | `reply` | the answer, and whether it is pages at all |
 //! | `fidelity` | whether it is *these* pages |
+//! | `witness`, `comparison` | the same of pages without text of their own: what OCR says of it |
 //! | `judge` | which answers are taken, and what is said against them |
 //!
 //! One shared HTTP client runs on a small runtime of its own; a worker thread waits for its call there, so that a call
@@ -24,40 +25,50 @@
 mod address;
 mod call;
 mod capabilities;
-mod chain;
 mod client;
+mod comparison;
+mod endpoint_error;
 mod fidelity;
 mod judge;
+mod kept;
 mod last_resort;
 mod latency;
+mod learnt;
 mod look;
 mod parts;
 mod prompt;
 mod refused;
 mod reply;
+#[cfg(test)]
+mod reports_tests;
+mod witness;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use self::capabilities::Capabilities;
-use self::chain::{TEXT, Turn, turn};
 use self::client::Client;
+pub use self::endpoint_error::EndpointError;
 use self::last_resort::is_local;
 use self::latency::Latencies;
+use self::learnt::Learnt;
 use super::ocr::OCR;
-use super::{CallVerdict, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
+use super::text::TEXT;
+use super::{CallOutcome, OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome, Step, TextProcessor};
+use crate::clock::Timestamp;
 use crate::document::{ImageOptions, PageFacts};
-use crate::task::{Amount, Failure, Finding, OcrEngine, PageInputKind, Price, TaskOptions, Tokens, code};
+use crate::task::{Failure, Finding, OcrEngine, PageInputKind, Price, TaskOptions, Tokens, Usage, code};
 
 /// How to reach the endpoint and what to ask of it.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct LlmOptions {
     /// The endpoint up to and without `/chat/completions`, for example `https://api.openai.com/v1`. A query, such as
     /// Azure's `?api-version=…`, is kept.
@@ -102,6 +113,14 @@ impl Default for LlmOptions {
     }
 }
 
+impl LlmOptions {
+    /// The endpoint at this URL, and the model of tasks that name none.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>, model: impl Into<String>) -> Self {
+        Self { base_url: base_url.into(), model: Some(model.into()), ..Self::default() }
+    }
+}
+
 /// Written by hand so that the key cannot reach a log.
 impl std::fmt::Debug for LlmOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -114,9 +133,8 @@ impl std::fmt::Debug for LlmOptions {
 
 /// Tokens of the answer for a page of which nothing else is known.
 const USUAL_ANSWER: u64 = 700;
-/// Recipes of a page, in the order of [`Processor::recipes`].
-const OWN: usize = 0;
-const BY_FALLBACK: usize = 1;
+/// The name that tasks choose it by.
+const LLM: &str = "llm";
 
 /// Shows each page to a model and takes its Markdown. Several pages of a shard go in one call.
 pub struct LlmProcessor {
@@ -135,15 +153,15 @@ impl LlmProcessor {
     /// A processor for one endpoint.
     ///
     /// # Errors
-    /// A sentence saying what is wrong with the base URL, the key or the CA file, or that no HTTP client can be made.
-    pub fn new(options: LlmOptions) -> Result<Self, String> {
+    /// [`EndpointError`] for the base URL, the key or the CA file, or when no HTTP client can be made.
+    pub fn new(options: LlmOptions) -> Result<Self, EndpointError> {
         let client = Client::new(&options.base_url, options.api_key.as_deref(), options.ca_file.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("bindery-llm")
             .enable_all()
             .build()
-            .map_err(|error| format!("no threads for calls: {error}"))?;
+            .map_err(EndpointError::Threads)?;
         Ok(Self {
             options,
             client,
@@ -164,15 +182,15 @@ impl LlmProcessor {
     /// Sends another key from the next call on.
     ///
     /// # Errors
-    /// A sentence saying why a header cannot carry it.
-    pub fn set_api_key(&self, key: Option<&str>) -> Result<(), String> {
+    /// [`EndpointError::ApiKey`] when a header cannot carry it.
+    pub fn set_api_key(&self, key: Option<&str>) -> Result<(), EndpointError> {
         self.client.set_api_key(key)
     }
 
-    fn note_outage(&self, verdict: CallVerdict, why: Option<&Failure>) {
-        let outage = match (verdict, why) {
-            (CallVerdict::Away(_), Some(why)) => Some(format!("{}: {}", self.client.base_url(), why.message)),
-            (CallVerdict::Answered | CallVerdict::Limited(_), _) => None,
+    fn note_outage(&self, outcome: CallOutcome, why: Option<&Failure>) {
+        let outage = match (outcome, why) {
+            (CallOutcome::Unavailable(_), Some(why)) => Some(format!("{}: {}", self.client.base_url(), why.message)),
+            (CallOutcome::Success | CallOutcome::RateLimited(_), _) => None,
             _ => return,
         };
         self.outage.send_if_modified(|known| {
@@ -216,43 +234,11 @@ impl LlmProcessor {
         self.model(options).into_iter().chain(self.fallback(options)).collect()
     }
 
-    /// Takes the text layer of pages that no model could read.
-    fn text_layer(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let why = input.earlier.last().map_or("", |code| code.as_ref());
-        let mut reader = input.reader();
-        let mut read = Vec::new();
-        for page in input.shard.pages() {
-            match self.text_of(input, &mut reader, page, why) {
-                Err(why) if why.retryable => return ShardOutcome::Failed(why),
-                result => read.push(PageRead { page, result }),
-            }
-        }
-        ShardOutcome::Done(read)
-    }
-}
-
-fn is_paid(read: &PageRead) -> bool {
-    read.result.as_ref().is_ok_and(|output| output.usage.calls > 0)
-}
-
-/// What is permanent for one reader is not for the next.
-fn failed(why: Failure, turn: Turn) -> ShardOutcome {
-    ShardOutcome::Failed(Failure { retryable: why.retryable || turn.more_readers, ..why })
-}
-
-impl Processor for LlmProcessor {
-    fn name(&self) -> &'static str {
-        "llm"
-    }
-
-    fn kind(&self) -> WorkKind {
-        WorkKind::Call
-    }
-
+    /// The recipe of pages that the first model read as it should.
     fn recipe(&self, options: &TaskOptions) -> Value {
         let (prompt, input) = (self.prompt(options), self.input_kind(options));
         let mut recipe = json!({
-            "processor": self.name(),
+            "processor": LLM,
             "version": prompt::VERSION,
             "model": self.model(options),
             "prompt": prompt,
@@ -268,41 +254,29 @@ impl Processor for LlmProcessor {
         recipe
     }
 
-    fn is_isolated(&self) -> bool {
-        true
-    }
-
-    /// A page that a fallback read is nobody's who does not want the same fallbacks.
-    fn recipes(&self, options: &TaskOptions) -> Vec<Value> {
-        let own = self.recipe(options);
-        let mut by_fallback = own.clone();
-        by_fallback["fallback"] = json!(self.fallback(options));
+    /// The recipe of all others.
+    fn fallback_recipe(&self, options: &TaskOptions) -> Value {
+        let mut recipe = self.recipe(options);
+        recipe["fallback"] = json!(self.fallback(options));
         // The text layer may be one of them, and OCR.
-        by_fallback["text"] = TextProcessor.recipe(options);
+        recipe["text"] = TextProcessor::recipe(options);
         if let Some(ocr) = self.ocr.as_ref().filter(|_| self.fallback(options).contains(&OCR)) {
-            by_fallback["ocr"] = ocr.recipe(options);
+            recipe["ocr"] = ocr.recipe(options);
         }
-        vec![own, by_fallback]
+        recipe
     }
 
-    fn endpoint(&self, options: &TaskOptions, earlier: &[Cow<'static, str>], usual: u32) -> Option<String> {
-        let readers = self.chain(options);
-        let model = readers.get(turn(readers.len(), usual, earlier).reader)?;
-        (!is_local(model)).then(|| format!("{} {model}", self.client.host()))
-    }
-
-    /// Tokens as they usually come out: one for every three and a half characters, and for every 750 pixels.
+    /// What a call for a page would take. Tokens as they usually come out: one for every three and a half characters, and
+    /// for every 750 pixels.
     #[allow(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "an estimate"
     )]
-    fn estimate(&self, facts: &PageFacts, options: &TaskOptions) -> (String, Amount) {
-        let model = self.model(options).unwrap_or_default();
-        let route = self.name().to_owned();
+    fn expected(&self, model: &str, facts: &PageFacts, options: &TaskOptions) -> Usage {
         if facts.shown.glyphs == 0 && self.input_kind(options) == PageInputKind::Text {
-            return (route, Amount::default());
+            return Usage::default();
         }
         let (long, short) = (facts.width.max(facts.height), facts.width.min(facts.height));
         let scale = (self.image_side(options) as f32 / long.max(1.0)).min(ImageOptions::default().dpi / 72.0);
@@ -320,18 +294,57 @@ impl Processor for LlmProcessor {
         let tokens = Tokens { prompt: prompt_tokens, completion: completion_tokens, cached: 0 };
         let tier = options.service_tier.unwrap_or_default();
         let cost = self.price(model).map(|price| price.of_call(tokens, tier));
-        (route, Amount { calls: 1, prompt_tokens, completion_tokens, cost, ..Amount::default() })
+        Usage { calls: 1, reused: 0, prompt_tokens, completion_tokens, cost }
     }
 
-    fn attempts(&self, options: &TaskOptions, usual: u32) -> u32 {
-        let readers = self.chain(options);
-        let models = readers.iter().filter(|reader| !is_local(reader)).count();
-        let texts = readers.len() - models;
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        usual.saturating_mul(count(models)).saturating_add(count(texts))
+    /// Takes the text layer of pages that no model could read.
+    fn text_layer(&self, input: &ShardInput<'_>) -> ShardOutcome {
+        let why = input.history.last().map_or("", |failed| failed.code.as_ref());
+        let mut reader = input.reader();
+        let mut read = Vec::new();
+        for page in input.shard.pages() {
+            match self.text_of(input, &mut reader, page, why) {
+                Err(why) if why.retryable => return ShardOutcome::Failed(why),
+                result => read.push(PageRead { page, result }),
+            }
+        }
+        ShardOutcome::Done(read)
+    }
+}
+
+fn is_paid(read: &PageRead) -> bool {
+    read.result.as_ref().is_ok_and(|output| output.usage.calls > 0 || output.model.is_some())
+}
+
+impl Processor for LlmProcessor {
+    fn name(&self) -> &'static str {
+        LLM
     }
 
-    fn settle(&self, options: &mut TaskOptions) {
+    /// A page that a fallback read is of no use to a task that does not want the same fallbacks.
+    fn steps(&self, options: &TaskOptions, facts: Option<&PageFacts>) -> Vec<Step> {
+        let (own, by_fallback) = (self.recipe(options), self.fallback_recipe(options));
+        let step = |(index, reader): (usize, &str)| {
+            let recipe = if index == 0 { &own } else { &by_fallback }.clone();
+            let degraded_recipe = (index == 0).then(|| by_fallback.clone());
+            let step = if is_local(reader) {
+                Step::local(reader.to_owned(), recipe)
+            } else {
+                let expected = facts.map(|facts| self.expected(reader, facts, options)).unwrap_or_default();
+                let step = Step::call(LLM, format!("{} {reader}", self.client.host()), recipe);
+                Step { model: Some(reader.to_owned()), expected, ..step }
+            };
+            Step { degraded_recipe, ..step }
+        };
+        let steps: Vec<Step> = self.chain(options).into_iter().enumerate().map(step).collect();
+        if steps.is_empty() { vec![Step::local(LLM, own)] } else { steps }
+    }
+
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
+    fn pin_defaults(&self, options: &mut TaskOptions) {
         options.model = self.model(options).map(str::to_owned);
         options.prompt = Some(self.prompt(options).to_owned());
         options.input = Some(self.input_kind(options));
@@ -355,18 +368,29 @@ impl Processor for LlmProcessor {
         }
     }
 
+    fn learnt(&self) -> Vec<Value> {
+        let learnt = self.capabilities.learnt(&self.client.base_url());
+        learnt.iter().filter_map(|learnt| serde_json::to_value(learnt).ok()).collect()
+    }
+
+    fn take_learnt(&self, learnt: &[Value]) {
+        let (own, now) = (self.client.base_url(), Timestamp::now());
+        let known = learnt.iter().filter_map(|known| Learnt::deserialize(known).ok());
+        known
+            .filter(|known| known.endpoint == own && known.counts(now))
+            .for_each(|known| self.capabilities.take(&known));
+    }
+
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let readers = self.chain(input.options);
-        let turn = turn(readers.len(), input.max_attempts, input.earlier);
-        let Some(model) = readers.get(turn.reader) else {
-            return ShardOutcome::Failed(Failure::permanent(code::BAD_OPTION, "no model is configured"));
+        let Some(model) = input.step.model.as_deref() else {
+            return match &*input.step.reader {
+                TEXT => self.text_layer(input),
+                OCR => self.recognise(input),
+                _ => ShardOutcome::Failed(Failure::permanent(code::BAD_OPTION, "no model is configured")),
+            };
         };
-        match *model {
-            TEXT => return self.text_layer(input),
-            OCR => return self.recognise(input),
-            _ => {}
-        }
         let limit = input.deadline.saturating_duration_since(Instant::now());
+        self.capabilities.of(model).forget_old(Timestamp::now());
         let _under_way = self.capabilities.of(model).begin();
         let (pages, mut read) = match self.look(input, model) {
             Ok(looked) => looked,
@@ -378,19 +402,21 @@ impl Processor for LlmProcessor {
             about.insert(page.input.page, std::mem::take(&mut page.about));
             if page.parts.is_empty() { whole.push(page) } else { long.push(page) }
         }
-        let mut calls = Vec::new();
-        let long = long.into_iter().map(|page| self.read_parts(input, model, turn, page, limit));
-        let whole = (!whole.is_empty()).then_some(whole).into_iter();
-        for outcome in long.chain(whole.map(|whole| self.read_whole(input, model, turn, whole))) {
+        let mut rest = Vec::new();
+        let long = long.into_iter().map(|page| self.read_parts(input, model, page, limit));
+        let each = if self.capabilities.of(model).takes_several_pictures() { whole.len() } else { 1 };
+        let mut whole = whole.into_iter().peekable();
+        let whole = std::iter::from_fn(|| whole.peek().is_some().then(|| whole.by_ref().take(each.max(1)).collect()));
+        for outcome in long.chain(whole.map(|whole| self.read_whole(input, model, whole))) {
             match outcome {
                 ShardOutcome::Done(done) => read.extend(done),
-                ShardOutcome::Divided { done, calls: strayed } => {
+                ShardOutcome::Partial { done, rest: diverged, .. } => {
                     read.extend(done);
-                    calls = strayed;
+                    rest.extend(diverged);
                 }
                 // What is paid is kept, and the others are asked for by themselves.
                 _ if read.iter().any(is_paid) => {
-                    calls = input.shard.pages().filter(|page| read.iter().all(|read| read.page != *page)).collect();
+                    rest = input.shard.pages().filter(|page| read.iter().all(|read| read.page != *page)).collect();
                     break;
                 }
                 other => return other,
@@ -401,7 +427,8 @@ impl Processor for LlmProcessor {
                 output.findings.extend(about);
             }
         }
-        if calls.is_empty() { ShardOutcome::Done(read) } else { ShardOutcome::Divided { done: read, calls } }
+        let step = input.state.index;
+        if rest.is_empty() { ShardOutcome::Done(read) } else { ShardOutcome::Partial { done: read, rest, step } }
     }
 }
 

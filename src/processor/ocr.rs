@@ -1,6 +1,6 @@
 //! The processor that recognises text on the pictures of pages, on this machine: without a network, for free.
 //!
-//! The installed models read Latin, Greek, Chinese and Japanese; Tesseract, where it is found, the languages that a task
+//! The installed models read Latin, Chinese and Japanese; Tesseract, where it is found, the languages that a task
 //! names in other scripts, and whatever a task wants it for.
 
 use std::time::Instant;
@@ -8,8 +8,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::unread;
-use super::{PageRead, Processor, ShardInput, ShardOutcome, TextProcessor, WorkKind};
-use crate::document::{ImageOptions, OcrModels, OcrQuality, PageReader, Recognised, Tesseract};
+use super::{PageRead, Processor, ShardInput, ShardOutcome, Step, TextProcessor};
+use crate::document::{ImageOptions, OcrModels, OcrQuality, PageFacts, PageReader, Recognised, Tesseract};
 use crate::task::{Failure, Finding, FindingCode, OcrEngine, PageOutput, TaskOptions, code};
 
 /// Recognises text on pictures of pages.
@@ -42,7 +42,7 @@ impl Asked {
 }
 
 /// The name that tasks choose it by, also among fallbacks.
-pub(super) const OCR: &str = "ocr";
+pub(crate) const OCR: &str = "ocr";
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
 const VERSION: u32 = 1;
 /// A page whose letters are less sure on average is doubtful,
@@ -126,6 +126,24 @@ impl OcrProcessor {
         }
     }
 
+    /// A step that recognises text. Each page takes seconds.
+    pub(super) fn step(recipe: Value) -> Step {
+        Step { shard_pages: 1, ..Step::local(OCR, recipe) }
+    }
+
+    /// The recipe of its pages.
+    pub(super) fn recipe(&self, options: &TaskOptions) -> Value {
+        let means = match self.means(options) {
+            Ok(Means::Tesseract(languages)) => {
+                let version = self.tesseract.as_ref().map(|tesseract| &tesseract.version);
+                json!({ "tesseract": version, "languages": languages })
+            }
+            Ok(Means::Models) => json!({ "models": OcrModels::checksum() }),
+            Err(_) => json!(null),
+        };
+        json!({ "processor": OCR, "version": VERSION, "by": means })
+    }
+
     /// What the picture of a page says; nothing of one that is blank.
     ///
     /// # Errors
@@ -150,14 +168,7 @@ impl OcrProcessor {
         if unread::is_blank(reader, page, &facts.shown)? {
             return Ok(output(Recognised::default(), findings));
         }
-        let recognised = match (self.means(input.options)?, &self.tesseract) {
-            (Means::Tesseract(languages), Some(tesseract)) => {
-                let picture = reader.image(page, &PICTURE)?;
-                let size = (facts.width, facts.height);
-                tesseract.program.read(&picture, size, &languages, input.deadline, input.cancel)?
-            }
-            _ => reader.recognise(page)?,
-        };
+        let recognised = self.recognise(input, reader, page, &facts)?;
         findings.push(if recognised.content.is_empty() {
             Finding::nothing_recognised()
         } else {
@@ -165,6 +176,46 @@ impl OcrProcessor {
         });
         Ok(output(recognised, findings))
     }
+
+    /// What is recognised on the picture of a page.
+    ///
+    /// # Errors
+    /// Of the page, or one that may pass.
+    pub(super) fn recognise(
+        &self,
+        input: &ShardInput<'_>,
+        reader: &mut PageReader<'_>,
+        page: u32,
+        facts: &PageFacts,
+    ) -> Result<Recognised, Failure> {
+        match (self.means(input.options)?, &self.tesseract) {
+            (Means::Tesseract(languages), Some(tesseract)) => {
+                let picture = reader.image(page, &PICTURE)?;
+                let size = (facts.width, facts.height);
+                tesseract.program.read(&picture, size, &languages, input.deadline, input.cancel)
+            }
+            _ => reader.recognise(page),
+        }
+    }
+
+    /// Whether it reads the script of these letters for a task: the models do not know all.
+    #[cfg(feature = "llm")]
+    pub(super) fn reads_script_of(&self, text: &str, options: &TaskOptions) -> bool {
+        if self.means(options) != Ok(Means::Models) {
+            return true;
+        }
+        let letters = || text.chars().filter(|c| c.is_alphabetic());
+        letters().filter(|c| !is_of_models(*c)).count() * 4 <= letters().count()
+    }
+}
+
+/// Whether the dictionary of the models has the script of a letter: Latin, Chinese or Japanese. It has Greek letters as they
+/// stand in formulas, none with an accent and no final sigma: a third of what running text says would be missing.
+#[cfg(feature = "llm")]
+const fn is_of_models(c: char) -> bool {
+    matches!(c, '\0'..='\u{36f}' | '\u{1d00}'..='\u{1eff}' | '\u{2000}'..='\u{218f}' | '\u{2c60}'..='\u{2c7f}' | '\u{2e80}'..='\u{30ff}'
+        | '\u{3400}'..='\u{9fff}' | '\u{a720}'..='\u{a7ff}' | '\u{f900}'..='\u{fb06}' | '\u{ff00}'..='\u{ff9f}'
+        | '\u{1d400}'..='\u{1d7ff}' | '\u{20000}'..='\u{3ffff}')
 }
 
 /// What is said where nothing can read scans.
@@ -210,7 +261,7 @@ const LANGUAGES: [(&str, &str, bool); 52] = [
     ("fi", "fin", true),
     ("tr", "tur", true),
     ("vi", "vie", true),
-    ("el", "ell", true),
+    ("el", "ell", false),
     ("ja", "jpn", true),
     ("zh", "chi_sim", true),
     ("zh_tw", "chi_tra", true),
@@ -264,25 +315,8 @@ impl Processor for OcrProcessor {
         OCR
     }
 
-    fn kind(&self) -> WorkKind {
-        WorkKind::Cpu
-    }
-
-    /// Each takes seconds.
-    fn shard_pages(&self) -> u32 {
-        1
-    }
-
-    fn recipe(&self, options: &TaskOptions) -> Value {
-        let means = match self.means(options) {
-            Ok(Means::Tesseract(languages)) => {
-                let version = self.tesseract.as_ref().map(|tesseract| &tesseract.version);
-                json!({ "tesseract": version, "languages": languages })
-            }
-            Ok(Means::Models) => json!({ "models": OcrModels::checksum() }),
-            Err(_) => json!(null),
-        };
-        json!({ "processor": self.name(), "version": VERSION, "by": means })
+    fn steps(&self, options: &TaskOptions, _: Option<&PageFacts>) -> Vec<Step> {
+        vec![Self::step(self.recipe(options))]
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
@@ -362,6 +396,7 @@ pub(super) mod tests {
             (true, true, "", "ru,en", tesseract(&["rus", "eng"])),
             (true, true, "", "ara", tesseract(&["ara"])),
             (true, false, "", "ko", Err("do not read ko")),
+            (true, true, "", "el", tesseract(&["ell"])),
             (true, true, "pp", "de", Ok(Means::Models)),
             (true, true, "pp", "de,ru", Err("do not read ru")),
             (true, true, "tesseract", "", tesseract(&["eng"])),

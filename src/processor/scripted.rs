@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use super::{PageRead, Processor, ShardInput, ShardOutcome, Step, WorkKind};
 use crate::content::from_markdown;
-use crate::task::{Failure, PageOutput, PageUsage, TaskOptions, code};
+use crate::document::PageFacts;
+use crate::task::{Failure, PageOutput, TaskOptions, Usage, code};
 
 /// What one attempt at one page does.
 #[derive(Clone, Debug)]
-pub enum Step {
+#[non_exhaustive]
+pub enum Scripted {
     /// Answers with Markdown.
     Ok,
     /// Answers with Markdown once the gate is open.
@@ -22,7 +24,7 @@ pub enum Step {
     /// Is told to come back later.
     RateLimited(Duration),
     /// Cannot be read, in a way that may pass.
-    FailPassing,
+    FailTransient,
     /// Cannot be read, for good.
     FailForGood,
     /// Panics.
@@ -48,12 +50,12 @@ impl Gate {
     }
 }
 
-/// Follows a script: each page has steps, one an attempt, the last of which repeats. Pages without one are ok.
+/// Follows a script: each page has entries, one an attempt, the last of which repeats. Pages without one are ok.
 pub struct ScriptedProcessor {
     name: String,
     kind: WorkKind,
     shard_pages: u32,
-    steps: HashMap<u32, Vec<Step>>,
+    steps: HashMap<u32, Vec<Scripted>>,
     calls: Arc<AtomicU64>,
 }
 
@@ -70,9 +72,9 @@ impl ScriptedProcessor {
         }
     }
 
-    /// Sets the steps of one page.
+    /// Sets the script of one page.
     #[must_use]
-    pub fn page(mut self, page: u32, steps: impl Into<Vec<Step>>) -> Self {
+    pub fn page(mut self, page: u32, steps: impl Into<Vec<Scripted>>) -> Self {
         self.steps.insert(page, steps.into());
         self
     }
@@ -96,10 +98,10 @@ impl ScriptedProcessor {
         format!("Page {page}.")
     }
 
-    fn step(&self, page: u32, attempt: u32) -> Step {
+    fn step(&self, page: u32, attempt: u32) -> Scripted {
         let steps = self.steps.get(&page).map_or(&[][..], Vec::as_slice);
         let index = (attempt.saturating_sub(1) as usize).min(steps.len().saturating_sub(1));
-        steps.get(index).cloned().unwrap_or(Step::Ok)
+        steps.get(index).cloned().unwrap_or(Scripted::Ok)
     }
 }
 
@@ -108,20 +110,11 @@ impl Processor for ScriptedProcessor {
         &self.name
     }
 
-    fn kind(&self) -> WorkKind {
-        self.kind
-    }
-
-    fn shard_pages(&self) -> u32 {
-        self.shard_pages
-    }
-
-    fn is_paid(&self) -> bool {
-        false
-    }
-
-    fn recipe(&self, options: &TaskOptions) -> serde_json::Value {
-        json!({ "processor": self.name, "model": options.model, "prompt": options.prompt })
+    fn steps(&self, options: &TaskOptions, _: Option<&PageFacts>) -> Vec<Step> {
+        let recipe = json!({ "processor": self.name, "model": options.model, "prompt": options.prompt });
+        let step = Step::local(self.name.clone(), recipe);
+        let endpoint = (self.kind == WorkKind::Call).then(|| self.name.clone());
+        vec![Step { endpoint, shard_pages: self.shard_pages, ..step }]
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
@@ -129,26 +122,26 @@ impl Processor for ScriptedProcessor {
         for page in input.shard.pages() {
             self.calls.fetch_add(1, Ordering::SeqCst);
             let result = match self.step(page, input.attempt) {
-                Step::Ok => Ok(output(page, input.attempt)),
-                Step::Slow(gate) => match wait(input, Some(gate)) {
+                Scripted::Ok => Ok(output(page, input.attempt)),
+                Scripted::Slow(gate) => match wait(input, Some(gate)) {
                     Waited::Opened => Ok(output(page, input.attempt)),
                     Waited::Cancelled => return ShardOutcome::Cancelled,
                     Waited::TimedOut => return timed_out(),
                 },
-                Step::Hang => match wait(input, None) {
+                Scripted::Hang => match wait(input, None) {
                     Waited::Cancelled => return ShardOutcome::Cancelled,
                     Waited::Opened | Waited::TimedOut => return timed_out(),
                 },
-                Step::RateLimited(after) => {
-                    let why = Failure::passing(code::RATE_LIMITED, "scripted rate limit");
+                Scripted::RateLimited(after) => {
+                    let why = Failure::transient(code::RATE_LIMITED, "scripted rate limit");
                     return ShardOutcome::Retry { after: Some(after), why };
                 }
-                Step::FailPassing => {
-                    return ShardOutcome::Failed(Failure::passing(code::BAD_ANSWER, "scripted bad answer"));
+                Scripted::FailTransient => {
+                    return ShardOutcome::Failed(Failure::transient(code::BAD_ANSWER, "scripted bad answer"));
                 }
-                Step::FailForGood => Err(Failure::permanent(code::PAGE_DAMAGED, "scripted damage")),
-                #[allow(clippy::panic, reason = "a crash is what this step is for")]
-                Step::Panic => panic!("scripted panic on page {page}"),
+                Scripted::FailForGood => Err(Failure::permanent(code::PAGE_DAMAGED, "scripted damage")),
+                #[allow(clippy::panic, reason = "a crash is what this is for")]
+                Scripted::Panic => panic!("scripted panic on page {page}"),
             };
             pages.push(PageRead { page, result });
         }
@@ -161,13 +154,13 @@ fn output(page: u32, attempt: u32) -> PageOutput {
         content: from_markdown(ScriptedProcessor::markdown(page)),
         processor: "scripted".into(),
         attempts: attempt,
-        usage: PageUsage { calls: 1, prompt_tokens: 10, completion_tokens: 2, cost: None },
+        usage: Usage { calls: 1, prompt_tokens: 10, completion_tokens: 2, ..Usage::default() },
         ..PageOutput::default()
     }
 }
 
 fn timed_out() -> ShardOutcome {
-    ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "scripted hang"))
+    ShardOutcome::Failed(Failure::transient(code::TIMEOUT, "scripted hang"))
 }
 
 enum Waited {

@@ -2,40 +2,33 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ocr::NO_MODELS;
-use super::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use super::{PageRead, Processor, ShardInput, ShardOutcome, Step};
 use super::{figures, unread};
-use crate::document::{PageReader, TextOptions};
+use crate::document::{PageFacts, PageReader, TextOptions};
 use crate::task::{Failure, FigureForm, OcrEngine, OcrLayer, PageOutput, TaskOptions, code};
 
 /// Reads the text layer of each page. Free, fast, and blind to what is only a picture.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TextProcessor;
 
+/// The name that tasks choose it by, also among fallbacks.
+pub(super) const TEXT: &str = "text";
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 8;
+const VERSION: u32 = 10;
 
 /// The same for the files of its figures alone.
 const FIGURES: u32 = 1;
 
 impl Processor for TextProcessor {
     fn name(&self) -> &'static str {
-        "text"
+        TEXT
     }
 
-    fn kind(&self) -> WorkKind {
-        WorkKind::Cpu
-    }
-
-    fn recipe(&self, options: &TaskOptions) -> serde_json::Value {
-        let mut recipe = Self::said_recipe(options);
-        // Pages with the files of their figures are kept beside those without.
-        if options.images == Some(FigureForm::Extract) {
-            recipe["images"] = FIGURES.into();
-        }
-        recipe
+    fn steps(&self, options: &TaskOptions, _: Option<&PageFacts>) -> Vec<Step> {
+        vec![Step::local(TEXT, Self::recipe(options))]
     }
 
     fn check(&self, options: &TaskOptions) -> Result<(), Failure> {
@@ -63,8 +56,18 @@ impl Processor for TextProcessor {
 }
 
 impl TextProcessor {
+    /// The recipe of its pages.
+    pub(super) fn recipe(options: &TaskOptions) -> Value {
+        let mut recipe = Self::said_recipe(options);
+        // Pages with the files of their figures are kept beside those without.
+        if options.images == Some(FigureForm::Extract) {
+            recipe["images"] = FIGURES.into();
+        }
+        recipe
+    }
+
     /// The recipe of what a page says, without the files of its figures.
-    pub(super) fn said_recipe(options: &TaskOptions) -> serde_json::Value {
+    pub(super) fn said_recipe(options: &TaskOptions) -> Value {
         let TextOptions { hidden_text, ocr_layer } = options.into();
         json!({ "processor": "text", "version": VERSION, "hidden_text": hidden_text, "ocr_layer": ocr_layer })
     }
@@ -99,7 +102,7 @@ impl TextProcessor {
             }
             let begun = Instant::now();
             if begun > input.deadline {
-                return ShardOutcome::Failed(Failure::passing(code::TIMEOUT, "reading the pages took too long"));
+                return ShardOutcome::Failed(Failure::transient(code::TIMEOUT, "reading the pages took too long"));
             }
             let read = reader.text_layer(page, options).and_then(|layer| {
                 let mut findings = unread::findings(reader, page, &layer, ocr_layer)?;
@@ -111,7 +114,7 @@ impl TextProcessor {
             if let Err(why) = &read
                 && why.retryable
             {
-                // Not the page's fault; or nobody wants it any more, which the job knows.
+                // Not the page's fault; or it is no longer wanted, which the job knows.
                 return ShardOutcome::Failed(why.clone());
             }
             let result = read.map(|(content, findings, image_files)| PageOutput {

@@ -101,7 +101,7 @@ pub(super) fn findings(
     Ok(findings)
 }
 
-/// What is known of a page because of its document, whoever reads it: what is attached, and what its pages stand for.
+/// What is known of a page because of its document, with any processor: what is attached, and what its pages stand for.
 pub(super) fn of_document(shown: &Shown, attached: &[String]) -> Vec<Finding> {
     let files = || (shown.shell != Some(Shell::Portfolio)).then(|| files(attached)).flatten();
     shell(shown).into_iter().chain(files()).collect()

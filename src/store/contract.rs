@@ -16,20 +16,42 @@
     reason = "a check reports by panicking"
 )]
 
-use std::collections::BTreeSet;
+mod lists;
+mod ownership;
+mod quota;
+mod shares;
+
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Create, Created, LeaseChange, ListQuery, Renewal, StoreError, TaskStore, Update};
+use self::lists::{
+    lists_by_status, lists_by_what_pages_have_against_them, lists_newest_first_and_stays_stable_under_inserts,
+    lists_what_a_tenant_has,
+};
+use self::ownership::{
+    a_lease_keeps_others_out_until_it_ends, finds_what_no_process_runs, living_owners_are_known_by_what_they_said,
+    of_racing_owners_one_wins, renews_only_for_the_owner_of_the_epoch,
+};
+use self::quota::{
+    a_tenant_has_no_more_unfinished_than_it_may, of_racing_submits_as_many_are_admitted_as_may_be,
+    what_was_not_reserved_counts_and_what_is_deleted_does_not,
+};
+use self::shares::{
+    a_pause_is_for_all_servers, after_an_outage_each_goes_on_with_what_it_kept,
+    divides_what_is_allowed_by_what_is_wanted, never_shares_out_more_than_there_is,
+    of_two_windows_that_were_decided_from_one_state_one_counts, rates_hold_over_all_servers,
+    what_a_dead_server_had_comes_back,
+};
+use super::{Create, Created, LeaseChange, ListQuery, ShareRequest, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, TaskStep, Webhook, WebhookState, test_record};
+use crate::task::{Revision, TaskRecord, TaskStatus, TaskStep, Webhook, WebhookState, test_record};
 
 /// Every check, one after the other, on one empty store; it is empty again afterwards.
 pub async fn check_all(store: &(impl TaskStore + Clone)) {
     creates_once_and_reads_back(store).await;
     updates_only_from_the_expected_revision(store).await;
-    final_is_final_but_for_a_new_epoch(store).await;
+    i6_final_is_final_but_for_a_new_epoch(store).await;
     a_replayed_operation_has_no_second_effect(store).await;
     of_racing_owners_one_wins(store).await;
     lists_newest_first_and_stays_stable_under_inserts(store).await;
@@ -41,15 +63,46 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
     tells_whose_message_is_due(store).await;
     equal_submits_are_one_task(store).await;
     an_idempotency_key_is_for_one_thing(store).await;
-    finds_what_nobody_runs(store).await;
+    finds_what_no_process_runs(store).await;
     renews_only_for_the_owner_of_the_epoch(store).await;
     if let Some(lease) = store.lease() {
         a_lease_keeps_others_out_until_it_ends(store, lease).await;
+        living_owners_are_known_by_what_they_said(store).await;
+        a_tenant_has_no_more_unfinished_than_it_may(store).await;
+        of_racing_submits_as_many_are_admitted_as_may_be(store).await;
+        what_was_not_reserved_counts_and_what_is_deleted_does_not(store).await;
     }
-    repairs_find_nothing_wrong(store).await;
+    if store.share(&ShareRequest::default()).await.unwrap().is_some() {
+        divides_what_is_allowed_by_what_is_wanted(store).await;
+        never_shares_out_more_than_there_is(store).await;
+        what_a_dead_server_had_comes_back(store).await;
+        rates_hold_over_all_servers(store).await;
+        of_two_windows_that_were_decided_from_one_state_one_counts(store).await;
+        a_pause_is_for_all_servers(store).await;
+        after_an_outage_each_goes_on_with_what_it_kept(store).await;
+    }
+    what_was_learnt_is_there_for_all_until_it_is_forgotten(store).await;
+    i7_repairs_find_nothing_wrong(store).await;
     store.leave("one#1").await.unwrap();
     store.leave("two#1").await.unwrap();
     assert!(store.list(&window(10)).await.unwrap().tasks.is_empty(), "the checks left records behind");
+}
+
+async fn what_was_learnt_is_there_for_all_until_it_is_forgotten(store: &(impl TaskStore + Clone)) {
+    let note = |name: &str, note: &str| (name.to_owned(), note.to_owned());
+    for (name, said) in [("a b", "one"), ("ü", r#"{"two":2}"#), ("a b", "three")] {
+        store.keep_note(name, Some(said)).await.unwrap();
+    }
+    let read = async || {
+        let mut notes = store.clone().notes().await.unwrap();
+        notes.sort();
+        notes
+    };
+    assert_eq!(read().await, [note("a b", "three"), note("ü", r#"{"two":2}"#)], "the last one counts");
+    for name in ["a b", "ü", "never there"] {
+        store.keep_note(name, None).await.unwrap();
+    }
+    assert_eq!(read().await, [], "it stays");
 }
 
 const AN_HOUR: Duration = Duration::from_hours(1);
@@ -127,7 +180,7 @@ async fn updates_only_from_the_expected_revision(store: &impl TaskStore) {
     store.delete(first.id, None).await.unwrap();
 }
 
-async fn final_is_final_but_for_a_new_epoch(store: &impl TaskStore) {
+async fn i6_final_is_final_but_for_a_new_epoch(store: &impl TaskStore) {
     for end in [TaskStep::Complete, TaskStep::Fail, TaskStep::Cancel] {
         let open = create(store, 1_000).await;
         let ended = apply(store, &open, end).await;
@@ -154,137 +207,6 @@ async fn a_replayed_operation_has_no_second_effect(store: &impl TaskStore) {
     store.update(&update).await.expect("a lost answer is asked for again");
     assert_eq!(store.get(open.id).await.unwrap(), update.next);
     store.delete(open.id, None).await.unwrap();
-}
-
-async fn of_racing_owners_one_wins(store: &impl TaskStore) {
-    for _ in 0..20 {
-        let open = create(store, 1_000).await;
-        let (mut one, mut two) = (step(&open, TaskStep::Requeue), step(&open, TaskStep::Requeue));
-        for (update, owner) in [(&mut one, "one#1"), (&mut two, "two#1")] {
-            update.next.owner = Some(owner.into());
-            update.lease = LeaseChange::Hold;
-        }
-        let (first, second) = futures::join!(store.update(&one), store.update(&two));
-        let winner = match (first, second) {
-            (Ok(()), Err(StoreError::Conflict(_))) => one.next,
-            (Err(StoreError::Conflict(_)), Ok(())) => two.next,
-            other => panic!("exactly one owner must win: {other:?}"),
-        };
-        assert_eq!(store.get(open.id).await.unwrap(), winner);
-        store.delete(open.id, None).await.unwrap();
-    }
-}
-
-async fn lists_newest_first_and_stays_stable_under_inserts(store: &impl TaskStore) {
-    let mut old = Vec::new();
-    // Several in the same millisecond: their order must still be total.
-    for created in [1_000, 1_000, 1_000, 2_000, 3_000, 3_000, 4_000] {
-        old.push(create(store, created).await.id);
-    }
-    let mut seen = Vec::new();
-    let mut query = window(2);
-    loop {
-        let page = store.list(&query).await.unwrap();
-        assert!(page.tasks.len() <= 2);
-        seen.extend(page.tasks.iter().map(|task| (task.created_at, task.id)));
-        // A newer task comes in between two windows and must not move them.
-        old.push(create(store, 9_000).await.id);
-        let Some(next) = page.next else { break };
-        query.after = Some(next);
-    }
-    assert!(seen.is_sorted_by(|a, b| a > b), "newest first, no repeats: {seen:?}");
-    let expected: BTreeSet<TaskId> = old.iter().take(7).copied().collect();
-    assert_eq!(seen.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>(), expected);
-    assert!(store.list(&window(old.len())).await.unwrap().next.is_none(), "a full last window has no next");
-    for id in old {
-        store.delete(id, None).await.unwrap();
-    }
-}
-
-async fn lists_by_status(store: &impl TaskStore) {
-    let mut expected = Vec::new();
-    for (end, status) in [
-        (None, TaskStatus::Pending),
-        (Some(TaskStep::Dispatch), TaskStatus::Processing),
-        (Some(TaskStep::Complete), TaskStatus::Completed),
-        (Some(TaskStep::Fail), TaskStatus::Failed),
-        (Some(TaskStep::Cancel), TaskStatus::Cancelled),
-    ] {
-        let mut record = create(store, 1_000).await;
-        if let Some(end) = end {
-            record = apply(store, &record, end).await;
-        }
-        expected.push((status, record.id));
-    }
-    for (status, id) in &expected {
-        let query = ListQuery { status: Some(*status), ..window(10) };
-        let found: Vec<_> = store.list(&query).await.unwrap().tasks.iter().map(|task| task.id).collect();
-        assert_eq!(found, [*id], "{status}");
-    }
-    for (_, id) in expected {
-        store.delete(id, None).await.unwrap();
-    }
-}
-
-async fn lists_by_what_pages_have_against_them(store: &impl TaskStore) {
-    let mut made = Vec::new();
-    for at in 0..7_u32 {
-        let mut record = test_record(7_000 + u64::from(at));
-        (record.counts.doubtful, record.counts.failed) = (u32::from(at % 2 == 0), u32::from(at % 3 == 0));
-        assert_eq!(store.create(&creating(&record)).await.unwrap(), Created::New);
-        made.push(record);
-    }
-    let listed = async |mut query: ListQuery| {
-        let mut found = Vec::new();
-        loop {
-            let page = store.list(&query).await.unwrap();
-            found.extend(page.tasks.iter().map(|task| task.created_at.as_millis() - 7_000));
-            query.after = page.next;
-            if query.after.is_none() {
-                return found;
-            }
-        }
-    };
-    for (doubtful, failed_pages, limit, expected) in
-        [(true, false, 2, &[6, 4, 2, 0][..]), (false, true, 1, &[6, 3, 0]), (true, true, 2, &[6, 0])]
-    {
-        assert_eq!(listed(ListQuery { doubtful, failed_pages, ..window(limit) }).await, expected);
-    }
-    for record in made {
-        store.delete(record.id, None).await.unwrap();
-    }
-}
-
-async fn lists_what_a_tenant_has(store: &impl TaskStore) {
-    let mut made = Vec::new();
-    for (created_ms, tenant) in [(1_000, Some("ann")), (2_000, Some("an")), (3_000, None), (4_000, Some("ann"))] {
-        let record = TaskRecord { tenant: tenant.map(str::to_owned), ..test_record(created_ms) };
-        store.create(&creating(&record)).await.unwrap();
-        made.push(record);
-    }
-    let ended = apply(store, &made[0], TaskStep::Complete).await;
-    for (tenant, status, expected) in [
-        (Some("ann"), None, vec![made[3].id, made[0].id]),
-        (Some("ann"), Some(TaskStatus::Completed), vec![made[0].id]),
-        (Some("ann"), Some(TaskStatus::Pending), vec![made[3].id]),
-        (Some("an"), None, vec![made[1].id]),
-        (Some("a"), None, vec![]),
-        (None, None, vec![made[3].id, made[2].id, made[1].id, made[0].id]),
-    ] {
-        let query = ListQuery { tenant: tenant.map(str::to_owned), status, ..window(10) };
-        let found: Vec<_> = store.list(&query).await.unwrap().tasks.iter().map(|task| task.id).collect();
-        assert_eq!(found, expected, "{tenant:?} {status:?}");
-    }
-    let first = ListQuery { tenant: Some("ann".into()), ..window(1) };
-    let first = store.list(&first).await.unwrap();
-    let second = ListQuery { tenant: Some("ann".into()), after: first.next, ..window(1) };
-    let second = store.list(&second).await.unwrap();
-    assert_eq!((second.tasks[0].id, second.next), (ended.id, None));
-    assert_eq!(store.repair_indexes().await.unwrap(), 0);
-    for record in made {
-        store.delete(record.id, None).await.unwrap();
-    }
-    assert!(store.list(&ListQuery { tenant: Some("ann".into()), ..window(1) }).await.unwrap().tasks.is_empty());
 }
 
 async fn deletes_record_and_index(store: &impl TaskStore) {
@@ -380,13 +302,13 @@ async fn equal_submits_are_one_task(store: &(impl TaskStore + Clone)) {
     assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id));
     store.delete(completed.id, None).await.unwrap();
     for end in [TaskStep::Fail, TaskStep::Cancel] {
-        let anew = equal();
-        assert_eq!(store.create(&anew).await.unwrap(), Created::New, "what is gone or came to nothing is no answer");
-        apply(store, &anew.record, end).await;
+        let again = equal();
+        assert_eq!(store.create(&again).await.unwrap(), Created::New, "what is gone or came to nothing is no answer");
+        apply(store, &again.record, end).await;
         let after = equal();
         assert_eq!(store.create(&after).await.unwrap(), Created::New, "{end:?}");
         store.delete(after.record.id, None).await.unwrap();
-        store.delete(anew.record.id, None).await.unwrap();
+        store.delete(again.record.id, None).await.unwrap();
     }
 }
 
@@ -408,96 +330,7 @@ async fn an_idempotency_key_is_for_one_thing(store: &impl TaskStore) {
     store.delete(same.id, None).await.unwrap();
 }
 
-async fn finds_what_nobody_runs(store: &impl TaskStore) {
-    let mut ids = Vec::new();
-    for created in [3_000, 1_000, 2_000] {
-        ids.push(create(store, created).await);
-    }
-    let begun = apply(store, &ids[0], TaskStep::Dispatch).await;
-    let ended = create(store, 500).await;
-    apply(store, &ended, TaskStep::Complete).await;
-    let found = store.unclaimed("one#1", 10).await.unwrap();
-    assert_eq!(found, [ids[1].id, ids[2].id, begun.id], "unfinished, oldest first");
-    assert_eq!(store.unclaimed("one#1", 2).await.unwrap(), found[..2]);
-    for id in ids.iter().map(|record| record.id).chain([ended.id]) {
-        store.delete(id, None).await.unwrap();
-    }
-}
-
-/// The update by which `owner` takes the task over.
-fn claim(record: &TaskRecord, owner: &str) -> Update {
-    let mut update = step(record, TaskStep::Requeue);
-    update.next.owner = Some(owner.into());
-    update.lease = LeaseChange::Hold;
-    update
-}
-
-async fn renews_only_for_the_owner_of_the_epoch(store: &impl TaskStore) {
-    let open = create(store, 1_000).await;
-    let claimed = claim(&open, "one#1");
-    store.update(&claimed).await.unwrap();
-    let absent = test_record(1).id;
-    let epoch = claimed.next.epoch;
-    let renewed = store.renew("one#1", &[(open.id, epoch), (open.id, epoch - 1), (absent, 1)]).await.unwrap();
-    let held = Renewal::Held { revision: claimed.next.revision(), cancel_requested: false };
-    assert_eq!(renewed.tasks, [held, Renewal::Lost, Renewal::Missing]);
-    let off = renewed.time.since(Timestamp::now()).max(Timestamp::now().since(renewed.time));
-    assert!(off < AN_HOUR, "a store tells the time: {:?}", renewed.time);
-
-    let mut asking = claimed.next.clone();
-    asking.cancel_requested = true;
-    asking.version += 1;
-    let asked = Update {
-        expected: claimed.next.revision(),
-        next: asking.clone(),
-        operation: Uuid::now_v7(),
-        lease: LeaseChange::Keep,
-    };
-    store.update(&asked).await.unwrap();
-    let held = Renewal::Held { revision: asking.revision(), cancel_requested: true };
-    assert_eq!(store.renew("one#1", &[(open.id, epoch)]).await.unwrap().tasks, [held]);
-    let ended = apply(store, &asking, TaskStep::Cancel).await;
-    assert_eq!(store.renew("one#1", &[(open.id, epoch)]).await.unwrap().tasks, [Renewal::Lost]);
-    store.delete(ended.id, None).await.unwrap();
-}
-
-async fn a_lease_keeps_others_out_until_it_ends(store: &impl TaskStore, lease: Duration) {
-    let open = create(store, 1_000).await;
-    let first = claim(&open, "one#1");
-    store.update(&first).await.unwrap();
-    let taking = claim(&first.next, "two#1");
-    assert!(matches!(store.update(&taking).await, Err(StoreError::Held)));
-    assert_eq!(store.get(open.id).await.unwrap(), first.next);
-    assert!(store.unclaimed("two#1", 10).await.unwrap().is_empty());
-    assert_eq!(store.unclaimed("one#2", 10).await.unwrap(), [open.id], "its own node knows that it is dead");
-    assert_eq!(store.renew("two#1", &[]).await.unwrap().others, 1);
-
-    // It ends by itself: wait for that, not for a time.
-    let ended = tokio::time::timeout(lease * 3, async {
-        while store.unclaimed("two#1", 10).await.unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    });
-    ended.await.expect("a lease that is not renewed ends");
-    // Until somebody takes it over, its owner may come back.
-    let back = store.renew("one#1", &[(open.id, first.next.epoch)]).await.unwrap();
-    assert!(matches!(back.tasks[..], [Renewal::Held { .. }]), "{back:?}");
-    let successor = claim(&first.next, "one#2");
-    store.update(&successor).await.expect("the same node takes over at once");
-    assert_eq!(store.renew("one#1", &[(open.id, first.next.epoch)]).await.unwrap().tasks, [Renewal::Lost]);
-    let mut handing = Update { expected: successor.next.revision(), ..successor.clone() };
-    handing.next = TaskRecord { owner: None, version: successor.next.version + 1, ..successor.next };
-    (handing.operation, handing.lease) = (Uuid::now_v7(), LeaseChange::Release);
-    store.update(&handing).await.unwrap();
-    let handed = claim(&handing.next, "two#1");
-    store.update(&handed).await.expect("what its owner handed back is free at once");
-    let released = apply(store, &handed.next, TaskStep::Cancel).await;
-    let retried = Update { lease: LeaseChange::Hold, ..step(&released, TaskStep::Retry) };
-    store.update(&retried).await.expect("an end releases the lease");
-    store.delete(open.id, None).await.unwrap();
-}
-
-async fn repairs_find_nothing_wrong(store: &impl TaskStore) {
+async fn i7_repairs_find_nothing_wrong(store: &impl TaskStore) {
     let open = create(store, 1_000).await;
     let ended = apply(store, &create(store, 2_000).await, TaskStep::Complete).await;
     let absent = test_record(1).id;

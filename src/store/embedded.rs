@@ -4,10 +4,12 @@
 //! answers after the commit: a commit is durable, costs milliseconds, and is shared by everyone who waited (group
 //! commit). Reads run on the caller's thread on a snapshot; they do not wait for the writer.
 //!
-//! After a failed write (a full disk) the database refuses everything until it is opened anew. So the writer closes it,
+//! After a failed write (a full disk) the database refuses everything until it is opened again. So the writer closes it,
 //! everyone is told that the store is unavailable, and each further write first tries to open it: it heals by itself.
 
+mod encoding;
 mod file;
+mod operations;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -15,15 +17,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::backends::InMemoryBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use self::encoding::{cursor_key, decode, status_byte, tenant_prefix};
+use self::operations::{create, remove, update, write_note};
 use super::{
     Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, StoreIdentity, TaskStore, Update,
     check_update,
 };
-use crate::clock::{CautiousClock, Timestamp};
+use crate::clock::{CautiousClock, CautiousReading, Timestamp};
 use crate::failpoint;
 use crate::private_fs;
 use crate::task::{RECORD_FORMAT, Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
@@ -43,7 +47,10 @@ const EXPIRY: Table = TableDefinition::new("expiry");
 /// `r` and a fingerprint → id; `k` and an idempotency key → id.
 const SAME: Table = TableDefinition::new("same");
 
-const TABLES: [Table; 7] = [RECORDS, ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY, SAME];
+/// Name → what was learnt.
+const NOTES: Table = TableDefinition::new("notes");
+
+const TABLES: [Table; 8] = [RECORDS, ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY, SAME, NOTES];
 
 type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -60,7 +67,7 @@ const QUEUE: usize = 4_096;
 /// Task records in one file of the local disk, or in memory.
 #[derive(Clone)]
 pub struct EmbeddedStore {
-    /// Absent while it has to be opened anew.
+    /// Absent while it has to be opened again.
     database: Arc<watch::Sender<Option<Arc<Database>>>>,
     writer: mpsc::Sender<Write>,
     clock: CautiousClock,
@@ -90,6 +97,8 @@ enum Operation {
     Delete(TaskId, Option<Revision>),
     /// Gives the store a name, unless it has one.
     Name(Uuid),
+    /// Keeps a note, or forgets it.
+    Note(String, Option<String>),
     /// Changes nothing; answered when the database takes writes.
     Ping,
 }
@@ -125,9 +134,10 @@ impl EmbeddedStore {
     }
 
     fn start(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
+        let last = file::last_time(&database)?;
+        let clock = last.map_or_else(CautiousClock::default, CautiousClock::after);
         let database = Arc::new(watch::Sender::new(Some(Arc::new(database))));
         let (writer, queue) = mpsc::channel(QUEUE);
-        let clock = CautiousClock::default();
         let (owned, shared, own) = (Arc::clone(&database), clock.clone(), path.as_deref().map(Arc::from));
         std::thread::Builder::new()
             .name("bindery-store".into())
@@ -287,12 +297,12 @@ impl TaskStore for EmbeddedStore {
         places.iter().map(|place| id_of_place(place)).collect()
     }
 
-    /// One process has the file, so there is nobody to lose a task to: only the records count.
+    /// One process has the file, so no task can be lost to another: only the records count.
     async fn renew(&self, _: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
         let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
-        let (time, ahead) = self.clock.now_and_ahead();
-        let mut renewed = Renewed { time, ahead, ..Renewed::default() };
+        let CautiousReading { time, ahead, certain } = self.clock.read();
+        let mut renewed = Renewed { time, ahead, certain, ..Renewed::default() };
         for (id, epoch) in tasks {
             let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
             let record = bytes.map(|bytes| decode(bytes.value()).map(|(_, record)| record));
@@ -310,6 +320,21 @@ impl TaskStore for EmbeddedStore {
 
     async fn leave(&self, _: &str) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn keep_note(&self, name: &str, note: Option<&str>) -> Result<(), StoreError> {
+        self.write(Operation::Note(name.to_owned(), note.map(str::to_owned))).await.map(drop)
+    }
+
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let notes = snapshot.open_table(NOTES).map_err(unavailable)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let entries = notes.iter().map_err(unavailable)?;
+        let pair = |entry: Result<(redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
+            entry.map(|(name, note)| (text(name.value()), text(note.value()))).map_err(unavailable)
+        };
+        entries.map(pair).collect()
     }
 
     /// Record and index entries change in one transaction, so they always agree.
@@ -403,6 +428,7 @@ fn write_group(
             Operation::Update(change) => update(&transaction, change, now),
             Operation::Delete(id, expected) => remove(&transaction, *id, *expected),
             Operation::Name(wanted) => file::name(&transaction, *wanted).map(Answer::Named),
+            Operation::Note(name, note) => write_note(&transaction, name, note.as_deref()),
             Operation::Ping => Ok(Answer::Done),
         };
         match result {
@@ -410,218 +436,11 @@ fn write_group(
             settled => results.push(settled),
         }
     }
+    file::note_time(&transaction, now)?;
     failpoint::pass("store.commit").map_err(unavailable)?;
     transaction.commit().map_err(unavailable)?;
     failpoint::pass("store.committed").map_err(unavailable)?;
     Ok(results)
-}
-
-fn create(transaction: &WriteTransaction, create: &Create, now: Timestamp) -> Result<Answer, StoreError> {
-    let record = &create.record;
-    match read(transaction, record.id) {
-        Ok(Some((last, _))) if last == create.operation => return Ok(Answer::Done),
-        Ok(Some(_)) | Err(StoreError::Unreadable(_)) => return Err(StoreError::Exists),
-        Ok(None) => {}
-        Err(other) => return Err(other),
-    }
-    if let Some(key) = &record.idempotency
-        && let Some(known) = same(transaction, b'k', key, now)?
-    {
-        let equal = known.fingerprint == record.fingerprint;
-        return if equal { Ok(Answer::Existing(known.id)) } else { Err(StoreError::KeyTaken) };
-    }
-    let known = match &record.fingerprint {
-        Some(fingerprint) => same(transaction, b'r', fingerprint, now)?.filter(will_do),
-        None => None,
-    };
-    match known {
-        Some(known) if create.reuse => return Ok(Answer::Existing(known.id)),
-        // The pointer stays with the older one.
-        Some(_) => {}
-        None => point(transaction, b'r', record.fingerprint.as_deref(), record.id)?,
-    }
-    point(transaction, b'k', record.idempotency.as_deref(), record.id)?;
-    write_record(transaction, None, record, create.operation).map(|()| Answer::Done)
-}
-
-/// Whether a later submit of the same can be answered with this task.
-fn will_do(record: &TaskRecord) -> bool {
-    let lives = matches!(record.status, TaskStatus::Pending | TaskStatus::Processing | TaskStatus::Completed);
-    lives && !record.cancel_requested
-}
-
-fn pointer_key(kind: u8, hash: &str) -> Vec<u8> {
-    [&[kind], hash.as_bytes()].concat()
-}
-
-/// The task that a pointer leads to, if it is still there. One that cannot be read does not block others.
-fn same(
-    transaction: &WriteTransaction,
-    kind: u8,
-    hash: &str,
-    now: Timestamp,
-) -> Result<Option<TaskRecord>, StoreError> {
-    let table = transaction.open_table(SAME).map_err(unavailable)?;
-    let Some(id) = table.get(&pointer_key(kind, hash)[..]).map_err(unavailable)? else { return Ok(None) };
-    let id = TaskId::from_bytes(id.value().try_into().map_err(corrupt)?);
-    match read(transaction, id) {
-        Ok(found) => Ok(found.map(|(_, record)| record).filter(|record| !is_expired(record, now))),
-        Err(StoreError::Unreadable(_)) => Ok(None),
-        Err(other) => Err(other),
-    }
-}
-
-fn point(transaction: &WriteTransaction, kind: u8, hash: Option<&str>, id: TaskId) -> Result<(), StoreError> {
-    let Some(hash) = hash else { return Ok(()) };
-    let mut table = transaction.open_table(SAME).map_err(unavailable)?;
-    table.insert(&pointer_key(kind, hash)[..], &id.as_bytes()[..]).map_err(unavailable)?;
-    Ok(())
-}
-
-/// Removes the pointers that lead to this record and not to a later one.
-fn unpoint(transaction: &WriteTransaction, record: &TaskRecord) -> Result<(), StoreError> {
-    let mut table = transaction.open_table(SAME).map_err(unavailable)?;
-    for (kind, hash) in [(b'r', &record.fingerprint), (b'k', &record.idempotency)] {
-        let Some(key) = hash.as_ref().map(|hash| pointer_key(kind, hash)) else { continue };
-        let ours = table.get(&key[..]).map_err(unavailable)?.is_some_and(|id| id.value() == record.id.as_bytes());
-        if ours {
-            table.remove(&key[..]).map_err(unavailable)?;
-        }
-    }
-    Ok(())
-}
-
-fn update(transaction: &WriteTransaction, change: &Update, now: Timestamp) -> Result<Answer, StoreError> {
-    let (last, current) = read(transaction, change.next.id)?.ok_or(StoreError::NotFound)?;
-    if last == change.operation {
-        return Ok(Answer::Done);
-    }
-    // The janitor may be removing its files.
-    if is_expired(&current, now) {
-        return Err(StoreError::NotFound);
-    }
-    check_update(Head::of(&current), change.expected, Head::of(&change.next), false)?;
-    write_record(transaction, Some(&current), &change.next, change.operation).map(|()| Answer::Done)
-}
-
-fn remove(transaction: &WriteTransaction, id: TaskId, expected: Option<Revision>) -> Result<Answer, StoreError> {
-    let current = match read(transaction, id) {
-        Ok(Some((_, current))) => current,
-        Ok(None) => return Ok(Answer::NothingThere),
-        Err(StoreError::Unreadable(_)) if expected.is_none() => return remove_unreadable(transaction, id),
-        Err(other) => return Err(other),
-    };
-    if expected.is_some_and(|expected| expected != current.revision()) {
-        return Err(StoreError::Conflict(current.revision()));
-    }
-    change_index(transaction, &current, false)?;
-    unpoint(transaction, &current)?;
-    let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
-    records.remove(&id.as_bytes()[..]).map_err(unavailable)?;
-    Ok(Answer::Done)
-}
-
-/// The index entries of a record that cannot be read are unknown, so all indexes are searched.
-fn remove_unreadable(transaction: &WriteTransaction, id: TaskId) -> Result<Answer, StoreError> {
-    for table in [ALL, BY_STATUS, OF_TENANT, OUTBOX, EXPIRY] {
-        let mut table = transaction.open_table(table).map_err(unavailable)?;
-        table.retain(|key, _| !key.ends_with(id.as_bytes())).map_err(unavailable)?;
-    }
-    let mut same = transaction.open_table(SAME).map_err(unavailable)?;
-    same.retain(|_, task| task != id.as_bytes()).map_err(unavailable)?;
-    let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
-    records.remove(&id.as_bytes()[..]).map_err(unavailable)?;
-    Ok(Answer::Done)
-}
-
-fn read(transaction: &WriteTransaction, id: TaskId) -> Result<Option<(Uuid, TaskRecord)>, StoreError> {
-    let records = transaction.open_table(RECORDS).map_err(unavailable)?;
-    let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
-    bytes.map(|bytes| decode(bytes.value())).transpose()
-}
-
-fn write_record(
-    transaction: &WriteTransaction,
-    current: Option<&TaskRecord>,
-    next: &TaskRecord,
-    operation: Uuid,
-) -> Result<(), StoreError> {
-    if let Some(current) = current {
-        change_index(transaction, current, false)?;
-    }
-    change_index(transaction, next, true)?;
-    let mut records = transaction.open_table(RECORDS).map_err(unavailable)?;
-    records.insert(&next.id.as_bytes()[..], &encode(next, operation)?[..]).map_err(unavailable)?;
-    Ok(())
-}
-
-fn change_index(transaction: &WriteTransaction, record: &TaskRecord, present: bool) -> Result<(), StoreError> {
-    let place = cursor_key(record.created_at, record.id);
-    let by_status = [&[status_byte(record.status)], &place[..]].concat();
-    let expiry = record.expires_at.map(|at| cursor_key(at, record.id).to_vec());
-    let mut entries = vec![(ALL, place.to_vec()), (BY_STATUS, by_status)];
-    entries.extend(expiry.map(|key| (EXPIRY, key)));
-    entries.extend(record.message_due_at().map(|at| (OUTBOX, cursor_key(at, record.id).to_vec())));
-    if let Some(tenant) = &record.tenant {
-        let of_tenant = |status| [&tenant_prefix(tenant, status), &place[..]].concat();
-        entries.extend([None, Some(record.status)].map(|status| (OF_TENANT, of_tenant(status))));
-    }
-    for (table, key) in entries {
-        let mut table = transaction.open_table(table).map_err(unavailable)?;
-        let changed = if present { table.insert(&key[..], &[][..]) } else { table.remove(&key[..]) };
-        changed.map_err(unavailable)?;
-    }
-    Ok(())
-}
-
-/// A name holds no zero byte, so none is the beginning of another.
-fn tenant_prefix(tenant: &str, status: Option<TaskStatus>) -> Vec<u8> {
-    [tenant.as_bytes(), &[0, status.map_or(0, status_byte)]].concat()
-}
-
-/// Keys compare as bytes, so big-endian time comes first.
-fn cursor_key(at: Timestamp, id: TaskId) -> [u8; 24] {
-    let mut key = [0; 24];
-    key[..8].copy_from_slice(&at.as_millis().to_be_bytes());
-    key[8..].copy_from_slice(id.as_bytes());
-    key
-}
-
-/// Part of the file format: never renumber.
-const fn status_byte(status: TaskStatus) -> u8 {
-    match status {
-        TaskStatus::Pending => 1,
-        TaskStatus::Processing => 2,
-        TaskStatus::Completed => 3,
-        TaskStatus::Failed => 4,
-        TaskStatus::Cancelled => 5,
-    }
-}
-
-fn encode(record: &TaskRecord, operation: Uuid) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = vec![FORMAT];
-    bytes.extend(operation.as_bytes());
-    serde_json::to_writer(&mut bytes, record).map_err(corrupt)?;
-    Ok(bytes)
-}
-
-fn decode(bytes: &[u8]) -> Result<(Uuid, TaskRecord), StoreError> {
-    let json = bytes.get(17..).unwrap_or_default();
-    let unreadable = |why: &dyn std::fmt::Display| {
-        // Whose it is can be read more often than not.
-        let object = serde_json::from_slice::<serde_json::Value>(json).unwrap_or_default();
-        let tenant = object.get("tenant").and_then(serde_json::Value::as_str).map(str::to_owned);
-        StoreError::Unreadable(match bytes.first() {
-            Some(format) if *format != FORMAT => UnreadableRecord::of_format(format, tenant),
-            _ => UnreadableRecord { why: why.to_string(), tenant },
-        })
-    };
-    if bytes.first() != Some(&FORMAT) {
-        return Err(unreadable(&""));
-    }
-    let operation = bytes.get(1..17).and_then(|operation| Uuid::from_slice(operation).ok());
-    let operation = operation.ok_or_else(|| unreadable(&"it is cut short"))?;
-    Ok((operation, serde_json::from_slice(json).map_err(|error| unreadable(&error))?))
 }
 
 fn is_expired(record: &TaskRecord, now: Timestamp) -> bool {

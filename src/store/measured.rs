@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Create, Created, ListPage, ListQuery, Renewed, StoreError, StoreIdentity, TaskStore, Update};
+use super::{
+    Create, Created, Holding, ListPage, ListQuery, Renewed, Reservation, Share, ShareRequest, StoreError,
+    StoreIdentity, TaskStore, Update,
+};
 use crate::clock::Timestamp;
 use crate::metrics;
 use crate::task::{Revision, TaskId, TaskRecord};
@@ -88,6 +91,34 @@ impl TaskStore for MeasuredStore {
 
     async fn repair_indexes(&self) -> Result<usize, StoreError> {
         timed("repair_indexes", self.0.repair_indexes()).await
+    }
+
+    async fn announce(&self, owner: &str, about: &str) -> Result<(), StoreError> {
+        timed("announce", self.0.announce(owner, about)).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        timed("nodes", self.0.nodes()).await
+    }
+
+    async fn keep_note(&self, name: &str, note: Option<&str>) -> Result<(), StoreError> {
+        timed("keep_note", self.0.keep_note(name, note)).await
+    }
+
+    async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        timed("notes", self.0.notes()).await
+    }
+
+    async fn reserve(&self, asked: &Reservation) -> Result<Option<Holding>, StoreError> {
+        timed("reserve", self.0.reserve(asked)).await
+    }
+
+    async fn unreserve(&self, tenant: &str, task: TaskId) -> Result<(), StoreError> {
+        timed("unreserve", self.0.unreserve(tenant, task)).await
+    }
+
+    async fn share(&self, asked: &ShareRequest) -> Result<Option<Share>, StoreError> {
+        timed("share", self.0.share(asked)).await
     }
 
     async fn warnings(&self) -> Result<Vec<String>, StoreError> {

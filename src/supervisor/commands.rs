@@ -6,21 +6,23 @@ use std::time::Duration;
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture, WrapFuture};
 use uuid::Uuid;
 
-use super::actor::{Running, Slot, Supervisor};
+use super::actor::Supervisor;
+use super::intake::quota;
+use super::intake::submit::time_told;
+use super::intake::tenants::Amount;
+use super::jobs::{Running, Slot};
 use super::messages::{CancelTask, DrainTasks, RequestError, RetryTask};
 use super::ownership::decide::{Asked, asked, cancel};
-use super::records::write_once;
+use super::records::{Unwritten, write_kept, write_once};
 use super::registry::Processors;
-use super::submit::time_told;
-use super::tenants::Amount;
 use crate::blob::LocalBlob;
 use crate::clock::{TaskClock, Timestamp, Uptime};
 use crate::job::StopJob;
 use crate::metrics;
 use crate::store::{LeaseChange, StoreError, TaskStore, Update};
-use crate::task::{Cost, TaskId, TaskRecord, TaskStatus, TaskStep};
+use crate::task::{Cost, Failure, TaskId, TaskRecord, TaskStatus, TaskStep, code};
 
-/// How often a change is tried anew when somebody else changed the same task in between.
+/// How often a change is tried again when another process changed the same task in between.
 pub(super) const RACES: usize = 8;
 /// How often a record is read while another process is asked to cancel its task.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -29,7 +31,7 @@ const LOOKS_A_TRY: u32 = 10;
 /// How long another process is waited for, beyond two lengths of a lease.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// One try at changing a task; `None` when somebody else was faster and it should be looked at anew.
+/// One try at changing a task; `None` when another process was faster and the task should be read again.
 type Try = Result<Option<TaskRecord>, RequestError>;
 
 #[derive(Message)]
@@ -56,7 +58,7 @@ impl Handler<TryCancel> for Supervisor {
     type Result = ResponseActFuture<Self, Try>;
 
     fn handle(&mut self, TryCancel(id): TryCancel, _: &mut Context<Self>) -> Self::Result {
-        match self.active.get(&id) {
+        match self.active.get(id) {
             Some(Slot::Running(_)) => self.cancel_running(id),
             // A job may be about to begin: look again when that is settled.
             Some(Slot::Claiming(claiming)) => {
@@ -75,15 +77,15 @@ impl Handler<TryCancel> for Supervisor {
 impl Supervisor {
     /// The job first, so that nothing begins any more; then the record; then the answer.
     fn cancel_running(&mut self, id: TaskId) -> ResponseActFuture<Self, Try> {
-        let stop = self.running(id).and_then(|running| running.job.clone());
+        let stop = self.active.running(id).and_then(|running| running.job.clone());
         let stopped = async move {
             if let Some(job) = stop {
                 let _ = job.send(StopJob).await;
             }
         };
         let ended = stopped.into_actor(self).map(move |(), this, ctx| {
-            this.running(id)?;
-            let end = this.listen(id);
+            this.active.running(id)?;
+            let end = this.audience.watch(id);
             this.end(id, TaskStep::Cancel, None, None, ctx);
             Some(end)
         });
@@ -99,7 +101,7 @@ impl Supervisor {
         }))
     }
 
-    /// A task without a job here. Nobody runs it, or a dead process: then a new epoch ends it. Or another process runs
+    /// A task without a job here. No process runs it, or a dead one: then a new epoch ends it. Or another process runs
     /// it: then that one is asked to end it, and the answer waits until it has.
     fn cancel_stored(&mut self, id: TaskId) -> ResponseActFuture<Self, Try> {
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
@@ -111,13 +113,11 @@ impl Supervisor {
         };
         Box::pin(cancelled.into_actor(self).map(move |cancelled, this, ctx| {
             if let Ok(Some(record)) = &cancelled {
-                this.waiting.remove(id);
-                this.accounts.remove(id);
+                this.ownership.stop_waiting(id);
+                this.intake.remove(id);
                 metrics::task_ended(record.status.as_str());
                 this.send_due(ctx);
-                if let Some(watcher) = this.watchers.remove(&id) {
-                    watcher.send_replace(Some(record.clone()));
-                }
+                this.audience.end(record.clone());
             }
             cancelled
         }))
@@ -201,9 +201,9 @@ impl Handler<RetryTask> for Supervisor {
 
     /// The record first: whose it is decides whether it may come back, and whether there is a place.
     fn handle(&mut self, RetryTask { id, max_cost }: RetryTask, _: &mut Context<Self>) -> Self::Result {
-        let refused = if self.draining {
+        let refused = if self.intake.is_closed() {
             Some(RequestError::Stopping)
-        } else if self.active.contains_key(&id) {
+        } else if self.active.has(id) {
             Some(RequestError::NotFinal)
         } else {
             self.admission().err()
@@ -221,11 +221,18 @@ impl Handler<RetryTask> for Supervisor {
             let asked = Uptime::now();
             let reserved = found.and_then(|record| this.reserve_again(record));
             let (store, blob, processors) = (Arc::clone(&this.store), this.blob.clone(), this.processors.clone());
-            let at = (this.clock.now(), this.options.ttl);
+            let (at, limits) = ((this.clock.now(), this.options.ttl), this.options.tenant);
             async move {
                 match reserved {
                     Ok((record, owner)) => {
-                        let retried = retry_settled(record, max_cost, &store, &blob, &processors, at, owner).await;
+                        let tenant = record.tenant.clone();
+                        let retried = match quota::reserve(&store, &record, limits).await {
+                            Ok(()) => retry_settled(record, max_cost, &store, &blob, &processors, at, owner).await,
+                            Err(refused) => Err(refused),
+                        };
+                        if retried.is_err() {
+                            quota::unreserve(&store, tenant.as_deref(), id, limits).await;
+                        }
                         (true, retried, asked)
                     }
                     Err(refused) => (false, Err(refused), asked),
@@ -235,20 +242,20 @@ impl Handler<RetryTask> for Supervisor {
         });
         Box::pin(changed.map(move |(reserved, changed, asked), this, ctx| {
             if reserved {
-                this.active.remove(&id);
+                this.active.remove(id);
             }
             match &changed {
                 Ok(record) if record.owner.is_some() => this.start_job(record.clone(), asked, ctx),
                 Ok(record) => {
-                    this.accounts.add(record);
-                    this.waiting.push(id, record.tenant.as_deref().unwrap_or_default());
+                    this.intake.add(record);
+                    this.ownership.wait(record);
                 }
                 // The answer was lost: a claim finds out, and drops a task that is still final.
-                Err(RequestError::StoreUnavailable(_)) if reserved => this.waiting.add_found(std::iter::once(id)),
-                Err(_) if reserved => this.accounts.remove(id),
+                Err(RequestError::StoreUnavailable(_)) if reserved => this.ownership.wait_first(id),
+                Err(_) if reserved => this.intake.remove(id),
                 Err(_) => {}
             }
-            this.fill_places(ctx);
+            this.start_waiting_jobs(ctx);
             changed
         }))
     }
@@ -257,22 +264,22 @@ impl Handler<RetryTask> for Supervisor {
 impl Supervisor {
     /// Counts an ended task for its tenant again and, when there is one, gives it a place.
     fn reserve_again(&mut self, record: TaskRecord) -> Result<(TaskRecord, Option<String>), RequestError> {
-        if !record.status.is_final() || self.active.contains_key(&record.id) {
+        if !record.status.is_final() || self.active.has(record.id) {
             return Err(RequestError::NotFinal);
         }
         self.quota(record.tenant.as_deref(), Amount::of(&record))?;
         let is_full = record.tenant.as_ref().is_some_and(|tenant| self.full_tenants().contains(tenant));
-        self.accounts.add(&record);
-        let has_place = self.has_place() && !is_full && self.processors.get(&record.processor).is_some();
-        let owner = has_place.then(|| self.owner.clone());
-        if has_place {
-            self.active.insert(record.id, Slot::claiming());
+        self.intake.add(&record);
+        let has_slot = self.has_slot() && !is_full && self.processors.get(&record.processor).is_some();
+        let owner = has_slot.then(|| self.owner.clone());
+        if has_slot {
+            self.active.reserve(record.id);
         }
         Ok((record, owner))
     }
 }
 
-/// Begins a task anew, however often somebody else changes its record meanwhile.
+/// Restarts a task, however often another process changes its record meanwhile.
 async fn retry_settled(
     mut record: TaskRecord,
     max_cost: Option<Cost>,
@@ -285,7 +292,8 @@ async fn retry_settled(
     let id = record.id;
     for _ in 0..RACES {
         record.options.max_cost = max_cost.or(record.options.max_cost);
-        if let Some(processor) = processors.get(&record.processor) {
+        // Its other options were accepted once, perhaps by a version that refused fewer; what it may cost must be kept to.
+        if let Some(processor) = processors.get(&record.processor).filter(|_| record.options.max_cost.is_some()) {
             processor.check(&record.options).map_err(RequestError::Rejected)?;
         }
         if let Some(retried) = retry_record(record, store, blob.clone(), at, owner.clone()).await? {
@@ -296,7 +304,7 @@ async fn retry_settled(
     Err(RequestError::StoreUnavailable("the task is being changed by someone else".into()))
 }
 
-/// One try at beginning a task anew.
+/// One try at restarting a task.
 async fn retry_record(
     current: TaskRecord,
     store: &Arc<dyn TaskStore>,
@@ -310,20 +318,29 @@ async fn retry_record(
     next.owner = owner;
     next.version += 1;
     let update = Update { expected: current.revision(), next, operation: Uuid::now_v7(), lease };
-    match write_once(store.as_ref(), blob, &update).await {
+    match write_kept(store.as_ref(), blob, &update).await {
         Ok(()) => Ok(Some(update.next)),
-        Err(StoreError::Conflict(_) | StoreError::Final) => Ok(None),
-        Err(other) => Err(other.into()),
+        Err(Unwritten::Refused(StoreError::Conflict(_) | StoreError::Final)) => Ok(None),
+        Err(Unwritten::Refused(other)) => Err(other.into()),
+        Err(Unwritten::NoCopy(error)) => Err(RequestError::StorageFailed(not_kept(&error))),
     }
+}
+
+/// An accepted retry survives the loss of its record, so without its backup it is refused.
+fn not_kept(error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return Failure::transient(code::DISK_FULL, "the disk is full: free some space and retry the task again");
+    }
+    Failure::transient(code::STORAGE_FAILED, format!("the retry cannot be kept now: {}", error.kind()))
 }
 
 impl Supervisor {
     /// Lets another process go on with a task whose job here is over, at once instead of when the lease has ended. In
-    /// the same epoch: whoever takes it up begins the next one.
+    /// the same epoch: the process that takes it up begins the next one.
     fn hand_back(&mut self, id: TaskId) {
-        let unfinished = |running: &&mut Running| !running.draft.record().status.is_final();
-        if let Some(running) = self.running_mut(id).filter(unfinished) {
-            running.draft.change().owner = None;
+        let unfinished = |running: &&mut Running| !running.pending.record().status.is_final();
+        if let Some(running) = self.active.running_mut(id).filter(unfinished) {
+            running.pending.change().owner = None;
         }
     }
 }
@@ -332,15 +349,15 @@ impl Handler<DrainTasks> for Supervisor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, DrainTasks { stop_jobs }: DrainTasks, ctx: &mut Context<Self>) -> Self::Result {
-        self.draining = true;
-        for id in self.active.keys().copied().collect::<Vec<_>>() {
-            let job = self.running(id).and_then(|running| running.job.clone());
+        self.intake.close();
+        for id in self.active.ids().collect::<Vec<_>>() {
+            let job = self.active.running(id).and_then(|running| running.job.clone());
             if !stop_jobs {
                 self.persist(id, ctx);
                 continue;
             }
             // Counted as a write until the job has stopped, after which there may be one.
-            self.unsettled.send_modify(|count| *count += 1);
+            self.pending_writes.begin();
             let stopped = async move {
                 if let Some(job) = job {
                     let _ = job.send(StopJob).await;
@@ -351,13 +368,11 @@ impl Handler<DrainTasks> for Supervisor {
                     this.hand_back(id);
                 }
                 this.persist(id, ctx);
-                this.unsettled.send_modify(|count| *count -= 1);
+                this.pending_writes.end();
             }));
         }
-        let mut settled = self.settled();
-        Box::pin(async move {
-            let _ = settled.wait_for(|unsettled| *unsettled == 0).await;
-        })
+        let mut pending = self.flushed();
+        Box::pin(async move { drop(pending.wait_for(|count| *count == 0).await) })
     }
 }
 
@@ -365,6 +380,17 @@ impl Handler<DrainTasks> for Supervisor {
 mod tests {
     use super::*;
     use crate::task::test_record;
+
+    #[test]
+    fn a_retry_that_finds_no_room_says_what_to_do() {
+        use std::io::ErrorKind;
+        for (kind, expected) in
+            [(ErrorKind::StorageFull, code::DISK_FULL), (ErrorKind::PermissionDenied, code::STORAGE_FAILED)]
+        {
+            let why = not_kept(&kind.into());
+            assert!(why.code == expected && why.retryable, "{why:?}");
+        }
+    }
 
     #[test]
     fn who_cancels_hears_when_the_task_ended_otherwise() {

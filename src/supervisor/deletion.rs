@@ -18,17 +18,18 @@ use std::sync::Arc;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, ResponseFuture, WrapFuture};
 
-use super::actor::{Supervisor, recipe_hashes};
+use super::actor::Supervisor;
 use super::commands::RACES;
-use super::manifest;
+use super::intake::recipes::every_recipe_hash;
 use super::messages::{CancelTask, DeleteTask, RequestError};
+use super::records::backup;
 use super::registry::Processors;
 use crate::blob::{Durability, LocalBlob, names};
 use crate::clock::Timestamp;
 use crate::failpoint;
-use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHash, PageHashes, PurgeList};
+use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHash, PageHashes, PurgeList, RecipeHash};
 use crate::store::{ListQuery, StoreError, TaskStore};
-use crate::task::{Failure, TaskId, TaskRecord, code};
+use crate::task::{Failure, TaskId, TaskRecord, UnreadableRecord, code};
 
 /// Records read at once.
 const BATCH: usize = 200;
@@ -64,8 +65,11 @@ impl Handler<DeleteTask> for Supervisor {
                         deletion.finish(id).await?;
                         return Err(RequestError::NotFound);
                     }
-                    // Whatever it says, it can go. But what was read of it cannot be told: a purge is not half done in silence.
-                    Err(RequestError::RecordUnreadable(_)) if !purge => {
+                    // Whatever it says, it can go.
+                    Err(RequestError::RecordUnreadable(record)) => {
+                        if purge {
+                            deletion.purge_unreadable(id, record).await?;
+                        }
                         deletion.delete_unreadable(id).await?;
                         return deletion.finish(id).await;
                     }
@@ -87,12 +91,33 @@ impl Deletion {
     /// Begins a purge, and removes what the ledger has of the task.
     async fn purge(&self, record: &TaskRecord) -> Result<(), RequestError> {
         let (this, task) = (self.clone(), record.clone());
-        let hashes = blocking(move || this.hashes(&task)).await?;
-        let others = self.counted_on_by_others(record, &hashes).await?;
-        let (this, id) = (self.clone(), record.id);
-        let list = self.list(record, &hashes, &others);
+        let read = blocking(move || this.what_was_read(&task)).await?;
+        let others = self.counted_on_by_others(record.id, &read).await?;
+        self.begin_purge(record.id, read, others).await
+    }
+
+    /// The same for a task whose record cannot be read: by a copy of it, else by its files. Whose it is must be known.
+    async fn purge_unreadable(&self, id: TaskId, record: UnreadableRecord) -> Result<(), RequestError> {
+        if let Some(copy) = backup::read_if_possible(self.blob.clone(), id).await? {
+            return self.purge(&copy).await;
+        }
+        let (this, tenant) = (self.clone(), record.tenant.clone());
+        let Some(read) = blocking(move || this.what_its_folder_says(id, tenant)).await? else {
+            // Which pages it had is not known anywhere.
+            return Err(RequestError::RecordUnreadable(record));
+        };
+        let others = self.counted_on_by_others(id, &read).await?;
+        if record.tenant.is_none() && others.exist {
+            // Its pages may be those of any tenant: a purge is not half done in silence.
+            return Err(RequestError::RecordUnreadable(record));
+        }
+        self.begin_purge(id, read, others).await
+    }
+
+    async fn begin_purge(&self, id: TaskId, read: WhatWasRead, others: CountedOn) -> Result<(), RequestError> {
+        let this = self.clone();
         let removed = blocking(move || {
-            let list = list.begin(&this.blob, id)?;
+            let list = read.list(&others).begin(&this.blob, id)?;
             failpoint::pass("purge.listed")?;
             this.ledger.purge(&list)
         });
@@ -102,10 +127,33 @@ impl Deletion {
         Ok(())
     }
 
-    /// What is known of the task's pages, each with its number.
-    fn hashes(&self, record: &TaskRecord) -> std::io::Result<Vec<(u32, PageHash)>> {
-        let hashes = self.hashes_of(record);
-        record.page_numbers().into_iter().map(|page| Ok((page, hashes.get(page)?))).collect()
+    /// What is known of a task's pages.
+    fn what_was_read(&self, record: &TaskRecord) -> std::io::Result<WhatWasRead> {
+        let (hashes, tenant) = (self.hashes_of(record), record.tenant.clone());
+        hashes.unite()?;
+        let pages: std::io::Result<_> =
+            record.page_numbers().into_iter().map(|page| Ok((page, hashes.get(page)?))).collect();
+        let processor = self.processors.get(&record.processor);
+        let recipes =
+            processor.map_or_else(Vec::new, |p| every_recipe_hash(p.as_ref(), &record.options, tenant.as_deref()));
+        Ok(WhatWasRead { tenant, source_sha256: record.source.sha256.clone(), pages: pages?, recipes })
+    }
+
+    /// The same where nothing is left of a task but its PDF and the hashes of the pages that were looked at; `None` where
+    /// one of these is nowhere.
+    fn what_its_folder_says(&self, id: TaskId, tenant: Option<String>) -> std::io::Result<Option<WhatWasRead>> {
+        let folder = format!("tasks/{id}");
+        let source = format!("{folder}/source.pdf");
+        match self.blob.local_copy(&source) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            copy => drop(copy?),
+        }
+        let Some(source_sha256) = self.blob.sha256(&source)? else { return Ok(None) };
+        let hashes = PageHashes::new(self.blob.clone(), &folder, &source_sha256, LedgerScope::SHARED);
+        hashes.unite()?;
+        let pages: std::io::Result<Vec<_>> = (1..=hashes.last()?).map(|page| Ok((page, hashes.get(page)?))).collect();
+        let pages = Some(pages?).filter(|pages| !pages.is_empty());
+        Ok(pages.map(|pages| WhatWasRead { tenant, source_sha256, pages, recipes: Vec::new() }))
     }
 
     fn hashes_of(&self, record: &TaskRecord) -> PageHashes {
@@ -113,40 +161,17 @@ impl Deletion {
         PageHashes::new(self.blob.clone(), folder, source, LedgerScope::SHARED)
     }
 
-    fn list(&self, record: &TaskRecord, hashes: &[(u32, PageHash)], others: &CountedOn) -> PurgeList {
-        let tenant = record.tenant.as_deref();
-        let recipes = self.processors.get(&record.processor);
-        let recipes = recipes.map_or_else(Vec::new, |p| recipe_hashes(p.as_ref(), &record.options, tenant));
-        let own = LedgerScope::of(LedgerSharing::Tenant, tenant);
-        let mut list = PurgeList::default();
-        for (page, hash) in hashes {
-            let place = (record.source.sha256.as_str(), *page);
-            if own != LedgerScope::SHARED {
-                list.add(&own, *hash, place, &recipes);
-            }
-            // The operator may have had tenants share before, or do so now.
-            if !others.has(hash) {
-                list.add(&LedgerScope::SHARED, *hash, place, &recipes);
-            }
-        }
-        list
-    }
-
     /// Which of these pages kept tasks of other tenants count on.
-    async fn counted_on_by_others(
-        &self,
-        record: &TaskRecord,
-        hashes: &[(u32, PageHash)],
-    ) -> Result<CountedOn, RequestError> {
+    async fn counted_on_by_others(&self, id: TaskId, read: &WhatWasRead) -> Result<CountedOn, RequestError> {
         let content = |(_, hash): &(u32, PageHash)| if let PageHash::Content(hash) = hash { Some(*hash) } else { None };
-        let own: Arc<HashSet<[u8; 32]>> = Arc::new(hashes.iter().filter_map(content).collect());
+        let own: Arc<HashSet<[u8; 32]>> = Arc::new(read.pages.iter().filter_map(content).collect());
         let mut counted = CountedOn::default();
         let mut query = ListQuery { limit: BATCH, ..ListQuery::default() };
         loop {
             let window = self.store.list(&query).await?;
-            let others = window.tasks.into_iter().filter(|other| other.tenant != record.tenant);
-            let (same, others): (Vec<_>, Vec<_>) =
-                others.partition(|other| other.source.sha256 == record.source.sha256);
+            let others = window.tasks.into_iter().filter(|other| other.id != id && other.tenant != read.tenant);
+            let (same, others): (Vec<_>, Vec<_>) = others.partition(|other| other.source.sha256 == read.source_sha256);
+            counted.exist |= !same.is_empty() || !others.is_empty();
             counted.all |= !same.is_empty();
             let (this, own) = (self.clone(), Arc::clone(&own));
             let seen = blocking(move || {
@@ -168,7 +193,7 @@ impl Deletion {
     /// One try at removing the record of an ended task; `false` when it was changed in between.
     async fn delete_record(&self, record: &TaskRecord) -> Result<bool, RequestError> {
         let (id, blob) = (record.id, self.blob.clone());
-        blocking(move || manifest::forget(&blob, id)).await?;
+        blocking(move || backup::forget(&blob, id)).await?;
         let _ = failpoint::pass("delete.copy-gone");
         match self.store.delete(id, Some(record.revision())).await {
             Ok(_) => {
@@ -178,7 +203,7 @@ impl Deletion {
             Err(StoreError::Conflict(_)) => {
                 if let Ok(current) = self.store.get(id).await {
                     // It was retried, or its message was delivered: it wants its copy.
-                    manifest::keep_copy(self.blob.clone(), current, Durability::Cached).await;
+                    backup::keep_copy(self.blob.clone(), current, Durability::Cached).await;
                 }
                 Ok(false)
             }
@@ -189,7 +214,7 @@ impl Deletion {
     /// Removes a record that cannot be read; its copies first, as with any other.
     async fn delete_unreadable(&self, id: TaskId) -> Result<(), RequestError> {
         let blob = self.blob.clone();
-        blocking(move || manifest::forget(&blob, id)).await?;
+        blocking(move || backup::forget(&blob, id)).await?;
         self.store.delete(id, None).await?;
         log::warn!(task:% = id; "a record that could not be read was deleted");
         Ok(())
@@ -218,12 +243,42 @@ impl Deletion {
     }
 }
 
+/// What a purge has to remove.
+struct WhatWasRead {
+    tenant: Option<String>,
+    source_sha256: String,
+    /// What is known of the task's pages, each with its number.
+    pages: Vec<(u32, PageHash)>,
+    /// How they may have been read, for entries of versions before the scopes.
+    recipes: Vec<RecipeHash>,
+}
+
+impl WhatWasRead {
+    fn list(&self, others: &CountedOn) -> PurgeList {
+        let own = LedgerScope::of(LedgerSharing::Tenant, self.tenant.as_deref());
+        let mut list = PurgeList::default();
+        for (page, hash) in &self.pages {
+            let place = (self.source_sha256.as_str(), *page);
+            if own != LedgerScope::SHARED {
+                list.add(&own, *hash, place, &self.recipes);
+            }
+            // The operator may have had tenants share before, or do so now.
+            if !others.has(hash) {
+                list.add(&LedgerScope::SHARED, *hash, place, &self.recipes);
+            }
+        }
+        list
+    }
+}
+
 /// Pages that tasks of other tenants count on.
 #[derive(Default)]
 struct CountedOn {
     contents: HashSet<[u8; 32]>,
     /// Whether there is one of the same file.
     all: bool,
+    /// Whether other tenants have tasks at all.
+    exist: bool,
 }
 
 impl CountedOn {
@@ -243,9 +298,9 @@ async fn blocking<T: Send + 'static>(
 /// What hinders may pass: a full disk, on which the note of a purge finds no room, or a folder that is locked.
 fn not_removed(error: &std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::StorageFull {
-        return Failure::passing(code::DISK_FULL, "the disk is full: free some space and delete again");
+        return Failure::transient(code::DISK_FULL, "the disk is full: free some space and delete again");
     }
-    Failure::passing(code::STORAGE_FAILED, format!("the task's files cannot be removed now: {}", error.kind()))
+    Failure::transient(code::STORAGE_FAILED, format!("the task's files cannot be removed now: {}", error.kind()))
 }
 
 impl Supervisor {
@@ -270,5 +325,57 @@ impl Supervisor {
             }
         };
         ctx.spawn(finished.into_actor(self).map(|(), _, _| ()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::altered_store::AlteredStore;
+    use super::*;
+    use crate::blob::servers;
+    use crate::task::test_record;
+
+    fn deletion(blob: &LocalBlob) -> Deletion {
+        let (store, processors) = (Arc::new(AlteredStore::default()), Processors::default());
+        Deletion { store, blob: blob.clone(), ledger: Ledger::new(blob.clone()), processors }
+    }
+
+    /// A task that `began` on one server and was finished, with all its pages, on another.
+    fn moved_task(began: &LocalBlob, ended: &LocalBlob) -> TaskRecord {
+        let mut record = test_record(1);
+        record.source.pages = 3;
+        began.put(&record.pdf_path, b"pdf", Durability::Synced).unwrap();
+        deletion(began).hashes_of(&record).set(1, Some(&[1; 32])).unwrap();
+        let all = deletion(ended).hashes_of(&record);
+        for page in 1..=3_u8 {
+            all.set(page.into(), Some(&[page; 32])).unwrap();
+        }
+        all.publish().unwrap();
+        record
+    }
+
+    #[test]
+    fn a_purge_knows_the_pages_that_another_server_read() {
+        let (_dir, [began, ended]) = servers();
+        let record = moved_task(&began, &ended);
+        let read = deletion(&began).what_was_read(&record).unwrap();
+        assert_eq!(read.pages, [1_u8, 2, 3].map(|page| (page.into(), PageHash::Content([page; 32]))));
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_task_is_purged_by_a_server_without_copies_or_the_purge_refused() {
+        let (_dir, [began, ended, other]) = servers();
+        let record = moved_task(&began, &ended);
+        let read = deletion(&other).what_its_folder_says(record.id, None).unwrap().unwrap();
+        assert_eq!(read.pages.len(), 3);
+        assert_eq!(Some(read.source_sha256), began.sha256(&record.pdf_path).unwrap());
+        let unreadable = || UnreadableRecord { why: "it is torn".into(), tenant: Some("ann".into()) };
+        let purged = async |record: &TaskRecord| deletion(&other).purge_unreadable(record.id, unreadable()).await;
+        purged(&record).await.unwrap();
+        let unknown = test_record(1);
+        assert!(matches!(purged(&unknown).await, Err(RequestError::RecordUnreadable(_))), "no source");
+        began.put(&unknown.pdf_path, b"pdf", Durability::Synced).unwrap();
+        assert!(matches!(purged(&unknown).await, Err(RequestError::RecordUnreadable(_))), "no pages");
+        assert!(!PurgeList::is_begun(&other, unknown.id));
     }
 }

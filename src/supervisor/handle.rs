@@ -7,21 +7,25 @@ use std::time::Duration;
 use actix::{Addr, MailboxError};
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{Supervisor, task_recipes};
+use super::actor::Supervisor;
+use super::intake::recipes::task_recipes;
+use super::intake::submit::not_stored;
+use super::intake::tenants::UploadSlot;
 use super::messages::{
-    Accepted, BeginUpload, CancelTask, CheckReady, Condition, DeleteTask, DrawTaskPage, EstimateTask, Follow,
-    FollowTask, GetCondition, GetTask, GrowUpload, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask,
-    TaskPagesNow, Watch, WatchTask, Whereabouts,
+    Accepted, CancelTask, CheckReady, DeleteTask, DrawTaskPage, EstimateTask, Follow, FollowTask, GetSystemHealth,
+    GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask, SystemHealth, TaskLocation, TaskPagesNow,
+    Watch, WatchTask,
 };
+use super::options::SupervisorOptions;
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
 use super::results::unreadable;
-use super::submit::not_stored;
-use super::tenants::UploadSlot;
 use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::{DocumentLimits, ImageOptions, PageImage};
 use crate::job::{GetPages, JobPages};
 use crate::ledger::{Ledger, LedgerScope, LedgerSharing, PageHashes};
+use crate::notify::Notifier;
+use crate::outbound::Fetcher;
 use crate::pool::{Estimate, Load};
 use crate::store::{ListPage, ListQuery};
 use crate::task::{Cost, Failure, OptionError, PageView, TaskId, TaskOptions, TaskRecord, code};
@@ -40,6 +44,7 @@ pub struct NewTask {
 enum NewSource {
     Path(PathBuf),
     Bytes(Vec<u8>),
+    Url(String),
 }
 
 impl NewSource {
@@ -48,6 +53,7 @@ impl NewSource {
         match self {
             Self::Path(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Url(_) => 0,
         }
     }
 }
@@ -63,6 +69,12 @@ impl NewTask {
     /// A PDF in memory.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::of(NewSource::Bytes(bytes.into()))
+    }
+
+    /// A PDF at an address, which is fetched when the task is submitted, where the
+    /// [options](crate::outbound::FetchOptions) allow its host.
+    pub fn from_url(url: impl Into<String>) -> Self {
+        Self::of(NewSource::Url(url.into()))
     }
 
     fn of(source: NewSource) -> Self {
@@ -112,12 +124,26 @@ impl NewTask {
 /// Talks to a running Bindery. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    supervisor: Addr<Supervisor>,
+    pub(super) supervisor: Addr<Supervisor>,
     pub(super) blob: LocalBlob,
     ledger: Ledger,
     ledger_sharing: LedgerSharing,
     processors: Processors,
     limits: DocumentLimits,
+    pub(super) outside: Outside,
+}
+
+/// What reaches addresses that callers name.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    pub(super) fetcher: Fetcher,
+    pub(super) notifier: Notifier,
+}
+
+impl Outside {
+    pub(crate) fn new(options: &SupervisorOptions) -> Self {
+        Self { fetcher: Fetcher::new(&options.fetch), notifier: Notifier::new(options.notify.clone()) }
+    }
 }
 
 impl Handle {
@@ -126,9 +152,9 @@ impl Handle {
         blob: LocalBlob,
         (ledger, ledger_sharing): (Ledger, LedgerSharing),
         processors: Processors,
-        limits: DocumentLimits,
+        (limits, outside): (DocumentLimits, Outside),
     ) -> Self {
-        Self { supervisor, blob, ledger, ledger_sharing, processors, limits }
+        Self { supervisor, blob, ledger, ledger_sharing, processors, limits, outside }
     }
 
     /// The actor itself, for those who would rather send the messages.
@@ -137,20 +163,22 @@ impl Handle {
         &self.supervisor
     }
 
+    /// What processors have learnt of the models that they ask, as JSON objects that name one.
+    #[must_use]
+    pub fn learnt(&self) -> Vec<serde_json::Value> {
+        self.processors.each().flat_map(|one| one.learnt()).collect()
+    }
+
+    /// The names of the processors that tasks can choose; the first is the default.
+    #[must_use]
+    pub fn processor_names(&self) -> Vec<String> {
+        self.processors.names().map(str::to_owned).collect()
+    }
+
     /// What a document may be.
     #[must_use]
     pub const fn limits(&self) -> DocumentLimits {
         self.limits
-    }
-
-    /// Starts an upload: bytes go to disk as they come. Blocks briefly.
-    ///
-    /// # Errors
-    /// [`RequestError::StorageFailed`] when no file can be made, or the disk is as good as full.
-    pub fn stage(&self) -> Result<Staging, RequestError> {
-        let full = || Err(std::io::ErrorKind::StorageFull.into());
-        let staged = if self.blob.has_room() { self.blob.stage() } else { full() };
-        staged.map_err(|error| not_stored(&error))
     }
 
     /// Submits a PDF; on return the task survives whatever dies. The same PDF with the same options that is being worked
@@ -160,37 +188,21 @@ impl Handle {
     /// [`RequestError::Rejected`] with the reason when the PDF or an option is not acceptable, and whatever else keeps
     /// a task from being kept.
     pub async fn submit(&self, task: NewTask) -> Result<TaskRecord, RequestError> {
-        let upload = self.begin_upload(task.tenant.clone(), task.source.len()).await?;
-        let staging = self.stage()?;
-        let limit = self.limits.max_bytes;
-        let staged =
-            tokio::task::spawn_blocking(move || copy(staging, &task.source, limit).map(|staged| (staged, task)));
-        let (source, task) = staged.await.map_err(|_| RequestError::Stopping)??;
-        let NewTask { file_name, options, idempotency_key, tenant, .. } = task;
+        let NewTask { source, mut file_name, options, idempotency_key, tenant } = task;
+        let upload = self.begin_upload(tenant.clone(), source.len()).await?;
+        let source = if let NewSource::Url(url) = &source {
+            let (source, called) = self.fetch(url, &[], &upload).await?;
+            file_name = file_name.or(called);
+            source
+        } else {
+            let (staging, limit) = (self.stage()?, self.limits.max_bytes);
+            let staged = tokio::task::spawn_blocking(move || copy(staging, &source, limit));
+            staged.await.map_err(|_| RequestError::Stopping)??
+        };
         let upload = Some(upload);
         self.submit_staged(SubmitTask { source, file_name, options, idempotency_key, tenant, upload })
             .await
             .map(|task| task.record)
-    }
-
-    /// Asks whether `tenant` may bring a PDF of `bytes` bytes now, 0 when that is not known. It counts for the tenant as
-    /// long as what is returned lives.
-    ///
-    /// # Errors
-    /// [`RequestError::QueueFull`], [`RequestError::OverQuota`] or [`RequestError::Stopping`].
-    pub async fn begin_upload(&self, tenant: Option<String>, bytes: u64) -> Result<UploadSlot, RequestError> {
-        self.supervisor.send(BeginUpload { tenant, bytes }).await.map_err(gone)?
-    }
-
-    /// Counts an upload with `bytes` bytes in all, before they are kept.
-    ///
-    /// # Errors
-    /// [`RequestError::OverQuota`].
-    pub async fn grow_upload(&self, upload: &UploadSlot, bytes: u64) -> Result<(), RequestError> {
-        if bytes <= upload.bytes() {
-            return Ok(());
-        }
-        self.supervisor.send(GrowUpload { upload: upload.share(), bytes }).await.map_err(gone)?
     }
 
     /// Submits an upload that is on disk already.
@@ -221,8 +233,8 @@ impl Handle {
     ///
     /// # Errors
     /// That the store does not answer.
-    pub async fn condition(&self) -> Result<Condition, RequestError> {
-        self.supervisor.send(GetCondition).await.map_err(gone)?
+    pub async fn condition(&self) -> Result<SystemHealth, RequestError> {
+        self.supervisor.send(GetSystemHealth).await.map_err(gone)?
     }
 
     /// A window of the tasks, newest first.
@@ -273,7 +285,7 @@ impl Handle {
         }
     }
 
-    /// Gives the task up.
+    /// Cancels the task.
     ///
     /// # Errors
     /// [`RequestError::AlreadyFinal`], and as [`Self::get`].
@@ -309,9 +321,9 @@ impl Handle {
         tenant: Option<String>,
         upload: Option<UploadSlot>,
     ) -> Result<Estimate, RequestError> {
-        let unwanted = CancellationToken::new();
-        let _wanted = unwanted.clone().drop_guard();
-        self.supervisor.send(EstimateTask { source, options, tenant, upload, unwanted }).await.map_err(gone)?
+        let cancel = CancellationToken::new();
+        let _wanted = cancel.clone().drop_guard();
+        self.supervisor.send(EstimateTask { source, options, tenant, upload, cancel }).await.map_err(gone)?
     }
 
     /// [`Self::estimate`] of a file.
@@ -325,7 +337,7 @@ impl Handle {
         self.estimate(source, options, None, None).await
     }
 
-    /// Has the message about the task's end sent anew.
+    /// Sends the message about the task's end again.
     ///
     /// # Errors
     /// [`RequestError::NotFinal`], [`RequestError::NoWebhook`], and as [`Self::get`].
@@ -371,7 +383,7 @@ impl Handle {
         id: TaskId,
         window: PageWindow,
     ) -> Result<(TaskRecord, Option<Vec<PageView>>), RequestError> {
-        let Whereabouts { record, job } = self.supervisor.send(TaskPagesNow(id)).await.map_err(gone)??;
+        let TaskLocation { record, job } = self.supervisor.send(TaskPagesNow(id)).await.map_err(gone)??;
         let live = match job {
             Some(job) => job.send(GetPages).await.unwrap_or_default(),
             None => JobPages::default(),
@@ -394,15 +406,21 @@ impl Handle {
     /// # Errors
     /// [`RequestError::Rejected`] when there is no such page or it cannot be drawn, and as [`Self::get`].
     pub async fn page_image(&self, id: TaskId, page: u32, options: ImageOptions) -> Result<PageImage, RequestError> {
-        // Fires when whoever waits here goes.
-        let unwanted = CancellationToken::new();
-        let _wanted = unwanted.clone().drop_guard();
-        self.supervisor.send(DrawTaskPage { id, page, options, unwanted }).await.map_err(gone)?
+        // Fires when the caller that waits here goes.
+        let cancel = CancellationToken::new();
+        let _wanted = cancel.clone().drop_guard();
+        self.supervisor.send(DrawTaskPage { id, page, options, cancel }).await.map_err(gone)?
     }
 }
 
-fn gone(_: MailboxError) -> RequestError {
+pub(super) fn gone(_: MailboxError) -> RequestError {
     RequestError::Stopping
+}
+
+/// Copies a file of our own, whose path no error names.
+pub(super) fn copy_file(staging: Staging, path: &Path, limit: u64) -> Result<Staged, RequestError> {
+    std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+    copy(staging, &NewSource::Path(path.to_owned()), limit)
 }
 
 fn copy(mut staging: Staging, source: &NewSource, limit: u64) -> Result<Staged, RequestError> {
@@ -411,6 +429,8 @@ fn copy(mut staging: Staging, source: &NewSource, limit: u64) -> Result<Staged, 
     match source {
         NewSource::Bytes(bytes) if bytes.len() as u64 > limit => return Err(too_large()),
         NewSource::Bytes(bytes) => staging.write(bytes).map_err(storage)?,
+        // Fetched, not copied.
+        NewSource::Url(_) => {}
         NewSource::Path(path) => {
             let mut file = open(path)?;
             let mut buffer = vec![0; 256 * 1024];
@@ -419,7 +439,7 @@ fn copy(mut staging: Staging, source: &NewSource, limit: u64) -> Result<Staged, 
                 if read == 0 {
                     break;
                 }
-                if staging.len() + read as u64 > limit {
+                if staging.written() + read as u64 > limit {
                     return Err(too_large());
                 }
                 staging.write(&buffer[..read]).map_err(storage)?;
@@ -433,7 +453,7 @@ fn open(path: &Path) -> Result<std::fs::File, RequestError> {
     std::fs::File::open(path).map_err(|error| cannot_read(path, &error))
 }
 
-/// The path is the caller's own, so naming it gives nothing away.
+/// The path is the caller's own, so naming it reveals nothing.
 fn cannot_read(path: &Path, error: &std::io::Error) -> RequestError {
     let why = match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -441,3 +461,7 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> RequestError {
     };
     RequestError::Rejected(Failure::permanent(code::NOT_A_PDF, format!("{}: {why}", path.display())))
 }
+
+#[cfg(test)]
+#[path = "handle_tests.rs"]
+mod tests;

@@ -1,12 +1,18 @@
 //! What the supervisor can be asked.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use actix::{Addr, Message};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::tenants::UploadSlot;
+use super::intake::tenants::UploadSlot;
+use super::nodes::Node;
 use crate::blob::Staged;
 use crate::document::{ImageOptions, PageImage};
 use crate::job::JobActor;
@@ -15,11 +21,15 @@ use crate::store::{ListPage, ListQuery, StoreError};
 use crate::task::{Cost, Failure, PageView, TaskId, TaskOptions, TaskRecord, UnreadableRecord};
 
 /// Why a request was not carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RequestError {
     /// The PDF or an option cannot be accepted; nothing was kept.
     #[error("{0}")]
     Rejected(Failure),
+    /// An address that the caller names is not allowed, or what is there does not answer as it should.
+    #[error("{0}")]
+    AddressUnavailable(Failure),
     /// There is no such task, or it has expired.
     #[error("there is no such task")]
     NotFound,
@@ -41,7 +51,7 @@ pub enum RequestError {
     /// The tenant has as much as it may have.
     #[error("{0}")]
     OverQuota(String),
-    /// The task names nobody who is to be told of its end.
+    /// The task has no webhook.
     #[error("the task has no webhook_url")]
     NoWebhook,
     /// The idempotency key came before, with another PDF or other options.
@@ -67,12 +77,35 @@ pub enum RequestError {
     Internal(String),
 }
 
+impl RequestError {
+    /// The stable code of the HTTP API for it, such as `queue_full`. It stays when the message changes.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Rejected(failure) | Self::AddressUnavailable(failure) | Self::StorageFailed(failure) => &failure.code,
+            Self::NotFound => "task_not_found",
+            Self::NotFinal => "task_not_final",
+            Self::AlreadyFinal(_) => "task_final",
+            Self::ResultNotReady(_) => "result_not_ready",
+            Self::ResultDamaged(_) => "result_damaged",
+            Self::QueueFull => "queue_full",
+            Self::OverQuota(_) => "quota_exceeded",
+            Self::NoWebhook => "no_webhook",
+            Self::KeyTaken => "idempotency_conflict",
+            Self::RecordUnreadable(_) => "record_unreadable",
+            Self::StoreUnavailable(_) => "store_unavailable",
+            Self::Stopping => "stopping",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
 impl From<StoreError> for RequestError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Unavailable(why) => Self::StoreUnavailable(why),
-            // Somebody else is changing the same task right now; the same request will find it settled.
+            // Another process is changing the same task right now; the same request will find that done.
             StoreError::KeyTaken => Self::KeyTaken,
             StoreError::Conflict(_) | StoreError::Final | StoreError::Exists | StoreError::Held => {
                 Self::StoreUnavailable("the task is being changed by someone else".into())
@@ -96,7 +129,7 @@ pub struct SubmitTask {
     pub options: TaskOptions,
     /// The caller's own name for this submit: the same again leads to the same task.
     pub idempotency_key: Option<String>,
-    /// Whose the task is; nobody's where there are no keys.
+    /// The tenant whose task it is; `None` where there are no keys.
     pub tenant: Option<String>,
     /// The slot that it came in on; without one it is admitted now.
     pub upload: Option<UploadSlot>,
@@ -123,6 +156,7 @@ pub(super) struct GrowUpload {
 
 /// Answer to [`SubmitTask`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The task.
     pub record: TaskRecord,
@@ -167,11 +201,11 @@ pub struct EstimateTask {
     pub tenant: Option<String>,
     /// The slot that it came in on; without one it is admitted now.
     pub upload: Option<UploadSlot>,
-    /// Fires when nobody wants to know any more.
-    pub unwanted: CancellationToken,
+    /// Fires when the caller has gone.
+    pub cancel: CancellationToken,
 }
 
-/// Has the message about a task's end sent anew.
+/// Sends the message about a task's end again.
 #[derive(Message)]
 #[rtype(result = "Result<TaskRecord, RequestError>")]
 pub struct SendWebhook(pub TaskId);
@@ -198,42 +232,41 @@ pub struct FollowTask(pub TaskId);
 
 /// Answer to [`FollowTask`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Follow {
     /// The record and its changes.
     pub watch: Watch,
-    /// Pages with their outcomes, without their Markdown, in groups. Whoever does not keep up misses some. Silent while
+    /// Pages with their outcomes, without their Markdown, in groups. A listener that does not keep up misses some. Silent while
     /// the task runs elsewhere, and about pages that were known when the job began.
     pub pages: broadcast::Receiver<Arc<[PageView]>>,
 }
 
 /// A view on one task that follows its changes up to the final one. Changes in between may be seen together.
-#[derive(Debug)]
+///
+/// As a [`Stream`] it has each change as it comes, and ends behind the final record or when the service ends.
 pub struct Watch {
     latest: TaskRecord,
-    changes: watch::Receiver<Option<TaskRecord>>,
+    changes: BoxStream<'static, TaskRecord>,
 }
 
 impl Watch {
-    pub(super) const fn new(latest: TaskRecord, changes: watch::Receiver<Option<TaskRecord>>) -> Self {
-        Self { latest, changes }
+    pub(super) fn new(latest: TaskRecord, changes: watch::Receiver<Option<TaskRecord>>) -> Self {
+        let changes = futures::stream::unfold(changes, |mut changes| async move {
+            loop {
+                changes.changed().await.ok()?;
+                let record = changes.borrow_and_update().clone();
+                if let Some(record) = record {
+                    return Some((record, changes));
+                }
+            }
+        });
+        Self { latest, changes: changes.fuse().boxed() }
     }
 
     /// The task as last seen.
     #[must_use]
     pub const fn record(&self) -> &TaskRecord {
         &self.latest
-    }
-
-    /// Waits for the next change; `None` when there will be none, because the task is final or the service ends.
-    pub async fn next(&mut self) -> Option<&TaskRecord> {
-        if self.latest.status.is_final() {
-            return None;
-        }
-        self.changes.changed().await.ok()?;
-        if let Some(record) = self.changes.borrow_and_update().as_ref() {
-            self.latest.clone_from(record);
-        }
-        Some(&self.latest)
     }
 
     /// Waits for the final record; `None` when the service ends before.
@@ -245,6 +278,27 @@ impl Watch {
     }
 }
 
+impl Stream for Watch {
+    type Item = TaskRecord;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<TaskRecord>> {
+        if self.latest.status.is_final() {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.changes.poll_next_unpin(context));
+        if let Some(record) = &next {
+            self.latest.clone_from(record);
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("latest", &self.latest).finish_non_exhaustive()
+    }
+}
+
 /// Whether the store answers and the dispatcher lives.
 #[derive(Message)]
 #[rtype(result = "Result<Load, RequestError>")]
@@ -252,18 +306,21 @@ pub struct CheckReady;
 
 /// What an operator wants to know beyond whether tasks can be worked on.
 #[derive(Message)]
-#[rtype(result = "Result<Condition, RequestError>")]
-pub struct GetCondition;
+#[rtype(result = "Result<SystemHealth, RequestError>")]
+pub struct GetSystemHealth;
 
-/// Answer to [`GetCondition`].
+/// Answer to [`GetSystemHealth`].
 #[derive(Clone, Debug)]
-pub struct Condition {
+#[non_exhaustive]
+pub struct SystemHealth {
     /// How busy the pool is.
     pub load: Load,
     /// The name of this process among those that share its store.
     pub owner: String,
     /// Other processes on the same store, when it was last heard of.
     pub others: usize,
+    /// All processes on the same store, as each says of itself.
+    pub nodes: Vec<Node>,
     /// Tasks with a job here.
     pub running: usize,
     /// Tasks known here that wait for a place.
@@ -278,11 +335,11 @@ pub struct Condition {
 
 /// The record and, while a job runs, whom to ask about its pages.
 #[derive(Message)]
-#[rtype(result = "Result<Whereabouts, RequestError>")]
+#[rtype(result = "Result<TaskLocation, RequestError>")]
 pub struct TaskPagesNow(pub TaskId);
 
 /// Answer to [`TaskPagesNow`].
-pub struct Whereabouts {
+pub struct TaskLocation {
     /// The record.
     pub record: TaskRecord,
     /// The job, if one runs here.
@@ -299,8 +356,8 @@ pub struct DrawTaskPage {
     pub page: u32,
     /// How large.
     pub options: ImageOptions,
-    /// Fires when nobody wants to see it any more.
-    pub unwanted: CancellationToken,
+    /// Fires when the caller has gone.
+    pub cancel: CancellationToken,
 }
 
 /// Takes no new task from now on. With `stop_jobs`, tells running attempts to stop, too. Answers when everything known

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
-use super::tenants::TenantLimits;
+use super::intake::tenants::TenantLimits;
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
 use crate::ledger::{LedgerLimits, LedgerSharing};
 use crate::notify::NotifyOptions;
+use crate::outbound::FetchOptions;
 use crate::task::TaskOptions;
 
 /// What the supervisor is told at its start.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SupervisorOptions {
     /// The name that this process would like to have among those that share its blob store. When it is taken, the
     /// process gets it with a number. A process that comes after a dead one of the same name goes on with its tasks at
@@ -16,12 +18,14 @@ pub struct SupervisorOptions {
     pub node: String,
     /// Jobs that run at once; each holds an opened PDF. Further tasks wait in the store and cost only their id.
     pub max_active: usize,
-    /// Unfinished tasks that are borne before submits are refused with `queue_full`.
+    /// Unfinished tasks that are accepted before submits are refused with `queue_full`.
     pub max_queued: usize,
     /// What one tenant may have.
     pub tenant: TenantLimits,
     /// What an operator decides about webhooks.
     pub notify: NotifyOptions,
+    /// What an operator decides about fetching documents.
+    pub fetch: FetchOptions,
     /// How long final tasks and their files stay.
     pub ttl: Duration,
     /// What a document may be.
@@ -35,6 +39,8 @@ pub struct SupervisorOptions {
     pub janitor_tick: Duration,
     /// How much the ledger may keep.
     pub ledger: LedgerLimits,
+    /// The most bytes of sources and results that a server keeps copies of, where they are in shared storage.
+    pub cache_bytes: u64,
     /// What tasks have that do not say otherwise.
     pub task_defaults: TaskOptions,
     /// Whether tenants share what the ledger has.
@@ -49,12 +55,14 @@ impl Default for SupervisorOptions {
             max_queued: 10_000,
             tenant: TenantLimits::default(),
             notify: NotifyOptions::default(),
+            fetch: FetchOptions::default(),
             ttl: Duration::from_secs(7 * 86_400),
             limits: DocumentLimits::default(),
             attempt_timeout: Duration::from_secs(300),
             retry: RetryPolicy::default(),
             janitor_tick: Duration::from_secs(60),
             ledger: LedgerLimits::default(),
+            cache_bytes: 10 << 30,
             task_defaults: TaskOptions::default(),
             ledger_sharing: LedgerSharing::default(),
         }

@@ -12,6 +12,7 @@ use crate::task::{PageRanges, PageStatus, PageView, TaskRecord};
 
 /// Which pages of a task to show.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PageWindow {
     /// Pages before this one are left out.
     pub from: u32,
@@ -63,7 +64,8 @@ pub(super) fn read_pages(
         }
         let view = match live.failed.get(&page) {
             Some(failed) => PageView::failed(page, failed.clone()),
-            None => match hashes.find(ledger, page, recipes)? {
+            // Of a task that goes on, what another server reads is its own news.
+            None => match hashes.find(ledger, page, recipes, record.status.is_final())? {
                 Some(output) => page_view(page, output, Forms::from(&record.options)),
                 None if live.running.contains(&page) => PageView::unfinished(page, PageStatus::Processing),
                 None => PageView::unfinished(page, PageStatus::Pending),

@@ -23,6 +23,7 @@ const RACES: usize = 8;
 
 /// Why a store and a directory do not go together.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PairingError {
     /// They belong to others.
     #[error("{0}")]

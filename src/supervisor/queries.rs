@@ -1,33 +1,33 @@
 //! What callers ask about tasks, and about the service.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture, WrapFuture};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 
 use super::actor::Supervisor;
-use super::expiry::{has_expired, set_expiry};
-use super::manifest;
+use super::intake::submit::storage_failure;
 use super::messages::{
-    CheckReady, Condition, DrawTaskPage, Follow, FollowTask, GetCondition, GetTask, ListTasks, RequestError,
-    TaskPagesNow, Watch, WatchTask, Whereabouts,
+    CheckReady, DrawTaskPage, Follow, FollowTask, GetSystemHealth, GetTask, ListTasks, RequestError, SystemHealth,
+    TaskLocation, TaskPagesNow, Watch, WatchTask,
 };
+use super::nodes;
+use super::records::backup;
+use super::records::expiry::{has_expired, set_expiry};
 use super::records::restore;
-use super::submit::storage_failure;
+use crate::blob::LocalBlob;
 use crate::document::PageImage;
 use crate::metrics;
 use crate::pool::{DrawPage, GetEndpoints, GetLoad, GetQueues, Load, SourceCheck};
 use crate::store::{ListPage, StoreError};
-use crate::task::{TaskId, TaskOptions, TaskRecord};
-
-/// Groups of pages that a follower may be behind: a few seconds of a job that runs at full speed.
-const FEED: usize = 64;
+use crate::task::{FileDigest, TaskId, TaskOptions, TaskRecord};
 
 impl Supervisor {
     /// Lays the live progress of a running job over its stored record. A final status is never taken from memory.
     fn overlay(&self, mut stored: TaskRecord) -> TaskRecord {
-        let live = self.running(stored.id).map(|running| running.draft.record());
+        let live = self.active.running(stored.id).map(|running| running.pending.record());
         if let Some(live) = live.filter(|live| live.epoch == stored.epoch && !stored.status.is_final()) {
             stored.counts = live.counts;
             stored.usage = live.usage;
@@ -40,10 +40,6 @@ impl Supervisor {
         stored
     }
 
-    pub(super) fn listen(&mut self, id: TaskId) -> watch::Receiver<Option<TaskRecord>> {
-        self.watchers.entry(id).or_insert_with(|| watch::Sender::new(None)).subscribe()
-    }
-
     /// A task whose record the store has lost is not "not found": its end is brought back at once, and an unfinished
     /// one soon, by its owner or the janitor.
     pub(super) fn read(&self, id: TaskId) -> impl Future<Output = Result<TaskRecord, RequestError>> + use<> {
@@ -54,7 +50,7 @@ impl Supervisor {
             if !matches!(found, Err(StoreError::NotFound)) {
                 return Ok(found?);
             }
-            match manifest::read_copy(blob, id).await? {
+            match backup::read_copy(blob, id).await? {
                 Some(copy) if has_expired(&copy, &clock, ttl) => Err(RequestError::NotFound),
                 Some(mut copy) if copy.status.is_final() => {
                     set_expiry(&mut copy, &clock, ttl);
@@ -101,14 +97,14 @@ impl Handler<ListTasks> for Supervisor {
 }
 
 impl Handler<TaskPagesNow> for Supervisor {
-    type Result = ResponseActFuture<Self, Result<Whereabouts, RequestError>>;
+    type Result = ResponseActFuture<Self, Result<TaskLocation, RequestError>>;
 
     fn handle(&mut self, TaskPagesNow(id): TaskPagesNow, _: &mut Context<Self>) -> Self::Result {
         let read = self.read(id).into_actor(self);
         Box::pin(read.map(move |found, this, _| {
             let record = this.overlay(found?);
-            let job = this.running(id).and_then(|running| running.job.clone());
-            Ok(Whereabouts { job: job.filter(|_| !record.status.is_final()), record })
+            let job = this.active.running(id).and_then(|running| running.job.clone());
+            Ok(TaskLocation { job: job.filter(|_| !record.status.is_final()), record })
         }))
     }
 }
@@ -117,14 +113,14 @@ impl Handler<DrawTaskPage> for Supervisor {
     type Result = ResponseActFuture<Self, Result<PageImage, RequestError>>;
 
     fn handle(&mut self, asked: DrawTaskPage, _: &mut Context<Self>) -> Self::Result {
-        let DrawTaskPage { id, page, options, unwanted } = asked;
+        let DrawTaskPage { id, page, options, cancel } = asked;
         let (read, blob, limits) = (self.read(id), self.blob.clone(), self.options.limits);
         let dispatcher = self.dispatcher.clone();
         let drawn = async move {
-            let TaskRecord { pdf_path, options: TaskOptions { password, .. }, tenant, .. } = read.await?;
-            let path = blob.path(&pdf_path).map_err(|error| RequestError::Internal(error.to_string()))?;
+            let TaskRecord { pdf_path, source, options: TaskOptions { password, .. }, tenant, .. } = read.await?;
+            let path = source_path(blob, pdf_path, source.digest()).await?;
             let check = SourceCheck { path, password, selection: None, limits };
-            let asked = DrawPage { tenant: tenant.unwrap_or_default(), check, page, options, unwanted };
+            let asked = DrawPage { tenant: tenant.unwrap_or_default(), check, page, options, cancel };
             dispatcher.send(asked).await.map_err(|_| RequestError::Stopping)?.map_err(|why| {
                 if why.retryable { RequestError::StorageFailed(why) } else { RequestError::Rejected(why) }
             })
@@ -138,7 +134,7 @@ impl Handler<WatchTask> for Supervisor {
 
     /// Listens first and reads then, so that no change falls in between.
     fn handle(&mut self, WatchTask(id): WatchTask, _: &mut Context<Self>) -> Self::Result {
-        let mut changes = self.listen(id);
+        let mut changes = self.audience.watch(id);
         changes.mark_unchanged();
         let read = self.read(id).into_actor(self);
         Box::pin(read.map(move |found, this, _| Ok(Watch::new(this.overlay(found?), changes))))
@@ -155,8 +151,7 @@ impl Handler<FollowTask> for Supervisor {
         Box::pin(watch.into_actor(self).map(move |watch, this, _| {
             let watch = watch?;
             let goes_on = !watch.record().status.is_final();
-            let feed = |this: &mut Self| this.feeds.entry(id).or_insert_with(|| broadcast::channel(FEED).0).subscribe();
-            let pages = if goes_on { feed(this) } else { broadcast::channel(1).1 };
+            let pages = if goes_on { this.audience.follow(id) } else { broadcast::channel(1).1 };
             Ok(Follow { watch, pages })
         }))
     }
@@ -166,7 +161,7 @@ impl Handler<CheckReady> for Supervisor {
     type Result = ResponseFuture<Result<Load, RequestError>>;
 
     fn handle(&mut self, _: CheckReady, _: &mut Context<Self>) -> Self::Result {
-        let (store, load, draining) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.draining);
+        let (store, load, draining) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.intake.is_closed());
         let blob = self.blob.clone();
         Box::pin(async move {
             if draining {
@@ -181,16 +176,19 @@ impl Handler<CheckReady> for Supervisor {
     }
 }
 
-impl Handler<GetCondition> for Supervisor {
-    type Result = ResponseFuture<Result<Condition, RequestError>>;
+impl Handler<GetSystemHealth> for Supervisor {
+    type Result = ResponseFuture<Result<SystemHealth, RequestError>>;
 
-    fn handle(&mut self, _: GetCondition, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: GetSystemHealth, _: &mut Context<Self>) -> Self::Result {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
         let (endpoints, queues) = (self.dispatcher.send(GetEndpoints), self.dispatcher.send(GetQueues));
-        let (others, running, waiting) = (self.tenure.others(), self.active.len(), self.waiting.len());
-        let (unreadable, missing_processor) = (self.passed_over.unreadable(), self.passed_over.by_processor());
+        let (others, running, waiting) = (self.ownership.others(), self.active.len(), self.ownership.waiting());
+        let own = self.node();
+        let of_storage = self.blob.warnings();
+        let (unreadable, missing_processor) = self.ownership.passed_over();
         Box::pin(async move {
             let mut warnings = store.warnings().await?;
+            warnings.extend(of_storage);
             warnings.extend(missing_processor.iter().map(|(name, tasks)| {
                 format!(
                     "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"
@@ -207,7 +205,18 @@ impl Handler<GetCondition> for Supervisor {
             metrics::mailbox("dispatcher", asked.elapsed());
             let (endpoints, queues) = futures::join!(endpoints, queues);
             let (endpoints, queues) = (endpoints.unwrap_or_default(), queues.unwrap_or_default());
-            Ok(Condition { load, owner, others, running, waiting, queues, endpoints, warnings })
+            let nodes = nodes::nodes(&store, own.await).await?;
+            Ok(SystemHealth { load, owner, others, nodes, running, waiting, queues, endpoints, warnings })
         })
     }
+}
+
+/// The file of a source, which is fetched when it is in shared storage and not on this machine.
+pub(super) async fn source_path(blob: LocalBlob, key: String, digest: FileDigest) -> Result<PathBuf, RequestError> {
+    let found = tokio::task::spawn_blocking(move || {
+        blob.ensure(&key, &digest)?;
+        blob.path(&key)
+    });
+    let found = found.await.map_err(|_| RequestError::Stopping)?;
+    found.map_err(|error| RequestError::StorageFailed(storage_failure("the source cannot be read", &error)))
 }

@@ -2,19 +2,24 @@
 //!
 //! | the store says | that means | so |
 //! |---|---|---|
-//! | unavailable | nobody knows whether it landed | the same write again, until its fate is known |
+//! | unavailable | whether it landed is not known | the same write again, until its fate is known |
 //! | conflict, its revision is behind ours | it lost its last writes | our record replaces it |
 //! | conflict, in our epoch | a cancel was asked for, or a message of an earlier end sent | we go on from its revision, and do |
-//! | conflict, a greater epoch; held; final | the task is somebody else's | the job stops without a word |
+//! | conflict, a greater epoch; held; final | the task is another process's | the job stops without a word |
 //! | not found | it lost the record, or the task was deleted | the record is made again, if its copy is there |
+
+pub(super) mod backup;
+pub(super) mod expiry;
+pub(super) mod pending;
+pub(super) mod rebuild;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use tokio::sync::watch;
 
 use super::actor::Supervisor;
-use super::manifest;
 use crate::blob::{Durability, LocalBlob};
 use crate::failpoint;
 use crate::metrics;
@@ -24,12 +29,42 @@ use crate::task::{TaskId, TaskRecord, TaskStatus};
 /// The longest wait before a write that did not land is sent again.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
+/// How many records differ from the store.
+#[derive(Debug)]
+pub(super) struct PendingWrites(watch::Sender<usize>);
+
+impl Default for PendingWrites {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl PendingWrites {
+    /// One more is to be written.
+    pub(super) fn begin(&self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
+    /// One is written, or need not be any more.
+    pub(super) fn end(&self) {
+        self.0.send_modify(|count| {
+            debug_assert!(*count > 0, "a write ends that had not begun");
+            *count = count.saturating_sub(1);
+        });
+    }
+
+    /// Shows how many there are.
+    pub(super) fn subscribe(&self) -> watch::Receiver<usize> {
+        self.0.subscribe()
+    }
+}
+
 impl Supervisor {
-    /// Sends the draft of a running task to the store, unless that is under way already.
+    /// Sends the pending record of a running task to the store, unless that is under way already.
     pub(super) fn persist(&mut self, id: TaskId, ctx: &mut Context<Self>) {
-        let update = self.running_mut(id).and_then(|running| running.draft.begin_write());
+        let update = self.active.running_mut(id).and_then(|running| running.pending.begin_write());
         if let Some(update) = update {
-            self.unsettled.send_modify(|count| *count += 1);
+            self.pending_writes.begin();
             self.write(id, update, 0, ctx);
         }
     }
@@ -44,7 +79,7 @@ impl Supervisor {
             if tries == 0 {
                 let _ = failpoint::pass("end.begin");
             }
-            manifest::keep_end(blob, update.next.clone(), durability(&update.next)).await?;
+            backup::keep_end(blob, update.next.clone(), durability(&update.next)).await?;
             failpoint::pass("end.copy-kept").map_err(broken)?;
             store.update(&update).await?;
             failpoint::pass("end.written").map_err(broken)
@@ -61,34 +96,34 @@ impl Supervisor {
                 }
                 let backoff = Duration::from_millis(50 << tries.min(10)).min(LONGEST_BACKOFF);
                 ctx.run_later(backoff, move |this, ctx| {
-                    let again = this.running(id).and_then(|running| running.draft.writing().cloned());
+                    let again = this.active.running(id).and_then(|running| running.pending.writing().cloned());
                     match again {
                         Some(update) => this.write(id, update, tries + 1, ctx),
-                        None => this.unsettled.send_modify(|count| *count -= 1),
+                        None => this.pending_writes.end(),
                     }
                 });
             }
             Err(refused) => {
-                self.unsettled.send_modify(|count| *count -= 1);
+                self.pending_writes.end();
                 log::debug!(task:% = id; "record was not written: {refused}");
-                if let Some(running) = self.running_mut(id) {
-                    running.draft.refused();
+                if let Some(running) = self.active.running_mut(id) {
+                    running.pending.refused();
                 }
-                // Held: it lost its last writes, and somebody else began from what was left.
+                // Held: it lost its last writes, and another process began from what was left.
                 if matches!(refused, StoreError::Held) { self.give_up(id, ctx) } else { self.reconcile(id, ctx) }
             }
         }
     }
 
     fn landed(&mut self, id: TaskId, ctx: &mut Context<Self>) {
-        self.unsettled.send_modify(|count| *count -= 1);
-        let landed = self.running_mut(id).and_then(|running| running.draft.landed());
+        self.pending_writes.end();
+        let landed = self.active.running_mut(id).and_then(|running| running.pending.landed());
         match landed {
             Some(record) if record.status.is_final() => self.finish(record, ctx),
-            // Handed back to the store, for whoever takes it up next.
+            // Handed back to the store, for the process that takes it up next.
             Some(record) if record.owner.is_none() => {
-                self.accounts.remove(id);
-                self.active.remove(&id);
+                self.intake.remove(id);
+                self.active.remove(id);
             }
             _ => self.persist(id, ctx),
         }
@@ -102,21 +137,21 @@ impl Supervisor {
     }
 
     fn compare(&mut self, id: TaskId, found: Result<TaskRecord, StoreError>, ctx: &mut Context<Self>) {
-        let Some(running) = self.running(id) else { return };
-        if running.draft.writing().is_some() {
+        let Some(running) = self.active.running(id) else { return };
+        if running.pending.writing().is_some() {
             // A write has begun in between; what becomes of it will tell.
             return;
         }
         match found {
-            Ok(stored) => match judge(running.draft.record(), &stored, &self.owner) {
+            Ok(stored) => match judge(running.pending.record(), &stored, &self.owner) {
                 Verdict::Ended => self.finish(stored, ctx),
                 Verdict::Ours { cancel } => {
-                    if let Some(running) = self.running_mut(id) {
-                        running.draft.rebase(stored.revision());
-                        let draft = running.draft.change();
-                        draft.cancel_requested = stored.cancel_requested;
+                    if let Some(running) = self.active.running_mut(id) {
+                        running.pending.rebase(stored.revision());
+                        let pending = running.pending.change();
+                        pending.cancel_requested = stored.cancel_requested;
                         // Who sends messages of earlier ends knows better how they stand.
-                        draft.undelivered = stored.undelivered;
+                        pending.undelivered = stored.undelivered;
                     }
                     if cancel {
                         self.stop_and_cancel(id, ctx);
@@ -143,11 +178,11 @@ impl Supervisor {
 
     /// The store has lost the record of a task that runs here; or the task was deleted while this process slept.
     fn make_again(&mut self, id: TaskId, ctx: &mut Context<Self>) {
-        let Some(record) = self.running(id).map(|running| running.draft.record().clone()) else { return };
+        let Some(record) = self.active.running(id).map(|running| running.pending.record().clone()) else { return };
         let (store, blob) = (Arc::clone(&self.store), self.blob.clone());
         let made = async move {
             // The name of a copy says enough: what it holds is behind what is known here.
-            let newest = tokio::task::spawn_blocking(move || manifest::newest_epoch(&blob, id)).await;
+            let newest = tokio::task::spawn_blocking(move || backup::newest_epoch(&blob, id)).await;
             let newest = newest.map_err(std::io::Error::other).and_then(|newest| newest);
             match newest.map_err(|why| StoreError::Unavailable(why.to_string()))? {
                 Some(newest) if newest <= record.epoch => restore(store.as_ref(), &record).await.map(|()| record),
@@ -157,8 +192,8 @@ impl Supervisor {
         ctx.spawn(made.into_actor(self).map(move |made, this, ctx| match made {
             Ok(record) => {
                 log::warn!(task:% = id; "the store had lost the record of a running task: it was made again");
-                if let Some(running) = this.running_mut(id) {
-                    running.draft.rebase(record.revision());
+                if let Some(running) = this.active.running_mut(id) {
+                    running.pending.rebase(record.revision());
                 }
                 this.persist(id, ctx);
             }
@@ -184,13 +219,13 @@ enum Verdict {
 }
 
 /// Compares the record as it should be with the stored one, as the process `me`. Pure.
-fn judge(draft: &TaskRecord, stored: &TaskRecord, me: &str) -> Verdict {
-    let behind = stored.epoch < draft.epoch;
-    let same = stored.epoch == draft.epoch;
+fn judge(pending: &TaskRecord, stored: &TaskRecord, me: &str) -> Verdict {
+    let behind = stored.epoch < pending.epoch;
+    let same = stored.epoch == pending.epoch;
     let ours = same && !stored.status.is_final() && stored.owner.as_deref() == Some(me);
     if behind || ours {
-        Verdict::Ours { cancel: ours && stored.cancel_requested && !draft.status.is_final() }
-    } else if same && stored.status.is_final() && stored.status == draft.status {
+        Verdict::Ours { cancel: ours && stored.cancel_requested && !pending.status.is_final() }
+    } else if same && stored.status.is_final() && stored.status == pending.status {
         Verdict::Ended
     } else {
         Verdict::Theirs
@@ -200,7 +235,7 @@ fn judge(draft: &TaskRecord, stored: &TaskRecord, me: &str) -> Verdict {
 /// Writes a lost record. Whatever it is equal to by now does not matter: it was accepted once.
 ///
 /// # Errors
-/// [`StoreError::Exists`] when somebody else was faster, and as [`TaskStore::create`].
+/// [`StoreError::Exists`] when another process was faster, and as [`TaskStore::create`].
 pub(super) async fn restore(store: &dyn TaskStore, record: &TaskRecord) -> Result<(), StoreError> {
     let mut create = Create { record: record.clone(), operation: uuid::Uuid::now_v7(), reuse: false };
     match store.create(&create).await {
@@ -225,8 +260,30 @@ fn durability(record: &TaskRecord) -> Durability {
 pub(super) async fn write_once(store: &dyn TaskStore, blob: LocalBlob, update: &Update) -> Result<(), StoreError> {
     store.update(update).await?;
     let _ = failpoint::pass("change.written");
-    manifest::keep_change(blob, update.next.clone(), durability(&update.next)).await;
+    backup::keep_change(blob, update.next.clone(), durability(&update.next)).await;
     Ok(())
+}
+
+/// Writes a change that its caller counts on: its copy finds its room before the record is written, and counts after it.
+///
+/// # Errors
+/// [`Unwritten`]; without room for the copy nothing is changed.
+pub(super) async fn write_kept(store: &dyn TaskStore, blob: LocalBlob, update: &Update) -> Result<(), Unwritten> {
+    let (id, epoch) = (update.next.id, update.next.epoch);
+    let (place, next) = (blob.clone(), update.next.clone());
+    let prepared = tokio::task::spawn_blocking(move || backup::prepare_epoch(&place, &next)).await;
+    prepared.map_err(std::io::Error::other).flatten().map_err(Unwritten::NoCopy)?;
+    // Where this is refused, another process may have prepared the same epoch, so what was prepared stays; it does not count.
+    store.update(update).await.map_err(Unwritten::Refused)?;
+    let _ = failpoint::pass("change.written");
+    backup::confirm_copy(blob, id, epoch).await;
+    Ok(())
+}
+
+/// Why a change was not written.
+pub(super) enum Unwritten {
+    NoCopy(std::io::Error),
+    Refused(StoreError),
 }
 
 #[cfg(test)]
@@ -254,13 +311,26 @@ mod tests {
         }
     }
 
+    /// After a power cut nothing may begin again that was cancelled; any other end is found again without a call.
+    #[test]
+    fn the_end_of_a_cancelled_task_is_safe_before_it_is_told() {
+        for (status, expected) in [
+            (TaskStatus::Cancelled, Durability::Synced),
+            (TaskStatus::Completed, Durability::Cached),
+            (TaskStatus::Failed, Durability::Cached),
+            (TaskStatus::Pending, Durability::Cached),
+        ] {
+            assert_eq!(durability(&TaskRecord { status, ..test_record(1) }), expected, "{status}");
+        }
+    }
+
     #[test]
     fn whose_a_task_is() {
-        let draft = TaskRecord { owner: Some("a#1".into()), epoch: 3, version: 7, ..test_record(1) };
+        let pending = TaskRecord { owner: Some("a#1".into()), epoch: 3, version: 7, ..test_record(1) };
         let with = |change: &dyn Fn(&mut TaskRecord)| {
-            let mut stored = draft.clone();
+            let mut stored = pending.clone();
             change(&mut stored);
-            judge(&draft, &stored, "a#1")
+            judge(&pending, &stored, "a#1")
         };
         let ours = Verdict::Ours { cancel: false };
         assert_eq!(with(&|s| s.version = 2), ours, "the store went back");
@@ -270,9 +340,9 @@ mod tests {
         assert_eq!(with(&|s| s.epoch = 4), Verdict::Theirs);
         assert_eq!(with(&|s| s.owner = Some("b#1".into())), Verdict::Theirs);
         assert_eq!(with(&|s| s.status = TaskStatus::Cancelled), Verdict::Theirs);
-        let done = TaskRecord { status: TaskStatus::Completed, owner: None, ..draft.clone() };
+        let done = TaskRecord { status: TaskStatus::Completed, owner: None, ..pending.clone() };
         let newer = |record: &TaskRecord| TaskRecord { version: 8, ..record.clone() };
         assert_eq!(judge(&done, &newer(&done), "a#1"), Verdict::Ended, "our own end, whose answer was lost");
-        assert_eq!(judge(&done, &newer(&draft), "a#1"), ours, "an end on top of a cancel that came too late");
+        assert_eq!(judge(&done, &newer(&pending), "a#1"), ours, "an end on top of a cancel that came too late");
     }
 }

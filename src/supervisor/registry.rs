@@ -30,6 +30,16 @@ impl Processors {
         self.0.is_empty()
     }
 
+    /// Their names; the first is the default.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|processor| processor.name())
+    }
+
+    /// All of them.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Arc<dyn Processor>> {
+        self.0.iter()
+    }
+
     /// The processor of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Processor>> {
@@ -55,6 +65,38 @@ impl Processors {
             let message = format!("option processor: there is no {asked:?}; there is {}{hint}", names.join(", "));
             Failure::permanent(code::BAD_OPTION, message)
         })?;
+        let takes = |name: &String| processor.own_options().contains(&name.as_str());
+        if let Some(name) = options.extra.keys().find(|name| !takes(name)) {
+            let known = processor.own_options().join(", ");
+            let known =
+                if known.is_empty() { "it has no options of its own".to_owned() } else { format!("it takes {known}") };
+            let message = format!("option extra.{name}: unknown to the processor {}; {known}", processor.name());
+            return Err(Failure::permanent(code::BAD_OPTION, message));
+        }
         processor.check(options).map(|()| processor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::processor::{ScriptedProcessor, TextProcessor, WorkKind};
+
+    #[test]
+    fn the_first_processor_is_the_default_and_a_later_one_of_its_name_replaces_it() {
+        let scripted = || Arc::new(ScriptedProcessor::new(WorkKind::Cpu));
+        let (first, mut processors) = (scripted(), Processors::default());
+        let name = first.name();
+        assert!(processors.is_empty());
+        processors.add(first.clone());
+        assert!(!processors.is_empty());
+        processors.add_first(Arc::new(TextProcessor));
+        assert_eq!(processors.names().collect::<Vec<_>>(), ["text", name]);
+        let latest: Arc<dyn Processor> = scripted();
+        processors.add(Arc::clone(&latest));
+        assert!(Arc::ptr_eq(processors.get(name).unwrap(), &latest));
+        processors.add_first(Arc::clone(&latest));
+        assert_eq!(processors.names().collect::<Vec<_>>(), [name, "text"]);
+        assert_eq!(processors.choose(&TaskOptions::default()).unwrap().name(), name);
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::handle::Handle;
+use super::intake::submit::storage_failure;
 use super::messages::RequestError;
-use super::submit::storage_failure;
 use crate::blob::{LocalBlob, names};
 use crate::task::{ImageName, TaskId, TaskRecord, TaskStatus};
 
@@ -52,7 +52,7 @@ impl Handle {
         let listed = tokio::task::spawn_blocking(move || {
             let names = blob.names(&folder)?;
             let images = names.iter().filter_map(|name| Some((names::image_of(name)?, name)));
-            let place = |name| blob.path(&format!("{folder}/{name}"));
+            let place = |name| blob.local_copy(&format!("{folder}/{name}"));
             images.map(|(image, name)| Ok((image, place(name)?))).collect::<std::io::Result<Vec<_>>>()
         });
         listed.await.map_err(|_| RequestError::Stopping)?.map_err(|error| unreadable(&error))
@@ -71,7 +71,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`RequestError::ResultNotReady`] when there is no such file, and as [`Self::result_path`].
-    pub async fn stored_result(
+    pub(crate) async fn stored_result(
         &self,
         id: TaskId,
         which: ResultFile,
@@ -115,7 +115,7 @@ pub(super) fn whole_file(blob: &LocalBlob, record: &TaskRecord, which: ResultFil
         Some(digest) => blob.is_whole(&key, digest)?,
         None => blob.modified_and_size(&key)?.is_some(),
     };
-    whole.then(|| blob.path(&key)).transpose()
+    whole.then(|| blob.local_copy(&key)).transpose()
 }
 
 /// A file that is there and cannot be read now, such as one without permission.

@@ -1,17 +1,20 @@
 //! Money.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
-use super::ServiceTier;
+use super::{ServiceTier, Usage};
 
 /// An amount in the currency that the prices are configured in, to a billionth: a single token may cost less than a
 /// millionth. Written as a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
-#[schema(value_type = f64)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[cfg_attr(feature = "http", schema(value_type = f64))]
 pub struct Cost(u64);
 
 const UNIT: f64 = 1e9;
@@ -97,6 +100,7 @@ impl<'de> Deserialize<'de> for Cost {
 
 /// What a model costs, per million tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Price {
     /// Tokens sent.
     pub prompt: f64,
@@ -135,7 +139,8 @@ impl Price {
         let cached = tokens.cached.min(tokens.prompt);
         let sent = (tokens.prompt - cached) as f64 * self.prompt + cached as f64 * self.cached.unwrap_or(self.prompt);
         let factor = match tier {
-            ServiceTier::Auto => 1.0,
+            // What it may come to.
+            ServiceTier::Auto | ServiceTier::FlexElseAuto => 1.0,
             ServiceTier::Flex => self.flex,
             ServiceTier::Priority => self.priority,
         };
@@ -173,31 +178,21 @@ impl fmt::Display for Price {
 }
 
 /// What some pages would take. Tokens and money are what calls of this kind usually take, not a promise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct Amount {
     /// Pages.
     pub pages: u32,
-    /// Those of them that are in the ledger already and cost nothing.
-    pub reused: u32,
-    /// Calls.
-    pub calls: u32,
-    /// Tokens sent.
-    pub prompt_tokens: u64,
-    /// Tokens received.
-    pub completion_tokens: u64,
-    /// Money, as far as prices are known.
-    pub cost: Option<Cost>,
+    /// What they would take; those of them that are in the ledger already cost nothing.
+    #[serde(flatten)]
+    pub usage: Usage,
 }
 
-impl Amount {
-    /// Adds other pages.
-    pub fn add(&mut self, other: &Self) {
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
         self.pages += other.pages;
-        self.reused += other.reused;
-        self.calls += other.calls;
-        self.prompt_tokens += other.prompt_tokens;
-        self.completion_tokens += other.completion_tokens;
-        self.cost = Cost::sum(self.cost, other.cost);
+        self.usage += other.usage;
     }
 }
 

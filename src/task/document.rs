@@ -1,11 +1,14 @@
 //! What a document says of itself.
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
 /// Entries of a PDF's information dictionary (PDF 32000-1, 14.3.3) that are there and say something.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct DocumentInfo {
     /// Its title.
     #[serde(skip_serializing_if = "Option::is_none")]

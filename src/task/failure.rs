@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
 /// Why a page, a shard or a task failed: a stable machine code and a sentence for people.
 ///
 /// The message never holds a server path. Bindery puts no key and no page text into it; the refusal of an endpoint is
 /// quoted, shortened, in the endpoint's own words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct Failure {
     /// One of the codes in [`code`], or a user's own processor's code; lower-case words joined by `_`.
     pub code: Cow<'static, str>,
@@ -26,17 +29,71 @@ impl Failure {
         Self { code: Cow::Borrowed(code), message: message.into(), retryable: false }
     }
 
-    /// A failure that may pass.
-    pub fn passing(code: &'static str, message: impl Into<String>) -> Self {
+    /// A failure that may be gone when the same is tried again.
+    pub fn transient(code: &'static str, message: impl Into<String>) -> Self {
         Self { code: Cow::Borrowed(code), message: message.into(), retryable: true }
     }
 }
 
-impl Failure {
-    /// Whether the machine lacks something for the moment, such as room or a process, and no page is to blame.
+/// What a failure means for what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The machine lacks something for the moment, such as room or a process, and no page is to blame.
+    ResourceExhausted,
+    /// The endpoint could not be reached, or answered an error of its own.
+    EndpointUnavailable,
+    /// The endpoint is asked too often.
+    RateLimited,
+    /// The answer ends at a token limit.
+    Truncated,
+    /// A model, or a content filter before it, will not read the page.
+    Refused,
+    /// The answer is not true to the page.
+    Diverged,
+    /// The answer is not a usable page.
+    BadAnswer,
+    /// The step cannot read this page, however often it is tried: its endpoint refuses it, or its model takes no pictures.
+    StepUnsuitable,
+    /// Its endpoint was unavailable, or asked too often, for longer than a page waits. No failure says that by itself: the
+    /// job does.
+    WaitExpired,
+    /// Anything else: of a page, a document, an option.
+    Other,
+}
+
+impl FailureKind {
+    /// Whether the same step would come to the same again, or to nothing at all.
     #[must_use]
-    pub fn is_lack(&self) -> bool {
-        self.retryable && [code::DISK_FULL, code::STORAGE_FAILED, code::READER_UNAVAILABLE].contains(&&*self.code)
+    pub const fn ends_step(self) -> bool {
+        matches!(self, Self::Refused | Self::StepUnsuitable | Self::WaitExpired)
+    }
+}
+
+impl Failure {
+    /// What it means for what happens next.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match &*self.code {
+            code::DISK_FULL | code::STORAGE_FAILED | code::READER_UNAVAILABLE if self.retryable => {
+                FailureKind::ResourceExhausted
+            }
+            code::ENDPOINT_UNAVAILABLE => FailureKind::EndpointUnavailable,
+            code::RATE_LIMITED => FailureKind::RateLimited,
+            code::ANSWER_TRUNCATED => FailureKind::Truncated,
+            code::ANSWER_REFUSED => FailureKind::Refused,
+            code::ANSWER_UNFAITHFUL | code::ANSWER_REPETITIVE => FailureKind::Diverged,
+            code::BAD_ANSWER => FailureKind::BadAnswer,
+            code::ENDPOINT_REFUSED | code::MODEL_CANNOT_SEE | code::MODEL_NOT_FOUND => FailureKind::StepUnsuitable,
+            _ => FailureKind::Other,
+        }
+    }
+
+    /// Whether it is of [`FailureKind::ResourceExhausted`].
+    #[must_use]
+    pub fn is_resource_exhausted(&self) -> bool {
+        self.kind() == FailureKind::ResourceExhausted
     }
 }
 
@@ -68,6 +125,12 @@ pub mod code {
     pub const BAD_PAGE_RANGE: &str = "bad_page_range";
     /// An option is unknown or has a value it cannot take.
     pub const BAD_OPTION: &str = "bad_option";
+    /// The document is not fetched from such an address.
+    pub const SOURCE_URL_REFUSED: &str = "source_url_refused";
+    /// The document cannot be fetched.
+    pub const SOURCE_UNAVAILABLE: &str = "source_unavailable";
+    /// The result cannot be sent to where the caller wants it.
+    pub const TARGET_UNAVAILABLE: &str = "target_unavailable";
     /// One page cannot be read.
     pub const PAGE_DAMAGED: &str = "page_damaged";
     /// An attempt took longer than its limit.
@@ -76,8 +139,6 @@ pub mod code {
     pub const RATE_LIMITED: &str = "rate_limited";
     /// The endpoint could not be reached or answered a server error.
     pub const ENDPOINT_UNAVAILABLE: &str = "endpoint_unavailable";
-    /// The endpoint could not be reached, or said that it is asked too often, for longer than a page waits.
-    pub const ENDPOINT_AWAY: &str = "endpoint_away";
     /// The endpoint refused the request.
     pub const ENDPOINT_REFUSED: &str = "endpoint_refused";
     /// The endpoint does not accept the key.
@@ -118,4 +179,27 @@ pub mod code {
     pub const STORAGE_FAILED: &str = "storage_failed";
     /// The disk is full.
     pub const DISK_FULL: &str = "disk_full";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failure_means_for_what_happens_next() {
+        use FailureKind::{Diverged, EndpointUnavailable, Other, RateLimited, ResourceExhausted, StepUnsuitable};
+        for (code, transient, permanent) in [
+            (code::DISK_FULL, ResourceExhausted, Other),
+            (code::STORAGE_FAILED, ResourceExhausted, Other),
+            (code::READER_UNAVAILABLE, ResourceExhausted, Other),
+            (code::ENDPOINT_UNAVAILABLE, EndpointUnavailable, EndpointUnavailable),
+            (code::RATE_LIMITED, RateLimited, RateLimited),
+            (code::ANSWER_REPETITIVE, Diverged, Diverged),
+            (code::MODEL_CANNOT_SEE, StepUnsuitable, StepUnsuitable),
+            (code::PAGE_DAMAGED, Other, Other),
+        ] {
+            let kinds = (Failure::transient(code, "").kind(), Failure::permanent(code, "").kind());
+            assert_eq!(kinds, (transient, permanent), "{code}");
+        }
+    }
 }

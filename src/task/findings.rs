@@ -1,11 +1,14 @@
 //! What is known against a page.
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
 /// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FindingCode {
     /// The page shows something and was not read: it has no text of its own, and nothing else was there to read it, or what
     /// was there says that it is empty.
@@ -79,7 +82,9 @@ impl FindingCode {
 }
 
 /// What is known against a page, or a fact about how it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct Finding {
     /// What it is about.
     pub code: FindingCode,
@@ -166,8 +171,10 @@ impl FromIterator<FindingCode> for FindingSet {
 }
 
 /// On how many pages of a task each finding that makes a page doubtful stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(default)]
+#[non_exhaustive]
 pub struct FindingCounts {
     #[serde(skip_serializing_if = "is_zero")]
     no_text_layer: u32,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A form of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ResultFormat {
     /// Markdown, a page after the other.
     #[default]
@@ -22,6 +23,7 @@ pub enum ResultFormat {
 /// How tables stand in Markdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum TableForm {
     /// As Markdown; as HTML where cells span others, which Markdown cannot say.
     #[default]

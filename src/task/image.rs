@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 /// What stands for figures in a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum FigureForm {
     /// Their captions alone.
     None,
@@ -34,6 +35,7 @@ impl FromStr for FigureForm {
 
 /// How a figure is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ImageKind {
     /// PNG, without loss.
     Png,

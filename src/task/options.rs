@@ -3,6 +3,7 @@
 //! Every front door (form fields, query parameters, flags, the builder of [`NewTask`](crate::NewTask)) comes through
 //! [`TaskOptions::set`], so a name and a value mean the same everywhere.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::{
 /// The options of one task, as accepted. `None` means "the server's default".
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct TaskOptions {
     /// Which pages; all when absent.
     pub pages: Option<PageSelection>,
@@ -43,7 +45,7 @@ pub struct TaskOptions {
     pub shard_pages: Option<u32>,
     /// −10 (last) to 10 (first); each step of 2 halves or doubles the task's share.
     pub priority: i8,
-    /// How many failed pages the task bears; without a limit it fails only when no page at all was read.
+    /// How many failed pages the task allows; without a limit it fails only when no page at all was read.
     pub max_failed_pages: Option<FailedPagesLimit>,
     /// The longest one attempt at one shard may take, seconds.
     pub timeout: Option<u32>,
@@ -80,6 +82,9 @@ pub struct TaskOptions {
     /// Whether a task that was submitted equal to this one, and is unfinished or completed, will do instead; it does
     /// when absent.
     pub reuse: Option<bool>,
+    /// Options of a processor that Bindery does not bring, by their names: a caller sets `extra.NAME`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, String>,
     /// What an adapter for another interface has to know of its request when it answers; no option that a caller sets, and
     /// nothing that a page depends on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +124,10 @@ impl TaskOptions {
     pub const MAX_TEXT: usize = 64 * 1024;
     /// The most bytes a URL can have.
     pub const MAX_URL: usize = 2_048;
+    /// What the names of a processor's own options begin with.
+    pub const EXTRA: &'static str = "extra.";
+    /// The most options of its own that a processor can be given.
+    pub const MAX_EXTRA: usize = 64;
     /// The names that [`Self::set`] knows.
     pub const NAMES: [&'static str; 30] = [
         "pages",
@@ -159,6 +168,9 @@ impl TaskOptions {
     /// # Errors
     /// [`OptionError`] when the name is unknown or the value does not fit.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
+        if let Some(own) = name.strip_prefix(Self::EXTRA) {
+            return self.set_extra(own, value).map_err(|reason| OptionError::Value { name: "extra", reason });
+        }
         let Some(name) = Self::NAMES.into_iter().find(|known| *known == name) else {
             return Err(OptionError::Unknown { name: name.chars().take(60).collect() });
         };
@@ -220,12 +232,32 @@ impl TaskOptions {
         Ok(())
     }
 
+    /// Sets an option that only a processor knows; whether it does is looked at when the task is accepted.
+    fn set_extra(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_name) {
+            return Err("its name must have 1 to 64 lower-case letters, digits and _".to_owned());
+        }
+        if value.len() > Self::MAX_TEXT {
+            return Err(format!("{name} is longer than {} bytes", Self::MAX_TEXT));
+        }
+        if value.is_empty() {
+            return Ok(());
+        }
+        if self.extra.len() >= Self::MAX_EXTRA && !self.extra.contains_key(name) {
+            return Err(format!("more than {} of them", Self::MAX_EXTRA));
+        }
+        self.extra.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
     /// The same without what only some processors take, as defaults for tasks of the others.
     #[must_use]
     pub fn without_reader(&self) -> Self {
         let (model, prompt, input, image_side, fallback, service_tier) = Default::default();
         let (max_cost, ocr, ocr_languages) = Default::default();
-        let named = Self { model, prompt, input, image_side, fallback, service_tier, ..self.clone() };
+        let extra = BTreeMap::new();
+        let named = Self { model, prompt, input, image_side, fallback, service_tier, extra, ..self.clone() };
         Self { max_cost, ocr, ocr_languages, ..named }
     }
 
@@ -263,6 +295,7 @@ impl TaskOptions {
             metadata: self.metadata.or_else(|| under.metadata.clone()),
             ttl: self.ttl.or(under.ttl),
             reuse: self.reuse.or(under.reuse),
+            extra: under.extra.clone().into_iter().chain(self.extra).collect(),
             wire: self.wire,
         }
     }
@@ -378,7 +411,7 @@ pub(crate) fn seconds(text: &str, least: u32, most: u32) -> Result<u32, String> 
         .ok_or_else(|| format!("must be {least} to {most} seconds, written as 90, 90s, 15m, 12h or 7d"))
 }
 
-/// How many failed pages a task bears before it fails as a whole.
+/// How many failed pages a task allows before it fails as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum FailedPagesLimit {
@@ -389,7 +422,7 @@ pub enum FailedPagesLimit {
 }
 
 impl FailedPagesLimit {
-    /// The greatest number of failed pages borne in a task of `pages` pages.
+    /// The greatest number of failed pages allowed in a task of `pages` pages.
     #[must_use]
     pub fn allowed(self, pages: u32) -> u32 {
         match self {

@@ -131,3 +131,28 @@ fn limits_of_failed_pages() {
         assert_eq!(text.parse::<FailedPagesLimit>().unwrap().allowed(pages), allowed, "{text} of {pages}");
     }
 }
+
+#[test]
+fn options_of_a_processor_are_kept_by_name_and_bounded() {
+    let mut options = TaskOptions::default();
+    options.set("extra.mark", "!").unwrap();
+    options.set("extra.empty", "").unwrap();
+    let json = serde_json::to_value(&options).unwrap();
+    assert_eq!(json["extra"], serde_json::json!({ "mark": "!" }));
+    assert_eq!(serde_json::from_value::<TaskOptions>(json).unwrap(), options);
+    assert_eq!(serde_json::to_value(TaskOptions::default()).unwrap().get("extra"), None, "as before there were any");
+    let mut under = TaskOptions::default();
+    [("extra.mark", "?"), ("extra.other", "1")].iter().for_each(|(name, value)| under.set(name, value).unwrap());
+    let merged = options.clone().over(&under).extra;
+    assert_eq!(merged.into_iter().collect::<Vec<_>>(), [("mark".into(), "!".into()), ("other".into(), "1".into())]);
+    assert!(under.without_reader().extra.is_empty());
+    for (name, value) in
+        [("extra.", "1"), ("extra.Mark", "1"), ("extra.a b", "1"), ("extra.long", &*"x".repeat(70_000))]
+    {
+        assert!(options.set(name, value).is_err(), "{name}");
+    }
+    for n in 1..TaskOptions::MAX_EXTRA {
+        options.set(&format!("extra.n{n}"), "1").unwrap();
+    }
+    assert!(options.set("extra.one_more", "1").is_err());
+}

@@ -1,13 +1,15 @@
 //! What becomes of one page.
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
-use super::{Cost, Failure, Finding, FindingCode, FindingSet, ImageName};
+use super::{Failure, Finding, FindingCode, FindingSet, ImageName, Usage};
 use crate::content::{Block, BoundingBox, FigureFile, PageContent, each_figure};
 
 /// One page as a processor read it: what the ledger keeps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PageOutput {
     /// What the page says. Outputs of older versions have its Markdown instead, which is parsed.
     #[serde(alias = "markdown", deserialize_with = "older::content")]
@@ -25,16 +27,17 @@ pub struct PageOutput {
     pub ms: u64,
     /// What it cost, attempts that came to nothing included.
     #[serde(default)]
-    pub usage: PageUsage,
+    pub usage: Usage,
     /// What was found when the answer was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<PageChecks>,
     /// What is known against it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// Under which of [`Processor::recipes`](crate::processor::Processor::recipes) it is kept.
+    /// Whether it is less than its step should make of the page, so that it is kept for tasks with the same steps alone;
+    /// see [`Step::degraded_recipe`](crate::processor::Step::degraded_recipe).
     #[serde(skip)]
-    pub recipe: usize,
+    pub degraded: bool,
     /// The files of its figures, while it is on its way into the ledger.
     #[serde(skip)]
     pub image_files: Vec<ImageBytes>,
@@ -56,6 +59,12 @@ impl std::fmt::Debug for ImageBytes {
 }
 
 impl PageOutput {
+    /// What `processor` read, at its first attempt and for nothing.
+    #[must_use]
+    pub fn new(processor: impl Into<String>, content: PageContent) -> Self {
+        Self { processor: processor.into(), content, ..Self::default() }
+    }
+
     /// Which findings it has; of one that was kept before there were any, those that its checks tell of.
     #[must_use]
     pub fn finding_set(&self) -> FindingSet {
@@ -113,16 +122,21 @@ fn told(mut findings: Vec<Finding>, checks: Option<&PageChecks>) -> Vec<Finding>
 }
 
 /// How far a page can be trusted, and why it was read the way it was.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct PageChecks {
-    /// The share of the words and numbers of the page's own text that its Markdown has, 0 to 1; absent where the page
-    /// has no text that could be compared.
+    /// What its Markdown was measured by; absent where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// The share of the words and numbers of the page's own text that its Markdown has, or of the letters that OCR reads
+    /// on a page without sound text of its own; 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recall: Option<f32>,
-    /// How many numbers its Markdown has that the page's own text has not.
+    /// How many numbers its Markdown has that its witness has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invented_numbers: Option<u32>,
-    /// Whether the answer was taken although it differs too much from the page's text: there was no better one.
+    /// Whether the answer was taken although it differs too much from its witness: there was no better one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unfaithful: bool,
     /// What was taken off the answer because it is not of the page: thoughts, a code fence, words to the user.
@@ -133,46 +147,21 @@ pub struct PageChecks {
     pub route: Option<String>,
 }
 
-/// What reading one page took from an endpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PageUsage {
-    /// Calls that were answered for this page. Of a call for several pages the first page carries the call.
-    pub calls: u32,
-    /// Tokens sent.
-    pub prompt_tokens: u64,
-    /// Tokens received.
-    pub completion_tokens: u64,
-    /// What that cost, when the model's price is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Cost>,
-}
-
-impl PageUsage {
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            calls: self.calls + other.calls,
-            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
-            completion_tokens: self.completion_tokens + other.completion_tokens,
-            cost: Cost::sum(self.cost, other.cost),
-        }
-    }
-
-    /// What is left of this without `other`.
-    #[must_use]
-    pub fn without(self, other: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_sub(other.calls),
-            prompt_tokens: self.prompt_tokens.saturating_sub(other.prompt_tokens),
-            completion_tokens: self.completion_tokens.saturating_sub(other.completion_tokens),
-            cost: self.cost.map(|cost| cost.without(other.cost.unwrap_or_default())),
-        }
-    }
+/// By what an answer is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Witness {
+    /// The text of the page itself.
+    TextLayer,
+    /// What OCR reads on its picture.
+    Ocr,
 }
 
 /// A page that is declared failed, after so many attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PageFailure {
     /// Why.
     pub failure: Failure,
@@ -181,7 +170,8 @@ pub struct PageFailure {
 }
 
 /// Where one page stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PageStatus {
     /// Waiting for its (next) attempt.
@@ -209,7 +199,9 @@ impl std::str::FromStr for PageStatus {
 }
 
 /// One page as callers see it. `result.json` holds an array of these.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct PageView {
     /// Page number in the PDF, from 1.
     pub page: u32,
@@ -221,7 +213,7 @@ pub struct PageView {
     /// The same as blocks, in reading order, with their boxes (`[left, top, right, bottom]` as fractions of the page, from
     /// its left upper corner) where they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[cfg_attr(feature = "http", schema(value_type = Option<Vec<Object>>))]
     pub blocks: Option<Vec<Block>>,
     /// The files of its figures, where these are extracted (`images`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -241,7 +233,7 @@ pub struct PageView {
     /// Duration of the good attempt, milliseconds.
     pub ms: u64,
     /// What it cost.
-    pub usage: PageUsage,
+    pub usage: Usage,
     /// What was found when the answer was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<PageChecks>,
@@ -251,16 +243,17 @@ pub struct PageView {
 }
 
 /// The file of a figure, as callers see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 pub struct PageImageView {
     /// Its name below `images/` of its task: the hash of its bytes.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "http", schema(value_type = String))]
     pub name: ImageName,
     /// The page that it stands on, from 1.
     pub page: u32,
     /// Where it stands there: `[left, top, right, bottom]` as fractions of the page, from its left upper corner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<f32>>)]
+    #[cfg_attr(feature = "http", schema(value_type = Option<Vec<f32>>))]
     pub bbox: Option<BoundingBox>,
     /// Pixels from left to right.
     pub width: u32,
@@ -343,7 +336,7 @@ impl PageView {
             model: None,
             attempts: 0,
             ms: 0,
-            usage: PageUsage::default(),
+            usage: Usage::default(),
             checks: None,
             findings: Vec::new(),
         }

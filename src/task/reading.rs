@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a model is given of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum PageInputKind {
     /// Its picture.
     #[default]
@@ -36,6 +37,7 @@ impl FromStr for PageInputKind {
 /// What becomes of text that cannot be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum HiddenText {
     /// It is left out, and the page says how much.
     #[default]
@@ -56,9 +58,11 @@ impl FromStr for HiddenText {
     }
 }
 
-/// What recognises text on the picture of a page, where no model is asked.
+/// What recognises text on the picture of a page: where no model is asked, and as the witness of what one answers about a
+/// page without sound text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum OcrEngine {
     /// The models that are installed; Tesseract for languages in whose script they do not read.
     #[default]
@@ -97,6 +101,7 @@ impl FromStr for OcrEngine {
 /// What becomes of text that another program has recognised on a scan, and put behind or upon its picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum OcrLayer {
     /// It is taken where it reads like text and lies on the ink, and where nothing else can read the page.
     #[default]
@@ -123,12 +128,16 @@ impl FromStr for OcrLayer {
 /// How fast, and how dear, an endpoint shall answer, where it has a choice of that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum ServiceTier {
     /// As the endpoint does by itself.
     #[default]
     Auto,
     /// Slower, at half the price or so; waited for when the endpoint has no room for it.
     Flex,
+    /// The same, and as the endpoint does by itself while it has no room for it.
+    #[serde(rename = "flex,auto")]
+    FlexElseAuto,
     /// Faster, and dearer.
     Priority,
 }
@@ -140,7 +149,18 @@ impl ServiceTier {
         match self {
             Self::Auto => "auto",
             Self::Flex => "flex",
+            Self::FlexElseAuto => "flex,auto",
             Self::Priority => "priority",
+        }
+    }
+
+    /// What an endpoint is asked for; `None` where it is left to it.
+    #[must_use]
+    pub const fn asked_for(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Flex | Self::FlexElseAuto => Some("flex"),
+            Self::Priority => Some("priority"),
         }
     }
 }
@@ -152,8 +172,9 @@ impl FromStr for ServiceTier {
         match text {
             "auto" => Ok(Self::Auto),
             "flex" => Ok(Self::Flex),
+            "flex,auto" => Ok(Self::FlexElseAuto),
             "priority" => Ok(Self::Priority),
-            _ => Err("must be auto, flex or priority".to_owned()),
+            _ => Err("must be auto, flex, priority or flex,auto".to_owned()),
         }
     }
 }

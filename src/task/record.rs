@@ -6,12 +6,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Cost, EndNotice, Failure, FindingCounts, IllegalTransition, ResultDigests, TaskOptions, TaskStatus, TaskStep,
-    Webhook,
+    EndNotice, Failure, FileDigest, FindingCounts, IllegalTransition, ResultDigests, TaskOptions, TaskStatus, TaskStep,
+    Usage, Webhook,
 };
 use crate::clock::Timestamp;
 
@@ -19,9 +20,10 @@ use crate::clock::Timestamp;
 const MAX_UNDELIVERED: usize = 16;
 
 /// The identity of a task: a UUID of version 7, so that ids sort by the time of their making.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(transparent)]
-#[schema(value_type = String, format = Uuid)]
+#[cfg_attr(feature = "http", schema(value_type = String, format = Uuid))]
 pub struct TaskId(Uuid);
 
 impl TaskId {
@@ -86,8 +88,17 @@ pub struct Source {
     pub pages: u32,
 }
 
+impl Source {
+    /// What its file must be.
+    #[must_use]
+    pub fn digest(&self) -> FileDigest {
+        FileDigest { bytes: self.bytes, sha256: self.sha256.clone() }
+    }
+}
+
 /// How far a task is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// Pages whose Markdown is there.
     pub done: u32,
@@ -105,27 +116,12 @@ pub struct Counts {
     pub findings: FindingCounts,
 }
 
-/// What a task took from endpoints, over all its jobs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Calls that were answered, also those whose answers came to nothing.
-    pub calls: u64,
-    /// Pages that came from the ledger and cost nothing.
-    pub reused: u64,
-    /// Tokens sent.
-    pub prompt_tokens: u64,
-    /// Tokens received.
-    pub completion_tokens: u64,
-    /// What that cost, as far as prices are known.
-    #[serde(default)]
-    pub cost: Option<Cost>,
-}
-
 /// One submitted PDF with its options; durable; outlives every process.
 ///
 /// Paths are keys in the blob store (`tasks/<id>/…`), never paths of a machine, so that a record means the same on
 /// every node and nothing leaks into an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TaskRecord {
     /// Identity.
     pub id: TaskId,
@@ -179,6 +175,10 @@ pub struct TaskRecord {
     pub file_name: Option<String>,
     /// The bytes behind it.
     pub source: Source,
+    /// Whether it was accepted since the ledger keeps the pages of tenants apart. One from before has paid for pages that
+    /// have older names there.
+    #[serde(default)]
+    pub scoped_pages: bool,
     /// The processor that reads it.
     pub processor: String,
     /// What the caller chose.
@@ -187,7 +187,7 @@ pub struct TaskRecord {
     pub counts: Counts,
     /// What it cost.
     pub usage: Usage,
-    /// The message about its end, when somebody is to be told.
+    /// The message about its end, when it has a webhook.
     #[serde(default)]
     pub webhook: Option<Webhook>,
     /// Messages of earlier ends that were not delivered when the task was retried.
@@ -331,6 +331,7 @@ impl TaskRecord {
 }
 
 /// A pending record as a submit makes it, for the contract suite and tests.
+#[cfg(any(test, feature = "testing"))]
 pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
     let id = TaskId::generate();
     let now = Timestamp::from_millis(created_ms);
@@ -358,6 +359,7 @@ pub(crate) fn test_record(created_ms: u64) -> TaskRecord {
         tenant: None,
         file_name: Some("a \"quoted\" näme.pdf".into()),
         source: Source { sha256: "00".repeat(32), bytes: 4, pages: 12 },
+        scoped_pages: true,
         processor: "text".into(),
         options: TaskOptions::default(),
         counts: Counts::default(),

@@ -15,10 +15,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
 /// Where a task stands. The last three are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TaskStatus {
     /// Accepted; no attempt has begun since it was (last) queued.

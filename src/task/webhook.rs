@@ -1,8 +1,9 @@
-//! The message that tells somebody's server that a task has ended, kept with the record until it is delivered.
+//! The message that tells a server of the caller's that a task has ended, kept with the record until it is delivered.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "http")]
 use utoipa::ToSchema;
 
 use super::{Cost, Failure, TaskId, TaskStatus};
@@ -13,19 +14,23 @@ use crate::clock::Timestamp;
 const WAITS: [u64; 10] = [5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 36_000];
 
 /// Where a message stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum WebhookState {
     /// It is to be sent (again).
     Pending,
     /// The other side took it.
     Delivered,
-    /// Nobody took it within a day, or its target does not want any.
+    /// It was not delivered within a day, or its target refuses it.
     GivenUp,
 }
 
 /// The message of one end of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct Webhook {
     /// Its name, the same however often it is sent: by it the other side knows what it has had already.
     pub id: String,
@@ -99,7 +104,7 @@ impl Webhook {
         late
     }
 
-    /// Has it sent anew, whatever became of it.
+    /// Has it sent again, whatever became of it.
     pub fn again(&mut self, now: Timestamp) {
         (self.state, self.attempts, self.next_attempt_at) = (WebhookState::Pending, 0, Some(now));
     }

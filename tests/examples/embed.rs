@@ -5,10 +5,12 @@
 use actix_web::{App, HttpResponse, HttpServer, web};
 use bindery::blob::LocalBlob;
 use bindery::content::from_markdown;
+use bindery::document::PageFacts;
 use bindery::http::{ApiState, configure};
 use bindery::output::markdown;
-use bindery::processor::{PageRead, Processor, ShardInput, ShardOutcome, WorkKind};
+use bindery::processor::{PageRead, Processor, ShardInput, ShardOutcome, Step};
 use bindery::store::EmbeddedStore;
+use bindery::supervisor::RequestError;
 use bindery::task::{PageOutput, TaskOptions};
 use bindery::{Bindery, Handle, NewTask};
 use tokio_util::sync::CancellationToken;
@@ -21,39 +23,26 @@ impl Processor for Shout {
         "shout"
     }
 
-    fn kind(&self) -> WorkKind {
-        WorkKind::Cpu
-    }
-
-    fn recipe(&self, _: &TaskOptions) -> serde_json::Value {
-        serde_json::json!({ "processor": "shout", "version": 1 })
+    fn steps(&self, _: &TaskOptions, _: Option<&PageFacts>) -> Vec<Step> {
+        vec![Step::local("shout", serde_json::json!({ "processor": "shout", "version": 1 }))]
     }
 
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let mut reader = input.reader();
         let read = |page| {
-            let result = reader.text(page).map(|content| PageOutput {
-                content: from_markdown(markdown::page(&content).to_uppercase()),
-                processor: "shout".into(),
-                attempts: input.attempt,
-                ..PageOutput::default()
-            });
+            let loudly = |content| from_markdown(markdown::page(&content).to_uppercase());
+            let result = reader.text(page).map(|content| PageOutput::new("shout", loudly(content)));
             PageRead { page, result }
         };
         ShardOutcome::Done(input.shard.pages().map(read).collect())
     }
 }
 
-async fn shout(bindery: web::Data<Handle>, pdf: web::Bytes) -> HttpResponse {
-    let converted = async {
-        let task = bindery.submit(NewTask::from_bytes(pdf)).await?;
-        bindery.wait(task.id).await?;
-        bindery.result(task.id).await
-    };
-    match converted.await {
-        Ok(markdown) => HttpResponse::Ok().content_type("text/markdown").body(markdown),
-        Err(error) => HttpResponse::UnprocessableEntity().body(error.to_string()),
-    }
+async fn shout(bindery: web::Data<Handle>, pdf: web::Bytes) -> Result<HttpResponse, RequestError> {
+    let task = bindery.submit(NewTask::from_bytes(pdf)).await?;
+    bindery.wait(task.id).await?;
+    let markdown = bindery.result(task.id).await?;
+    Ok(HttpResponse::Ok().content_type("text/markdown").body(markdown))
 }
 
 #[actix_web::main]

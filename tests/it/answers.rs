@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
+use crate::support::fake_llm::moods::{self, Mood};
+use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
+use crate::support::redis_server::RedisServer;
 use crate::support::server::Server;
-use crate::support::soon;
+use crate::support::until;
 
 async fn read(script: Script, pdf: Vec<u8>, query: &str) -> (FakeLlm, Server, Value, Value) {
     let llm = FakeLlm::start(script);
@@ -18,26 +20,48 @@ async fn read(script: Script, pdf: Vec<u8>, query: &str) -> (FakeLlm, Server, Va
 
 const BLIND: &str = "I don't see any image attached. Please upload the page.";
 
-/// Every page is right, or says that it is not; a page is asked for again only where that may help.
+/// A book whose pages say what an endpoint of many moods reads on them.
+fn moody_book(pages: u32) -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book("Moods", pages)).unwrap();
+    for (number, page) in document.get_pages() {
+        let lines = moods::lines(number).iter().map(|line| format!("({line}) Tj T*")).collect::<Vec<_>>().join(" ");
+        document.change_page_content(page, format!("BT /F1 12 Tf 14 TL 72 720 Td {lines} ET").into_bytes()).unwrap();
+    }
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
+
+/// Every page is right, or says that it is not; a page is asked for again only where that may help, and none fails of which
+/// one of the attempts had brought the page.
 #[tokio::test]
 async fn a_book_from_an_endpoint_of_many_moods_is_right_page_for_page() {
-    const PAGES: u32 = 200;
-    let script = Script { moods: Some(2), ..Script::default() };
+    const PAGES: u32 = 500;
+    const SEED: u64 = 2;
+    let script = Script { moods: Some(SEED), ..Script::default() };
     let begun = std::time::Instant::now();
-    let (llm, _server, task, pages) = read(script, book("Moods", PAGES), "").await;
-    let failed: Vec<_> = pages["pages"].as_array().unwrap().iter().filter(|page| page["status"] == "failed").collect();
-    assert!(failed.is_empty(), "{failed:?}");
-    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &PAGES.into()), "{task}");
-    for page in pages["pages"].as_array().unwrap() {
+    let (llm, _server, task, pages) = read(script, moody_book(PAGES), "").await;
+    let had = |page: u32| (0..llm.calls_for(page)).any(|nth| Mood::of_call(SEED, (page, nth), "").is_good());
+    let (mut failed, mut doubtful) = (0, 0);
+    let pages = pages["pages"].as_array().unwrap();
+    assert_eq!(pages.len(), PAGES as usize, "{task}");
+    for page in pages {
         let number = u32::try_from(page["page"].as_u64().unwrap()).unwrap();
-        assert_eq!(page["markdown"].as_str().unwrap().trim(), markdown(number), "{page}");
-        let doubtful = page["findings"].as_array().unwrap().iter().any(|finding| finding["code"] != "unsure");
-        assert!(!doubtful, "{page}");
+        if page["status"] == "failed" {
+            failed += 1;
+            assert!(!had(number), "{page}");
+            continue;
+        }
+        let doubts = |finding: &Value| finding["fact"] != true;
+        let is_doubtful = page["findings"].as_array().unwrap().iter().any(doubts);
+        doubtful += u32::from(is_doubtful);
+        assert!(is_doubtful || page["markdown"].as_str().unwrap().trim() == moods::text(number), "{page}");
     }
-    let calls = llm.books().calls.len();
-    println!("{PAGES} pages, {calls} calls, {} paid, {:?}", task["usage"]["calls"], begun.elapsed());
-    assert!(calls <= PAGES as usize * 14 / 10, "{calls} calls");
-    assert!(task["usage"]["calls"].as_u64().unwrap() <= u64::from(PAGES) * 13 / 10, "{task}");
+    let (calls, paid) = (llm.books().calls.len(), task["usage"]["calls"].as_u64().unwrap());
+    println!("{PAGES} pages, {calls} calls, {paid} paid, {failed} failed, {doubtful} doubtful, {:?}", begun.elapsed());
+    assert_eq!(task["status"], "completed", "{task}");
+    assert!(failed <= 2 && doubtful <= PAGES / 25, "{failed} failed, {doubtful} doubtful");
+    assert!(calls <= PAGES as usize * 16 / 10 && paid <= u64::from(PAGES) * 15 / 10, "{calls} calls, {paid} paid");
 }
 
 #[tokio::test]
@@ -133,7 +157,12 @@ async fn what_a_model_takes_is_learnt_once_for_all_pages() {
     ] {
         let script = Script { delay: std::time::Duration::from_millis(20), ..Script::default() };
         let query = format!("input={input}");
-        let (llm, _server, task, _) = read(script.otherwise(refusal.clone()), book("Learnt", PAGES), &query).await;
+        let (llm, server, task, _) = read(script.otherwise(refusal.clone()), book("Learnt", PAGES), &query).await;
+        let ready = server.get("/readyz?verbose").await;
+        let learnt = &ready["models"][0];
+        let refuses = learnt["refuses"].as_array().unwrap().len();
+        let smaller = learnt["max_image_bytes"].is_number();
+        assert_eq!((&learnt["model"], refuses > 0 || smaller), (&"m".into(), true), "{refusal:?} {ready}");
         assert_eq!(
             (&task["status"], &task["pages"]["done"]),
             (&"completed".into(), &PAGES.into()),
@@ -179,11 +208,16 @@ fn long() -> Vec<u8> {
 
 /// The same, before other pages.
 fn long_of(pages: u32) -> Vec<u8> {
+    shaped(pages, (200, 2_150), [(20, 100), (20, 1_050), (20, 2_000)])
+}
+
+/// A page that is so wide and high, with a few words at these places, before other pages.
+fn shaped(pages: u32, (width, height): (i64, i64), places: [(i64, i64); 3]) -> Vec<u8> {
     let mut document = lopdf::Document::load_mem(&book("Long", pages)).unwrap();
     let page = document.get_pages()[&1];
-    let words = [100, 1_050, 2_000].map(|at| format!("BT /F1 12 Tf 20 {at} Td (some words) Tj ET")).join(" ");
+    let words = places.map(|(x, y)| format!("BT /F1 12 Tf {x} {y} Td (some words) Tj ET")).join(" ");
     document.change_page_content(page, words.into_bytes()).unwrap();
-    let sides = [0, 0, 200, 2_150].map(lopdf::Object::Integer).to_vec();
+    let sides = [0, 0, width, height].map(lopdf::Object::Integer).to_vec();
     document.get_dictionary_mut(page).unwrap().set("MediaBox", sides);
     let mut bytes = Vec::new();
     document.save_to(&mut bytes).unwrap();
@@ -209,6 +243,93 @@ async fn a_long_page_is_read_in_parts_that_are_joined_or_said_not_to_meet() {
     let script = Script::default().page(1, [part(first), part(second), part("**Total** 8.10 and more")]);
     let (_, _server, _, pages) = read(script, long(), "input=image").await;
     assert_eq!(pages["pages"][0]["findings"][0]["code"], "unsure", "{pages}");
+}
+
+/// A timeline of 1,700 x 200 points: each part has what stands in it alone, and in its overlap with the next one.
+#[tokio::test]
+async fn a_wide_page_is_read_in_parts_from_left_to_right() {
+    let part = |text| Answer::Text(text, "stop");
+    let wide = shaped(1, (1_700, 200), [(100, 100), (800, 100), (1_500, 100)]);
+    let (first, second) = ("## 1901\n\nThe house is built", "The house is built\n\n## 1950\n\nIt is sold");
+    let third = "It is sold\n\n## 2001\n\nIt burns down";
+    let script = Script::default().page(1, [part(first), part(second), part(third)]);
+    let (llm, _server, task, pages) = read(script, wide.clone(), "input=image").await;
+    let page = &pages["pages"][0];
+    let expected = "## 1901\n\nThe house is built\n\n## 1950\n\nIt is sold\n\n## 2001\n\nIt burns down";
+    assert_eq!(page["markdown"].as_str().map(str::trim), Some(expected), "{page}");
+    // Nothing vouches for it, and a column that all parts cut would be missing.
+    let finding = &page["findings"][0];
+    assert_eq!((&finding["code"], &task["usage"]["calls"]), (&"unsure".into(), &3.into()), "{page}");
+    assert!(finding["detail"].as_str().unwrap().contains("read in 3 parts"), "{page}");
+    for (at, asked) in llm.books().asked.iter().enumerate() {
+        assert!(asked.text.contains(&format!("part {} of 3", at + 1)), "{asked:?}");
+        assert!(asked.system.contains("one part of a wide page"), "{asked:?}");
+    }
+    let script = Script::default().page(1, [part(first), part(second), part("## 2001\n\nIt burns down")]);
+    let (_, _server, _, pages) = read(script, wide, "input=image").await;
+    let finding = &pages["pages"][0]["findings"][0];
+    assert_eq!((&finding["code"], &finding["fact"]), (&"unsure".into(), &Value::Null), "{pages}");
+    assert!(finding["detail"].as_str().unwrap().contains("part 3 of 3 of a wide page"), "{pages}");
+}
+
+/// What a model takes at once is found out once: with one picture a call, a page costs one call.
+#[tokio::test]
+async fn pages_go_one_by_one_to_a_model_that_takes_one_picture() {
+    let refused = Answer::Refuse(400, "At most 1 image(s) may be provided in one request.");
+    let llm = FakeLlm::start(Script::default().page(1, [refused, Answer::Ok]));
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "1"]).await;
+    let id = server.accepted(book("Pictures", 6), "processor=llm&input=image&shard_pages=2").await;
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &6.into()), "{task}");
+    let books = llm.books();
+    assert_eq!(books.calls.len(), 6 + 1, "{books:?}");
+    assert!(books.asked[1..].iter().all(|asked| asked.pictures.len() == 1), "{books:?}");
+    let ready = server.get("/readyz?verbose").await;
+    assert_eq!(ready["models"][0]["refuses"], serde_json::json!(["several pictures a call"]), "{ready}");
+}
+
+/// What a model refuses is learnt once by all servers of a store, also by those that start later.
+#[tokio::test]
+async fn what_a_model_takes_is_learnt_once_for_all_servers_of_a_store() {
+    let redis = RedisServer::start().await;
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::NoSystemRole));
+    let arguments = ["--store", &redis.url(), "--llm-base-url", &llm.url, "--llm-model", "m"];
+    let (mut first, second) = (Server::start(&arguments).await, Server::start(&arguments).await);
+    let read = async |server: &Server, title: &str| {
+        let id = server.accepted(book(title, 1), "processor=llm").await;
+        assert_eq!(server.finished(&id).await["status"], "completed", "{title}");
+        llm.books().calls.len()
+    };
+    assert_eq!(read(&first, "One").await, 2, "refused once");
+    let knows = async |server: &Server| {
+        let models = server.get("/readyz?verbose").await["models"].clone();
+        let learnt = &models[0];
+        assert!(models == serde_json::json!([]) || learnt["refuses"] == serde_json::json!(["system role"]), "{models}");
+        learnt["model"] == "m" && learnt["endpoint"] == llm.url && learnt["learnt_at"].is_string()
+    };
+    until("the other server to know", async || knows(&second).await).await;
+    first.kill().await;
+    assert_eq!(read(&second, "Two").await, 3, "refused again");
+    let third = Server::start(&arguments).await;
+    assert!(knows(&third).await, "a new server begins with what is known");
+    assert_eq!(read(&third, "Three").await, 4, "refused again");
+}
+
+/// The same on the embedded store, over a death.
+#[tokio::test]
+async fn what_a_model_takes_is_known_after_a_restart() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::NoSystemRole));
+    let mut server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let id = server.accepted(book("One", 1), "processor=llm").await;
+    server.finished(&id).await;
+    let store = server.data().join("tasks.redb");
+    let is_kept = || std::fs::read(&store).unwrap().windows(11).any(|bytes| bytes == b"system role");
+    until("it to be kept", async || is_kept()).await;
+    server.kill().await;
+    server.restart().await;
+    let id = server.accepted(book("Two", 1), "processor=llm").await;
+    server.finished(&id).await;
+    assert_eq!(llm.books().calls.len(), 3, "{:?}", llm.books());
 }
 
 /// The parts before one that fails are paid; so are the pages beside.
@@ -265,16 +386,12 @@ async fn a_few_pages_that_are_refused_are_not_all_pages_while_others_are_being_r
     let llm = FakeLlm::start(script);
     let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
     let id = server.accepted(book("Some", 7), "processor=llm").await;
-    let refused = async {
-        loop {
-            let task = server.get(&format!("/v1/tasks/{id}")).await;
-            if task["pages"]["failed"] == 3 || task["status"] == "failed" {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    soon("three pages to fail", refused).await;
+    let path = format!("/v1/tasks/{id}");
+    until("three pages to fail", async || {
+        let task = server.get(&path).await;
+        task["pages"]["failed"] == 3 || task["status"] == "failed"
+    })
+    .await;
     llm.open();
     let task = server.finished(&id).await;
     assert_eq!((&task["pages"]["done"], &task["pages"]["failed"]), (&4.into(), &3.into()), "{task}");
@@ -304,6 +421,13 @@ async fn a_cheaper_tier_is_waited_for_and_costs_what_the_answer_says() {
     );
     let ready = server.get("/readyz?verbose").await;
     assert_eq!(ready["endpoints"][0]["window"], 16, "no limit of the endpoint: {ready}");
+
+    // The standard tier where that is allowed, and for the pages after it, too.
+    let full = Answer::Refuse(429, "Resource unavailable, try again in 10m");
+    let script = Script::default().page(1, [full, Answer::Ok]);
+    let (llm, _server, task, _) = read(script, book("Tier", 1), "service_tier=flex,auto").await;
+    let tiers: Vec<_> = llm.books().asked.into_iter().map(|asked| asked.service_tier).collect();
+    assert_eq!((&task["pages"]["done"], tiers), (&1.into(), vec![Some("flex".to_owned()), None]), "{task}");
 
     let script = Script::default().otherwise(Answer::NoTier);
     let (llm, _server, task, _) = read(script, book("Tier", 1), "service_tier=priority").await;

@@ -3,7 +3,7 @@
 use crate::support::disk::SmallDisk;
 use crate::support::pdf::{Trap, book, locked, trapped};
 use crate::support::server::{Server, answer, bindery, files, run};
-use crate::support::soon;
+use crate::support::{soon, until, with};
 
 #[tokio::test]
 async fn what_is_not_a_readable_pdf_is_refused_with_its_code() {
@@ -164,11 +164,15 @@ async fn a_disk_that_fills_up_while_running_heals_with_room() {
     llm.until(|books| books.held == 2).await;
     let filler = disk.fill();
     for _ in 0..20 {
+        // Reopening the store gives some room back.
+        filler.leave(0);
         let (status, problem) = server.submit(book("Refused", 1), "").await;
         assert_eq!(status, 503, "{problem}");
     }
     drop(filler);
     llm.open();
+    // A write of the task's progress may have failed, too; then its record can be read when the store is open again.
+    until("the server to be ready", async || server.ask("GET", "/readyz").await.0 == 200).await;
     assert_eq!(server.finished(&id).await["status"], "completed");
     let id = server.accepted(book("Again", 2), "").await;
     assert_eq!(server.finished(&id).await["status"], "completed");
@@ -185,7 +189,8 @@ async fn text_that_finds_no_room_waits_for_it() {
     let server =
         Server::start(&["--data-dir", data, "--store", "memory", "--workers", "1", "--reader-timeout", "1s"]).await;
     let id = server.accepted(trapped("Waits", 3, 1, Trap::Hang), "shard_pages=1").await;
-    while server.get(&format!("/v1/tasks/{id}")).await["status"] != "processing" {}
+    let path = format!("/v1/tasks/{id}");
+    until("the page's turn", async || server.get(&path).await["status"] == "processing").await;
     let filler = disk.fill();
     // Whatever is read from now on finds no room, and is not lost for that.
     let task = server.get(&format!("/v1/tasks/{id}?wait=3")).await;
@@ -223,14 +228,9 @@ async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
     assert!(matches!(failed, Some(StoreError::Unavailable(_))), "{failed:?} after {kept}");
     let more = std::process::Command::new("mount").args(["-o", "remount,size=64m"]).arg(disk.path()).status();
     assert!(more.unwrap().success());
-    crate::support::soon("the store to open", async {
-        while store.ping().await.is_err() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the store to open", async || store.ping().await.is_ok()).await;
     store.create(&copy(0)).await.unwrap();
-    let listed = store.list(&ListQuery { limit: 5_000, ..ListQuery::default() }).await.unwrap();
+    let listed = store.list(&with(ListQuery::default(), |query| query.limit = 5_000)).await.unwrap();
     assert_eq!(listed.tasks.len(), kept + 1, "what was acknowledged is there");
 }
 

@@ -1,17 +1,16 @@
 //! The data directory: whose files are in it, and who may read them.
 
+use bindery::internal::MARKER;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
-use bindery::blob::MARKER;
-
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{book, locked};
 use crate::support::server::{Server, bindery, files, fresh_data};
-use crate::support::soon;
+use crate::support::{soon, until};
 
 /// Every file and folder below `root`, with its permissions and, of a file, its bytes.
 fn all(root: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
@@ -111,23 +110,13 @@ async fn what_others_put_beside_ours_outlives_tasks_pages_and_processes() {
         Server::start_on(data.clone(), &[&arguments[..], &["--ledger-size", "1", "--ledger-age", "1s"]].concat(), &[])
             .await;
     assert_eq!(server.ask("DELETE", &format!("/v1/tasks/{id}")).await.0, 204);
-    soon("what is ours to go", async {
-        let ours = || [flights.as_str(), "tmp/run-dead02"].iter().any(|name| data.path().join(name).exists());
-        while ours() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let ours = || [flights.as_str(), "tmp/run-dead02"].iter().any(|name| data.path().join(name).exists());
+    until("what is ours to go", async || !ours()).await;
     // Another round has begun when a task that came later is gone.
     let orphan = data.path().join("tasks").join(bindery::task::TaskId::generate().to_string());
     fs::create_dir(&orphan).unwrap();
     fs::write(orphan.join("source.pdf"), b"%PDF").unwrap();
-    soon("a leftover of ours to go", async {
-        while orphan.exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("a leftover of ours to go", async || !orphan.exists()).await;
     for name in theirs {
         assert_eq!(fs::read(data.path().join(name)).ok().as_deref(), Some(name.as_bytes()), "{name}");
     }
@@ -192,12 +181,7 @@ async fn every_file_is_for_its_owner_alone_whatever_the_umask() {
         let convert = ["convert", pdf.to_str().unwrap(), "--password", "geheim", "--processor", "llm"];
         let mut converting = under(umask, &data, &[&convert[..], &endpoint].concat()).spawn().unwrap();
         llm.until(|books| books.held == 1 && books.paid.len() == 1).await;
-        soon("the page to be kept", async {
-            while files(&data.join("ledger")).is_empty() {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        until("the page to be kept", async || !files(&data.join("ledger")).is_empty()).await;
         only_its_owner_may_read(&data);
         converting.kill().await.unwrap();
 

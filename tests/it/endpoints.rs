@@ -24,7 +24,7 @@ async fn an_endpoint_that_is_not_there_is_said_at_once_and_given_up_for_the_whol
         .arg("convert")
         .args(&names)
         .args(["--out-dir", "o", "--processor", "llm", "--llm-base-url", &url, "--llm-model", "m"])
-        .args(["--llm-fallback", "other", "--llm-patience", "4s"])
+        .args(["--llm-fallback", "other", "--llm-unavailable-timeout", "4s"])
         .current_dir(dir.path())
         .stderr(Stdio::piped())
         .spawn()
@@ -60,7 +60,7 @@ async fn why_an_endpoint_cannot_be_reached_is_said_and_when_it_can_again() {
         let data = tempfile::tempdir().unwrap();
         let mut command = bindery(data.path());
         command.args(["convert", pdf, "--processor", "llm", "--llm-base-url", url, "--llm-model", "m"]);
-        command.args(["--llm-patience", "2s"]).env("http_proxy", proxy);
+        command.args(["--llm-unavailable-timeout", "2s"]).env("http_proxy", proxy);
         let done = soon("the command to end", command.output()).await.unwrap();
         let text = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(code), "{text}");
@@ -112,7 +112,7 @@ async fn a_server_logs_what_is_missing_and_when_its_endpoint_goes() {
     let (data, dir) = (fresh_data(), tempfile::tempdir().unwrap());
     let log = dir.path().join("log");
     let url = format!("http://127.0.0.1:{}/v1", free_port());
-    let arguments = ["--llm-base-url", &url, "--llm-patience", "1s"];
+    let arguments = ["--llm-base-url", &url, "--llm-unavailable-timeout", "1s"];
     let server = Server::start_logging(data, &arguments, &[("RUST_LOG", "warn")], &log).await;
     let id = server.accepted(book("Dead", 1), "model=m&processor=llm").await;
     server.finished(&id).await;

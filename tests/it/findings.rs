@@ -34,7 +34,7 @@ fn codes(pages: &Value) -> Vec<(u64, Vec<&str>)> {
 }
 
 #[tokio::test]
-async fn a_page_that_nothing_could_read_is_said_to_be_unread() {
+async fn i13_a_page_that_nothing_could_read_is_said_to_be_unread() {
     let dir = tempfile::tempdir().unwrap();
     let pdf = file(dir.path(), "mixed.pdf", pdf::unread("Unread"));
     let (code, text, err) = said(run(dir.path(), ["convert", &pdf]).await);

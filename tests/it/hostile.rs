@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::corpus::{corpus, manifest};
 use crate::support::pdf::{Trap, book, locked, trapped};
 use crate::support::server::{Server, files, fresh_data};
-use crate::support::soon;
+use crate::support::until;
 
 #[tokio::test]
 async fn a_page_that_traps_its_reader_is_one_failed_page() {
@@ -34,15 +34,13 @@ async fn reader_at_work(server: &Server) -> u32 {
         (fields[0] != "Z").then_some(())?;
         Some(fields[11].parse::<u32>().ok()? + fields[12].parse::<u32>().ok()?)
     };
-    soon("a reader to work", async {
-        loop {
-            if let Some(pid) = server.children().into_iter().find(|pid| ticks(*pid).is_some_and(|ticks| ticks > 40)) {
-                return pid;
-            }
-            tokio::task::yield_now().await;
-        }
+    let mut at_work = None;
+    until("a reader to work", async || {
+        at_work = server.children().into_iter().find(|pid| ticks(*pid).is_some_and(|ticks| ticks > 40));
+        at_work.is_some()
     })
-    .await
+    .await;
+    at_work.unwrap()
 }
 
 #[tokio::test]
@@ -96,7 +94,8 @@ async fn kills_of_a_reader_are_tried_again_and_then_said_as_what_they_are() {
 async fn a_cancel_does_not_wait_for_a_page_that_hangs() {
     let server = Server::start(&["--reader-timeout", "1h", "--workers", "1"]).await;
     let id = server.accepted(trapped("Hang", 1, 1, Trap::Hang), "").await;
-    while server.get(&format!("/v1/tasks/{id}")).await["status"] != "processing" {}
+    let path = format!("/v1/tasks/{id}");
+    until("the page's turn", async || server.get(&path).await["status"] == "processing").await;
     let (status, _) = server.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
     assert_eq!(status, 200);
     // The only worker is free again, long before the page's time is over.

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bindery::task::{ImageKind, ImageName};
 use jpeg_encoder::{ColorType, Encoder};
 use lopdf::{Document, Object, Stream, dictionary};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::canary::files_with;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
@@ -423,4 +425,61 @@ async fn links_of_models_to_pictures_lead_nowhere_and_go() {
     server.finished(&none).await;
     assert_eq!(server.markdown(&none).await, "# Title\n\nFigure 2: A weir\n\nsome sign words\n");
     assert_eq!(llm.books().calls.len(), calls, "the form of figures makes no other page");
+}
+
+#[tokio::test]
+async fn figures_come_with_the_answers_of_other_interfaces() {
+    let server = Server::start(&[]).await;
+    let base64 = STANDARD.encode(illustrated());
+    let docling = |mode: &str, target: &str| {
+        server.request("POST", "/v1/convert/source").json(&json!({
+            "sources": [{ "kind": "file", "base64_string": base64, "filename": "a.pdf" }],
+            "options": { "to_formats": ["md"], "image_export_mode": mode }, "target": { "kind": target },
+        }))
+    };
+    let (_, none) = answer(docling("placeholder", "inbody")).await;
+    assert!(none["document"]["json_content"]["pictures"][0]["image"].is_null(), "{none}");
+    let (status, inline) = answer(docling("embedded", "inbody")).await;
+    let picture = &inline["document"]["json_content"]["pictures"][0];
+    let data = picture["image"]["uri"].as_str().and_then(|uri| uri.strip_prefix("data:image/jpeg;base64,")).unwrap();
+    assert_eq!((status, STANDARD.decode(data).unwrap()), (200, photograph(None)), "{inline}");
+    assert_eq!(
+        (&picture["image"]["size"]["width"], &picture["image"]["mimetype"]),
+        (&120.0.into(), &"image/jpeg".into())
+    );
+    let markdown = inline["document"]["md_content"].as_str().unwrap();
+    assert!(markdown.contains(&format!("](data:image/jpeg;base64,{data})")), "{markdown}");
+    assert!(!markdown.contains("images/"), "no links that lead nowhere: {markdown}");
+
+    let sent = docling("referenced", "zip").send().await.unwrap().bytes().await.unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(sent)).unwrap();
+    let mut read = |name: &str| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut archive.by_name(name).unwrap(), &mut bytes).unwrap();
+        bytes
+    };
+    let markdown = String::from_utf8(read("a.md")).unwrap();
+    let linked = link(&markdown, ".jpg");
+    assert_eq!(read(linked), photograph(None));
+    let document: Value = serde_json::from_slice(&read("a.json")).unwrap();
+    assert_eq!(document["pictures"][0]["image"]["uri"], linked);
+
+    let mistral = |more: Value| {
+        let mut asked = json!({ "document": { "type": "document_url",
+            "document_url": format!("data:application/pdf;base64,{base64}") } });
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        answer(server.request("POST", "/v1/ocr").json(&asked))
+    };
+    let (_, said) = mistral(json!({ "include_image_base64": true, "image_limit": 1 })).await;
+    let image = &said["pages"][0]["images"][0];
+    let id = image["id"].as_str().unwrap();
+    assert!(said["pages"][0]["markdown"].as_str().unwrap().contains(&format!("]({id})")), "{said}");
+    let data = image["image_base64"].as_str().unwrap().split_once(',').unwrap().1;
+    assert_eq!(STANDARD.decode(data).unwrap(), photograph(None));
+    // 72 points from the left are an inch: 200 pixels.
+    assert_eq!((&image["top_left_x"], &image["bottom_right_x"]), (&200.0.into(), &867.0.into()), "{image}");
+    let second = &said["pages"][1]["images"][0];
+    assert!(second["id"].is_string() && second["image_base64"].is_null(), "one at most: {second}");
+    let (_, said) = mistral(json!({})).await;
+    assert!(said["pages"][0]["images"][0]["image_base64"].is_null(), "{said}");
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::server::{Server, answer, files};
-use crate::support::soon;
+use crate::support::{soon, until};
 
 const ANN: &str = "ann-has-this-key";
 const BOB: &str = "bob-has-this-key";
@@ -84,8 +84,7 @@ async fn bytes_under_way_count_whether_they_are_said_or_come() {
     let upload = counted(&server, "/v1/tasks", 900_000, &padded(300_000)).await;
     assert_eq!(post(&server, ANN, "/v1/estimate", book("Small", 1)).await.0, 200, "there is room for it");
     drop(upload);
-    soon("the upload to end", async { while post(&server, ANN, "/v1/estimate", padded(300_000)).await.0 != 200 {} })
-        .await;
+    until("the upload to end", async || post(&server, ANN, "/v1/estimate", padded(300_000)).await.0 == 200).await;
     // Without a length, it is refused where it goes beyond.
     let chunks = (0..80).map(|_| Ok::<_, std::io::Error>([&b"%PDF-1.4\n"[..], &[b' '; 16_000]].concat()));
     let request = server.request("POST", "/v1/tasks").bearer_auth(ANN).header("content-type", "application/pdf");
@@ -95,7 +94,7 @@ async fn bytes_under_way_count_whether_they_are_said_or_come() {
     }
     let (status, problem) = post(&server, ANN, "/v1/tasks", padded(1_100_000)).await;
     assert_eq!((status, &problem["code"]), (429, &"quota_exceeded".into()), "{problem}");
-    soon("nothing to be left", async { while !files(server.data()).is_empty() {} }).await;
+    until("nothing to be left", async || files(server.data()).is_empty()).await;
 }
 
 #[tokio::test]
@@ -154,7 +153,7 @@ async fn an_upload_that_trickles_ends() {
     drop(soon("an answer to a trickle", answered).await);
     let said = String::from_utf8_lossy(&said);
     assert!(said.starts_with("HTTP/1.1 408") && said.contains("\"upload_stalled\""), "{said}");
-    soon("nothing to be left", async { while !files(server.data()).is_empty() {} }).await;
+    until("nothing to be left", async || files(server.data()).is_empty()).await;
 }
 
 #[tokio::test]

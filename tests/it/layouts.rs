@@ -32,7 +32,7 @@ async fn each_is_seen_beside_its_picture() {
         server.finished(&id).await;
         browser.go(&format!("{}/#/tasks/{id}", server.url)).await;
         browser.until("document.querySelector('#picture img')?.complete").await;
-        browser.until("document.querySelector('#markdown h1, #markdown h2')").await;
+        browser.until("document.querySelector('#content h1, #content h2')").await;
         browser.settle().await;
         browser.picture(&format!("layout-{name}")).await;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bindery::ledger::{LedgerScope, PageKey, RecipeHash};
+use bindery::internal::{LedgerScope, PageKey, RecipeHash, Steps};
 use bindery::processor::{LlmOptions, LlmProcessor, Processor, TextProcessor};
 use bindery::task::TaskOptions;
 use serde_json::Value;
@@ -20,12 +20,15 @@ fn options(chosen: &[(&str, &str)]) -> TaskOptions {
 #[test]
 fn what_decides_an_answer_is_part_of_its_key() {
     let base_url = "http://127.0.0.1:9/v1".to_owned();
-    let llm = LlmProcessor::new(LlmOptions { base_url, model: Some("m".into()), ..LlmOptions::default() }).unwrap();
-    let key = |recipe: &Value| PageKey::of_content(&LedgerScope::SHARED, &[7; 32], RecipeHash::of(recipe));
-    let all = |chosen: &[(&str, &str)]| llm.recipes(&options(chosen)).iter().map(key).collect::<Vec<_>>();
+    let llm = LlmProcessor::new(LlmOptions::new(base_url, "m")).unwrap();
+    let key = |recipe: &&Value| PageKey::of_content(&LedgerScope::SHARED, &[7; 32], RecipeHash::of(recipe));
+    let all = |chosen: &[(&str, &str)]| {
+        let steps = Steps::new(llm.steps(&options(chosen), None)).unwrap();
+        steps.recipes().iter().map(key).collect::<Vec<_>>()
+    };
     let usual = all(&[]);
     assert_ne!(usual[0], usual[1]);
-    assert!(!usual.contains(&key(&TextProcessor.recipe(&TaskOptions::default()))));
+    assert!(!usual.contains(&key(&&TextProcessor.steps(&TaskOptions::default(), None)[0].recipe)));
     for chosen in [
         ("model", "other"),
         ("prompt", "Read."),

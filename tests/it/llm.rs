@@ -115,7 +115,8 @@ async fn a_limit_of_tokens_is_raised_as_far_as_needed() {
 #[tokio::test]
 async fn when_nobody_comes_for_a_model_its_fallback_reads_and_has_its_own_limits() {
     let llm = FakeLlm::start(Script::default().model("m", Answer::Status(503, None)));
-    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-fallback", "other", "--llm-patience", "1s"];
+    let arguments =
+        ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-fallback", "other", "--llm-unavailable-timeout", "1s"];
     let server = Server::start(&arguments).await;
     let id = server.accepted(book("Away", 6), "processor=llm").await;
     let task = server.finished(&id).await;
@@ -129,7 +130,7 @@ async fn when_nobody_comes_for_a_model_its_fallback_reads_and_has_its_own_limits
     let task = server.finished(&alone).await;
     assert_eq!(task["status"], "completed", "{task}");
     let pages = server.get(&format!("/v1/tasks/{alone}/pages")).await;
-    assert_eq!(pages["pages"][1]["checks"]["route"], "fallback: endpoint_away");
+    assert_eq!(pages["pages"][1]["checks"]["route"], "fallback: endpoint_unavailable");
     let without = server.accepted(book("Away alone", 1), "processor=llm&fallback=none").await;
     assert_eq!(server.finished(&without).await["status"], "failed");
 }
@@ -444,7 +445,7 @@ async fn auto_pays_only_for_pages_that_need_it() {
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_and_one_that_is_too_slow() {
     let dead = format!("http://127.0.0.1:{}/v1", crate::support::redis_server::free_port());
-    let server = Server::start(&["--llm-base-url", &dead, "--llm-model", "m", "--llm-patience", "1s"]).await;
+    let server = Server::start(&["--llm-base-url", &dead, "--llm-model", "m", "--llm-unavailable-timeout", "1s"]).await;
     let id = server.accepted(book("Dead", 1), "processor=llm").await;
     let task = server.finished(&id).await;
     assert_eq!((&task["status"], &task["error"]["code"]), (&"failed".into(), &"too_many_failed_pages".into()));

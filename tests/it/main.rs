@@ -1,7 +1,8 @@
 //! The integration tests: real servers, real processes, real PDFs.
 //!
-//! Nobody sleeps here. Tests wait for lines, answers and events; a wait that lasts too long fails with what it waited
-//! for. Chaos alone lets time pass: how long a fault lasts is part of its schedule.
+//! No test sleeps. Tests wait for lines, answers and events, and poll where there are none (`support::until`); a
+//! wait that lasts too long fails with what it waited for. Chaos alone lets time pass: how long a fault lasts is part of
+//! its schedule.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -13,10 +14,13 @@ mod architecture;
 mod bad_input;
 mod chaos;
 mod client;
+mod cluster_limits;
+mod command_line;
 mod configuration;
 mod content_hash;
 mod convert;
 mod data_dir;
+mod docs;
 mod drain;
 mod embed;
 mod embedded;
@@ -40,23 +44,33 @@ mod llm;
 mod metrics;
 mod mutants;
 mod nodes;
+mod object_storage;
 mod ocr;
 mod one_request;
+mod operations;
 mod output;
+mod packages;
 mod page;
+mod page_api;
 mod page_inputs;
+mod page_task;
 mod pictures;
+mod public_api;
 mod purge;
 mod recovery;
 mod redis;
+mod redis_ways;
 mod schema;
 mod secrets;
 mod sight;
+mod source_url;
 mod split;
 mod storage;
 mod stores;
+mod suspended;
 mod tenants;
 mod ties;
+mod upgrade;
 mod webhooks;
 mod wire;
 mod wires;

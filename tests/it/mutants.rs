@@ -99,7 +99,7 @@ fn every_mutant_ends_in_text_or_a_code() {
     let seed = setting("BINDERY_FUZZ_SEED").unwrap_or(20_261_124);
     let length = setting("BINDERY_FUZZ_SECONDS").map(Duration::from_secs);
     let parents = parents();
-    let limits = ReaderLimits { page_time: Duration::from_secs(1), memory: 128 << 20 };
+    let limits = ReaderLimits::new(Duration::from_secs(1), 128 << 20);
     let readers = Readers::processes(env!("CARGO_BIN_EXE_bindery").into(), 2, limits);
     let begun = Instant::now();
     let work = |thread: u64| {

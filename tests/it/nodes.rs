@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bindery::blob::LocalBlob;
-use bindery::processor::{LlmOptions, LlmProcessor};
+use bindery::processor::{Gate, LlmOptions, LlmProcessor, Scripted, ScriptedProcessor, WorkKind};
 use bindery::store::{RedisOptions, RedisStore};
 use bindery::supervisor::{RequestError, SupervisorOptions};
 use bindery::task::TaskStatus;
 use bindery::{Bindery, NewTask};
+use futures::StreamExt;
 use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
@@ -15,7 +16,7 @@ use crate::support::pdf::book;
 use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Data, Server, answer, fresh_data};
-use crate::support::soon;
+use crate::support::{soon, until, with};
 
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -36,12 +37,7 @@ async fn one(llm: &FakeLlm, redis: &RedisServer, data: Data, lease: &str) -> Ser
 
 /// Waits until the server knows of the other one.
 async fn acquainted(server: &Server) {
-    soon("the servers to know of each other", async {
-        while server.get("/readyz?verbose").await["other_nodes"] != 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the servers to know of each other", async || server.get("/readyz?verbose").await["other_nodes"] == 1).await;
 }
 
 #[tokio::test]
@@ -119,8 +115,8 @@ async fn an_owner_believes_in_its_lease_no_longer_than_the_store_does() {
     llm.until(|books| books.held == 1).await;
     proxy.set(Weather::Cut);
     let (mut connection, lease) = (redis.connection().await, format!("{{task:{id}}}:lease"));
-    soon("the lease to end in the store", async {
-        while redis::cmd("EXISTS").arg(&lease).query_async::<bool>(&mut connection).await.unwrap() {}
+    until("the lease to end in the store", async || {
+        !redis::cmd("EXISTS").arg(&lease).query_async::<bool>(&mut connection).await.unwrap()
     })
     .await;
     llm.open();
@@ -132,7 +128,7 @@ async fn an_owner_believes_in_its_lease_no_longer_than_the_store_does() {
     assert_eq!(llm.books().calls.len(), 1, "a call without a lease");
     proxy.set(Weather::Fair);
     let path = format!("/v1/tasks/{id}");
-    soon("the store to answer the owner", async { while owner.ask("GET", &path).await.0 != 200 {} }).await;
+    until("the store to answer the owner", async || owner.ask("GET", &path).await.0 == 200).await;
     assert_eq!(owner.finished(&id).await["status"], "completed");
     assert_eq!(llm.books().calls.len(), 3);
     drop(other);
@@ -158,12 +154,8 @@ async fn a_redis_restored_to_older_data_does_not_undo_an_accepted_retry() {
     let () = restore.query_async(&mut connection).await.unwrap();
     llm.open();
     server.restart().await;
-    soon("the retry to go on", async {
-        while server.get(&format!("/v1/tasks/{id}")).await["status"] != "completed" {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let path = format!("/v1/tasks/{id}");
+    until("the retry to go on", async || server.get(&path).await["status"] == "completed").await;
 }
 
 #[tokio::test]
@@ -199,18 +191,50 @@ async fn a_server_that_stops_in_order_hands_its_tasks_over_and_a_wait_elsewhere_
     assert_eq!(llm.books().calls.len(), 3);
 }
 
-/// A node in this process, beside `server` on the same store and data, that runs one task at a time.
-async fn single_minded(server: &Server, llm: &FakeLlm, redis: &RedisServer) -> Bindery {
-    let options = LlmOptions { base_url: llm.url.clone(), model: Some("m".into()), ..LlmOptions::default() };
-    let lease = RedisOptions { lease: LEASE, ..RedisOptions::default() };
+#[tokio::test]
+async fn each_server_shows_all_of_them_with_their_load() {
+    let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
+    let [mut first, second] = pair_with(&llm, &redis, "3s").await;
+    first.accepted(book("Held", 5), "processor=llm").await;
+    llm.until(|books| books.held == 2).await;
+    let mut nodes = Value::Null;
+    until("the second server to know what the first one holds", async || {
+        nodes = second.get("/readyz?verbose").await["nodes"].clone();
+        nodes.as_array().is_some_and(|nodes| nodes.len() == 2 && nodes.iter().any(|node| node["in_flight"] == 2))
+    })
+    .await;
+    for node in nodes.as_array().unwrap() {
+        assert_eq!(node["version"], env!("CARGO_PKG_VERSION"), "{node}");
+        let holds = usize::from(node["in_flight"] == 2);
+        assert_eq!((&node["running"], &node["queued"]), (&holds.into(), &(holds * 3).into()), "{node}");
+        assert_eq!(node["draining"], false);
+    }
+    first.kill().await;
+    until("the dead one to be gone", async || {
+        second.get("/readyz?verbose").await["nodes"].as_array().is_some_and(|nodes| nodes.len() == 1)
+    })
+    .await;
+    let alone = Server::start(&[]).await;
+    let nodes = alone.get("/readyz?verbose").await["nodes"].clone();
+    assert_eq!((nodes.as_array().unwrap().len(), &nodes[0]["running"]), (1, &0.into()), "{nodes}");
+}
+
+/// A node in this process, beside `server` on the same store and data, that runs one task at a time. It alone has the
+/// processor `scripted`, whose pages wait for the gate: the server cannot take such tasks over when a lease here was late.
+async fn single_minded(server: &Server, llm: &FakeLlm, redis: &RedisServer) -> (Bindery, Gate) {
+    let options = LlmOptions::new(llm.url.clone(), "m");
+    let lease = with(RedisOptions::default(), |options| options.lease = LEASE);
+    let gate = Gate::default();
+    let scripted = ScriptedProcessor::new(WorkKind::Call).page(1, [Scripted::Slow(gate.clone())]);
     let node = Bindery::builder()
         .store(RedisStore::connect(&redis.url(), lease).await.unwrap())
         .blob(LocalBlob::open(server.data()).unwrap())
         .processor(LlmProcessor::new(options).unwrap())
-        .options(SupervisorOptions { max_active: 1, ..SupervisorOptions::default() })
+        .processor(scripted)
+        .options(with(SupervisorOptions::default(), |options| options.max_active = 1))
         .start();
-    soon("the node to be the second one", async { while node.condition().await.unwrap().others != 1 {} }).await;
-    node
+    until("the node to be the second one", async || node.condition().await.unwrap().others == 1).await;
+    (node, gate)
 }
 
 fn paper(title: &str) -> NewTask {
@@ -221,17 +245,21 @@ fn paper(title: &str) -> NewTask {
 async fn a_dead_servers_task_is_taken_up_before_the_backlog_of_a_busy_one() {
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
     let mut first = one(&llm, &redis, fresh_data(), "2s").await;
-    let busy = single_minded(&first, &llm, &redis).await;
+    let (busy, gate) = single_minded(&first, &llm, &redis).await;
+    let submit = async |title| {
+        let task = paper(title).option("processor", "scripted").unwrap();
+        busy.submit(task).await.unwrap().id
+    };
+    let mut tasks = vec![submit("Running").await];
     let orphan = first.accepted(book("Orphan", 1), "processor=llm").await;
     llm.until(|books| books.held == 1).await;
-    let mut tasks = Vec::new();
-    for title in ["Running", "Waiting 1", "Waiting 2", "Waiting 3"] {
-        tasks.push(busy.submit(paper(title)).await.unwrap().id);
+    for title in ["Waiting 1", "Waiting 2", "Waiting 3"] {
+        tasks.push(submit(title).await);
     }
-    llm.until(|books| books.held == 2).await;
     first.kill().await;
-    soon("the orphan to be noticed", async { while busy.condition().await.unwrap().waiting != 4 {} }).await;
+    until("the orphan to be noticed", async || busy.condition().await.unwrap().waiting == 4).await;
     llm.open();
+    gate.open();
     let orphan = soon("the orphan", busy.wait(orphan.parse().unwrap())).await.unwrap();
     assert_eq!(orphan.status, TaskStatus::Completed);
     for (number, id) in tasks.into_iter().enumerate() {
@@ -245,7 +273,7 @@ async fn a_dead_servers_task_is_taken_up_before_the_backlog_of_a_busy_one() {
 async fn a_dead_servers_task_can_be_cancelled_through_a_busy_one() {
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
     let mut first = one(&llm, &redis, fresh_data(), "2s").await;
-    let busy = single_minded(&first, &llm, &redis).await;
+    let (busy, _) = single_minded(&first, &llm, &redis).await;
     let orphan = first.accepted(book("Orphan", 1), "processor=llm").await.parse().unwrap();
     busy.submit(paper("Running")).await.unwrap();
     llm.until(|books| books.held == 2).await;
@@ -261,7 +289,7 @@ async fn a_dead_servers_task_can_be_cancelled_through_a_busy_one() {
 async fn who_waits_for_a_task_hears_that_it_was_deleted_elsewhere() {
     let (llm, redis) = (FakeLlm::start(Script::default().otherwise(Answer::Hold)), RedisServer::start().await);
     let first = one(&llm, &redis, fresh_data(), "2s").await;
-    let node = single_minded(&first, &llm, &redis).await;
+    let (node, _) = single_minded(&first, &llm, &redis).await;
     let id = first.accepted(book("Deleted", 1), "processor=llm").await;
     let mut watch = node.watch(id.parse().unwrap()).await.unwrap();
     llm.until(|books| books.held == 1).await;

@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use bindery::document::{Document, DocumentLimits, ImageOptions, MODEL_FILES};
+use bindery::document::{Document, DocumentLimits, ImageOptions};
+use bindery::internal::MODEL_FILES;
 use lopdf::{Dictionary, Object, Stream, dictionary};
 use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
-use crate::support::pdf::{book, only_page};
-use crate::support::server::{Server, bindery, fresh_data};
-use crate::support::soon;
+use crate::support::pdf::{book, only_page, scans};
+use crate::support::server::{Server, bindery, files, fresh_data};
+use crate::support::slow_tesseract::SlowTesseract;
+use crate::support::{soon, until, with};
 
 /// A folder for `XDG_DATA_HOME` in which the models are installed, by the command from the wheel.
-fn installed() -> Option<&'static Path> {
+pub fn installed() -> Option<&'static Path> {
     static PLACE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let place = PLACE.get_or_init(|| {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocr");
@@ -57,6 +59,11 @@ const PAGE: [(u32, &str); 5] = [
     (11, "the shelves have been moved to their new places."),
 ];
 
+/// A picture of a page that says "Quarterly Report" and more.
+pub fn scanned_page() -> Vec<u8> {
+    png(picture(&PAGE))
+}
+
 /// A picture of a page with these lines, as scanners make them: gray, 200 pixels an inch; with its width.
 fn picture(lines: &[(u32, &str)]) -> (Vec<u8>, u32) {
     let mut pdf = lopdf::Document::load_mem(&book("Scan", 1)).unwrap();
@@ -71,7 +78,9 @@ fn picture(lines: &[(u32, &str)]) -> (Vec<u8>, u32) {
     let path = dir.path().join("page.pdf");
     pdf.save(&path).unwrap();
     let document = Document::open(&path, None, &DocumentLimits::default()).unwrap();
-    let options = ImageOptions { dpi: 200.0, longest_side: 4_096, max_bytes: 32 << 20, part: None };
+    let options = with(ImageOptions::default(), |image| {
+        (image.dpi, image.longest_side, image.max_bytes) = (200.0, 4_096, 32 << 20);
+    });
     let image = document.reader().image(1, &options).unwrap();
     let mut decoder = png::Decoder::new(std::io::Cursor::new(image.bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
@@ -241,6 +250,50 @@ async fn tesseract_reads_where_it_is_asked_to() {
     assert!(code == 1 && err.contains("Tesseract has no xx"), "{code} {err}");
 }
 
+/// Cancels a task, and waits until nothing of it is left but what was read.
+async fn cancelled(server: &Server, id: &str) {
+    let (status, task) = server.ask("POST", &format!("/v1/tasks/{id}/cancel")).await;
+    assert_eq!((status, &task["status"]), (200, &"cancelled".into()), "{task}");
+    until("its work to end", async || server.get("/readyz").await["in_flight"] == 0).await;
+    assert_eq!(server.ask("DELETE", &format!("/v1/tasks/{id}")).await.0, 204);
+    let left = || files(server.data()).into_iter().filter(|file| !file.starts_with("ledger/")).collect::<Vec<_>>();
+    until("its files to go", async || left().is_empty()).await;
+}
+
+#[tokio::test]
+async fn i8_a_cancel_in_mid_page_ends_tesseract_and_leaves_nothing() {
+    let tesseract = SlowTesseract::new();
+    let path = tesseract.path().to_str().unwrap();
+    let server = Server::start_on(fresh_data(), &[], &[("PATH", path)]).await;
+    let id = server.accepted(scans(9), "processor=ocr&ocr=tesseract&shard_pages=1").await;
+    until("a page to be read", async || !tesseract.living().is_empty()).await;
+    cancelled(&server, &id).await;
+    assert_eq!(tesseract.living(), [0; 0], "they go on");
+    let begun = tesseract.waiting().len();
+    assert!(begun < 9, "pages were begun after the cancel: {begun}");
+}
+
+/// The same of the models, in the reader processes.
+#[tokio::test]
+async fn i8_a_cancel_in_mid_page_ends_the_reader_that_recognises_text() {
+    let Some(home) = installed() else { return };
+    let variables = [("XDG_DATA_HOME", home.to_str().unwrap())];
+    let server = Server::start_on(fresh_data(), &[], &variables).await;
+    let id = server.accepted(mixed("And one more line."), "processor=ocr&shard_pages=1").await;
+    // The models alone are so large.
+    let recognises = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim().to_owned();
+        line.split(' ').next().and_then(|kib| kib.parse::<u64>().ok()).is_some_and(|kib| kib > 100 << 10)
+    };
+    let readers = || server.children().into_iter().filter(recognises).collect::<Vec<u32>>();
+    until("a page to be read", async || !readers().is_empty()).await;
+    let busy = readers();
+    cancelled(&server, &id).await;
+    let gone = |pid: &u32| !server.children().contains(pid);
+    until("the readers to end", async || busy.iter().all(gone)).await;
+}
+
 #[tokio::test]
 async fn without_models_the_command_that_helps_is_said_and_others_are_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -266,4 +319,64 @@ async fn without_models_the_command_that_helps_is_said_and_others_are_refused() 
     assert!(!data.join("models").exists());
     let (code, said, _) = run(dir.path(), &data, &["models", "list"]).await;
     assert!(code == 0 && said.contains("nothing") && said.contains("pip download rapidocr"), "{said}");
+}
+
+/// A page that leaves a passage out is asked for again, one with another number is unsure, and OCR can be left out of it.
+#[tokio::test]
+async fn what_a_model_says_of_a_scan_is_vouched_for_by_ocr() {
+    let Some(home) = installed() else { return };
+    let more = "The next meeting is on 9 June 2026 in the reading room.";
+    let lines: Vec<&str> = PAGE.iter().map(|(_, line)| *line).collect();
+    let right: &str = format!("# {}\n\n{}", lines[0], lines[1..].join(" ")).leak();
+    let half: &str = format!("# {}\n\n{}", lines[0], lines[1..3].join(" ")).leak();
+    let other: &str = format!("{} {more}", right.replace("1,284,500", "1,294,500")).leak();
+    let said = |text| Answer::Text(text, "stop");
+    let script = || Script::default().page(2, [said(half), said(right)]).page(3, [said(other)]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mixed.pdf");
+    fs::write(&file, mixed(more)).unwrap();
+    let read = async |name: &str, more: &[&str]| {
+        let llm = FakeLlm::start(script());
+        let by = ["convert", file.to_str().unwrap(), "--json", "--processor", "llm", "--input", "image"];
+        let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+        let arguments = [&by[..], &endpoint[..], more].concat();
+        let (code, json, err) = run(home, &dir.path().join(name), &arguments).await;
+        assert_eq!(code, 0, "{err}");
+        (llm, serde_json::from_str::<Value>(&json).unwrap())
+    };
+    let (llm, pages) = read("vouched", &[]).await;
+    assert_eq!([1, 2, 3].map(|page| llm.calls_for(page)), [1, 2, 1], "{pages}");
+    let [second, third] = [&pages[1], &pages[2]];
+    assert_eq!((second["markdown"].as_str(), &second["findings"]), (Some(right), &Value::Array(vec![])), "{second}");
+    assert_eq!((&second["checks"]["witness"], &second["checks"]["recall"]), (&"ocr".into(), &1.0.into()), "{second}");
+    let doubt = &third["findings"][0];
+    assert_eq!(doubt["code"], "unsure", "{third}");
+    assert!(doubt["detail"].as_str().unwrap().contains("1294500; OCR reads 1284500"), "{third}");
+    let (llm, pages) = read("off", &["--ocr", "off"]).await;
+    assert_eq!((llm.calls_for(2), pages[1]["markdown"].as_str()), (1, Some(half)), "{pages}");
+    assert!(pages[1]["checks"].is_null() && pages[2]["findings"] == Value::Array(vec![]), "{pages}");
+}
+
+/// A scan has no text layer to hold an answer against; what OCR reads of it does, whatever has read the page.
+#[tokio::test]
+async fn an_answer_about_a_scan_can_be_compared_with_what_ocr_reads() {
+    let Some(home) = installed() else { return };
+    let llm = FakeLlm::start(Script::default());
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+    let server = Server::start_on(fresh_data(), &endpoint, &[("XDG_DATA_HOME", home.to_str().unwrap())]).await;
+    let id = server.accepted(mixed("More."), "processor=llm&input=image&ocr=off").await;
+    server.finished(&id).await;
+    let ask = async |server: &Server, query: &str| {
+        let path = format!("/v1/tasks/{id}/pages/{query}");
+        let response = server.request("GET", &path).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(ask(&server, "2/text-layer").await, (200, String::new()));
+    let (status, read) = ask(&server, "2/text-layer?ocr=true").await;
+    assert_eq!((status, words(&read)), (200, expected()));
+    let (status, problem) = ask(&server, "9/text-layer?ocr=true").await;
+    assert!(status == 422 && problem.contains("bad_page_range"), "{problem}");
+    let calls = llm.books().calls.len();
+    assert_eq!(server.get(&format!("/v1/tasks/{id}")).await["usage"]["calls"], calls, "nothing of it is paid");
+    assert_eq!(ask(&server, "2/text-layer?nonsense=1").await.0, 422);
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::pdf::book;
 use crate::support::server::{Server, bindery, files, fresh_data, run, signal};
-use crate::support::soon;
+use crate::support::{soon, until};
 
 /// A folder with a small PDF in it.
 struct Folder(tempfile::TempDir);
@@ -100,12 +100,7 @@ async fn a_command_that_waits_for_the_reader_of_a_pipe_can_be_interrupted() {
     let arguments = ["convert", "s.pdf", "-o", "pipe"];
     let mut command = bindery(&data);
     let mut process = command.args(arguments).current_dir(folder.0.path()).stderr(Stdio::null()).spawn().unwrap();
-    soon("both pages", async {
-        while files(&data.join("ledger")).len() < 2 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("both pages", async || files(&data.join("ledger")).len() >= 2).await;
     signal(process.id().unwrap(), "INT");
     assert_eq!(soon("the command to end", process.wait()).await.unwrap().code(), Some(130));
 }

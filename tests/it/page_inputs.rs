@@ -14,7 +14,7 @@ use lopdf::{Dictionary, Object, ObjectId};
 
 use crate::support::corpus::{corpus, manifest};
 use crate::support::featured::featured;
-use crate::support::mix;
+use crate::support::{mix, with};
 
 /// From an object to a value in it.
 #[derive(Clone)]
@@ -310,9 +310,9 @@ impl<'a> Trial<'a> {
 fn reading(document: &Document, page: u32) -> Reading {
     let mut reader = document.reader();
     let code = |why: bindery::task::Failure| why.code.to_string();
-    let options = ImageOptions { dpi: 12.0, ..ImageOptions::default() };
+    let options = with(ImageOptions::default(), |image| image.dpi = 12.0);
     // A label and titles belong to the page's number, and are no part of what is kept for it.
-    let plain = |facts| PageFacts { page: 0, label: None, titles: Vec::new(), ..facts };
+    let plain = |facts: PageFacts| with(facts, |facts| (facts.page, facts.label, facts.titles) = (0, None, Vec::new()));
     Reading {
         text: reader.text(page).map_err(code),
         facts: reader.facts(page).map(plain).map_err(code),

@@ -13,6 +13,7 @@ use tiff::tags::{ResolutionUnit, Tag};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::server::{Server, run};
+use crate::support::with;
 
 /// Black on white, with a red square in the first corner: 60 by 40 pixels.
 fn pixel(x: u32, y: u32) -> [u8; 3] {
@@ -149,7 +150,8 @@ fn pixels(image: &PageImage) -> (u32, u32, Vec<[u8; 3]>) {
 
 /// A page at one pixel a pixel of the picture, at `dpi`.
 fn drawn(document: &Document, page: u32, dpi: f32) -> (u32, u32, Vec<[u8; 3]>) {
-    let options = ImageOptions { dpi, longest_side: 4_096, max_bytes: 4 << 20, part: None };
+    let options =
+        with(ImageOptions::default(), |image| (image.dpi, image.longest_side, image.max_bytes) = (dpi, 4_096, 4 << 20));
     pixels(&document.reader().image(page, &options).unwrap())
 }
 
@@ -202,7 +204,7 @@ fn every_orientation_of_a_camera_is_shown_upright() {
         let facts = document.reader().facts(1).unwrap();
         let turned = (5..=8).contains(&orientation);
         assert_eq!(facts.width < facts.height, turned, "{orientation}: {facts:?}");
-        let options = ImageOptions { longest_side: 59, ..ImageOptions::default() };
+        let options = with(ImageOptions::default(), |image| image.longest_side = 59);
         let image = document.reader().image(1, &options).unwrap();
         let (width, height, colours) = pixels(&image);
         let at = |right: bool, below: bool| {
@@ -239,7 +241,7 @@ fn a_jpeg_that_is_small_enough_goes_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let small = jpeg(&rgb(), JpegColor::Rgb, None);
     let read = |bytes: &[u8], longest_side| {
-        let options = ImageOptions { longest_side, ..ImageOptions::default() };
+        let options = with(ImageOptions::default(), |image| image.longest_side = longest_side);
         opened(dir.path(), bytes).unwrap().reader().image(1, &options).unwrap()
     };
     let as_it_is = read(&small, 60);
@@ -255,7 +257,7 @@ fn inks_are_not_taken_for_light_and_what_is_clear_is_white() {
     let dir = tempfile::tempdir().unwrap();
     let white = |name: &str, bytes: &[u8]| {
         let document = opened(dir.path(), bytes).unwrap();
-        let options = ImageOptions { longest_side: 50, ..ImageOptions::default() };
+        let options = with(ImageOptions::default(), |image| image.longest_side = 50);
         let image = document.reader().image(1, &options).unwrap();
         assert!(image.blank, "{name} is not white");
     };
@@ -296,7 +298,7 @@ fn frames_are_pages_and_smaller_copies_are_not() {
     std::fs::write(&path, &bytes).unwrap();
     let document = process.open(&path, None, &DocumentLimits::default()).unwrap();
     assert_eq!([1, 2].map(|page| document.reader().content_hash(page).unwrap()), own, "in a process of its own");
-    let limits = DocumentLimits { max_pages: 1, ..DocumentLimits::default() };
+    let limits = with(DocumentLimits::default(), |limits| limits.max_pages = 1);
     assert_eq!(Document::open(&path, None, &limits).err().unwrap().code, "too_many_pages");
 }
 

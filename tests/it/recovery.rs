@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::support::fake_clock::FakeClock;
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
-use crate::support::pdf::book;
+use crate::support::pdf::{book, scans};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, files, fresh_data};
-use crate::support::soon;
+use crate::support::slow_tesseract::SlowTesseract;
+use crate::support::until;
 
 const PAGES: u32 = 30;
 const IN_FLIGHT: usize = 4;
@@ -54,14 +55,42 @@ async fn survives_kills(store: &[&str]) {
 }
 
 #[tokio::test]
-async fn on_the_embedded_store() {
+async fn i5_kills_pay_for_nothing_twice_on_the_embedded_store() {
     survives_kills(&[]).await;
 }
 
 #[tokio::test]
-async fn on_redis() {
+async fn i5_kills_pay_for_nothing_twice_on_redis() {
     let redis = RedisServer::start().await;
     survives_kills(&["--store", &redis.url()]).await;
+}
+
+/// What OCR says of a scan takes seconds after its answer was paid.
+#[tokio::test]
+async fn i5_a_kill_between_an_answer_and_its_verdict_pays_for_nothing_twice() {
+    const REFUSAL: Answer = Answer::Text("I'm sorry, but I can't read this image.", "stop");
+    let llm = FakeLlm::start(Script::default().page(1, [REFUSAL, Answer::Ok]));
+    let ocr = SlowTesseract::new();
+    let variables = [("PATH", ocr.path().to_str().unwrap())];
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-concurrency", "2"];
+    let mut server = Server::start_on(fresh_data(), &arguments, &variables).await;
+    let id = server.accepted(scans(2), "processor=llm&input=image&ocr=tesseract").await;
+    until("OCR to look at both", async || ocr.waiting().len() == 2).await;
+    let paid = || llm.books().calls.len();
+    assert_eq!(paid(), 3, "what is no page is asked for again");
+    server.kill().await;
+    server.restart_with(&variables).await;
+    until("OCR to look at both again", async || ocr.waiting().len() == 4).await;
+    assert_eq!(paid(), 3, "paid again: {:?}", llm.books());
+    let _open = ocr.open();
+    let task = server.finished(&id).await;
+    assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &2.into()), "{task}");
+    assert_eq!(task["usage"]["calls"], 2, "what the dead process paid for these pages is counted: {task}");
+    let pages = [1, 2].map(|page| format!("<!-- page {page} -->\n\n{}\n", markdown(page)));
+    assert_eq!(server.markdown(&id).await, pages.join("\n"));
+    assert_eq!(paid(), 3);
+    let kept = files(server.data()).into_iter().filter(|file| file.starts_with("ledger/")).count();
+    assert_eq!(kept, 2, "answers stay when their pages are there");
 }
 
 #[tokio::test]
@@ -128,8 +157,8 @@ async fn a_task_whose_processor_is_not_configured_waits_for_it() {
     llm.until(|books| books.held == 2).await;
     server.kill().await;
     let mut without = Server::start_on(data.clone(), &[], &[]).await;
-    soon("the server to say what it lacks", async {
-        while !without.get("/readyz?verbose").await["warnings"].to_string().contains("llm") {}
+    until("the server to say what it lacks", async || {
+        without.get("/readyz?verbose").await["warnings"].to_string().contains("llm")
     })
     .await;
     assert!(without.get(&format!("/v1/tasks/{id}")).await["finished_at"].is_null());
@@ -166,16 +195,9 @@ async fn a_clock_that_was_behind_at_the_start_takes_no_result_before_its_time() 
         // A day and a week have passed for neither: each is kept for a week from its end, not ten days less, nor for ever.
         let day = jiff::SignedDuration::from_hours(24);
         for id in &ids {
-            let kept = async {
-                loop {
-                    let left = expiry(&server, id).await.duration_since(now);
-                    if left > day * 6 {
-                        assert!(left < day * 8, "{store}: it is kept for {left}");
-                        return;
-                    }
-                }
-            };
-            soon("the expiry to be put right", kept).await;
+            let left = async || expiry(&server, id).await.duration_since(now);
+            until("the expiry to be put right", async || left().await > day * 6).await;
+            assert!(left().await < day * 8, "{store}: it is kept for {}", left().await);
         }
         server.kill().await;
         let server = Server::start_on(server.shared_data(), &arguments, &fake).await;
@@ -187,6 +209,37 @@ async fn a_clock_that_was_behind_at_the_start_takes_no_result_before_its_time() 
         let (_, list) = server.ask("GET", "/v1/tasks").await;
         assert_eq!(list["tasks"].as_array().unwrap().len(), 2, "{store}: {list}");
     }
+}
+
+/// As after a battery that is empty, or an answer of a time server that is wrong (eclipse-kura/kura#2563).
+#[tokio::test]
+async fn a_clock_that_is_years_ahead_at_the_start_takes_no_result_and_no_page() {
+    let Some(clock) = FakeClock::new() else {
+        println!("skipped: faketime is not installed");
+        return;
+    };
+    let llm = FakeLlm::start(Script::default());
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--janitor-tick", "1s"];
+    let fake = clock.variables();
+    let mut server = Server::start_on(fresh_data(), &arguments, &fake).await;
+    let ask = "processor=llm&input=image";
+    let done = server.accepted(book("Before", 2), ask).await;
+    server.finished(&done).await;
+    for offset in ["+10y", "+10y", "+0"] {
+        server.kill().await;
+        clock.set(offset);
+        server = Server::start_on(server.shared_data(), &arguments, &fake).await;
+        // What ended is looked through, and the page cache, in the same rounds as what is left of submits.
+        let left = server.data().join("tasks").join(uuid::Uuid::now_v7().to_string());
+        std::fs::create_dir(&left).unwrap();
+        until("two rounds of the janitor", async || !left.exists()).await;
+        let task = server.get(&format!("/v1/tasks/{done}")).await;
+        assert_eq!(task["status"], "completed", "{offset}: {task}");
+        assert!(server.markdown(&done).await.contains("# Page 2"), "{offset}");
+    }
+    let again = server.accepted(book("Before", 2), &format!("{ask}&reuse=false")).await;
+    server.finished(&again).await;
+    assert_eq!(llm.books().calls.len(), 2, "no page is paid for again");
 }
 
 #[tokio::test]
@@ -210,7 +263,7 @@ async fn a_wall_clock_that_jumps_loses_no_task_and_no_lease() {
         let ahead = server.accepted(book("Ahead", 1), "").await;
         let ahead = server.finished(&ahead).await;
         let date = async || server.request("GET", "/healthz").send().await.unwrap().headers()["date"].clone();
-        soon("the fake clock to show", async { while date().await.to_str().unwrap().contains(&created[..4]) {} }).await;
+        until("the fake clock to show", async || !date().await.to_str().unwrap().contains(&created[..4])).await;
         assert_eq!(ahead["created_at"].as_str().unwrap()[..4], created[..4], "the clock of the store counts");
         assert_eq!(server.get(&done).await["status"], "completed", "what ended in time is still there");
         clock.set("-400d");

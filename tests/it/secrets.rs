@@ -7,7 +7,7 @@ use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{book, locked};
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, answer, bindery, fresh_data, run};
-use crate::support::soon;
+use crate::support::until;
 
 /// A file for its owner alone.
 fn secret_file(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -22,7 +22,7 @@ async fn status(server: &Server, key: &str) -> u16 {
 }
 
 async fn until_key_is(server: &Server, key: &str, expected: u16) {
-    soon("the keys to be read", async { while status(server, key).await != expected {} }).await;
+    until("the keys to be read", async || status(server, key).await == expected).await;
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn keys_are_read_again_and_work_goes_on() {
     until_key_is(&server, "bob-secret-1", 200).await;
     assert_eq!([status(&server, "ann-secret-1").await, status(&server, "cid-secret-1").await], [401, 200]);
     let said = |words: &str| std::fs::read_to_string(&log).unwrap().contains(words);
-    soon("the endpoint's key", async { while !said("the key of the endpoint is read again") {} }).await;
+    until("the endpoint's key", async || said("the key of the endpoint is read again")).await;
     let (code, other) = submit("bob-secret-1", "2").await;
     assert_eq!(code, 202, "{other}");
     llm.until(|books| books.calls.len() == 2).await;
@@ -60,7 +60,7 @@ async fn keys_are_read_again_and_work_goes_on() {
         secret_file(dir.path(), "keys", bad);
         secret_file(dir.path(), "endpoint", "");
         server.signal("HUP");
-        soon("an error", async { while !said(words) {} }).await;
+        until("an error", async || said(words)).await;
         assert_eq!(status(&server, "bob-secret-1").await, 200, "the old keys hold");
     }
     assert!(said("the key of the endpoint stays as it was"));

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::fake_llm::{FakeLlm, Script};
 use crate::support::server::{bindery, run};
-use crate::support::{mix, soon};
+use crate::support::{mix, soon, with};
 
 /// A page of this content, with what it may use: the font F1; the states Clear, Multiply and Masked; the pictures Print, of
 /// letters, Plain, of one gray, and Dark.
@@ -129,7 +129,7 @@ fn text_that_cannot_be_seen_is_left_out_however_it_is_hidden() {
         assert_eq!(facts.shown.hidden_glyphs, 12, "{how}");
         let outside = how == "outside of the page";
         assert_eq!((layer.hidden.dropped, layer.hidden.kept), (11, 0), "{how}");
-        let keep = TextOptions { hidden_text: HiddenText::Keep, ..TextOptions::default() };
+        let keep = with(TextOptions::default(), |text| text.hidden_text = HiddenText::Keep);
         let (text, layer, _) = read(&pdf, keep);
         assert_eq!((text.contains("Hidden words"), layer.hidden.kept == 11), (!outside, !outside), "{how}");
     }
@@ -209,7 +209,7 @@ const RECOGNISED: &str = "The shed is let from May for a term of five years at a
 #[test]
 fn recognised_text_is_taken_as_the_task_says() {
     let good = scan(RECOGNISED, 30);
-    let options = |ocr_layer| TextOptions { ocr_layer, ..TextOptions::default() };
+    let options = |ocr_layer| with(TextOptions::default(), |text| text.ocr_layer = ocr_layer);
     for (layer, taken) in [(OcrLayer::Auto, true), (OcrLayer::Trust, true), (OcrLayer::Reread, false)] {
         let (text, layer, facts) = read(&good, options(layer));
         assert_eq!((text.contains("five years"), layer.hidden.kept > 0), (taken, taken));
@@ -386,7 +386,8 @@ fn what_is_drawn_again_and_what_stands_off_the_page_is_counted() {
     assert_eq!((text.as_str(), facts.shown.repeated_glyphs), ("Bold words", 9));
     let slug = format!("{SEEN} BT /F1 8 Tf 72 900 Td (Printer 4711) Tj ET");
     for hidden_text in [HiddenText::Drop, HiddenText::Keep] {
-        let (text, layer, facts) = read(&page(&slug), TextOptions { hidden_text, ..TextOptions::default() });
+        let (text, layer, facts) =
+            read(&page(&slug), with(TextOptions::default(), |text| text.hidden_text = hidden_text));
         assert!(!text.contains("4711"), "{text}");
         assert_eq!((layer.hidden.dropped, facts.shown.outside_glyphs), (11, 11));
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use bindery::document::{Document, DocumentLimits, Splitter, plan};
+use bindery::document::{Document, DocumentLimits};
+use bindery::internal::{Splitter, plan};
 use bindery::output::markdown;
 use proptest::prelude::*;
 
@@ -23,9 +24,10 @@ async fn parts_hold_the_pages_of_the_whole() {
     let parts = dir.path().join("parts");
     let out = parts.to_str().unwrap();
     let done = run(dir.path(), ["split", sample.to_str().unwrap(), "--shard-pages", "5", "-o", out]).await;
-    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
-    assert_eq!(files(&parts), ["sample-1-5.pdf", "sample-11-12.pdf", "sample-6-10.pdf"]);
-    let joined: Vec<String> = ["sample-1-5.pdf", "sample-6-10.pdf", "sample-11-12.pdf"]
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert_eq!((done.status.code(), said), (Some(0), format!("bindery: 3 parts in {out}\n")));
+    assert_eq!(files(&parts), ["sample-01-05.pdf", "sample-06-10.pdf", "sample-11-12.pdf"]);
+    let joined: Vec<String> = ["sample-01-05.pdf", "sample-06-10.pdf", "sample-11-12.pdf"]
         .iter()
         .flat_map(|part| texts(&parts.join(part), None))
         .collect();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::disk::SmallDisk;
 use crate::support::pdf::{Trap, book, trapped};
 use crate::support::server::Server;
-use crate::support::soon;
+use crate::support::{soon, until};
 
 fn result(server: &Server, id: &str, epoch: u32, extension: &str) -> PathBuf {
     server.data().join(format!("tasks/{id}/result-{epoch}.{extension}"))
@@ -148,7 +148,7 @@ async fn readiness_costs_no_commit() {
 
 /// Asks until the server is ready and takes a task.
 async fn heals(server: &Server, name: &str) {
-    soon("the server to be ready", async { while server.ask("GET", "/readyz").await.0 != 200 {} }).await;
+    until("the server to be ready", async || server.ask("GET", "/readyz").await.0 == 200).await;
     let id = server.accepted(book(name, 1), "").await;
     assert_eq!(server.finished(&id).await["status"], "completed");
 }

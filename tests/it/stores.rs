@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
-use crate::support::server::{Server, answer, bindery, fresh_data};
-use crate::support::soon;
+use crate::support::server::{Server, answer, bindery, files, fresh_data};
+use crate::support::{soon, until};
 
 /// Starts a server that is to end by itself; what it says.
 async fn refused(data: &Path, arguments: &[&str]) -> String {
@@ -200,25 +200,25 @@ async fn a_record_that_cannot_be_read(redis: Option<RedisServer>) {
         let (_, done) = ask(&server, "ann", "GET", &format!("{}?wait=50", path(&again))).await;
         assert_eq!(done["status"], "completed", "{title}: {done}");
     }
-    soon("the server to say what it cannot read", async {
-        while !ask(&server, "bob", "GET", "/readyz?verbose").await.1["warnings"].to_string().contains("cannot read") {}
-    })
-    .await;
+    let warnings = async || ask(&server, "bob", "GET", "/readyz?verbose").await.1["warnings"].to_string();
+    until("the server to say what it cannot read", async || warnings().await.contains("cannot read")).await;
     let orphan = server.data().join("tasks").join(bindery::task::TaskId::generate().to_string());
     fs::create_dir(&orphan).unwrap();
     fs::write(orphan.join("source.pdf"), b"%PDF").unwrap();
-    soon("the janitor's round", async {
-        while orphan.exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    for task in [&ended, &running] {
+    until("the janitor's round", async || !orphan.exists()).await;
+    let ledger = || files(server.data()).iter().filter(|file| file.starts_with("ledger/")).count();
+    assert_eq!(ledger(), 2, "a page each");
+    // What was read of a task can be told by a copy of its record, and without one by its files.
+    for (task, has_copy) in [(&ended, false), (&running, true)] {
         let folder = server.data().join("tasks").join(task["id"].as_str().unwrap());
         assert!(folder.join("source.pdf").exists(), "its files stay");
-        assert_eq!(ask(&server, "ann", "DELETE", &path(task)).await.0, 204);
+        for name in files(&folder).iter().filter(|name| name.starts_with("record-") && !has_copy) {
+            fs::write(folder.join(name), b"{torn").unwrap();
+        }
+        assert_eq!(ask(&server, "ann", "DELETE", &format!("{}?purge=true", path(task))).await.0, 204);
         assert_eq!(ask(&server, "ann", "GET", &path(task)).await.0, 404);
         assert!(!folder.exists());
+        assert_eq!(ledger(), usize::from(!has_copy), "what was read of it");
     }
 }
 

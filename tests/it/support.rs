@@ -1,6 +1,8 @@
 //! What tests start and ask.
 
 #[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod axe;
+#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod browser;
 #[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod canary;
@@ -12,13 +14,19 @@ pub mod events;
 pub mod fake_clock;
 pub mod fake_llm;
 #[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod fake_s3;
+#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod featured;
 #[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod files;
 pub mod hook;
 pub mod pdf;
 pub mod redis_proxy;
 pub mod redis_server;
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub mod s3_server;
 pub mod server;
+pub mod slow_tesseract;
 pub mod tied;
 
 use std::time::Duration;
@@ -34,8 +42,27 @@ pub const fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Asks until it is so, where there is no event for it; with a breath in between, for a question that is asked as fast as it is
+/// answered takes a core from whom it waits for, and from the tests beside it. Not without end.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let mut breath = tokio::time::interval(Duration::from_millis(10));
+    breath.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let asked = async {
+        while !is_so().await {
+            breath.tick().await;
+        }
+    };
+    soon(what, asked).await;
+}
+
 /// Waits for `future`, but not without end.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(PATIENCE, future).await;
     waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+/// A value with something changed: fields that may become more have no literals outside of their crate.
+pub fn with<T>(mut value: T, change: impl FnOnce(&mut T)) -> T {
+    change(&mut value);
+    value
 }

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::support::browser::Browser;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, signal};
-use crate::support::{soon, tied::Tied};
+use crate::support::{soon, tied::Tied, until};
 
 const VARIABLE: &str = "BINDERY_TEST_STARTS_AND_WAITS";
 
@@ -52,10 +52,5 @@ async fn a_killed_test_leaves_nothing_running() {
     let left = || alive(|pid, group| pids[..2].contains(&pid) || group == pids[2]);
     assert!(left() > 4, "a server, a redis-server, and a browser with several processes");
     signal(test.id().unwrap(), "KILL");
-    soon("all of them to be gone", async {
-        while left() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("all of them to be gone", async || left() == 0).await;
 }

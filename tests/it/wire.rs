@@ -13,7 +13,7 @@ async fn an_endpoint_with_a_certificate_of_its_own_is_believed_when_that_is_give
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ca.pem");
     std::fs::write(&file, certificate).unwrap();
-    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-patience", "1s"];
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-unavailable-timeout", "1s"];
     let server = Server::start(&[&arguments[..], &["--ca-file", file.to_str().unwrap()]].concat()).await;
     let id = server.accepted(book("Tls", 1), "processor=llm").await;
     assert_eq!(server.finished(&id).await["status"], "completed");

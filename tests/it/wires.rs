@@ -8,14 +8,28 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::files::{File, Files};
 use crate::support::pdf::{book, locked, mixed};
 use crate::support::server::{Server, answer, fresh_data};
 use crate::support::soon;
 use crate::support::tied::Tied;
 
-/// The versions that these checks were written for.
-const CLIENTS: [&str; 5] =
-    ["docling-slim[service-client]==2.143.0", "mistralai==3.7.0", "tika==3.3.2", "mcp==2.3.0", "llama_cloud==2.19.0"];
+/// The versions that these checks were written for: clients, loaders of frameworks, and what those of Open WebUI import.
+const CLIENTS: [&str; 11] = [
+    "docling-slim[service-client]==2.143.0",
+    "mistralai==3.7.0",
+    "tika==3.3.2",
+    "mcp==2.3.0",
+    "llama_cloud==2.19.0",
+    "langchain-docling==3.0.0",
+    "docling-serve-haystack==2.0.0",
+    "fastapi==0.136.3",
+    "ftfy==6.3.1",
+    "requests",
+    "aiohttp",
+];
+/// Open WebUI itself is a hundred packages; its loaders are read from its own alone.
+const OPEN_WEBUI: &str = "open-webui==0.12.4";
 
 /// A Python that has the clients, installed once from PyPI when they are missing; `None` where that cannot be.
 async fn python() -> Option<PathBuf> {
@@ -30,7 +44,8 @@ async fn installed() -> Option<PathBuf> {
         let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
         assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
         let mut pip = Command::new(place.join("bin/pip"));
-        if !pip.args(["install", "-q", "--retries", "1"]).args(CLIENTS).status().await.unwrap().success() {
+        pip.args(["install", "-q", "--no-compile", "--retries", "1"]).args(CLIENTS);
+        if !pip.status().await.unwrap().success() {
             return None;
         }
         std::fs::write(complete, wanted).unwrap();
@@ -80,6 +95,50 @@ async fn unmodified_clients_read_the_right_text_and_raise_what_they_should() {
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(said.lines().collect::<Vec<_>>(), ["docling", "mistral", "tika", "llama_cloud"]);
+}
+
+#[tokio::test]
+async fn loaders_of_frameworks_read_the_right_text_and_raise_what_they_should() {
+    let Some((python, wheel)) = loaders().await else {
+        eprintln!("skipped: PyPI cannot be reached, so there are no loaders");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [two, bad] =
+        [("two.pdf", book("Loaders", 2)), ("bad.pdf", b"this is no PDF at all\n".repeat(100))].map(|(name, bytes)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        });
+    let (server, open) = (Server::start(&["--api-key", "ann=key-of-ann"]).await, Server::start(&[]).await);
+    let mut command = Command::new(python);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wires/loaders.py");
+    command.arg(script).args([&server.url, "key-of-ann", &open.url]).args([two, bad, wheel]).tied();
+    let done = tokio::time::timeout(Duration::from_secs(180), command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["langchain", "haystack", "open_webui"]);
+}
+
+/// A Python that has the loaders, and the package of Open WebUI.
+async fn loaders() -> Option<(PathBuf, PathBuf)> {
+    let python = python().await?;
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("open-webui");
+    let wheel = || {
+        std::fs::read_dir(&place)
+            .ok()?
+            .filter_map(Result::ok)
+            .map(|file| file.path())
+            .find(|path| path.extension().is_some_and(|ending| ending == "whl"))
+    };
+    if wheel().is_none() {
+        let mut pip = Command::new(python.with_file_name("pip"));
+        pip.args(["download", "-q", "--retries", "1", "--no-deps", "-d"]).arg(&place).arg(OPEN_WEBUI);
+        if !pip.status().await.unwrap().success() {
+            return None;
+        }
+    }
+    Some((python, wheel()?))
 }
 
 #[tokio::test]
@@ -308,4 +367,38 @@ async fn what_cannot_be_done_is_said_in_the_words_of_the_wire() {
     let (status, said) = answer(keyed("PUT", "/process", "key-of-ann").body("nothing")).await;
     assert_eq!((status, &said["code"]), (422, &"not_a_pdf".into()), "{said}");
     assert_eq!(answer(keyed("GET", "/version", "key-of-ann")).await.1["bindery"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn a_result_goes_where_its_caller_wants_it() {
+    let places =
+        Files::start([("/there.zip", File::status("201 Created")), ("/refused.zip", File::status("403 Forbidden"))])
+            .await;
+    let server = Server::start(&["--webhook-allow", "127.0.0.1"]).await;
+    let asked = |path: &str, url: String| {
+        let mut asked = source(&book("Sent", 2));
+        asked["target"] = json!({ "kind": "put", "url": url });
+        answer(server.request("POST", path).json(&asked))
+    };
+    let (status, said) = asked("/v1/convert/source", places.url("/there.zip")).await;
+    assert_eq!((status, &said["num_converted"], &said["num_succeeded"]), (200, &1.into(), &1.into()), "{said}");
+    let sent = places.received("/there.zip").await;
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(sent)).unwrap();
+    let mut markdown = String::new();
+    std::io::Read::read_to_string(&mut archive.by_name("a.md").unwrap(), &mut markdown).unwrap();
+    assert!(markdown.contains("Sent page 2"), "{markdown}");
+    // As a task it goes when its result is asked for.
+    let (_, begun) = asked("/v1/convert/source/async", places.url("/there.zip")).await;
+    let id = begun["task_id"].as_str().unwrap();
+    assert_eq!(server.get(&format!("/v1/status/poll/{id}?wait=30")).await["task_status"], "success");
+    assert_eq!(server.get(&format!("/v1/result/{id}")).await["num_succeeded"], 1);
+    for (url, status, says) in [
+        (places.url("/refused.zip"), 422, "403"),
+        ("http://10.0.0.1/a.zip".into(), 422, "not public"),
+        ("https://127.0.0.1:1/a.zip".into(), 503, "cannot be reached"),
+    ] {
+        let (was, said) = asked("/v1/convert/source", url).await;
+        assert_eq!(was, status, "{said}");
+        assert!(said["detail"].as_str().unwrap().contains(says), "{said}");
+    }
 }

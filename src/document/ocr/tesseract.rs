@@ -118,7 +118,7 @@ impl Tesseract {
         cancel: &CancellationToken,
     ) -> Result<String, Failure> {
         let failed = |why: String| Failure::permanent(code::OCR_FAILED, format!("tesseract: {why}"));
-        let passing = |why: String| Failure::passing(code::OCR_FAILED, format!("tesseract: {why}"));
+        let passing = |why: String| Failure::transient(code::OCR_FAILED, format!("tesseract: {why}"));
         let mut command = self.command();
         command.args(["stdin", "stdout", "-l", &languages.join("+"), "--psm", "3", "tsv"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -149,7 +149,7 @@ impl Tesseract {
             }
             let status = child.wait();
             let Some((said, complaints)) = said else {
-                return Err(Failure::passing(code::TIMEOUT, "tesseract took too long, or was given up"));
+                return Err(Failure::transient(code::TIMEOUT, "tesseract took too long, or was given up"));
             };
             let ended = status.map_err(|error| passing(error.to_string()))?.code();
             if ended == Some(0) {

@@ -13,7 +13,7 @@ use crate::document::pdf::OpenPdf;
 use crate::document::text::TextLayer;
 use crate::task::{Failure, code};
 
-/// After so many requests the caches of fonts begin anew, and after more the file is opened anew: the parser keeps each
+/// After so many requests the caches of fonts are emptied, and after more the file is opened again: the parser keeps each
 /// page's content. Both only grow, and memory must not grow with a document's pages.
 const REQUESTS_A_CACHE: usize = 128;
 const REQUESTS_AN_OPENING: usize = 1_024;
@@ -140,7 +140,7 @@ fn serve_pages(
 fn load(owner: &UnixStream) -> io::Result<Result<Recogniser, Failure>> {
     let files = [receive_file(owner)?, receive_file(owner)?];
     Ok(Recogniser::load_confined(files)
-        .map_err(|why| Failure::passing(code::OCR_FAILED, format!("the OCR models: {why}"))))
+        .map_err(|why| Failure::transient(code::OCR_FAILED, format!("the OCR models: {why}"))))
 }
 
 fn next(mut owner: &UnixStream) -> io::Result<Request> {

@@ -33,7 +33,7 @@ pub(super) struct Reader {
 pub(in super::super) struct Patience {
     /// When the attempt as a whole has taken too long.
     pub(in super::super) deadline: Option<Instant>,
-    /// Fires when nobody wants the answer.
+    /// Fires when the answer is no longer wanted.
     pub(in super::super) cancel: Option<CancellationToken>,
 }
 
@@ -51,20 +51,20 @@ pub(super) enum Trouble {
 /// What a process died of, or is killed for.
 pub(super) enum Death {
     /// It could not be started.
-    Unborn(io::Error),
+    SpawnFailed(io::Error),
     /// The page took longer than it may.
     TooSlow,
     /// The attempt as a whole did.
     OutOfTime,
-    /// Nobody wants the answer.
-    Unwanted,
+    /// The answer is no longer wanted.
+    Cancelled,
     TooMuchMemory,
     Crash,
     /// A signal that nothing in the process sends came from outside: from the kernel for want of memory, or from a person.
     Killed(&'static str),
 }
 
-/// How soon it is noticed that nobody wants an answer any more.
+/// How soon it is noticed that an answer is no longer wanted.
 pub(super) const GLANCE: Duration = Duration::from_millis(100);
 /// How much of an answer is read at once, bytes: all of most.
 const AHEAD: usize = 16 << 10;
@@ -98,8 +98,8 @@ impl Reader {
         }
     }
 
-    /// Has it close its file. If it is dead, whoever asks it next finds out.
-    pub(super) fn let_go(&mut self) {
+    /// Has it close its file. If it is dead, the next request finds out.
+    pub(super) fn close(&mut self) {
         self.open = None;
         let _ = wire::send(&self.stream, &Request::Close, b"");
     }
@@ -133,7 +133,7 @@ impl Reader {
     fn why_dead(&mut self, error: &io::Error, until: Instant, patience: &Patience) -> Death {
         if error.kind() == io::ErrorKind::TimedOut {
             return match patience {
-                Patience { cancel: Some(cancel), .. } if cancel.is_cancelled() => Death::Unwanted,
+                Patience { cancel: Some(cancel), .. } if cancel.is_cancelled() => Death::Cancelled,
                 Patience { deadline: Some(deadline), .. } if *deadline < until => Death::OutOfTime,
                 _ => Death::TooSlow,
             };
@@ -175,7 +175,7 @@ struct Waited<'a> {
 
 impl Read for Waited<'_> {
     /// # Errors
-    /// `TimedOut` when the time is over or nobody wants the answer.
+    /// `TimedOut` when the time is over or the answer is no longer wanted.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.until.saturating_duration_since(Instant::now());
@@ -202,7 +202,7 @@ impl Drop for Reader {
 }
 
 impl Patience {
-    /// Whether the time is over, or nobody wants the answer.
+    /// Whether the time is over, or the answer is no longer wanted.
     pub(super) fn has_ended(&self) -> bool {
         self.is_over() || self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }

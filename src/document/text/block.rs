@@ -216,7 +216,11 @@ impl<'a> Making<'a> {
                 Block::Item(marker, open.lines)
             }
             // A line of code in the midst of text, and not set in, is a term that is explained.
-            Kind::Code if open.lines.len() == 1 && last.is_some_and(|last| first.start < last.start + first.size) => {
+            Kind::Code
+                if open.lines.len() == 1
+                    && !first.listing
+                    && last.is_some_and(|last| first.start < last.start + first.size) =>
+            {
                 Block::Paragraph(open.lines, open.breaks)
             }
             Kind::Code => Block::Code(open.lines),

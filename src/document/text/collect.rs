@@ -5,12 +5,15 @@ use std::collections::HashSet;
 use hayro_interpret::kurbo::{Point, Rect, Vec2};
 
 use super::super::facts::Shown;
+use super::abutting;
 use super::ground::Ground;
+use super::gutters;
 use super::initials;
 use super::line::{Line, Style};
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
 use super::outlines::Outlines;
 use super::pieces::Pieces;
+use super::raised;
 use super::shading;
 use super::sight::Sight;
 use super::trust::FontsUsed;
@@ -170,7 +173,8 @@ impl Collector {
         }
     }
 
-    pub(super) fn finish(self) -> (Vec<Line>, Vec<Rule>) {
+    pub(super) fn finish(mut self) -> (Vec<Line>, Vec<Rule>) {
+        raised::attach(&mut self.lines);
         let mut rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
         rules.extend(shading::rules(&self.areas));
         let mut lines: Vec<Line> = Vec::with_capacity(self.lines.len());
@@ -181,8 +185,10 @@ impl Collector {
                 lines.push(line);
             }
         }
+        abutting::join(&mut lines);
         initials::join(&mut lines);
         dot(&mut lines, &self.dots);
+        let mut lines = gutters::part(lines);
         beside_labels(&mut lines);
         (lines, rules)
     }

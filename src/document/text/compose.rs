@@ -4,6 +4,7 @@ use hayro_interpret::kurbo::Rect;
 
 use super::block::{self, Block, Placed};
 use super::caption::{self, Captioned};
+use super::code;
 use super::inline::{join, skip};
 use super::line::Line;
 use super::link::Link;
@@ -120,7 +121,7 @@ impl Composer<'_> {
                 (BlockKind::Paragraph { text: join(lines, breaks, self.usual.style, self.targets) }, around(lines))
             }
             Block::Item(_, lines) => (BlockKind::Paragraph { text: self.inline(lines) }, around(lines)),
-            Block::Code(lines) => (BlockKind::Code { text: code(lines) }, around(lines)),
+            Block::Code(lines) => (BlockKind::Code { text: code::text(lines) }, around(lines)),
             Block::Figure(area, lines) => {
                 (BlockKind::Figure(Figure { image: None, caption: self.inline(lines) }), Some(bounding_box(*area)))
             }
@@ -143,55 +144,6 @@ fn bounding_box(area: Rect) -> BoundingBox {
 /// The box around lines.
 fn around(lines: &[&Line]) -> Option<BoundingBox> {
     lines.iter().map(|line| line.bounding_box()).reduce(BoundingBox::union)
-}
-
-/// Lines of code as they stand: how far they are set in, and empty lines between them.
-fn code(lines: &[&Line]) -> String {
-    let mut out = String::new();
-    let left = lines.iter().map(|line| line.start).fold(f64::MAX, f64::min);
-    let rows: Vec<&[&Line]> = lines.chunk_by(|a, b| (b.baseline - a.baseline).abs() < a.size * 0.3).collect();
-    let mut drops: Vec<f64> = rows.windows(2).map(|pair| pair[1][0].baseline - pair[0][0].baseline).collect();
-    drops.sort_by(f64::total_cmp);
-    let drop = drops.get(drops.len().saturating_sub(1) / 2).copied().unwrap_or(f64::MAX);
-    for (at, row) in rows.iter().enumerate() {
-        let gap = if at > 0 { (row[0].baseline - rows[at - 1][0].baseline) / drop } else { 1.0 };
-        out.push_str(match at {
-            0 => "",
-            _ if gap > 1.7 => "\n\n",
-            _ => "\n",
-        });
-        let mut written = 0;
-        for word in row.iter().flat_map(|line| &line.words) {
-            let column = whole((word.start - left) / letter_width(row[0]));
-            // Words that are drawn apart stand as far apart.
-            let spaces = column.saturating_sub(written);
-            let least = usize::from(written > 0 && !word.glued);
-            let spaces = if word.glued { 0 } else { spaces.clamp(least, MOST_SPACES) };
-            out.extend(std::iter::repeat_n(' ', spaces));
-            out.push_str(&word.text);
-            written += spaces + word.text.chars().count();
-        }
-    }
-    out
-}
-
-/// More space than this is the distance of two columns.
-const MOST_SPACES: usize = 120;
-
-/// Of one letter of a line whose letters are equal.
-fn letter_width(line: &Line) -> f64 {
-    let (mut width, mut letters) = (0.0, 0_u32);
-    for word in &line.words {
-        width += word.end - word.start;
-        letters = letters.saturating_add(u32::try_from(word.text.chars().count()).unwrap_or(u32::MAX));
-    }
-    let width = width / f64::from(letters.max(1));
-    if width > 0.0 { width } else { line.size * 0.6 }
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small, or cut off by the caller")]
-fn whole(number: f64) -> usize {
-    number.round().clamp(0.0, 1e6) as usize
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl<'a> Fonts<'a> {
         font
     }
 
-    /// The font that a dictionary describes; `None` when nobody can make sense of it.
+    /// The font that a dictionary describes; `None` when it makes no sense.
     pub(super) fn of(&self, dict: &Dict<'a>) -> Option<Rc<PageFont<'a>>> {
         let font = self.cache.font(dict, &self.settings.font_resolver, &self.settings.cmap_resolver)?;
         Some(self.make(font, dict))
@@ -87,7 +87,7 @@ type Lazy<T> = Box<[OnceCell<T>]>;
 
 /// What is known of a code.
 pub(super) struct Known {
-    /// What it stands for, which may be nothing; `None` when nobody can know.
+    /// What it stands for, which may be nothing; `None` when that cannot be known.
     pub(super) text: Option<Text>,
     /// How far it moves the pen along the line, in thousandths of the font's size.
     pub(super) advance: f64,
@@ -239,6 +239,9 @@ impl<'a> PageFont<'a> {
         let own = if self.traits.guessed || self.map_is_void() { self.letter(&glyph) } else { None };
         let text = match said {
             _ if self.nameless && self.symbols == Symbols::Signs => symbol::sign(code).map(Text::One),
+            _ if self.symbols == Symbols::WordPerfect && symbol::word_perfect(code).is_some() => {
+                symbol::word_perfect(code).map(Text::One)
+            }
             _ if self.is_cut(code, said.as_ref()) => {
                 self.ligatures.get(&code).map(|letters| Text::More(letters.clone()))
             }
@@ -252,7 +255,7 @@ impl<'a> PageFont<'a> {
                 known => known.map(Text::One),
             },
         };
-        // What no map knows and nobody can see, such as the blank of a font that names its glyphs as it likes.
+        // What no map knows and cannot be seen, such as the blank of a font that names its glyphs as it likes.
         let text = text.or_else(|| self.is_blank(&glyph).then_some(Text::One(' ')));
         let advance = self.font.code_advance(code);
         Known { text, advance: if self.horizontal { advance.x } else { advance.y } }

@@ -1,6 +1,10 @@
 //! What stands in columns and is no table: text in columns, lists, words that are set apart by chance.
 
+use std::collections::HashSet;
+
 use super::columns::{Column, fullest, is_full};
+use super::gutters::{self, Gap};
+use super::line::Line;
 use super::marker::BULLETS;
 use super::rows::{Row, Span, is_value};
 use super::stream::{Evidence, Surroundings};
@@ -30,6 +34,17 @@ pub(super) fn is_no_table(rows: &[Row<'_>], columns: &[Column], around: Surround
         || is_prose(rows, &several, columns, around.page_width)
         || is_out_of_turn(&several)
         || !is_aligned(rows, columns)
+        || are_text_columns(rows, columns, around.lines)
+}
+
+/// Whether the text above and below stands in the same columns: then these are parts of it, which happen to be level.
+fn are_text_columns(rows: &[Row<'_>], columns: &[Column], lines: &[Line]) -> bool {
+    let size = rows[0].size;
+    let place = (rows[0].baseline, rows[rows.len() - 1].baseline);
+    let theirs: HashSet<usize> = rows.iter().flat_map(|row| row.lines.iter().copied()).collect();
+    let of_rows = |at: usize| theirs.contains(&at);
+    let gaps = columns.windows(2).map(|pair| Gap { start: pair[0].start, from: pair[0].end, to: pair[1].start, size });
+    gaps.filter(|gap| gap.to - gap.from >= size * 0.5).any(|gap| gutters::goes_on(lines, gap, place, of_rows))
 }
 
 /// Which column a cell is in for the most part.

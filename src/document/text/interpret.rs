@@ -163,7 +163,7 @@ impl<'a> Walk<'_, 'a> {
                         Object::Number(size) => Some(size.as_f64()),
                         _ => None,
                     });
-                    // Nobody writes in letters of no size on purpose.
+                    // Letters of no size are never written on purpose.
                     state.size = size.filter(|size| *size != 0.0).unwrap_or(USUAL_SIZE);
                     state.font = name.and_then(|name| {
                         let known = names.get(name.as_ref()).cloned();
@@ -360,19 +360,20 @@ impl<'a> Walk<'_, 'a> {
         let (mut pen, mut at) = (0.0, 0);
         while at < bytes.len() {
             let (code, length) = font.read_code(bytes, at);
-            let advance = font.glyph(code, |known| known.advance);
-            let width = advance / 1000.0 * state.size;
             let space = state.char_space + if length == 1 && code == 32 { state.word_space } else { 0.0 };
-            let (width, space) =
-                if horizontal { (width * state.stretch, space * state.stretch) } else { (-width, -space) };
-            if self.hidden == 0
-                && let (Some(run), Some(brush)) = (&run, &brush)
-            {
-                let place = (pen, pen + width);
-                let look = Look { sight: self.collector.look(brush, run, place), glyph: (number, code), ..look };
-                font.glyph(code, |known| self.collector.glyph(run, look, known.text.as_ref(), place));
-            }
-            pen += width + space;
+            pen += font.glyph(code, |known| {
+                let width = known.advance / 1000.0 * state.size;
+                let (width, space) =
+                    if horizontal { (width * state.stretch, space * state.stretch) } else { (-width, -space) };
+                if self.hidden == 0
+                    && let (Some(run), Some(brush)) = (&run, &brush)
+                {
+                    let place = (pen, pen + width);
+                    let look = Look { sight: self.collector.look(brush, run, place), glyph: (number, code), ..look };
+                    self.collector.glyph(run, look, known.text.as_ref(), place);
+                }
+                width + space
+            });
             at += length.max(1);
         }
         *matrix *= Affine::translate(if horizontal { (pen, 0.0) } else { (0.0, -pen) });

@@ -69,10 +69,10 @@ fn table<'a>(
     bands: RangeInclusive<usize>,
     forms: bool,
 ) -> Option<Table<'a>> {
-    let slots = Slots::of(region, parted, bands);
     let of = |row: &Row<'a>| slot(&region.ys, row.middle());
     let within: Vec<(usize, &Row<'a>)> =
-        rows.iter().map(|row| (of(row), row)).filter(|(band, _)| slots.bands.contains(band)).collect();
+        rows.iter().map(|row| (of(row), row)).filter(|(band, _)| bands.contains(band)).collect();
+    let slots = Slots::of(region, parted, bands, &within);
     let grid = Grid::of(region, &slots, &within);
     let placed: Vec<TableLine<'_, 'a>> = within
         .iter()
@@ -87,6 +87,9 @@ fn table<'a>(
 /// So many cells that rules close, of ten, make a grid; and at least so many of them.
 const CLOSED: usize = 8;
 const FEWEST_CLOSED: usize = 6;
+
+/// So many lines of a cell are labels of rows when most of them stand beside values.
+const FEWEST_LABELS: usize = 3;
 
 /// How many of the first lines are the head.
 fn head_of(lines: &[TableLine<'_, '_>], slots: &Slots) -> usize {
@@ -121,7 +124,12 @@ struct Cell {
 }
 
 impl Slots {
-    fn of(region: &Region, parted: &[Option<Vec<bool>>], bands: RangeInclusive<usize>) -> Self {
+    fn of(
+        region: &Region,
+        parted: &[Option<Vec<bool>>],
+        bands: RangeInclusive<usize>,
+        rows: &[(usize, &Row<'_>)],
+    ) -> Self {
         let width = region.xs.len() - 1;
         let row = |parted: &Option<Vec<bool>>, band: usize| {
             let mut row: Vec<Cell> = Vec::with_capacity(width);
@@ -136,19 +144,30 @@ impl Slots {
         };
         let cells = parted.iter().enumerate().map(|(band, parted)| row(parted, band)).collect();
         let mut slots = Self { bands, cells };
-        slots.join_bands(region);
+        slots.join_bands(region, rows);
         slots
     }
 
-    /// Cells of the same columns with no rule between them are one.
-    fn join_bands(&mut self, region: &Region) {
+    /// Cells of the same columns with no rule between them are one, but for labels of the rows in a band.
+    fn join_bands(&mut self, region: &Region, rows: &[(usize, &Row<'_>)]) {
+        let is_labels = |band: usize, columns: (usize, usize)| {
+            let here = |cell: &&Span| (columns.0..=columns.1).contains(&place_of(region, cell));
+            let lines: Vec<&Row<'_>> = rows
+                .iter()
+                .filter(|(of, row)| *of == band && row.cells.iter().any(|cell| here(&cell)))
+                .map(|(_, row)| *row)
+                .collect();
+            let has_value = |row: &&&Row<'_>| row.cells.iter().any(|cell| !here(&cell) && row.has_value(cell));
+            lines.len() >= FEWEST_LABELS && lines.iter().filter(has_value).count() * 3 >= lines.len() * 2
+        };
         for band in *self.bands.start()..*self.bands.end() {
             let mut column = 0;
             while column < self.cells[band].len() {
                 let (above, below) = (self.cells[band][column], self.cells[band + 1][column]);
                 let (first, last) = above.columns;
                 let open = |at: usize| !region.is_ruled(region.ys[band + 1], (region.xs[at], region.xs[at + 1]));
-                if above.columns == below.columns && (first..=last).all(open) {
+                let labels = || is_labels(band, above.columns) || is_labels(band + 1, above.columns);
+                if above.columns == below.columns && (first..=last).all(open) && !labels() {
                     let bands = (above.bands.0, band + 1);
                     for row in bands.0..=bands.1 {
                         self.cells[row][first..=last].iter_mut().for_each(|cell| cell.bands = bands);

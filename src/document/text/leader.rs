@@ -10,7 +10,7 @@ const MOST_LED_TO: usize = 4;
 /// Puts one sign in place of the dots that lead to a number; whether there are such.
 pub(super) fn shorten(words: &mut Vec<Word>) -> bool {
     let is_dots = |word: &Word| !word.style.mono && word.text.bytes().all(|byte| byte == b'.');
-    let leads = |word: &Word| !word.style.mono && word.text.contains("....");
+    let leads = |word: &Word| !word.style.mono && word.text.as_bytes().windows(LEADER).any(|part| part == b"....");
     if !words.iter().any(leads) && words.iter().filter(|word| is_dots(word)).count() < LEADER {
         return false;
     }

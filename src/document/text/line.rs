@@ -31,6 +31,8 @@ pub(super) struct Line {
     pub(super) stamp: bool,
     /// Whether it begins with a large letter that reaches down beside lines below it.
     pub(super) initial: bool,
+    /// Whether it is one of a listing, whose lines keep where they begin and end.
+    pub(super) listing: bool,
 }
 
 /// How letters look.
@@ -144,7 +146,21 @@ impl Line {
         let direction = (1.0, 0.0);
         let (right_to_left, artifact, leader) = (false, false, false);
         let field = None;
-        let (stamp, initial) = (false, false);
-        Self { words, start, end, baseline, size, direction, right_to_left, artifact, field, leader, stamp, initial }
+        let (stamp, initial, listing) = (false, false, false);
+        Self {
+            words,
+            start,
+            end,
+            baseline,
+            size,
+            direction,
+            right_to_left,
+            artifact,
+            field,
+            leader,
+            stamp,
+            initial,
+            listing,
+        }
     }
 }

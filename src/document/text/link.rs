@@ -23,7 +23,7 @@ impl Link {
     }
 }
 
-/// More links on one page are looked at by nobody.
+/// More links on one page are left out.
 const MOST: usize = 500;
 /// A longer target is none that a person made.
 const MAX_TARGET: usize = 2_000;

@@ -91,6 +91,9 @@ pub(super) struct OpenLine {
 
 /// Lines have so many glyphs, or fewer, mostly.
 const USUAL_GLYPHS: usize = 96;
+/// and words so many bytes, or fewer, and so many letters with their space.
+const USUAL_WORD: usize = 16;
+const USUAL_LETTERS: usize = 5;
 /// Words smaller than this much of their neighbour are another text: the caption of a large number.
 const CAPTION: f64 = 0.45;
 /// Word processors raise exponents by as much as this of the size.
@@ -116,6 +119,16 @@ impl OpenLine {
         let mut pieces = Vec::with_capacity(before.map_or(0, |line| line.pieces.len()).clamp(4, USUAL_GLYPHS));
         pieces.push(piece);
         Self { pieces, start, end, reach: end, baseline, size, direction, right_to_left, artifact, field }
+    }
+
+    /// Whether it runs from left to right along the page, and is no value of a form field.
+    pub(super) fn is_level(&self) -> bool {
+        self.direction.0 > 0.99 && !self.right_to_left && self.field.is_none()
+    }
+
+    /// That of its largest letters.
+    pub(super) const fn baseline(&self) -> f64 {
+        self.baseline
     }
 
     /// Whether a glyph belongs to this line. A smaller or raised glyph (an index, a mark) does.
@@ -231,7 +244,7 @@ impl OpenLine {
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
         let Self { direction, artifact, field, .. } = self;
-        let (stamp, initial) = (false, false);
+        let (stamp, initial, listing) = (false, false, false);
         let line = Line {
             words,
             start,
@@ -245,6 +258,7 @@ impl OpenLine {
             leader,
             stamp,
             initial,
+            listing,
         };
         (!line.words.is_empty()).then_some(line)
     }
@@ -303,14 +317,15 @@ fn with_spaces(pieces: Vec<Piece>, gap: f64) -> Vec<Piece> {
 }
 
 fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
+    let mut words: Vec<Word> = Vec::with_capacity(pieces.len() / USUAL_LETTERS + 1);
     let (mut open, mut space) = (false, false);
     let mut pen = f64::MIN;
     for (at, piece) in pieces.iter().enumerate() {
         open &= spaced || piece.start - pen <= gap;
         pen = piece.end;
         // A place where the word may be parted is nothing to see, but for the end of the line.
-        if piece.text == Text::One(SOFT_HYPHEN) && at + 1 < pieces.len() && piece.end - piece.start < piece.size * 0.1 {
+        let is_soft = matches!(piece.text, Text::One(SOFT_HYPHEN));
+        if is_soft && at + 1 < pieces.len() && piece.end - piece.start < piece.size * 0.1 {
             continue;
         }
         let mut add = |c: char| {
@@ -324,7 +339,7 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
             if !goes_on {
                 let (start, end) = (piece.start, piece.end);
                 words.push(Word {
-                    text: String::new(),
+                    text: String::with_capacity(USUAL_WORD),
                     start,
                     end,
                     link: None,

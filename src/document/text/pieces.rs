@@ -73,6 +73,10 @@ impl Pieces {
         }
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// A line was drawn: around a whole picture it is its frame.
     pub(super) fn stroke(&mut self, area: Rect, rectangle: bool) {
         let frames = |piece: &Piece| {

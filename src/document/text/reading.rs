@@ -5,6 +5,8 @@
 //! and side heads, whose rows belong to the text beside them, are read with that. (After the recursive XY cut of Nagy and
 //! Seth, 1984, with cuts found by what they leave free in place of projections.)
 
+mod icons;
+
 use super::line::Line;
 use super::marker::BULLETS;
 
@@ -24,6 +26,8 @@ pub(super) struct Unit {
     right_to_left: bool,
     /// Whether it begins with the sign of an item.
     item: bool,
+    /// Whether it is a box to be ticked, which belongs to what stands beside it.
+    check_box: bool,
     /// Of several lines: a table.
     block: bool,
     /// Whether it has no letters, as numbers have none.
@@ -47,6 +51,7 @@ impl Unit {
             words: of.iter().map(|at| lines[*at].words.len()).sum(),
             right_to_left: first.right_to_left,
             item: first.words[0].text.starts_with(BULLETS),
+            check_box: first.words[0].text.starts_with(['☐', '☑', '☒']),
             block: of.len() > 1,
             number: of.iter().all(|at| !lines[*at].words.iter().any(|word| word.text.contains(char::is_alphabetic))),
             lines: of,
@@ -67,6 +72,9 @@ const MOST_UNITS: usize = 800;
 const GUTTER: f64 = 0.8;
 /// A value is at most so far from its label, in sizes.
 const MOST_LABEL_GAP: f64 = 14.0;
+/// The first line of a note of two has so many words, and a line of the text that it stands beside so many.
+const NOTE_WORDS: usize = 3;
+const TEXT_WORDS: usize = 6;
 /// Both sides of a gutter have at least so many lines.
 const FEWEST_LINES: usize = 2;
 
@@ -130,7 +138,9 @@ fn rows(units: &[Unit], of: Vec<usize>) -> Vec<usize> {
             row.reverse();
         }
     }
-    rows.concat()
+    let mut read = rows.concat();
+    icons::before_their_paragraphs(units, &mut read);
+    read
 }
 
 /// A gutter, and which of the units, by height, it parts.
@@ -231,13 +241,17 @@ fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize
     let width = side(false).map(|at| units[at].start).fold(f64::MAX, f64::min)
         - side(true).map(|at| units[at].end).fold(f64::MIN, f64::max);
     let smallest = side(true).chain(side(false)).map(|at| units[at].size).fold(f64::MAX, f64::min);
-    (height > smallest * if lefts.min(rights) == 1 { 0.5 } else { 1.5 } && width >= smallest * GUTTER).then_some(Cut {
-        gutter,
-        from,
-        to,
-        height,
-        width,
-    })
+    let is_note = |left: bool, lines: usize, beside: usize| {
+        let words = side(!left).map(|at| units[at].words).sum::<usize>();
+        lines == 2 && side(left).next().is_some_and(|at| units[at].words >= NOTE_WORDS) && words >= beside * TEXT_WORDS
+    };
+    let needed = match lefts.min(rights) {
+        1 => 0.5,
+        // Its lines are set closer than those of the text, and are level with little of it.
+        2 if is_note(true, lefts, rights) || is_note(false, rights, lefts) => 1.0,
+        _ => 1.5,
+    };
+    (height > smallest * needed && width >= smallest * GUTTER).then_some(Cut { gutter, from, to, height, width })
 }
 
 /// How much of their height has text on both sides of a gutter.
@@ -297,6 +311,7 @@ fn by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> Option<Rows> {
     let side_heads = heads.len() * 2 <= right.len() && words(left) < 4.0 && width(left) < width(right) * 0.5;
     match () {
         () if !aligned => None,
+        () if labels && icons::are_all(units, left, right) => Some(Rows::Heads),
         () if labels => Some(Rows::Labels),
         () => side_heads.then_some(Rows::Heads),
     }
@@ -424,6 +439,31 @@ mod tests {
         let mut units: Vec<Unit> = column(150.0, 100.0, 4).chain(column(150.0, 172.0, 4)).collect();
         units.extend([unit(50.0, 90.0, 124.0, 1), unit(50.0, 90.0, 172.0, 1)]);
         assert_eq!(order(&units), [8, 0, 1, 2, 3, 9, 4, 5, 6, 7]);
+        // One of two lines, set closer than the text.
+        let small = |baseline: f64, words: usize| {
+            let mut line = Line::of((0..words).map(|_| Word::at("word", 50.0, 120.0)).collect(), baseline, 8.0);
+            line.size = 8.0;
+            Unit::of(&[line], vec![0])
+        };
+        let mut units: Vec<Unit> = (0..4).map(|at| unit(150.0, 400.0, 100.0 + 14.0 * f64::from(at), 9)).collect();
+        units.extend([small(112.0, 4), small(122.0, 2)]);
+        assert_eq!(order(&units), [4, 5, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn the_word_of_an_icon_is_read_before_the_paragraph_that_leaves_room_for_it() {
+        let icon = |baseline: f64| {
+            let mut line = Line::of(vec![Word::at("CAUTION", 50.0, 74.0)], baseline, 5.0);
+            line.size = 5.0;
+            Unit::of(&[line], vec![0])
+        };
+        let set_in = |row: u32| unit(80.0, 250.0, 100.0 + 12.0 * f64::from(row), 8);
+        let units = vec![set_in(0), set_in(1), icon(118.0), set_in(2), unit(50.0, 250.0, 136.0, 8)];
+        assert_eq!(order(&units), [2, 0, 1, 3, 4]);
+        // Beside lines of few words it is one more of them.
+        let few = |row: u32| unit(80.0, 250.0, 100.0 + 12.0 * f64::from(row), 2);
+        let units = vec![few(0), icon(106.0), few(1), few(2)];
+        assert_eq!(order(&units), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -140,12 +140,15 @@ pub(super) fn is_value(text: &str) -> bool {
     if matches!(bare, "-" | "–" | "—" | "−" | "..." | "…" | "n/a" | "N/A" | "NA" | "n.a." | "–%" | "-%") {
         return true;
     }
+    let digits = bare.bytes().filter(u8::is_ascii_digit).count();
+    // Most text has none.
+    if digits == 0 {
+        return false;
+    }
     let letters = bare.chars().filter(|c| c.is_alphabetic()).count();
-    let digits = bare.chars().filter(char::is_ascii_digit).count();
-    let rest = bare
-        .chars()
-        .all(|c| c.is_ascii_digit() || c.is_alphabetic() || " .,:;/%‰$€£¥()[]+-–—−±<>≤≥=×·'’\u{a0}°#".contains(c));
-    digits > 0 && rest && letters <= MOST_LETTERS && letters <= digits.max(1) && bare.split(' ').count() <= 4
+    let is_sign = |c: char| " .,:;/%‰$€£¥()[]+-–—−±<>≤≥=×·'’\u{a0}°#".contains(c);
+    let rest = || bare.chars().all(|c| c.is_ascii_digit() || c.is_alphabetic() || is_sign(c));
+    letters <= MOST_LETTERS && letters <= digits && bare.split(' ').count() <= 4 && rest()
 }
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ fn alignment(run: &[&Line]) -> Alignment {
     let size = run[0].size;
     let mut sorted: Vec<f64> = run.iter().map(|line| line.start).collect();
     sorted.sort_by(f64::total_cmp);
-    let together = sorted.chunk_by(|a, b| b - a < size * 0.3).map(<[f64]>::len).max().unwrap_or(0);
+    let together = most_within(&sorted, size * 0.3);
     // First lines that are set in, and lists, begin at two or three places.
     if together * 5 >= run.len() * 2 {
         return Alignment::Left;
@@ -207,6 +207,18 @@ fn alignment(run: &[&Line]) -> Alignment {
         () if middles < starts * 0.5 => Alignment::Centre,
         () => Alignment::Left,
     }
+}
+
+/// The most of ascending places that lie within `width` of each other.
+fn most_within(sorted: &[f64], width: f64) -> usize {
+    let mut from = 0;
+    let counts = (0..sorted.len()).map(|to| {
+        while sorted[to] - sorted[from] > width {
+            from += 1;
+        }
+        to + 1 - from
+    });
+    counts.max().unwrap_or(0)
 }
 
 /// Whether each line of a run stands by itself: all begin with a capital or a number, or most end in one, and are short.

@@ -121,6 +121,7 @@ fn line(mut scanned: ScannedLine) -> Line {
         leader: false,
         stamp: false,
         initial: false,
+        listing: false,
     }
 }
 

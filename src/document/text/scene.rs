@@ -128,6 +128,10 @@ impl<'l> Scene<'l> {
 
     /// The pictures that it draws, in their order; those that text stands on are drawn over.
     pub(super) fn take_pieces(&mut self) -> Vec<Piece> {
+        // Where lines stand takes long to find out, and most pages have no pictures.
+        if self.collector.pieces.is_empty() {
+            return Vec::new();
+        }
         for line in &self.collector.lines {
             self.collector.pieces.over(line.area(), false);
         }

@@ -28,8 +28,8 @@ pub(super) enum Sight {
 pub(super) struct Brush {
     /// None of them is seen.
     unseen: bool,
-    /// The colours that may be those of the ground; all of them must be, for a glyph to be hidden.
-    colours: Vec<Rgb>,
+    /// The colours that may be those of the ground, of filling and of stroking; all of them must be, for a glyph to be hidden.
+    colours: [Option<Rgb>; 2],
     /// They are cut off outside of this.
     clip: Option<Rect>,
 }
@@ -111,12 +111,12 @@ impl Collector {
     pub(super) fn sight(&self, ink: &Ink, mode: u8, drawn: bool) -> Brush {
         let (filled, stroked) = (matches!(mode, 0 | 2 | 4 | 6), matches!(mode, 1 | 2 | 5 | 6));
         let unseen = (!filled || ink.is_unseen(false)) && (!stroked || ink.is_unseen(true));
+        let may_hide = |(used, colour): (bool, Option<Rgb>)| !used || colour.is_some_and(|of| self.ground.may_hide(of));
         let paints = [(filled, ink.fill.colour), (stroked, ink.stroke.colour)];
-        let colours = paints.into_iter().filter(|(used, _)| *used).map(|(_, colour)| colour);
-        let colours: Option<Vec<Rgb>> = colours.collect();
-        let colours = colours.filter(|of| !drawn && of.iter().all(|colour| self.ground.may_hide(*colour)));
+        let may_all_hide = !drawn && paints.into_iter().all(may_hide);
+        let colours = paints.map(|(used, colour)| colour.filter(|_| used && may_all_hide));
         let cuts = !ink.clip.union(self.view).eq(&ink.clip);
-        Brush { unseen, colours: colours.unwrap_or_default(), clip: cuts.then_some(ink.clip) }
+        Brush { unseen, colours, clip: cuts.then_some(ink.clip) }
     }
 
     /// Whether a glyph between two places of the pen is seen, by what has been painted so far.
@@ -133,8 +133,8 @@ impl Collector {
             return Sight::Hidden;
         }
         let contrast = |colour: &Rgb| self.ground.look(*colour, &all());
-        match brush.colours.iter().map(contrast).find(|contrast| *contrast != Contrast::None) {
-            None if !brush.colours.is_empty() => Sight::Hidden,
+        match brush.colours.iter().flatten().map(contrast).find(|contrast| *contrast != Contrast::None) {
+            None if brush.colours.iter().any(Option::is_some) => Sight::Hidden,
             Some(Contrast::Unknown) => Sight::Pale,
             _ => Sight::Seen,
         }
@@ -143,10 +143,15 @@ impl Collector {
     /// Sets glyphs apart that were covered after they had been painted, and those that are too small to be read.
     pub(super) fn set_hidden_apart(&mut self) {
         let is_tiny = |piece: &Piece| piece.size < TINY && piece.end - piece.start < TINY;
-        let pieces = || self.lines.iter().flat_map(OpenLine::pieces);
-        let (all, tiny) = pieces().fold((0, 0), |(all, tiny), piece| (all + 1, tiny + usize::from(is_tiny(piece))));
+        let pieces = self.lines.iter().flat_map(OpenLine::pieces);
+        let (all, tiny, first) = pieces.fold((0, 0, u32::MAX), |(all, tiny, first), piece| {
+            (all + 1, tiny + usize::from(is_tiny(piece)), first.min(piece.string))
+        });
         // A drawing may be made so small as a whole.
-        let tiny_is_hidden = tiny * 2 < all;
+        let tiny_is_hidden = tiny > 0 && tiny * 2 < all;
+        if !tiny_is_hidden && !self.ground.covers_after(first) {
+            return;
+        }
         self.set_apart(|ground, piece, direction| {
             tiny_is_hidden && is_tiny(piece)
                 || ground.covers_after(piece.string) && {

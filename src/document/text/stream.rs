@@ -5,6 +5,7 @@ use super::collect::Rule;
 use super::columns::{self, Column};
 use super::guard;
 use super::head::head_of;
+use super::line::Line;
 use super::rows::{Row, Span};
 use super::table::{Parted, Table, sensible};
 
@@ -23,6 +24,8 @@ pub(super) struct Surroundings<'r> {
     /// Its level rules.
     pub(super) levels: &'r [Rule],
     pub(super) page_width: f64,
+    /// All of its lines.
+    pub(super) lines: &'r [Line],
 }
 
 /// So many lines of one cell may follow each other between rows of several; more between rules.

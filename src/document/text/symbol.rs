@@ -13,6 +13,8 @@ pub(super) enum Symbols {
     Wingdings,
     /// Pictures.
     Pictures,
+    /// The signs of lists and quotation marks of `WordPerfect`, which claim to be letters.
+    WordPerfect,
 }
 
 impl Symbols {
@@ -26,6 +28,8 @@ impl Symbols {
             Self::Wingdings
         } else if has(&["dings", "icon", "awesome", "glyphicon", "marlett", "sign"]) {
             Self::Pictures
+        } else if has(&["typographicsymbols"]) {
+            Self::WordPerfect
         } else if has(&["symbol"]) {
             Self::Greek
         } else {
@@ -53,6 +57,11 @@ pub(super) fn sign(code: u32) -> Option<char> {
         'V' => 'Ω',
         _ => return None,
     })
+}
+
+/// The sign that `WordPerfect`'s font of typographic symbols has where its encoding says `!`: that of an item.
+pub(super) fn word_perfect(code: u32) -> Option<char> {
+    (code == u32::from('!')).then_some('•')
 }
 
 /// The signs of Wingdings in rows, each with the code of its first one (Unicode L2/12-368).
@@ -89,13 +98,19 @@ pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
         Symbols::Greek if ascii.is_ascii_digit() || matches!(ascii, ' ' | '+' | '=' | '<' | '>' | '.' | ',') => {
             Some(ascii)
         }
-        Symbols::Greek | Symbols::Signs | Symbols::Wingdings | Symbols::Pictures => None,
+        Symbols::Greek | Symbols::Signs | Symbols::Wingdings | Symbols::Pictures | Symbols::WordPerfect => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signs_of_lists_of_word_perfect_are_no_exclamation_marks() {
+        assert_eq!(Symbols::of("ELCKGH+WPTypographicSymbols"), Symbols::WordPerfect);
+        assert_eq!([0x21, 0x41].map(word_perfect), [Some('•'), None]);
+    }
 
     #[test]
     fn signs_are_read_by_their_font() {

@@ -99,13 +99,13 @@ impl Frame {
     }
 
     fn find<'a>(&self, lines: &'a [Line], spaces: bool, usual: Usual, tables: &mut Vec<Table<'a>>) {
-        let mut taken = vec![false; lines.len()];
+        let mut taken: Vec<bool> = lines.iter().map(|line| line.listing).collect();
         let mut keep = |found: Vec<Table<'a>>, taken: &mut Vec<bool>| {
             found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
             tables.extend(found);
         };
         let (uprights, levels): (Vec<Rule>, Vec<Rule>) = self.rules.iter().copied().partition(|rule| rule.upright);
-        let around = |evidence| Surroundings { evidence, levels: &levels, page_width: self.width };
+        let around = |evidence| Surroundings { evidence, levels: &levels, page_width: self.width, lines };
         let regions = regions(&self.rules);
         // Charts have lines for their axes, their marks and their bars.
         if self.rules.len() >= FEWEST_STROKES {

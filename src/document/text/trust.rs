@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
+use super::shifted::{FEWEST, is_shifted};
 
 /// What is known of a font that a page uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,8 +73,8 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
             let at = usize::from(piece.glyph.0).min(fonts_used.len() - 1);
             let parts =
                 last.is_none_or(|last| piece.start - last.end > piece.size * GAP || last.glyph.0 != piece.glyph.0);
-            let unknown = piece.text == Text::One(REPLACEMENT);
-            gaps.pass(last, piece);
+            let unknown = is_unknown(piece);
+            gaps.pass(last, piece, unknown);
             if (parts || !unknown) && !word.is_empty() {
                 count_word(&word, &mut in_words);
                 word.clear();
@@ -93,6 +94,11 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
     Unreadable { glyphs: fonts_used.iter().enumerate().map(of_font).sum(), lost: gaps.count }
 }
 
+/// Whether nothing is known of what a glyph means.
+const fn is_unknown(piece: &Piece) -> bool {
+    matches!(piece.text, Text::One(REPLACEMENT))
+}
+
 /// Counts glyphs without a meaning that stand beside a letter, so that they were one.
 #[derive(Default)]
 struct Lost {
@@ -102,8 +108,8 @@ struct Lost {
 }
 
 impl Lost {
-    fn pass(&mut self, last: Option<&Piece>, piece: &Piece) {
-        let is_unknown = |piece: &Piece| piece.text == Text::One(REPLACEMENT);
+    fn pass(&mut self, last: Option<&Piece>, piece: &Piece, unknown: bool) {
+        let last = last.filter(|last| unknown || is_unknown(last));
         let is_letter = |piece: &Piece| match &piece.text {
             Text::One(c) => c.is_alphanumeric(),
             Text::More(text) => text.chars().any(char::is_alphanumeric),
@@ -113,7 +119,7 @@ impl Lost {
         // What stands before a word in another font is a sign.
         let begins = |last: &&Piece| is_unknown(last) && is_letter(piece) && last.glyph.0 == piece.glyph.0;
         self.count += u32::from(!self.last && near.is_some_and(|last| begins(&last)));
-        self.last = is_unknown(piece) && near.is_some_and(is_letter);
+        self.last = unknown && near.is_some_and(is_letter);
         self.count += u32::from(self.last);
     }
 }
@@ -162,19 +168,6 @@ impl Use {
     }
 }
 
-/// Pairs of letters that are frequent in languages of Latin letters; no other has so few of them as garbage.
-const PAIRS: &str = "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi \
-    ri ro ic ne ea ra ce li ch ll be ma si om ur ei ie ge un au ss et la ai el os ad do da ta na ni no ca pe po qu sa \
-    so ol am em im ir il ec ct ac ul us ut tr pr ia id is ki ka ja je ij aa ee oo sz rz ow cz sk st ov va vi lo mi mo ";
-/// Fewer letters say nothing.
-const FEWEST: usize = 40;
-/// Of text at least so many of 100 pairs of letters are frequent ones; of garbage at most so many.
-const TEXT: usize = 42;
-const GARBAGE: usize = 24;
-/// More frequent ones than this has no text that is shifted.
-const SUSPECT: usize = 28;
-/// What is garbage beyond doubt, without another proof, and how many letters prove it.
-const CERTAIN: (usize, usize) = (12, 200);
 /// Marks, of 100 characters, that no text has so many of.
 const MARKS: usize = 30;
 /// So many characters, and so many different marks among them, say that these are codes.
@@ -187,15 +180,12 @@ const FEWEST_DINGBATS: usize = 8;
 const DINGBATS: usize = 10;
 /// Of 100 pairs of signs, so many are of different kinds only in codes.
 const MOST_CHANGES: usize = 30;
-/// So many pairs of letters read by chance by one of all those shifts: the letters of formulas do.
-const PROOF: usize = 100;
-/// With fewer, so many more of 100 must be frequent ones.
-const FEW_MORE: usize = 15;
-/// How far alphabets are shifted.
-const SHIFTS: std::ops::RangeInclusive<i32> = -64..=64;
-
 /// Whether a font's text is none. `guessed` when its codes were taken for ASCII.
 fn is_garbled(text: &str, guessed: bool) -> bool {
+    // Most fonts of a page have a sign or two.
+    if text.len() < FEWEST_MARKS.0 {
+        return false;
+    }
     let of_marks = is_of_marks(text);
     guessed && (of_marks || is_of_codes(text))
         || is_of_dingbats(text)
@@ -214,7 +204,9 @@ fn words(text: &str, fewest: usize) -> impl Iterator<Item = &str> {
     let is_address = move |word: &str| {
         (word.contains('@') || word.contains("://") || word.starts_with("www.")) && word.chars().all(is_plain)
     };
-    text.split(' ').filter(move |word| word.chars().count() >= fewest && !is_address(word))
+    let has_addresses = text.contains('@') || text.contains("://") || text.contains("www.");
+    let is_long = move |word: &str| word.chars().nth(fewest - 1).is_some();
+    text.split(' ').filter(move |word| is_long(word) && !(has_addresses && is_address(word)))
 }
 
 /// Whether there are more marks in it than letters could need.
@@ -251,6 +243,9 @@ fn is_of_codes(text: &str) -> bool {
 
 /// Whether ornaments follow letters within words: codes of letters that are taken for those of such a font.
 fn is_of_dingbats(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
     let (mut all, mut within) = (0, 0);
     for (last, c) in text.chars().zip(text.chars().skip(1)).filter(|(last, c)| *last != ' ' && *c != ' ') {
         all += 1;
@@ -269,100 +264,6 @@ fn is_of_another_page(text: &str) -> bool {
     let upper: Vec<char> = text.chars().filter(is_upper).collect();
     let different: HashSet<char> = upper.iter().copied().collect();
     all >= FEWEST && different.len() >= 8 && upper.len() * 2 > all
-}
-
-/// Whether it is text with every letter so many places on in the alphabet, or whatever other letter.
-fn is_shifted(text: &str, guessed: bool, of_marks: bool) -> bool {
-    // Names of a program that come again and again prove nothing more.
-    let words: Vec<&str> = text.split(' ').collect();
-    let text = if is_repetitive(&words) { &different(&words).join(" ") } else { text };
-    let (own, all) = (Pairs::of(text.chars()), text.chars().filter(|c| *c != ' ').count());
-    // Numbers and dots are shifted by nothing.
-    let letters = text.chars().filter(char::is_ascii_alphabetic).count();
-    let is_suspect = of_marks || letters * 2 >= all && own.all >= FEWEST / 2 && own.share() <= SUSPECT;
-    if all < FEWEST || !is_suspect {
-        return false;
-    }
-    // Codes of letters may be those of any signs.
-    let shifted = |by: i32| {
-        let moved = |c: char| u32::from(c).checked_add_signed(by).and_then(char::from_u32).filter(|_| c != ' ');
-        Pairs::of(text.chars().map(|c| moved(c).unwrap_or(' ')))
-    };
-    let reads = |pairs: &Pairs| {
-        let least = TEXT + if guessed || pairs.all >= PROOF { 0 } else { FEW_MORE };
-        pairs.all * 2 >= all && pairs.share() >= least && pairs.share() >= own.share() * 2
-    };
-    own.is_garbage(guessed) || SHIFTS.filter(|by| *by != 0).map(shifted).any(|pairs| reads(&pairs))
-}
-
-/// Whether there are twice as many words as different ones.
-fn is_repetitive(words: &[&str]) -> bool {
-    let mut sorted = words.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    sorted.len() * 2 < words.len()
-}
-
-/// Each word where it comes first.
-fn different<'t>(words: &[&'t str]) -> Vec<&'t str> {
-    let mut known = HashSet::new();
-    words.iter().copied().filter(|word| known.insert(*word)).collect()
-}
-
-/// Pairs of letters side by side.
-struct Pairs {
-    all: usize,
-    frequent: usize,
-    lower: usize,
-}
-
-impl Pairs {
-    fn of(text: impl Iterator<Item = char>) -> Self {
-        let mut pairs = Self { all: 0, frequent: 0, lower: 0 };
-        let mut last = ' ';
-        for c in text {
-            pairs.lower += usize::from(c.is_ascii_lowercase());
-            let c = c.to_ascii_lowercase();
-            if c.is_ascii_lowercase() && last.is_ascii_lowercase() {
-                // Dots that lead to a number are none, whatever they are shifted to.
-                pairs.all += usize::from(last != c);
-                pairs.frequent += usize::from(last != c && is_frequent(last, c));
-            }
-            last = c;
-        }
-        pairs
-    }
-
-    /// Of 100.
-    const fn share(&self) -> usize {
-        match (self.frequent * 100).checked_div(self.all) {
-            Some(share) => share,
-            None => 0,
-        }
-    }
-
-    /// Whether no language is like that.
-    const fn is_garbage(&self, guessed: bool) -> bool {
-        let (share, fewest) = CERTAIN;
-        let is_prose = self.lower * 10 >= self.all * 7;
-        self.all >= fewest && is_prose && self.share() <= share
-            || guessed && self.all >= FEWEST && self.share() <= GARBAGE
-    }
-}
-
-/// The second letters of frequent pairs, as bits, by the first ones.
-const FREQUENT: [u32; 26] = {
-    let (pairs, mut table, mut at) = (PAIRS.as_bytes(), [0; 26], 0);
-    while at + 2 < pairs.len() {
-        table[(pairs[at] - b'a') as usize] |= 1 << (pairs[at + 1] - b'a');
-        at += 3;
-    }
-    table
-};
-
-/// Of two small letters.
-const fn is_frequent(a: char, b: char) -> bool {
-    FREQUENT[(a as u8 - b'a') as usize] & 1 << (b as u8 - b'a') != 0
 }
 
 #[cfg(test)]

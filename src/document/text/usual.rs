@@ -40,10 +40,10 @@ impl Usual {
         Self { size: size(lines), style, direction: direction(lines) }
     }
 
-    /// Whether a line is code: in even letters, which not all of the page is in.
+    /// Whether a line is code: of a listing, or in even letters, which not all of the page is in.
     pub(super) fn is_code(&self, line: &Line) -> bool {
         let even = !line.right_to_left && line.words.iter().all(|word| word.style.mono);
-        !self.style.mono && even && line.size < self.size * 1.15
+        line.listing || !self.style.mono && even && line.size < self.size * 1.15
     }
 
     /// Whether a line runs as most do.

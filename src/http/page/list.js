@@ -1,44 +1,57 @@
-// All tasks, and submitting new ones.
+// All tasks: search, filter and order, which stand in the address; and what is done to those that are selected.
 
-import { ask, events, json, submit } from "./api.js";
-import { Bar } from "./bar.js";
-import { Rate, facts, isFinal, pageState, settled, troubled } from "./words.js";
+import { ask, each, json } from "./api.js";
+import { $, confirm, save, toast } from "./dom.js";
+import { drawReaders } from "./processors.js";
+import { Row } from "./row.js";
+import { isFinal, nameOf, plainName } from "./words.js";
+import { distinct, zip } from "./zip.js";
 
 const EVERY = 2000;
 const STREAMS = 3; // A browser has six connections to a server, and others are needed.
-const $ = (id) => document.getElementById(id);
+const WINDOW = 50, SEARCHED = 500, MOST_WINDOWS = 4;
+
+/** What a filter asks of the API. */
+const FILTERS = { failed_pages: { failed_pages: true }, doubtful: { doubtful: true } };
+
+const ORDERS = {
+  name: (task) => nameOf(task).toLocaleLowerCase(), pages: (task) => task.total_pages ?? 0,
+  cost: (task) => task.usage.cost ?? -1, age: (task) => -Date.parse(task.created_at),
+};
 
 export class List {
-  constructor(confirm) {
-    this.confirm = confirm;
-    this.rows = new Map();
-    this.pages = 1;
-    $("origin").textContent = location.origin;
-    $("files").addEventListener("change", (event) => { this.take(event.target.files); event.target.value = ""; });
-    const drop = $("drop");
-    for (const name of ["dragenter", "dragover"]) document.addEventListener(name, (event) => {
-      if (!this.shown || !event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
-    document.addEventListener("drop", (event) => {
-      if (!this.shown) return;
-      event.preventDefault();
-      drop.classList.remove("over");
-      this.take(event.dataTransfer.files);
-    });
-    $("submit").addEventListener("submit", (event) => event.preventDefault());
-    $("filter").addEventListener("change", () => this.refresh());
-    $("more").addEventListener("click", () => { this.pages += 1; this.refresh(); });
+  constructor() {
+    Object.assign(this, { rows: new Map(), windows: 1, selected: new Set(), query: new URLSearchParams() });
+    $("origin").textContent = new URL(".", location.href).href;
+    $("search").addEventListener("input", (event) => this.ask({ q: event.target.value }));
+    $("filter").addEventListener("change", (event) => this.ask({ show: event.target.value }));
+    $("clear-filter").addEventListener("click", () => { $("search").focus(); this.ask({ q: "", show: "" }); });
+    $("more").addEventListener("click", () => { this.windows += 1; this.refresh(); });
+    for (const button of document.querySelectorAll(".sort")) button.addEventListener("click", () => this.order(button.dataset.sort));
+    $("pick-all").addEventListener("change", (event) => this.selectAll(event.target.checked));
+    for (const button of document.querySelectorAll("[data-bulk]")) button.addEventListener("click", () => this.bulk(button));
     // Other tabs need connections, too.
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.refresh();
       else for (const row of this.rows.values()) row.unfollow();
     });
+    window.addEventListener("recovered", () => this.refresh());
   }
 
-  show() { this.shown = true; $("list-view").hidden = false; this.refresh(); }
+  /** Shows what the address asks for. */
+  show(query) {
+    this.shown = true;
+    this.query = query;
+    $("list-view").hidden = false;
+    if (document.activeElement !== $("search")) $("search").value = query.get("q") ?? "";
+    $("filter").value = query.get("show") ?? "";
+    const sort = query.get("sort") ?? "";
+    for (const button of document.querySelectorAll(".sort")) {
+      const way = sort === button.dataset.sort ? "ascending" : sort === `-${button.dataset.sort}` ? "descending" : null;
+      if (way) button.closest("th").setAttribute("aria-sort", way); else button.closest("th").removeAttribute("aria-sort");
+    }
+    this.refresh();
+  }
 
   hide() {
     this.shown = false;
@@ -47,142 +60,158 @@ export class List {
     for (const row of this.rows.values()) row.unfollow();
   }
 
+  /** Changes what the address asks for. */
+  ask(changes) {
+    const query = new URLSearchParams(this.query);
+    for (const [name, value] of Object.entries(changes)) if (value) query.set(name, value); else query.delete(name);
+    this.windows = 1;
+    history.replaceState(null, "", query.size ? `#/?${query}` : "#/");
+    this.show(query);
+  }
+
+  order(by) {
+    const now = this.query.get("sort");
+    this.ask({ sort: now === by ? `-${by}` : now === `-${by}` ? "" : by });
+  }
+
   async refresh() {
     clearTimeout(this.timer);
     if (!this.shown || document.hidden) return;
+    const mine = (this.turn = (this.turn ?? 0) + 1);
     try {
-      const [name, value] = $("filter").value.split("="), tasks = [];
-      let cursor = "";
-      for (let page = 0; page < this.pages && cursor !== null; page++) {
-        const query = new URLSearchParams({ limit: 50, [name || "status"]: value ?? "", cursor });
-        const answer = await json("GET", `/v1/tasks?${query}`);
-        tasks.push(...answer.tasks);
-        cursor = answer.next_cursor;
-      }
-      this.draw(tasks);
+      const { tasks, cursor } = await this.fetch();
+      if (mine !== this.turn || !this.shown) return;
+      const found = this.chosen(tasks);
+      this.draw(found);
+      const narrowed = this.query.has("q") || this.query.has("show");
       $("more").hidden = cursor === null;
-      $("empty").hidden = tasks.length > 0 || name !== "";
-      $("none").hidden = tasks.length > 0 || name === "";
+      const wide = this.query.has("q") || this.query.has("sort");
+      $("list-note").textContent = cursor !== null && wide ? `Among the ${tasks.length} newest tasks.` : "";
+      $("welcome").hidden = tasks.length > 0 || narrowed;
+      $("list").hidden = !$("welcome").hidden;
+      $("none").hidden = found.length > 0;
+      $("tasks").hidden = found.length === 0;
+      $("clear-filter").hidden = !narrowed;
+      if (!$("welcome").hidden) drawReaders().catch(() => {});
     } catch { /* said at the top of the page */ }
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.refresh(), EVERY);
   }
 
+  /** As many tasks as are asked for; to search or to order them, as many as a page can well hold. */
+  async fetch() {
+    const show = this.query.get("show") ?? "", asked = FILTERS[show] ?? (show ? { status: show } : {});
+    const wide = this.query.has("q") || this.query.has("sort"), tasks = [];
+    const [limit, windows] = wide ? [SEARCHED, MOST_WINDOWS * this.windows] : [WINDOW, this.windows];
+    let cursor = "";
+    for (let window = 0; window < windows && cursor !== null; window++) {
+      const query = new URLSearchParams({ limit, ...asked, ...(cursor && { cursor }) });
+      const answer = await json("GET", `v1/tasks?${query}`);
+      tasks.push(...answer.tasks);
+      cursor = answer.next_cursor;
+    }
+    return { tasks, cursor };
+  }
+
+  chosen(tasks) {
+    const wanted = (this.query.get("q") ?? "").trim().toLocaleLowerCase(), sort = this.query.get("sort") ?? "";
+    const found = wanted ? tasks.filter((task) => nameOf(task).toLocaleLowerCase().includes(wanted) || task.id.includes(wanted)) : tasks;
+    const by = ORDERS[sort.replace("-", "")];
+    if (!by) return found;
+    const way = sort.startsWith("-") ? -1 : 1;
+    const compare = (one, other) => (typeof one === "string" ? one.localeCompare(other, [], { numeric: true }) : one - other);
+    return [...found].sort((one, other) => way * compare(by(one), by(other)));
+  }
+
   draw(tasks) {
-    if (!this.shown) return;
     const ids = new Set(tasks.map((task) => task.id));
-    for (const [id, row] of this.rows) if (!ids.has(id)) { row.remove(); this.rows.delete(id); }
+    for (const [id, row] of this.rows) if (!ids.has(id)) { row.remove(); this.rows.delete(id); this.selected.delete(id); }
     let before = null, streams = 0;
     for (const task of tasks) {
       let row = this.rows.get(task.id);
-      if (!row) this.rows.set(task.id, (row = new Row(this)));
+      const fresh = !row;
+      if (fresh) this.rows.set(task.id, (row = new Row(this)));
       row.update(task);
-      const place = before ? before.element.nextSibling : $("tasks").firstChild;
-      if (place !== row.element) $("tasks").insertBefore(row.element, place);
+      const place = before ? before.element.nextSibling : $("tasks").tBodies[0].firstChild;
+      if (place !== row.element) $("tasks").tBodies[0].insertBefore(row.element, place);
+      if (fresh && this.drawn) row.flash();
       before = row;
       if (!isFinal(task) && streams < STREAMS) { streams += 1; row.follow(); } else row.unfollow();
     }
+    this.drawn = true;
+    this.drawSelection();
   }
 
-  async take(files) {
-    const fields = [...new FormData($("submit"))];
-    // A copy, as the field is emptied meanwhile; and one after the other, as the line is the same for all.
-    for (const file of [...files]) await this.upload(file, fields);
+  select(id, on) {
+    if (on) this.selected.add(id); else this.selected.delete(id);
+    this.drawSelection();
   }
 
-  async upload(file, fields) {
-    const item = document.createElement("li"), bar = document.createElement("progress");
-    const name = document.createElement("span");
-    name.textContent = file.name;
-    bar.max = 1;
-    bar.setAttribute("aria-label", `Upload of ${file.name}`);
-    item.append(name, bar);
-    $("uploads").append(item);
+  selectAll(on) {
+    for (const id of this.rows.keys()) if (on) this.selected.add(id); else this.selected.delete(id);
+    this.drawSelection();
+  }
+
+  drawSelection() {
+    const count = this.selected.size, all = this.picked();
+    for (const [id, row] of this.rows) {
+      row.pick.checked = this.selected.has(id);
+      row.element.classList.toggle("picked", row.pick.checked);
+    }
+    $("bulk").hidden = count === 0;
+    $("bulk-count").textContent = `${count} selected`;
+    $("pick-all").checked = count > 0 && count === this.rows.size;
+    $("pick-all").indeterminate = count > 0 && count < this.rows.size;
+    const can = { zip: all.some((task) => task.pages.done > 0), cancel: all.some((task) => !isFinal(task)), delete: true, none: true };
+    for (const button of document.querySelectorAll("[data-bulk]")) button.disabled = this.busy || !can[button.dataset.bulk];
+  }
+
+  picked() { return [...this.selected].map((id) => this.rows.get(id)?.task).filter(Boolean); }
+
+  async bulk(button) {
+    const tasks = this.picked(), act = button.dataset.bulk;
+    if (act === "none") return this.selectAll(false);
+    this.busy = true;
+    this.drawSelection();
     try {
-      await submit(file, fields, (part) => { bar.value = part; });
-      item.remove();
-      this.refresh();
-    } catch (problem) {
-      const why = document.createElement("span"), close = document.createElement("button");
-      why.className = "error";
-      why.setAttribute("role", "alert");
-      why.textContent = problem.message;
-      close.className = "plain";
-      close.textContent = "Dismiss";
-      close.addEventListener("click", () => item.remove());
-      bar.replaceWith(why, close);
+      if (act === "zip") await this.zip(tasks);
+      else if (act === "cancel") await this.change(tasks.filter((task) => !isFinal(task)), "POST", "/cancel");
+      else if (await confirm(tasks.length === 1 ? `Delete ${nameOf(tasks[0])} and its result?` : `Delete ${tasks.length} tasks and their results?`)) {
+        await this.change(tasks, "DELETE", "");
+        this.selected.clear();
+      }
+    } finally {
+      this.busy = false;
+      this.drawSelection();
     }
   }
-}
 
-class Row {
-  constructor(list) {
-    this.list = list;
-    this.rate = new Rate();
-    this.element = document.createElement("li");
-    this.element.className = "task";
-    this.element.innerHTML = `<div><a></a><span class="badge"></span></div><div class="side"><button class="plain"></button></div>
-      <div class="facts"></div><canvas class="bar" role="progressbar" aria-valuemin="0"></canvas>`;
-    this.find = (name) => this.element.querySelector(name);
-    this.bar = new Bar(this.find(".bar"), 2);
-    this.find("button").addEventListener("click", () => this.act());
+  /** Cancels a task that runs; deletes one that has ended. */
+  async end(tasks) {
+    if (!isFinal(tasks[0])) return this.change(tasks, "POST", "/cancel");
+    if (await confirm(`Delete ${nameOf(tasks[0])} and its result?`)) await this.change(tasks, "DELETE", "");
   }
 
-  update(task) {
-    const fresh = !this.task || settled(task) >= settled(this.task) || isFinal(task) || task.status !== this.task.status;
-    if (!fresh) return;
-    const changed = JSON.stringify(task) !== JSON.stringify(this.task);
-    this.task = task;
-    if (!changed && isFinal(task)) return;
-    const name = task.file_name ?? task.id;
-    this.find("a").textContent = name;
-    this.find("a").href = `#/tasks/${task.id}`;
-    const badge = this.find(".badge");
-    badge.textContent = task.status;
-    badge.className = `badge ${task.status}`;
-    badge.classList.toggle("doubt", troubled(task));
-    this.find("button").textContent = isFinal(task) ? "Delete" : "Cancel";
-    this.find("button").setAttribute("aria-label", `${isFinal(task) ? "Delete" : "Cancel"} ${name}`);
-    const error = task.error ? ` · ${task.error.message}` : "";
-    const when = new Date(task.created_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-    this.find(".facts").textContent = `${facts(task, this.rate.add(settled(task)))}${error} · ${when}`;
-    const bar = this.find(".bar");
-    bar.setAttribute("aria-valuemax", task.total_pages ?? 0);
-    bar.setAttribute("aria-valuenow", settled(task));
-    bar.setAttribute("aria-label", `Pages of ${name}`);
-    if (!this.exact) this.bar.setCounts(task.total_pages ?? 0, task.pages);
+  async change(tasks, method, path) {
+    const failed = [];
+    await each(tasks, 3, (task) => ask(method, `v1/tasks/${task.id}${path}`).catch((problem) => failed.push(problem)));
+    if (failed.length) toast(`${failed.length} of ${tasks.length}: ${failed[0].message}`);
+    this.refresh();
   }
 
-  async follow() {
-    if (this.stop) return;
-    const own = new AbortController(), { signal } = own;
-    this.stop = own;
-    try {
-      for await (const { event, data } of events(this.task.id, signal)) {
-        if (event === "page") {
-          if (!this.exact) { this.exact = true; this.bar.states.clear(); this.bar.setPages(this.bar.pages); }
-          if (data.page > this.bar.pages.length) this.bar.setPages(Array.from({ length: data.page }, (_, at) => at + 1));
-          this.bar.set(data.page, pageState(data));
-        } else if (event === "task") this.update(data);
-      }
-      if (!signal.aborted) this.list.refresh();
-    } catch { /* it is gone, or a key is needed */ }
-    if (this.stop === own) this.stop = null;
+  async zip(tasks) {
+    const ready = tasks.filter((task) => task.pages.done > 0), names = distinct(ready.map((task) => [plainName(task), "md"]));
+    const files = [], failed = [];
+    await each(ready.map((task, at) => [task, names[at]]), 3, async ([task, name]) => {
+      try {
+        const response = await ask("GET", `v1/tasks/${task.id}/result?partial=true&format=markdown`);
+        files.push([name, new Uint8Array(await response.arrayBuffer())]);
+      } catch (problem) { failed.push(`${nameOf(task)}: ${problem.message}`); }
+    });
+    files.sort(([one], [other]) => one.localeCompare(other));
+    if (files.length) save(zip(files), "bindery.zip");
+    const left = tasks.length - ready.length;
+    if (failed.length) toast(`${failed.length} left out: ${failed[0]}`);
+    else if (left) toast(`${left} of ${tasks.length} have no page yet and are left out.`);
   }
-
-  unfollow() { this.stop?.abort(); this.stop = null; }
-
-  async act() {
-    const button = this.find("button"), { id, file_name } = this.task;
-    if (isFinal(this.task) && !(await this.list.confirm(`Delete ${file_name ?? id} and its result?`))) return;
-    button.disabled = true;
-    try {
-      if (isFinal(this.task)) await ask("DELETE", `/v1/tasks/${id}`);
-      else await ask("POST", `/v1/tasks/${id}/cancel`);
-    } catch { /* the list shows how it is */ }
-    button.disabled = false;
-    this.list.refresh();
-  }
-
-  remove() { this.unfollow(); this.bar.end(); this.element.remove(); }
 }

@@ -1,12 +1,13 @@
 //! docling-serve v1: conversion at once or as a task that is asked after, with its errors in FastAPI's form.
 //!
 //! A task's id is that of ours. What is asked for of the result stands with the task, since the result is fetched by its
-//! id alone. Documents come in the request: addresses are not fetched, and one request has one document.
+//! id alone. One request has one document.
 
 mod asked;
 mod response;
 mod socket;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
@@ -15,12 +16,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::asked::Asked;
+use self::asked::{Asked, Target};
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
 use super::super::upload::{Intake, admitted, clean_file_name, decoded, paced, receive, whole};
-use super::{Arrived, ErrorForm, Operation, completed, each_page, form, submit, unprocessable};
+use super::{Arrived, ErrorForm, Operation, completed, each_page, form, images, submit, unprocessable};
 use crate::task::{TaskRecord, TaskStatus};
 
 /// The longest that a poll waits.
@@ -30,12 +31,27 @@ const LONGEST_POLL: f64 = 300.0;
 pub(super) const OPERATIONS: &[Operation] = &[
     ("post", "/v1/convert/file", "multipart/form-data", "Converts a document of a form"),
     ("post", "/v1/convert/file/async", "multipart/form-data", "Begins to convert a document of a form"),
-    ("post", "/v1/convert/source", "application/json", "Converts a document in Base64"),
-    ("post", "/v1/convert/source/async", "application/json", "Begins to convert a document in Base64"),
+    ("post", "/v1/convert/source", "application/json", "Converts a document in Base64, or at an address"),
+    (
+        "post",
+        "/v1/convert/source/async",
+        "application/json",
+        "Begins to convert a document in Base64, or at an address",
+    ),
     ("post", "/v1/chunk/{chunker}/file", "multipart/form-data", "Cuts a document of a form into pieces"),
     ("post", "/v1/chunk/{chunker}/file/async", "multipart/form-data", "Begins to cut a document of a form into pieces"),
-    ("post", "/v1/chunk/{chunker}/source", "application/json", "Cuts a document in Base64 into pieces"),
-    ("post", "/v1/chunk/{chunker}/source/async", "application/json", "Begins to cut a document in Base64 into pieces"),
+    (
+        "post",
+        "/v1/chunk/{chunker}/source",
+        "application/json",
+        "Cuts a document in Base64, or at an address, into pieces",
+    ),
+    (
+        "post",
+        "/v1/chunk/{chunker}/source/async",
+        "application/json",
+        "Begins to cut a document in Base64, or at an address, into pieces",
+    ),
     ("get", "/v1/status/poll/{id}", "", "How a task stands"),
     ("get", "/v1/status/ws/{id}", "", "How a task stands whenever that changes, as a WebSocket"),
     ("get", "/v1/result/{id}", "", "What came of a task"),
@@ -164,6 +180,11 @@ enum Source {
         base64_string: String,
         filename: String,
     },
+    Http {
+        url: String,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
     #[serde(untagged)]
     Other {},
 }
@@ -183,17 +204,20 @@ async fn from_json(
     let (Some(source), true) = (sources.pop(), sources.is_empty()) else {
         return Err(unprocessable("sources: send one document a request").into());
     };
-    let Source::File { base64_string, filename } = source else {
-        return Err(unprocessable(
-            "sources: only documents of kind \"file\" are taken, nothing is fetched from elsewhere",
-        )
-        .into());
-    };
-    let document = decoded(base64_string).await?.ok_or_else(|| unprocessable("base64_string: not Base64"))?;
     let asked = asked.with(&options, target.as_ref())?.with(&chunking_options, None)?;
-    let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
-    let source = receive(intake, once).await?;
-    let arrived = Arrived { source, media_type: None, file_name: clean_file_name(&filename), tenant, slot };
+    let (source, called) = match source {
+        Source::File { base64_string, filename } => {
+            let document = decoded(base64_string).await?.ok_or_else(|| unprocessable("base64_string: not Base64"))?;
+            let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
+            (receive(intake, once).await?, Some(filename))
+        }
+        Source::Http { url, headers } => intake.fetch(&url, &headers.into_iter().collect::<Vec<_>>()).await?,
+        Source::Other {} => {
+            return Err(unprocessable("sources: only documents of kind \"file\" and \"http\" are taken").into());
+        }
+    };
+    let file_name = called.as_deref().and_then(clean_file_name);
+    let arrived = Arrived { source, media_type: None, file_name, tenant, slot };
     Ok((submit(state, arrived, asked.options()?).await?, asked))
 }
 
@@ -210,15 +234,28 @@ async fn document(state: &ApiState, record: &TaskRecord, asked: &Asked) -> Answe
     }
     let mut writer = response::DocumentWriter::new(record, asked);
     each_page(state, record, |page| writer.page(&page)).await?;
-    let written = writer.finish();
-    if !asked.zip {
+    let mut written = writer.finish();
+    let document = &mut written.document;
+    let names = document.image_names().filter(|_| asked.images);
+    let images = images(state, record, names).await?;
+    if !asked.target.is_archive() {
+        document.embed(&images);
         return Ok(HttpResponse::Ok().json(written));
     }
-    let zipped = response::zipped(&written).map_err(|error| {
+    document.refer(&images);
+    let zipped = response::zipped(&written, &images).map_err(|error| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("the archive cannot be written: {error}"))
     })?;
-    let named = (header::CONTENT_DISPOSITION, "attachment; filename=\"converted_docs.zip\"");
-    Ok(HttpResponse::Ok().content_type("application/zip").insert_header(named).body(zipped))
+    if let Target::Put(url) = &asked.target {
+        state
+            .handle
+            .put(url, "application/zip", zipped)
+            .await
+            .map_err(|error| ApiError::from(error).of_task(record.id))?;
+        return Ok(HttpResponse::Ok().json(response::sent(record)));
+    }
+    let attached = (header::CONTENT_DISPOSITION, "attachment; filename=\"converted_docs.zip\"");
+    Ok(HttpResponse::Ok().content_type("application/zip").insert_header(attached).body(zipped))
 }
 
 #[derive(Deserialize)]

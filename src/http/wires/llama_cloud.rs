@@ -1,7 +1,7 @@
 //! LlamaCloud parse, version 2: a document is uploaded, its job asked after, its pages come with the job.
 //!
-//! A job is a task: its id is the task's behind `pjb-`. Documents are uploaded with the job; files that were uploaded
-//! elsewhere and addresses are not fetched.
+//! A job is a task: its id is the task's behind `pjb-`. A document is uploaded with its job, or fetched from an address; files
+//! that were uploaded before are not known.
 
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
-use super::super::upload::Fields;
+use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, whole};
 use super::{Arrived, ErrorForm, Operation, Refusal, each_page, form, marked, submit};
 use crate::aggregate::MarkdownWriter;
 use crate::output::text;
@@ -25,6 +25,7 @@ const MAX_PAGE_SIZE: usize = 500;
 /// Its operations.
 pub(super) const OPERATIONS: &[Operation] = &[
     ("post", "/api/v2/parse/upload", "multipart/form-data", "Begins to read a document of a form"),
+    ("post", "/api/v2/parse", "application/json", "Begins to read a document at an address"),
     ("get", "/api/v2/parse", "", "Jobs, newest first"),
     ("get", "/api/v2/parse/{job}", "", "How a job stands, with the pages that `expand` asks for"),
     ("delete", "/api/v2/parse/{job}", "", "Removes a job and what was made of it"),
@@ -35,7 +36,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.service(super::super::at("/api/v2/parse/upload", |parse: Resource| parse.route(web::post().to(upload))));
     app.service(super::super::at("/api/v2/parse", |parse: Resource| {
-        parse.route(web::get().to(list)).route(web::post().to(elsewhere))
+        parse.route(web::get().to(list)).route(web::post().to(begin))
     }));
     app.service(super::super::at("/api/v2/parse/{job}", |job: Resource| {
         job.route(web::get().to(get)).route(web::delete().to(delete))
@@ -134,10 +135,29 @@ async fn upload(state: web::Data<ApiState>, request: HttpRequest, payload: web::
     Ok(HttpResponse::Ok().json(job(&submit(&state, arrived, configuration.options()?).await?)))
 }
 
-async fn elsewhere(request: HttpRequest) -> Answer {
-    Caller::of(&request)?;
-    let detail = "nothing is fetched from elsewhere: upload the document with the job, to /api/v2/parse/upload";
-    Err(ApiError::bad_option(&detail).into())
+/// A job in JSON.
+#[derive(Deserialize)]
+struct JobRequest {
+    source_url: Option<String>,
+    #[serde(flatten)]
+    configuration: Configuration,
+}
+
+async fn begin(state: web::Data<ApiState>, request: HttpRequest, payload: web::Payload) -> Answer {
+    let Caller(tenant) = Caller::of(&request)?;
+    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
+    let intake = Intake { handle: &state.handle, slot: &slot };
+    let body = paced(&state, payload, |body| whole(&state, intake, body)).await?;
+    let (asked, _turn) = body.parsed::<JobRequest>().await?;
+    let JobRequest { source_url, configuration } = asked?;
+    let Some(url) = source_url else {
+        let detail = "source_url: name an address, or upload the document with the job, to /api/v2/parse/upload";
+        return Err(ApiError::bad_option(&detail).into());
+    };
+    let (source, called) = intake.fetch(&url, &[]).await?;
+    let file_name = called.as_deref().and_then(clean_file_name);
+    let arrived = Arrived { source, media_type: None, file_name, tenant, slot };
+    Ok(HttpResponse::Ok().json(job(&submit(&state, arrived, configuration.options()?).await?)))
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,9 @@
-//! Mistral OCR: a document as a data URL, or uploaded as a file and then named, comes back as Markdown a page.
+//! Mistral OCR: a document as a data URL, at an address, or uploaded as a file and then named, comes back as Markdown a page.
 //!
 //! A file is a task: it is read with the server's defaults from the moment it is uploaded, and what asks for it joins that
-//! task. So pages that are asked for of a file are chosen from what was read; of a data URL only they are read.
+//! task. So pages that are asked for of a file are chosen from what was read; of other documents only they are read.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use actix_web::http::StatusCode;
@@ -15,15 +16,19 @@ use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
 use super::super::upload::{Fields, Intake, admitted, clean_file_name, decoded, paced, receive, whole};
-use super::{Arrived, ErrorForm, Operation, Refusal, completed, each_page, form, marked, submit, unprocessable};
-use crate::task::{PageView, TaskId, TaskOptions, TaskRecord};
+use super::{
+    Arrived, ErrorForm, Operation, Refusal, completed, data_url, each_page, form, images, marked, submit, unprocessable,
+};
+use crate::blob::Staged;
+use crate::content::BoundingBox;
+use crate::task::{FigureForm, ImageName, PageImageView, PageView, TaskId, TaskOptions, TaskRecord};
 
 /// Points are shown as pixels at this resolution.
 const DPI: f32 = 200.0;
 
 /// Its operations.
 pub(super) const OPERATIONS: &[Operation] = &[
-    ("post", "/v1/ocr", "application/json", "Reads a document: a data URL, or a file that was uploaded"),
+    ("post", "/v1/ocr", "application/json", "Reads a document: a data URL, an address, or a file that was uploaded"),
     ("post", "/v1/files", "multipart/form-data", "Uploads a file, and begins to read it"),
     ("get", "/v1/files/{id}", "", "What is known of a file"),
     ("delete", "/v1/files/{id}", "", "Removes a file and what was made of it"),
@@ -85,7 +90,7 @@ async fn upload(state: web::Data<ApiState>, request: HttpRequest, payload: web::
         return Err(unprocessable(format!("purpose {purpose:?}: files are taken for ocr alone")).into());
     }
     let arrived = Arrived { file_name: fields.name, ..arrived };
-    let record = submit(&state, arrived, TaskOptions::default()).await?;
+    let record = submit(&state, arrived, options(None)?).await?;
     Ok(HttpResponse::Ok().json(file_object(&record)))
 }
 
@@ -129,6 +134,11 @@ struct OcrRequest {
     document: Document,
     #[serde(default)]
     pages: Option<Value>,
+    #[serde(default)]
+    include_image_base64: Option<bool>,
+    /// The most figures whose bytes are wanted.
+    #[serde(default)]
+    image_limit: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -166,39 +176,33 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
         Document::Picture { image_url: ImageUrl::Plain(url) | ImageUrl::Object { url } } => (url, None),
         Document::Uploaded { file_id } => (file_id, None),
     };
-    let record = if let Some(data) = url.strip_prefix("data:") {
-        let document = decoded(base64_of(data)?.to_owned()).await?;
-        let document = document.ok_or_else(|| unprocessable("the data URL is not Base64"))?;
-        let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
-        let source = receive(intake, once).await?;
-        let mut options = TaskOptions::default();
-        if let Some(wanted) = &wanted {
-            let pages: Vec<String> =
-                wanted.iter().map(|range| format!("{}-{}", range.start() + 1, range.end() + 1)).collect();
-            options.set("pages", &pages.join(",")).map_err(|error| unprocessable(format!("pages: {error}")))?;
-        }
-        let file_name = file_name.as_deref().and_then(clean_file_name);
-        submit(&state, Arrived { source, media_type: None, file_name, tenant, slot }, options).await?
-    } else {
-        let id = named_file(&url).ok_or_else(|| {
-            unprocessable(
-                "send the document as a data URL, or upload it to /v1/files: nothing is fetched from elsewhere",
-            )
-        })?;
+    let record = if let Some(id) = named_file(&url) {
         drop(slot);
         OwnTask::of(&request, id).await?;
         state.handle.get(id).await?
+    } else {
+        let (source, called) = match url.strip_prefix("data:") {
+            Some(data) => (received(intake, data).await?, None),
+            None => intake.fetch(&url, &[]).await?,
+        };
+        let file_name = file_name.or(called).as_deref().and_then(clean_file_name);
+        submit(&state, Arrived { source, media_type: None, file_name, tenant, slot }, options(wanted.as_deref())?)
+            .await?
     };
     let record = completed(&state, record).await?;
-    let mut pages = Vec::new();
+    let mut pages: Vec<PageView> = Vec::new();
     let is_wanted =
         |page: u32| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|range| range.contains(&(page - 1))));
     each_page(&state, &record, |page| {
         if is_wanted(page.page) {
-            pages.push(page_object(&page));
+            pages.push(PageView { blocks: None, ..page });
         }
     })
     .await?;
+    let shown = pages.iter().flat_map(|page| &page.images).take(asked.image_limit.unwrap_or(usize::MAX));
+    let with_bytes = shown.map(|image| &image.name).filter(|_| asked.include_image_base64.unwrap_or(false));
+    let bytes = images(&state, &record, with_bytes).await?;
+    let pages: Vec<Value> = pages.iter().map(|page| page_object(page, &bytes)).collect();
     Ok(HttpResponse::Ok().json(json!({
         "model": asked.model.as_deref().unwrap_or("bindery"),
         "usage_info": { "pages_processed": pages.len(), "doc_size_bytes": record.source.bytes },
@@ -207,16 +211,46 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
     })))
 }
 
-/// A page; one that was not read says so in the place of its text, a doubtful one before it.
-fn page_object(page: &PageView) -> Value {
-    let dimensions = page.size.map(|[width, height]| {
-        let pixels = |points: f32| (points / 72.0 * DPI).round();
-        json!({ "dpi": DPI, "width": pixels(width), "height": pixels(height) })
-    });
+/// Takes in the document of a data URL.
+async fn received(intake: Intake<'_>, data: &str) -> Result<Staged, ApiError> {
+    let document = decoded(base64_of(data)?.to_owned()).await?;
+    let document = document.ok_or_else(|| unprocessable("the data URL is not Base64"))?;
+    let once = futures::stream::once(async { Ok::<_, std::convert::Infallible>(Bytes::from(document)) });
+    receive(intake, once).await
+}
+
+/// Options of a task that reads these pages, from 0; all of them without any.
+fn options(wanted: Option<&[RangeInclusive<u32>]>) -> Result<TaskOptions, ApiError> {
+    let mut options = TaskOptions { images: Some(FigureForm::Extract), ..TaskOptions::default() };
+    if let Some(wanted) = wanted {
+        let pages: Vec<String> =
+            wanted.iter().map(|range| format!("{}-{}", range.start() + 1, range.end() + 1)).collect();
+        options.set("pages", &pages.join(",")).map_err(|error| unprocessable(format!("pages: {error}")))?;
+    }
+    Ok(options)
+}
+
+/// A page; one that was not read says so in the place of its text, a doubtful one before it. Its figures are known by what
+/// its text calls them, and have their bytes where these are among `bytes`.
+fn page_object(page: &PageView, bytes: &BTreeMap<ImageName, Vec<u8>>) -> Value {
+    let pixels = |points: f32| (points / 72.0 * DPI).round();
+    let figure = |image: &PageImageView| {
+        let corners = page.size.zip(image.bbox).map(|([width, height], BoundingBox { left, top, right, bottom })| {
+            [left * width, top * height, right * width, bottom * height].map(pixels)
+        });
+        let corner = |at: usize| corners.map(|corners| corners[at]);
+        json!({
+            "id": format!("images/{}", image.name.as_str()),
+            "top_left_x": corner(0), "top_left_y": corner(1), "bottom_right_x": corner(2), "bottom_right_y": corner(3),
+            "image_base64": bytes.get(&image.name).map(|bytes| data_url(&image.name, bytes)),
+        })
+    };
+    let dimensions =
+        page.size.map(|[width, height]| json!({ "dpi": DPI, "width": pixels(width), "height": pixels(height) }));
     json!({
         "index": page.page - 1,
         "markdown": marked(page),
-        "images": [],
+        "images": page.images.iter().map(figure).collect::<Vec<_>>(),
         "dimensions": dimensions,
     })
 }

@@ -73,18 +73,23 @@ struct Writer<'t> {
 
 impl<'t> Writer<'t> {
     fn new(text: &'t str) -> Self {
-        let links = text.contains("](") || text.contains("][") || text.contains("]:");
+        let links = text.contains(']') && ["](", "][", "]:"].iter().any(|sign| text.contains(sign));
         Self { text, links, in_link: false, star: false, out: String::with_capacity(text.len() + text.len() / 8) }
     }
 
     /// Escapes what Markdown would read as markup within a line, and only that: emphasis, code, links and pictures,
     /// entities, raw HTML (a page must not be able to write a page marker).
     fn plain(&mut self, from: usize, to: usize) {
-        let mut before = self.text[..from].chars().next_back().unwrap_or(' ');
-        for (at, c) in self.text[from..to].char_indices() {
-            let rest = &self.text[from + at + c.len_utf8()..];
+        let may_be_markup = ['*', '`', '\\', '<', '[', ']', '_', '~', '&'];
+        let mut written = from;
+        for (at, c) in self.text[from..to].match_indices(may_be_markup) {
+            let at = from + at;
+            self.out.push_str(&self.text[written..at]);
+            written = at;
+            let before = self.text[..at].chars().next_back().unwrap_or(' ');
+            let rest = &self.text[at + c.len()..];
             let next = rest.chars().next();
-            let markup = match c {
+            let markup = match c.chars().next().unwrap_or(' ') {
                 '*' | '`' | '\\' => true,
                 '<' => next.is_some_and(|n| n.is_ascii_alphabetic() || matches!(n, '/' | '!' | '?')),
                 '[' | ']' if self.in_link => true,
@@ -97,9 +102,8 @@ impl<'t> Writer<'t> {
             if markup {
                 self.out.push('\\');
             }
-            self.out.push(c);
-            before = c;
         }
+        self.out.push_str(&self.text[written..to]);
         self.star &= from == to;
     }
 

@@ -6,26 +6,28 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::Either;
 
+use super::LlmProcessor;
 use super::capabilities::{Lesson, Sent};
-use super::chain::Turn;
+use super::kept::Question;
 use super::prompt::{self, Ask, PageInput};
 use super::refused::{CallError, Concerns};
 use super::reply::Reply;
-use super::{LlmProcessor, failed};
 use crate::metrics;
-use crate::processor::{CallReport, CallVerdict, ShardInput, ShardOutcome};
-use crate::task::{Failure, PageUsage, Price, ServiceTier, Tokens, code};
+use crate::processor::{CallOutcome, CallReport, ShardInput, ShardOutcome};
+use crate::task::{Failure, Price, ServiceTier, Tokens, Usage, code};
 
 /// The token limit that is asked for after an answer was cut off; doubled with each further time.
 const FIRST_BUDGET: u32 = 8_192;
 /// How freely a model is asked that gave no page when it was asked for the likeliest words.
-const FREER: f32 = 0.4;
+const RETRY_TEMPERATURE: f32 = 0.4;
 
 /// What a call brought.
 pub(super) struct CallAnswer {
     pub(super) reply: Reply,
-    pub(super) usage: PageUsage,
+    pub(super) usage: Usage,
     pub(super) took: Duration,
+    /// What was asked, where the answer is kept until its pages are safe.
+    pub(super) question: Option<Question>,
 }
 
 /// What matters of a request once it is gone.
@@ -43,7 +45,7 @@ const TIER_WAIT: Duration = Duration::from_secs(10);
 
 impl Bill {
     /// What calls cost, which all brought the same. Who tells no figures is paid all the same.
-    fn usage(self, reply: &Reply, calls: u32) -> PageUsage {
+    fn usage(self, reply: &Reply, calls: u32) -> Usage {
         let told = [reply.prompt_tokens, reply.completion_tokens].map(|tokens| tokens.filter(|tokens| *tokens > 0));
         let [sent, received] = match told {
             [None, None] => [Some(self.guess), Some(prompt::tokens_of(&reply.text))],
@@ -55,40 +57,56 @@ impl Bill {
         let tier = reply.service_tier.as_deref().and_then(|tier| tier.parse().ok()).unwrap_or_default();
         let tokens = Tokens { prompt: sent, completion: received, cached: reply.cached_tokens * u64::from(calls) };
         let [prompt_tokens, completion_tokens] = told.map(|tokens| tokens.unwrap_or(0) * u64::from(calls));
-        PageUsage { calls, prompt_tokens, completion_tokens, cost: self.price.map(|price| price.of_call(tokens, tier)) }
+        Usage {
+            calls: calls.into(),
+            prompt_tokens,
+            completion_tokens,
+            cost: self.price.map(|price| price.of_call(tokens, tier)),
+            reused: 0,
+        }
     }
 
     /// What calls cost of which nothing came back.
-    fn lost(self, calls: u32) -> PageUsage {
+    fn lost(self, calls: u32) -> Usage {
         let tokens = Tokens { prompt: self.guess * u64::from(calls), ..Tokens::default() };
         let cost = self.price.filter(|_| calls > 0).map(|price| price.of_call(tokens, self.tier));
-        PageUsage { calls, cost, ..PageUsage::default() }
+        Usage { calls: calls.into(), cost, ..Usage::default() }
+    }
+}
+
+/// What of a request may teach something.
+fn sent(ask: &Ask<'_>, pages: &[PageInput]) -> Sent {
+    let images = || pages.iter().filter_map(|page| page.image.as_ref());
+    let bytes = images().map(|image| u32::try_from(image.bytes.len()).unwrap_or(u32::MAX)).max();
+    let side = images().map(|image| image.width.max(image.height)).max();
+    Sent {
+        temperature: ask.temperature.is_some(),
+        max_tokens: ask.max_tokens,
+        newer_name: ask.newer_name,
+        system_role: ask.system_role,
+        service_tier: ask.service_tier.is_some(),
+        picture: bytes.zip(side),
+        pages: pages.len(),
     }
 }
 
 impl LlmProcessor {
-    /// Asks a model for some pages. Whatever else comes of it than an answer is the outcome.
+    /// Asks a model for some pages. Whatever else comes of it than an answer is the outcome. With `keeps`, the answer is safe
+    /// from then on, and one that was paid and kept is not asked for again.
     pub(super) fn call(
         &self,
         input: &ShardInput<'_>,
         model: &str,
-        turn: Turn,
         pages: Vec<PageInput>,
+        keeps: bool,
     ) -> Result<CallAnswer, ShardOutcome> {
         let Some(runtime) = &self.runtime else { return Err(ShardOutcome::Cancelled) };
-        let ask = self.ask_for(input, model, turn)?;
-        let images = || pages.iter().filter_map(|page| page.image.as_ref());
-        let bytes = images().map(|image| u32::try_from(image.bytes.len()).unwrap_or(u32::MAX)).max();
-        let side = images().map(|image| image.width.max(image.height)).max();
-        let sent = Sent {
-            temperature: ask.temperature.is_some(),
-            max_tokens: ask.max_tokens,
-            newer_name: ask.newer_name,
-            system_role: ask.system_role,
-            service_tier: ask.service_tier.is_some(),
-            picture: bytes.zip(side),
-            pages: pages.len(),
-        };
+        let question = keeps.then(|| self.question(input, model, &pages)).flatten();
+        if let Some(answer) = question.as_ref().and_then(|question| question.find(input)) {
+            return Ok(answer);
+        }
+        let ask = self.ask_for(input, model)?;
+        let sent = sent(&ask, &pages);
         let bill = Bill {
             guess: prompt::tokens(&ask, &pages),
             price: self.price(model),
@@ -114,25 +132,29 @@ impl LlmProcessor {
         {
             // It was refused: only the other one is paid.
             calls -= 1;
-            let usage = PageUsage::default();
-            self.report(input, model, CallReport { usage, took, verdict: lost.verdict });
+            let usage = Usage::default();
+            self.report(input, model, CallReport { usage, took, outcome: lost.outcome });
         }
         match answer {
             None if calls == 0 => Err(ShardOutcome::Cancelled),
-            // What the endpoint has been given is likely to be paid, whoever hears the answer.
+            // What the endpoint has been given is likely to be paid, even if the answer is not read.
             None => {
                 let usage = bill.lost(calls);
-                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Abandoned });
+                self.report(input, model, CallReport { usage, took, outcome: CallOutcome::Cancelled });
                 Err(ShardOutcome::Cancelled)
             }
-            Some((Err(error), _)) => Err(self.refused(input, model, turn, error, (sent, bill), (took, calls))),
+            Some((Err(error), _)) => Err(self.refused(input, model, error, (sent, bill), (took, calls))),
             Some((Ok(reply), _)) => {
                 self.latencies.add(took);
-                self.note_outage(CallVerdict::Answered, None);
+                self.note_outage(CallOutcome::Success, None);
                 // Of a second call nothing comes back but its bill, which is like the first one's.
                 let usage = bill.usage(&reply, calls);
-                self.report(input, model, CallReport { usage, took, verdict: CallVerdict::Answered });
-                Ok(CallAnswer { reply, usage, took })
+                // Before anything else: the endpoint has been paid.
+                if let Some(question) = &question {
+                    question.keep(input, &reply, usage, took);
+                }
+                self.report(input, model, CallReport { usage, took, outcome: CallOutcome::Success });
+                Ok(CallAnswer { reply, usage, took, question })
             }
         }
     }
@@ -151,18 +173,21 @@ impl LlmProcessor {
     }
 
     /// How a model is asked, by what is known of it and of its answers before.
-    fn ask_for<'a>(&'a self, input: &'a ShardInput<'_>, model: &'a str, turn: Turn) -> Result<Ask<'a>, ShardOutcome> {
+    fn ask_for<'a>(&'a self, input: &'a ShardInput<'_>, model: &'a str) -> Result<Ask<'a>, ShardOutcome> {
         let known = self.capabilities.of(model);
-        let tier = input.options.service_tier.filter(|tier| *tier != ServiceTier::Auto);
-        let temperature = if turn.otherwise { FREER } else { 0.0 };
+        let asked_for = input.options.service_tier.unwrap_or_default();
+        let is_full = asked_for == ServiceTier::FlexElseAuto && known.is_tier_full();
+        let tier = asked_for.asked_for().filter(|_| known.takes_service_tier() && !is_full);
+        let temperature = if input.state.vary { RETRY_TEMPERATURE } else { 0.0 };
         let budget = |truncated: u32| known.tokens(FIRST_BUDGET << (truncated - 1).min(4));
-        let max_tokens = if turn.truncated > 0 { budget(turn.truncated) } else { None };
+        let budget = |truncated: u32| if truncated > 0 { budget(truncated) } else { known.affordable() };
+        let max_tokens = budget(input.state.truncated);
         // With no more room than the last time it would be cut off at the same place.
-        if turn.truncated > 0 && max_tokens == if turn.truncated > 1 { budget(turn.truncated - 1) } else { None } {
+        if input.state.truncated > 0 && max_tokens <= budget(input.state.truncated - 1) {
             let most = max_tokens.map(|most| format!(" of {most}")).unwrap_or_default();
             let message =
                 format!("the answer was cut off at the model's limit{most} tokens, and it takes no larger one");
-            return Err(failed(Failure::permanent(code::ANSWER_TRUNCATED, message), turn));
+            return Err(ShardOutcome::Failed(Failure::permanent(code::ANSWER_TRUNCATED, message)));
         }
         Ok(Ask {
             model,
@@ -171,7 +196,7 @@ impl LlmProcessor {
             max_tokens,
             newer_name: known.wants_newer_name(),
             system_role: known.takes_system_role(),
-            service_tier: tier.filter(|_| known.takes_service_tier()).map(ServiceTier::as_str),
+            service_tier: tier,
         })
     }
 
@@ -191,7 +216,7 @@ impl LlmProcessor {
         if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
             return (answer, None);
         }
-        let place = std::pin::pin!(input.place_for_another());
+        let place = std::pin::pin!(input.hedge_permit());
         let _place = match futures::future::select(first.as_mut(), place).await {
             Either::Left((answer, _)) => return (answer, None),
             Either::Right((Some(place), _)) => place,
@@ -209,7 +234,7 @@ impl LlmProcessor {
     /// Tells the pool and the metrics of a call. Callers may name any model; only configured ones have a row of their own.
     fn report(&self, input: &ShardInput<'_>, model: &str, report: CallReport) {
         let known = self.options.model.iter().chain(&self.options.fallback).any(|known| known == model);
-        metrics::call(if known { model } else { "other" }, report.verdict.as_str(), report.took);
+        metrics::call(if known { model } else { "other" }, report.outcome.as_str(), report.took);
         input.called(report);
     }
 
@@ -217,50 +242,62 @@ impl LlmProcessor {
         &self,
         input: &ShardInput<'_>,
         model: &str,
-        turn: Turn,
         error: CallError,
         (sent, bill): (Sent, Bill),
         (took, calls): (Duration, u32),
     ) -> ShardOutcome {
-        let CallError { why, mut verdict, paid, concerns, lesson } = error;
+        let CallError { why, mut outcome, paid, concerns, lesson } = error;
         let mut room = None;
-        if let (CallVerdict::Limited(after), true) = (verdict, concerns == Concerns::Tier && sent.service_tier) {
+        if let (CallOutcome::RateLimited(after), true) = (outcome, concerns == Concerns::Tier && sent.service_tier) {
             // It says nothing about how much the endpoint takes otherwise.
-            (verdict, room) = (CallVerdict::Answered, Some(after.unwrap_or(TIER_WAIT)));
+            (outcome, room) = (CallOutcome::Success, Some(after.unwrap_or(TIER_WAIT)));
         }
-        self.note_outage(verdict, Some(&why));
+        self.note_outage(outcome, Some(&why));
         let usage = bill.lost(if paid { calls } else { 0 });
-        self.report(input, model, CallReport { usage, took, verdict });
-        if let CallVerdict::Away(after) | CallVerdict::Limited(after) = verdict {
+        self.report(input, model, CallReport { usage, took, outcome });
+        if let CallOutcome::Unavailable(after) | CallOutcome::RateLimited(after) = outcome {
             return ShardOutcome::Retry { after, why };
+        }
+        let known = self.capabilities.of(model);
+        if room.is_some() && input.options.service_tier == Some(ServiceTier::FlexElseAuto) {
+            known.tier_is_full();
+            return ShardOutcome::Retry { after: Some(Duration::ZERO), why };
         }
         if room.is_some() {
             return ShardOutcome::Retry { after: room, why };
         }
-        let known = self.capabilities.of(model);
-        if matches!(lesson, Some(Lesson::SmallerPicture { .. })) && sent.pages > 1 {
+        if let Some(lesson @ (Lesson::SmallerPicture { .. } | Lesson::OnePicture)) = &lesson
+            && sent.pages > 1
+        {
             // Each of them may be small enough: they are asked for one by one.
-            return failed(why, turn);
+            if *lesson == Lesson::OnePicture {
+                known.learn(lesson, sent);
+            }
+            return ShardOutcome::Failed(why);
         }
         if let Some(lesson) = lesson {
             // The request is sent again without it; when that does not help, the attempt fails.
             let helps = known.learn(&lesson, sent);
             log::info!(model, code:% = why.code; "learnt what the model takes: {}", why.message);
-            return if helps { ShardOutcome::Retry { after: Some(Duration::ZERO), why } } else { failed(why, turn) };
+            return match concerns {
+                _ if helps => ShardOutcome::Retry { after: Some(Duration::ZERO), why },
+                Concerns::Task => ShardOutcome::Fatal(why),
+                _ => ShardOutcome::Failed(why),
+            };
         }
         match concerns {
             Concerns::Task => ShardOutcome::Fatal(why),
-            Concerns::Model => for_all(why, turn),
-            Concerns::PerhapsAll if known.strike_untold(&why.message) => for_all(why, turn),
-            Concerns::PerhapsAll | Concerns::Page | Concerns::Tier => failed(why, turn),
+            Concerns::Model => self.for_all(input, why),
+            Concerns::PerhapsAll if known.strike_untold(&why.message) => self.for_all(input, why),
+            Concerns::PerhapsAll | Concerns::Page | Concerns::Tier => ShardOutcome::Failed(why),
         }
     }
-}
 
-/// What all pages would get of this model. A fallback that is not there costs the pages that need it, and no others.
-pub(super) fn for_all(why: Failure, turn: Turn) -> ShardOutcome {
-    if turn.reader == 0 && !turn.more_readers {
-        return ShardOutcome::Fatal(Failure { retryable: false, ..why });
+    /// What all pages would get of this model. A fallback that is not there costs the pages that need it, and no others.
+    pub(super) fn for_all(&self, input: &ShardInput<'_>, why: Failure) -> ShardOutcome {
+        if self.chain(input.options).len() == 1 {
+            return ShardOutcome::Fatal(Failure { retryable: false, ..why });
+        }
+        ShardOutcome::Failed(why)
     }
-    failed(why, turn)
 }

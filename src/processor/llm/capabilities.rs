@@ -7,6 +7,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::learnt::{COUNTS_FOR, Learnt};
+use crate::clock::Timestamp;
 
 /// Models that are remembered one by one; callers may name any, and those beyond share one memory.
 const MODELS: usize = 16;
@@ -20,6 +24,11 @@ const SMALLER: (u32, u32) = (60, 70);
 /// later.
 const STRIKES: (u32, u32) = (3, 8);
 
+/// For how long it counts that an account pays for no longer answers, milliseconds: it may be topped up.
+const AFFORDS_FOR: u64 = 600_000;
+/// For how long a tier without room is not asked for, milliseconds, where there is another.
+const TIER_FULL: u64 = 60_000;
+
 /// What a refusal teaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lesson {
@@ -31,6 +40,10 @@ pub(super) enum Lesson {
     NoSystemRole,
     /// Has no choice of tiers, or not the one that was asked for.
     NoServiceTier,
+    /// Its account pays for answers of so many tokens at most, and for no call that leaves the limit open.
+    Affords(u32),
+    /// Takes one picture a call.
+    OnePicture,
     /// Answers with fewer tokens than were asked for; the numbers of the refusal.
     MostTokens(Vec<u32>),
     /// Takes smaller pictures only, by their longer side in pixels or else by their bytes; at most so many, if it said so.
@@ -67,9 +80,17 @@ pub(super) struct ModelCapabilities {
     newer_limit_name: AtomicBool,
     no_system_role: AtomicBool,
     no_service_tier: AtomicBool,
+    one_picture: AtomicBool,
     most_tokens: AtomicU32,
+    affords: AtomicU32,
+    /// Until when that counts, milliseconds since the first one of this process.
+    affords_until: AtomicU64,
     picture_bytes: AtomicU32,
     picture_side: AtomicU32,
+    /// Until when its cheaper tier is not asked for, milliseconds since the first one of this process.
+    tier_full_until: AtomicU64,
+    /// When the first of what is kept was learnt, milliseconds of the wall clock; 0 before.
+    learnt_at: AtomicU64,
     has_answered: AtomicBool,
     strikes: AtomicU32,
     struck_by: AtomicU64,
@@ -93,9 +114,14 @@ impl Default for ModelCapabilities {
             newer_limit_name: AtomicBool::new(false),
             no_system_role: AtomicBool::new(false),
             no_service_tier: AtomicBool::new(false),
+            one_picture: AtomicBool::new(false),
             most_tokens: AtomicU32::new(u32::MAX),
+            affords: AtomicU32::new(u32::MAX),
+            affords_until: AtomicU64::new(0),
+            learnt_at: AtomicU64::new(0),
             picture_bytes: AtomicU32::new(u32::MAX),
             picture_side: AtomicU32::new(u32::MAX),
+            tier_full_until: AtomicU64::new(0),
             has_answered: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
             struck_by: AtomicU64::new(0),
@@ -104,11 +130,32 @@ impl Default for ModelCapabilities {
     }
 }
 
+/// Milliseconds since this was first asked.
+fn elapsed() -> u64 {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(BEGUN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Capabilities {
+    /// What was learnt of models that have a memory of their own.
+    pub(super) fn learnt(&self, endpoint: &str) -> Vec<Learnt> {
+        self.models.iter().filter_map(|model| model.learnt(endpoint)).collect()
+    }
+
+    /// Takes in what was learnt elsewhere of a model, where it has a memory of its own.
+    pub(super) fn take(&self, learnt: &Learnt) {
+        if let Some(own) = self.own(&learnt.model) {
+            own.take(learnt);
+        }
+    }
+
+    fn own(&self, model: &str) -> Option<&ModelCapabilities> {
+        self.models.iter().find(|known| known.model.get_or_init(|| model.to_owned()) == model)
+    }
+
     /// What is known of a model.
     pub(super) fn of(&self, model: &str) -> &ModelCapabilities {
-        let own = self.models.iter().find(|known| known.model.get_or_init(|| model.to_owned()) == model);
-        own.unwrap_or(&self.others)
+        self.own(model).unwrap_or(&self.others)
     }
 }
 
@@ -125,6 +172,79 @@ impl ModelCapabilities {
         !self.no_service_tier.load(Ordering::Relaxed)
     }
 
+    pub(super) fn takes_several_pictures(&self) -> bool {
+        !self.one_picture.load(Ordering::Relaxed)
+    }
+
+    /// Its cheaper tier has no room: it is not asked for, for a while.
+    pub(super) fn tier_is_full(&self) {
+        self.tier_full_until.store(elapsed().saturating_add(TIER_FULL), Ordering::Relaxed);
+    }
+
+    /// Whether that was found a short while ago.
+    pub(super) fn is_tier_full(&self) -> bool {
+        elapsed() < self.tier_full_until.load(Ordering::Relaxed)
+    }
+
+    /// What it may refuse of a request, by name.
+    const fn refusals(&self) -> [(&'static str, &AtomicBool); 5] {
+        [
+            ("temperature", &self.no_temperature),
+            ("max_tokens under its older name", &self.newer_limit_name),
+            ("system role", &self.no_system_role),
+            ("service_tier", &self.no_service_tier),
+            ("several pictures a call", &self.one_picture),
+        ]
+    }
+
+    /// How much it takes: tokens, bytes of a picture, pixels of its longer side.
+    const fn limits(&self) -> [&AtomicU32; 3] {
+        [&self.most_tokens, &self.picture_bytes, &self.picture_side]
+    }
+
+    /// What was learnt of it; `None` where nothing was.
+    fn learnt(&self, endpoint: &str) -> Option<Learnt> {
+        let model = self.model.get()?.clone();
+        let is_refused =
+            |(name, refused): (&str, &AtomicBool)| refused.load(Ordering::Relaxed).then(|| name.to_owned());
+        let refuses: Vec<String> = self.refusals().into_iter().filter_map(is_refused).collect();
+        let limit = |limit: &AtomicU32| Some(limit.load(Ordering::Relaxed)).filter(|most| *most < u32::MAX);
+        let [max_tokens, max_image_bytes, max_image_side] = self.limits().map(limit);
+        let is_known = !refuses.is_empty() || max_tokens.or(max_image_bytes).or(max_image_side).is_some();
+        let learnt_at = Timestamp::from_millis(self.learnt_at.load(Ordering::Relaxed));
+        let endpoint = endpoint.to_owned();
+        is_known.then_some(Learnt { endpoint, model, refuses, max_tokens, max_image_bytes, max_image_side, learnt_at })
+    }
+
+    /// Takes in what was learnt elsewhere.
+    fn take(&self, learnt: &Learnt) {
+        for (name, refused) in self.refusals() {
+            refused.fetch_or(learnt.refuses.iter().any(|known| known == name), Ordering::Relaxed);
+        }
+        let limits = [learnt.max_tokens, learnt.max_image_bytes, learnt.max_image_side];
+        for (own, most) in self.limits().into_iter().zip(limits) {
+            own.fetch_min(most.unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+        self.note_time(learnt.learnt_at);
+    }
+
+    /// The earliest time counts, so that each lesson is learnt again in time.
+    fn note_time(&self, at: Timestamp) {
+        let earliest = |known: u64| Some(if known == 0 { at.as_millis() } else { known.min(at.as_millis()) });
+        let _ = self.learnt_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earliest);
+    }
+
+    /// Forgets what was learnt long ago.
+    pub(super) fn forget_old(&self, now: Timestamp) {
+        let learnt_at = self.learnt_at.load(Ordering::Relaxed);
+        if learnt_at == 0 || now.since(Timestamp::from_millis(learnt_at)) < COUNTS_FOR {
+            return;
+        }
+        self.refusals().into_iter().for_each(|(_, refused)| refused.store(false, Ordering::Relaxed));
+        self.limits().into_iter().for_each(|limit| limit.store(u32::MAX, Ordering::Relaxed));
+        self.learnt_at.store(0, Ordering::Relaxed);
+    }
+
     /// Whether it knows the token limit by its newer name only.
     pub(super) fn wants_newer_name(&self) -> bool {
         self.newer_limit_name.load(Ordering::Relaxed)
@@ -132,8 +252,14 @@ impl ModelCapabilities {
 
     /// As many tokens of `wanted` as it takes; `None` when it takes no limit that would be of use.
     pub(super) fn tokens(&self, wanted: u32) -> Option<u32> {
-        let most = self.most_tokens.load(Ordering::Relaxed);
+        let most = self.most_tokens.load(Ordering::Relaxed).min(self.affordable().unwrap_or(u32::MAX));
         (most >= FEWEST_TOKENS).then(|| wanted.min(most))
+    }
+
+    /// The most tokens that its account pays for, where that was found to be a limit.
+    pub(super) fn affordable(&self) -> Option<u32> {
+        let counts = elapsed() < self.affords_until.load(Ordering::Relaxed);
+        counts.then(|| self.affords.load(Ordering::Relaxed))
     }
 
     /// The most bytes of a picture and the most pixels of its longer side.
@@ -145,6 +271,9 @@ impl ModelCapabilities {
     /// Takes in what a refusal teaches; returns whether the request would be made otherwise now than it was `sent`.
     pub(super) fn learn(&self, lesson: &Lesson, sent: Sent) -> bool {
         let found = |flag: &AtomicBool| flag.store(true, Ordering::Relaxed);
+        if !matches!(lesson, Lesson::Affords(_)) {
+            self.note_time(Timestamp::now());
+        }
         match lesson {
             Lesson::NoTemperature => {
                 found(&self.no_temperature);
@@ -161,6 +290,15 @@ impl ModelCapabilities {
             Lesson::NoServiceTier => {
                 found(&self.no_service_tier);
                 sent.service_tier
+            }
+            Lesson::Affords(most) => {
+                self.affords.store(*most, Ordering::Relaxed);
+                self.affords_until.store(elapsed().saturating_add(AFFORDS_FOR), Ordering::Relaxed);
+                sent.max_tokens.is_none_or(|asked| asked > *most)
+            }
+            Lesson::OnePicture => {
+                found(&self.one_picture);
+                sent.pages > 1
             }
             Lesson::MostTokens(named) => sent.max_tokens.is_some_and(|asked| {
                 let named = named.iter().copied().filter(|most| (FEWEST_TOKENS..asked).contains(most)).max();
@@ -264,6 +402,62 @@ mod tests {
             assert_eq!(model.tokens(8_192), expected);
         }
         assert!(!model.learn(&Lesson::MostTokens(vec![]), bare));
+    }
+
+    #[test]
+    fn what_was_learnt_is_said_and_nothing_of_models_that_take_everything() {
+        let known = Capabilities::default();
+        known.of("a").learn(&Lesson::NoSystemRole, SENT);
+        known.of("a").learn(&Lesson::MostTokens(vec![4_096]), SENT);
+        known.of("a").learn(&Lesson::Affords(3_000), SENT);
+        known.of("b").tier_is_full();
+        assert!(known.of("b").is_tier_full() && !known.of("a").is_tier_full());
+        assert_eq!((known.of("a").affordable(), known.of("a").tokens(8_192)), (Some(3_000), Some(3_000)));
+        let [said] = &known.learnt("e")[..] else { panic!("{:?}", known.learnt("e")) };
+        assert!(said.counts(Timestamp::now()) && !said.counts(Timestamp::now().after(COUNTS_FOR)));
+        let expected = Learnt {
+            endpoint: "e".into(),
+            model: "a".into(),
+            refuses: vec!["system role".into()],
+            max_tokens: Some(4_096),
+            max_image_bytes: None,
+            max_image_side: None,
+            learnt_at: said.learnt_at,
+        };
+        assert_eq!(*said, expected);
+    }
+
+    #[test]
+    fn what_others_learnt_is_known_here_and_forgotten_in_time() {
+        let (one, other) = (Capabilities::default(), Capabilities::default());
+        for lesson in
+            [Lesson::NoTemperature, Lesson::OnePicture, Lesson::SmallerPicture { side: true, most: Some(900) }]
+        {
+            one.of("a").learn(&lesson, SENT);
+        }
+        let learnt = one.learnt("e").remove(0);
+        other.of("a").learn(&Lesson::MostTokens(vec![1_000]), SENT);
+        let earlier = Timestamp::from_millis(learnt.learnt_at.as_millis() - 5_000);
+        other.take(&Learnt {
+            learnt_at: earlier,
+            refuses: [&learnt.refuses[..], &["tea".into()]].concat(),
+            ..learnt.clone()
+        });
+        let both = other.learnt("e").remove(0);
+        assert_eq!(both, Learnt { max_tokens: Some(1_000), learnt_at: earlier, ..learnt });
+        assert!(!other.of("a").takes_temperature() && !other.of("a").takes_several_pictures());
+        assert_eq!(other.of("a").picture(1, 1_600), (1, 900));
+        other.of("a").forget_old(earlier.after(COUNTS_FOR / 2));
+        assert!(!other.learnt("e").is_empty());
+        other.of("a").forget_old(earlier.after(COUNTS_FOR));
+        assert!(other.learnt("e").is_empty() && other.of("a").takes_temperature());
+        // Those that share one memory teach the others nothing.
+        for number in 0..MODELS {
+            other.of(&number.to_string());
+        }
+        other.take(&both);
+        other.take(&Learnt { model: "one more".into(), ..both });
+        assert!(other.of("yet another").takes_temperature());
     }
 
     #[test]

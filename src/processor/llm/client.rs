@@ -13,10 +13,11 @@ use reqwest::{StatusCode, Url};
 use tokio::sync::watch;
 
 use super::address::{CALLS, calls_url, proxy_of, same_place, without_secrets};
+use super::endpoint_error::EndpointError;
 use super::refused::{CallError, Concerns, error_within, refused, web_page};
 use super::reply::{NoAnswer, Reply, decode, quoted};
 use crate::clock::Timestamp;
-use crate::processor::CallVerdict;
+use crate::processor::CallOutcome;
 use crate::task::{Failure, code};
 
 /// An answer longer than this is no page.
@@ -43,13 +44,12 @@ struct Auth {
 }
 
 impl Auth {
-    fn new(key: Option<&str>, url: &Url) -> Result<Self, String> {
+    fn new(key: Option<&str>, url: &Url) -> Result<Self, EndpointError> {
         let Some(key) = key else { return Ok(Self::default()) };
         let sensitive = |text: &str| {
-            let mut value = HeaderValue::from_str(text)
-                .map_err(|_| "the LLM API key has characters that a header cannot carry".to_owned())?;
+            let mut value = HeaderValue::from_str(text).map_err(|_| EndpointError::ApiKey)?;
             value.set_sensitive(true);
-            Ok::<_, String>(value)
+            Ok::<_, EndpointError>(value)
         };
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {key}"))?);
@@ -72,10 +72,10 @@ impl Auth {
 }
 
 impl Client {
-    pub(super) fn new(base_url: &str, api_key: Option<&str>, ca_file: Option<&Path>) -> Result<Self, String> {
-        let url = calls_url(base_url)?;
+    pub(super) fn new(base_url: &str, api_key: Option<&str>, ca_file: Option<&Path>) -> Result<Self, EndpointError> {
+        let url = calls_url(base_url).map_err(EndpointError::BaseUrl)?;
         let auth = Auth::new(api_key, &url)?;
-        // Installing it twice is refused, which is fine: somebody else's provider serves as well.
+        // Installing it twice is refused, which is fine: another provider serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             // A redirected POST becomes a GET, or would take pages and key to another host.
@@ -83,17 +83,17 @@ impl Client {
             .connect_timeout(Duration::from_secs(10))
             .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = ca_file {
-            let pem = std::fs::read(path).map_err(|error| format!("the CA file cannot be read: {}", error.kind()))?;
+            let pem = std::fs::read(path).map_err(EndpointError::CaFile)?;
             let roots = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|roots| !roots.is_empty());
-            http = http.tls_certs_merge(roots.ok_or("the CA file holds no certificate in PEM form")?);
+            http = http.tls_certs_merge(roots.ok_or(EndpointError::NoCertificate)?);
         }
-        let http = http.build().map_err(|error| format!("no HTTP client: {error}"))?;
+        let http = http.build().map_err(|error| EndpointError::Client(error.to_string()))?;
         let proxy = proxy_of(&url, |name| std::env::var(name).ok());
         Ok(Self { http, url: watch::Sender::new(url), auth: watch::Sender::new(Arc::new(auth)), proxy })
     }
 
     /// Uses another key from the next call on.
-    pub(super) fn set_api_key(&self, key: Option<&str>) -> Result<(), String> {
+    pub(super) fn set_api_key(&self, key: Option<&str>) -> Result<(), EndpointError> {
         let auth = Auth::new(key, &self.url.borrow())?;
         self.auth.send_replace(Arc::new(auth));
         Ok(())
@@ -130,7 +130,7 @@ impl Client {
             code::MODEL_NOT_FOUND,
             "the endpoint redirects in a circle: set the base URL to where it leads",
         );
-        Err(CallError { concerns: Concerns::Model, ..CallError::unpaid(why, CallVerdict::Answered) })
+        Err(CallError { concerns: Concerns::Model, ..CallError::unpaid(why, CallOutcome::Success) })
     }
 
     /// Where a redirection leads at the same host: pages and key go where the operator sends them, and not where an
@@ -164,8 +164,8 @@ impl Client {
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|e| unreachable(&e))?);
             if body.len() > MAX_ANSWER {
-                let why = Failure::passing(code::BAD_ANSWER, format!("the answer is longer than {MAX_ANSWER} bytes"));
-                return Err(CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) });
+                let why = Failure::transient(code::BAD_ANSWER, format!("the answer is longer than {MAX_ANSWER} bytes"));
+                return Err(CallError { paid: true, ..CallError::unpaid(why, CallOutcome::Success) });
             }
         }
         Ok((status, headers, body))
@@ -195,27 +195,27 @@ fn answered(url: &Url, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
         NoAnswer::WebPage(title) => web_page(&title),
         NoAnswer::Error { status, body } => error_within(status, &body),
         NoAnswer::Other(why) => {
-            let why = Failure::passing(code::BAD_ANSWER, why);
-            CallError { paid: true, ..CallError::unpaid(why, CallVerdict::Answered) }
+            let why = Failure::transient(code::BAD_ANSWER, why);
+            CallError { paid: true, ..CallError::unpaid(why, CallOutcome::Success) }
         }
     })
 }
 
-/// A call that broke off may have been paid, so it counts as an attempt; one that found nobody does not.
+/// A call that broke off may have been paid, so it counts as an attempt; one that reached no server does not.
 fn unreachable(error: &reqwest::Error, proxy: Option<&str>) -> CallError {
-    let away = error.is_connect();
+    let unreachable = error.is_connect();
     let what = match proxy {
-        Some(proxy) if away => format!("cannot be reached through {proxy}"),
-        _ if away => "cannot be reached".to_owned(),
+        Some(proxy) if unreachable => format!("cannot be reached through {proxy}"),
+        _ if unreachable => "cannot be reached".to_owned(),
         _ => "broke off its answer".to_owned(),
     };
-    // The last cause says most: connection refused, no such name, a certificate that nobody vouches for.
+    // The last cause says most: connection refused, no such name, an untrusted certificate.
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let cause = causes.last().map(|cause| format!(": {}", quoted(&cause.to_string()))).unwrap_or_default();
-    let proxy = proxy.filter(|_| away).map(|name| format!(" ({name} names a proxy)")).unwrap_or_default();
-    let why = Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}{cause}{proxy}"));
-    let verdict = if away { CallVerdict::Away(None) } else { CallVerdict::Strained };
-    CallError { paid: !away, ..CallError::unpaid(why, verdict) }
+    let proxy = proxy.filter(|_| unreachable).map(|name| format!(" ({name} names a proxy)")).unwrap_or_default();
+    let why = Failure::transient(code::ENDPOINT_UNAVAILABLE, format!("the endpoint {what}{cause}{proxy}"));
+    let outcome = if unreachable { CallOutcome::Unavailable(None) } else { CallOutcome::Overloaded };
+    CallError { paid: !unreachable, ..CallError::unpaid(why, outcome) }
 }
 
 /// A redirection that is not followed.
@@ -227,7 +227,7 @@ fn redirected(url: &Url, status: StatusCode, headers: &HeaderMap) -> CallError {
         status.as_u16()
     );
     let why = Failure::permanent(code::MODEL_NOT_FOUND, message);
-    CallError { concerns: Concerns::Model, ..CallError::unpaid(why, CallVerdict::Answered) }
+    CallError { concerns: Concerns::Model, ..CallError::unpaid(why, CallOutcome::Success) }
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
@@ -302,3 +302,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "providers_tests.rs"]
+mod providers;

@@ -10,6 +10,8 @@ const FEWEST_WORDS: usize = 20;
 const LEAST_RECALL: f32 = 0.75;
 /// More invented numbers than this many, and than this share of all, and the answer is not to be trusted.
 const MOST_INVENTED: (usize, f32) = (5, 0.1);
+/// So many that are more than half of all are those of another page, for example of a form of the same words.
+const OTHER_NUMBERS: usize = 3;
 /// The longest piece of text that is looked for as a loop, in characters.
 const LONGEST_PERIOD: usize = 400;
 /// How long a loop is at least: so many characters, and so many rounds.
@@ -31,7 +33,8 @@ impl Fidelity {
         let (count, share) = MOST_INVENTED;
         #[allow(clippy::cast_precision_loss, reason = "a share")]
         let many = self.invented > count && self.invented as f32 > share * self.numbers as f32;
-        self.recall >= LEAST_RECALL && !many
+        let others = self.invented >= OTHER_NUMBERS && self.invented * 2 > self.numbers;
+        self.recall >= LEAST_RECALL && !many && !others
     }
 }
 
@@ -133,6 +136,7 @@ mod tests {
             (&half, false, 0),
             (&TEXT.replace("1,250.50", "1,350.50"), true, 1),
             (&other_numbers, false, 9),
+            (&TEXT.replace("2024", "2031").replace("14 times", "33 times").replace("1987", "1966"), false, 3),
             ("", false, 0),
         ] {
             let fidelity = fidelity(TEXT, answer).unwrap();

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::call::{CallAnswer, for_all};
-use super::chain::{Turn, refuses};
+use super::call::CallAnswer;
 use super::fidelity::{self, Fidelity};
 use super::look::Page;
-use super::prompt::{self, PageInput};
+use super::prompt::{self, PageInput, PartNumber};
 use super::reply::{self, Answered, Asked, Fault};
-use super::{BY_FALLBACK, LlmProcessor, OWN, failed, parts};
+use super::witness::{Testimony, Verdict, passage};
+use super::{LlmProcessor, parts};
 use crate::content::{PageContent, from_markdown};
-use crate::processor::{PageRead, ShardInput, ShardOutcome};
-use crate::task::{Failure, Finding, FindingCode, PageChecks, PageOutput, PageUsage, code};
+use crate::processor::{PageRead, ShardInput, ShardOutcome, StepState};
+use crate::task::{Failure, Finding, FindingCode, PageChecks, PageOutput, Usage, Witness, code};
 
 /// A picture with fewer letters than these proves nothing against a short answer,
 const FEWEST_LETTERS: u32 = 250;
@@ -59,86 +59,87 @@ impl Known {
 
 impl LlmProcessor {
     /// Has a model read pages whose pictures can be read as a whole, in one call.
-    pub(super) fn read_whole(&self, input: &ShardInput<'_>, model: &str, turn: Turn, pages: Vec<Page>) -> ShardOutcome {
+    pub(super) fn read_whole(&self, input: &ShardInput<'_>, model: &str, pages: Vec<Page>) -> ShardOutcome {
         let known: Vec<Known> = pages.iter().map(Known::of).collect();
         let inputs = pages.into_iter().map(|page| page.input).collect();
-        let answer = match self.call(input, model, turn, inputs) {
+        let keeps = known.iter().any(|known| self.has_witness(input, known));
+        let answer = match self.call(input, model, inputs, keeps) {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
         };
         let asked: Vec<Asked<'_>> = known.iter().map(Known::asked).collect();
-        match self.pages_of(input, model, turn, &answer, &asked) {
-            Ok(answered) => self.judged(input, model, turn, answered, &known, &answer),
+        match self.pages_of(input, model, &answer, &asked) {
+            Ok(answered) => self.judged(input, model, answered, &known, &answer),
             Err(outcome) => outcome,
         }
     }
 
     /// Has a model read a long page part by part, and joins what it says of these. Each part has the time `limit`, and a
     /// second try: the parts before it are paid.
-    pub(super) fn read_parts(
-        &self,
-        input: &ShardInput<'_>,
-        model: &str,
-        turn: Turn,
-        page: Page,
-        limit: Duration,
-    ) -> ShardOutcome {
+    pub(super) fn read_parts(&self, input: &ShardInput<'_>, model: &str, page: Page, limit: Duration) -> ShardOutcome {
         let known = Known::of(&page);
-        let (number, all) = (page.input.page, page.parts.len());
+        let (number, all, across) = (page.input.page, page.parts.len(), page.across);
         let mut whole = Answered { page: number, ..Answered::default() };
         let mut sum: Option<CallAnswer> = None;
         for (at, image) in page.parts.into_iter().enumerate().filter(|(_, image)| !image.blank) {
             let letters = Some(image.letters);
             // What the whole page says is known of each of its parts.
             let asked = Asked { plain: image.plain, letters, ..known.asked() };
-            let part = PageInput { page: number, text: None, image: Some(image), part: Some((at + 1, all)) };
-            let first = self.read_part(input, model, turn, part.clone(), asked, limit);
+            let place = PartNumber { number: at + 1, all, across };
+            let part = PageInput { page: number, text: None, image: Some(image), part: Some(place) };
+            let first = self.read_part(input, model, part.clone(), asked, limit);
             let read = match first {
-                Err(outcome) => match self.again(input, turn, outcome) {
-                    Ok(turn) => self.read_part(input, model, turn, part, asked, limit),
+                Err(outcome) => match self.again(input, outcome) {
+                    Ok(state) => self.read_part(&ShardInput { state, ..*input }, model, part, asked, limit),
                     Err(outcome) => Err(outcome),
                 },
                 read => read,
             };
-            let (answer, Answered { markdown, removed, unsure, .. }) = match read {
+            let (answer, Answered { markdown, removed, unsure, reads_like, .. }) = match read {
                 Ok(read) => read,
                 Err(outcome) => return outcome,
             };
             let (joined, meets) = parts::join(&whole.markdown, &markdown);
-            let guess = || format!("part {} of {all} of a long page does not meet the one before", at + 1);
+            let long = if across { "wide" } else { "long" };
+            let guess = || format!("part {} of {all} of a {long} page does not meet the one before", at + 1);
             whole.unsure = whole.unsure.take().or(unsure).or_else(|| (!meets).then(guess));
+            whole.reads_like = whole.reads_like.take().or(reads_like);
             whole.markdown = joined;
             whole.removed.extend(removed);
             sum = Some(match sum {
-                Some(sum) => CallAnswer { usage: sum.usage.and(answer.usage), took: sum.took + answer.took, ..answer },
+                Some(sum) => CallAnswer { usage: sum.usage + answer.usage, took: sum.took + answer.took, ..answer },
                 None => answer,
             });
         }
-        let Some(answer) = sum else { return failed(Fault::NoPage("the answer is empty").failure(), turn) };
-        self.judged(input, model, turn, vec![whole], &[known], &answer)
+        let Some(answer) = sum else { return ShardOutcome::Failed(Fault::NoPage("the answer is empty").failure()) };
+        if across {
+            // Text in columns wider than the parts overlap is in none of them.
+            let cut = || format!("a wide page, read in {all} parts: what the edges of all of them cut may be missing");
+            whole.reads_like.get_or_insert_with(cut);
+        }
+        self.judged(input, model, vec![whole], &[known], &answer)
     }
 
     fn read_part(
         &self,
         input: &ShardInput<'_>,
         model: &str,
-        turn: Turn,
         part: PageInput,
         asked: Asked<'_>,
         limit: Duration,
     ) -> Result<(CallAnswer, Answered), ShardOutcome> {
         let input = &ShardInput { deadline: Instant::now() + limit, ..*input };
-        let answer = self.call(input, model, turn, vec![part])?;
-        let mut answered = self.pages_of(input, model, turn, &answer, &[asked])?;
+        let answer = self.call(input, model, vec![part], true)?;
+        let mut answered = self.pages_of(input, model, &answer, &[asked])?;
         Ok((answer, answered.pop().unwrap_or_default()))
     }
 
     /// How a part is asked for once more, where that may help; else what becomes of the shard.
-    fn again(&self, input: &ShardInput<'_>, turn: Turn, outcome: ShardOutcome) -> Result<Turn, ShardOutcome> {
+    fn again(&self, input: &ShardInput<'_>, outcome: ShardOutcome) -> Result<StepState, ShardOutcome> {
         match outcome {
-            ShardOutcome::Failed(why) if why.retryable && !refuses(&why.code) => Ok(turn.after(&why.code)),
+            ShardOutcome::Failed(why) if why.retryable && !why.kind().ends_step() => Ok(input.state.after(why.kind())),
             ShardOutcome::Retry { after, .. } if after.is_none_or(|after| after <= LONGEST_WAIT) => {
-                self.pause(input, after.unwrap_or(USUAL_WAIT)).then_some(turn).ok_or(ShardOutcome::Cancelled)
+                self.pause(input, after.unwrap_or(USUAL_WAIT)).then_some(input.state).ok_or(ShardOutcome::Cancelled)
             }
             outcome => Err(outcome),
         }
@@ -149,20 +150,26 @@ impl LlmProcessor {
         &self,
         input: &ShardInput<'_>,
         model: &str,
-        turn: Turn,
         answer: &CallAnswer,
         asked: &[Asked<'_>],
     ) -> Result<Vec<Answered>, ShardOutcome> {
         let prompt = self.prompt(input.options);
         reply::pages(&answer.reply, asked, prompt, prompt == prompt::DEFAULT).map_err(|fault| {
+            answer.question.iter().for_each(|question| question.forget(input));
             let mut why = fault.failure();
             // A refusal may be a whim; the second one is none, and a fallback is asked at once.
-            why.retryable |= matches!(fault, Fault::Refused(_)) && turn.refused == 0 && !turn.more_readers;
+            why.retryable |= matches!(fault, Fault::Refused(_)) && input.state.refused == 0 && !input.state.has_next;
             // What comes of page after page comes of all; the same page again proves nothing more.
-            let kind = fault.of_model().filter(|_| turn.failed == 0);
+            let kind = fault.of_model().filter(|_| input.state.failed == 0);
             let all = kind.is_some_and(|kind| self.capabilities.of(model).strike(kind));
-            if all { for_all(why, turn) } else { failed(why, turn) }
+            if all { self.for_all(input, why) } else { ShardOutcome::Failed(why) }
         })
+    }
+
+    /// Whether OCR is asked about an answer for a page that has no sound text of its own.
+    fn has_witness(&self, input: &ShardInput<'_>, known: &Known) -> bool {
+        let is_wanted = self.ocr.as_ref().is_some_and(|ocr| ocr.is_wanted(input.options));
+        is_wanted && known.text.is_none() && self.prompt(input.options) == prompt::DEFAULT
     }
 
     /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ. Of several
@@ -171,92 +178,154 @@ impl LlmProcessor {
         &self,
         input: &ShardInput<'_>,
         model: &str,
-        turn: Turn,
         answered: Vec<Answered>,
         known: &[Known],
         answer: &CallAnswer,
     ) -> ShardOutcome {
         let faithful = self.prompt(input.options) == prompt::DEFAULT;
         // A second answer that strays settles it, as far as this model goes.
-        let last = turn.strayed && !turn.more_readers;
+        let last = input.state.diverged && !input.state.has_next;
         let mut output = PageOutput {
             model: Some(answer.reply.model.as_deref().unwrap_or(model).to_owned()),
             ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
             usage: answer.usage,
-            recipe: if turn.reader == 0 { OWN } else { BY_FALLBACK },
             ..self.output(input, PageContent::default())
         };
         let (mut read, mut bad, mut why) = (Vec::with_capacity(answered.len()), Vec::new(), None);
         for (mut answered, known) in answered.into_iter().zip(known) {
             let text = known.text.as_deref().unwrap_or_default();
             let measured = fidelity::fidelity(text, &answered.markdown);
-            if let Some(fault) = stray(&answered.markdown, text, faithful, measured.as_ref(), last) {
+            // Where a page has no sound text of its own, OCR is its witness; an empty answer is denied by the ink.
+            let seen = (faithful && known.text.is_none() && !answered.markdown.is_empty() && !loops(&answered, text))
+                .then(|| self.witness(input, known.page, &answered.markdown))
+                .flatten();
+            let doubt = measured.filter(|_| faithful).and_then(|_| passage(text, &answered.markdown));
+            let judgement = Judgement { faithful, measured, doubt, seen };
+            if let Some(fault) = judgement.stray(&answered, text, last) {
                 bad.push(answered.page);
                 why = Some(fault);
                 continue;
             }
-            let short = too_short(&answered.markdown, known).filter(|_| faithful && measured.is_none());
+            let short = too_short(&answered.markdown, known).filter(|_| judgement.is_unmeasured());
+            let long = too_long(&answered.markdown, known).filter(|_| judgement.is_unmeasured());
             match &short {
                 Some(short) if self.capabilities.of(model).strike(&answered.markdown) => {
                     let said = reply::quoted(&answered.markdown);
                     let message = format!("the model answers page after page with {said:?}: {short}");
-                    return for_all(Failure::permanent(code::ANSWER_REFUSED, message), turn);
+                    return self.for_all(input, Failure::permanent(code::ANSWER_REFUSED, message));
                 }
                 None if !answered.markdown.is_empty() => self.capabilities.of(model).has_answered(),
                 _ => {}
             }
-            answered.unsure = answered.unsure.or(short);
+            let reads_like = answered.reads_like.take().filter(|_| !judgement.is_vouched());
+            answered.unsure = answered.unsure.or(reads_like).or(short).or(long);
             let page = answered.page;
-            let (checks, findings) = said_of(&answered, known, faithful, measured.as_ref());
+            let (checks, findings) = judgement.said_of(&answered, known);
             // A task with other fallbacks must not be given a page that strays, nor one that was shown smaller.
             let strays = checks.as_ref().is_some_and(|checks| checks.unfaithful);
-            let recipe = if strays || known.smaller { BY_FALLBACK } else { output.recipe };
-            let rest = PageOutput { usage: PageUsage::default(), ..output.clone() };
+            let degraded = strays || known.smaller;
+            let rest = PageOutput { usage: Usage::default(), ..output.clone() };
             // The first page carries the call, so that sums come out right.
             let content = from_markdown(answered.markdown);
-            let page_output = PageOutput { content, checks, findings, recipe, ..std::mem::replace(&mut output, rest) };
+            let page_output =
+                PageOutput { content, checks, findings, degraded, ..std::mem::replace(&mut output, rest) };
             read.push(PageRead { page, result: Ok(page_output) });
         }
         match why {
-            Some(why) if read.is_empty() => failed(why, turn),
+            Some(why) if read.is_empty() => ShardOutcome::Failed(why),
             _ if bad.is_empty() => ShardOutcome::Done(read),
-            _ => ShardOutcome::Divided { done: read, calls: bad },
+            _ => ShardOutcome::Partial { done: read, rest: bad, step: input.state.index },
         }
     }
 }
 
-/// What is said of a page that is taken.
-fn said_of(
-    answered: &Answered,
-    known: &Known,
+/// What is known of how true an answer is.
+struct Judgement {
+    /// Whether it is meant to be what stands on the page.
     faithful: bool,
-    measured: Option<&Fidelity>,
-) -> (Option<PageChecks>, Vec<Finding>) {
-    let strays = faithful && measured.is_some_and(|measured| !measured.holds());
-    let is_checked = measured.is_some() || !answered.removed.is_empty();
-    let checks = is_checked.then(|| PageChecks {
-        recall: measured.map(|measured| measured.recall),
-        invented_numbers: measured.map(|measured| u32::try_from(measured.invented).unwrap_or(u32::MAX)),
-        unfaithful: strays,
-        removed: answered.removed.clone(),
-        route: None,
-    });
-    let denied = answered.markdown.is_empty() && known.plain == Some(false);
-    let unsure = answered.unsure.as_deref().map(|why| Finding::new(FindingCode::Unsure, why));
-    let findings = strays.then(Finding::unfaithful).into_iter().chain(denied.then(Finding::said_empty)).chain(unsure);
-    (checks, findings.collect())
+    /// By the page's own text.
+    measured: Option<Fidelity>,
+    /// Why it is not to be relied on by that, although it has most of its words.
+    doubt: Option<String>,
+    /// By what OCR reads on its picture.
+    seen: Option<Testimony>,
 }
 
-/// What keeps an answer from being taken as its page, whose own text is `known` where it can be trusted.
-fn stray(markdown: &str, known: &str, faithful: bool, measured: Option<&Fidelity>, last: bool) -> Option<Failure> {
-    if fidelity::loops(markdown) && !fidelity::loops(known) {
-        return Some(Failure::passing(code::ANSWER_REPETITIVE, "the answer repeats itself without end"));
+impl Judgement {
+    fn strays_from_text(&self) -> bool {
+        self.faithful && self.measured.is_some_and(|measured| !measured.holds())
     }
-    let strays = faithful && measured.is_some_and(|measured| !measured.holds());
-    (strays && !last).then(|| {
-        let message = "the answer has too little of the page's text, or numbers that are not on the page";
-        Failure::passing(code::ANSWER_UNFAITHFUL, message)
-    })
+
+    /// Whether the page's own text or OCR says that the answer is the page.
+    fn is_vouched(&self) -> bool {
+        let by_text = self.measured.is_some_and(|measured| measured.holds());
+        by_text || self.seen.as_ref().is_some_and(|seen| seen.verdict == Verdict::Vouched)
+    }
+
+    /// Whether nothing has measured an answer that could be.
+    fn is_unmeasured(&self) -> bool {
+        let has_found = self.seen.as_ref().is_some_and(|seen| seen.found.is_some());
+        self.faithful && self.measured.is_none() && !has_found
+    }
+
+    /// What keeps an answer from being taken as its page, whose own text is `known` where it can be trusted.
+    fn stray(&self, answered: &Answered, known: &str, last: bool) -> Option<Failure> {
+        if loops(answered, known) {
+            return Some(Failure::transient(code::ANSWER_REPETITIVE, "the answer repeats itself without end"));
+        }
+        let unfaithful = |message: String| Failure::transient(code::ANSWER_UNFAITHFUL, message);
+        match &self.seen {
+            _ if last => None,
+            _ if self.strays_from_text() => Some(unfaithful(Finding::unfaithful().detail)),
+            Some(Testimony { verdict: Verdict::Unfaithful(why), .. }) => Some(unfaithful(why.clone())),
+            _ => None,
+        }
+    }
+
+    /// What is said of a page that is taken.
+    fn said_of(&self, answered: &Answered, known: &Known) -> (Option<PageChecks>, Vec<Finding>) {
+        let unfaithful = self.strays_from_text().then(Finding::unfaithful);
+        let doubt = self.doubt.as_deref().map(|why| Finding::new(FindingCode::Unsure, why));
+        let by_text = unfaithful.or(doubt);
+        let by_ocr = self.seen.as_ref().and_then(|seen| match &seen.verdict {
+            Verdict::Vouched => None,
+            Verdict::Silent(why) => Some(Finding::fact(FindingCode::Unsure, why)),
+            Verdict::Unsure(why) => Some(Finding::new(FindingCode::Unsure, why)),
+            Verdict::Unfaithful(why) => Some(Finding::new(FindingCode::Unfaithful, why)),
+        });
+        let denied = (answered.markdown.is_empty() && known.plain == Some(false)).then(Finding::said_empty);
+        let unsure = answered.unsure.as_deref().map(|why| Finding::new(FindingCode::Unsure, why));
+        let findings: Vec<Finding> = [by_text, by_ocr, denied, unsure].into_iter().flatten().collect();
+        let unfaithful = findings.iter().any(|finding| finding.code == FindingCode::Unfaithful);
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let found = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
+        let by_text = self.measured.map(|measured| (Witness::TextLayer, measured.recall, measured.invented));
+        let by_ocr = found.map(|found| (Witness::Ocr, found.recall, found.odd_numbers.0.len()));
+        let measured = by_text.or(by_ocr);
+        let is_checked = measured.is_some() || !answered.removed.is_empty();
+        let checks = is_checked.then(|| PageChecks {
+            witness: measured.map(|(by, ..)| by),
+            recall: measured.map(|(_, recall, _)| recall),
+            invented_numbers: measured.map(|(.., invented)| count(invented)),
+            unfaithful,
+            removed: answered.removed.clone(),
+            route: None,
+        });
+        (checks, findings)
+    }
+}
+
+/// Whether an answer repeats itself without end, and its page does not.
+fn loops(answered: &Answered, known: &str) -> bool {
+    fidelity::loops(&answered.markdown) && !fidelity::loops(known)
+}
+
+/// Whether an answer has far more letters than a picture that shows hardly anything: of blank paper models make pages up.
+fn too_long(markdown: &str, known: &Known) -> Option<String> {
+    let shown = known.letters.filter(|_| known.plain == Some(true))?;
+    let has = u32::try_from(markdown.chars().filter(|c| c.is_alphanumeric()).count()).unwrap_or(u32::MAX);
+    let more = has >= FEWEST_LETTERS && has > shown.saturating_mul(MANY);
+    more.then(|| format!("the answer has {has} letters, and the picture about {shown}"))
 }
 
 /// Whether an answer has far fewer letters than its picture, and what to say of that. One that says that it is empty is
@@ -265,4 +334,28 @@ fn too_short(markdown: &str, known: &Known) -> Option<String> {
     let has = u32::try_from(markdown.chars().filter(|c| c.is_alphanumeric()).count()).unwrap_or(u32::MAX);
     let shown = known.letters.filter(|shown| *shown >= FEWEST_LETTERS && has.saturating_mul(MANY) < *shown)?;
     (has > 0).then(|| format!("the answer has {has} letters, and the picture about {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_another_length_than_their_picture_are_doubted() {
+        let of = |plain, letters| Known { page: 1, text: None, plain, letters, smaller: false };
+        let answer = |letters: usize| "word ".repeat(letters / 4);
+        for (name, known, letters, long, short) in [
+            ("a page made up of blank paper", of(Some(true), Some(0)), 252, true, false),
+            ("little on a picture that shows hardly anything", of(Some(true), Some(0)), 248, false, false),
+            ("a few lines", of(Some(true), Some(40)), 300, false, false),
+            ("a picture that shows more than was counted", of(Some(false), Some(0)), 2_000, false, false),
+            ("no picture", of(None, None), 2_000, false, false),
+            ("three words of a full page", of(Some(false), Some(1_600)), 12, false, true),
+            ("a full page", of(Some(false), Some(1_600)), 1_200, false, false),
+        ] {
+            let markdown = answer(letters);
+            let found = (too_long(&markdown, &known).is_some(), too_short(&markdown, &known).is_some());
+            assert_eq!(found, (long, short), "{name}");
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{BY_FALLBACK, LlmProcessor, TEXT};
+use super::LlmProcessor;
 use crate::document::PageReader;
 use crate::processor::ocr::{NO_MODELS, OCR};
+use crate::processor::text::TEXT;
 use crate::processor::{OcrProcessor, PageRead, Processor, ShardInput, ShardOutcome};
 use crate::task::{Failure, OcrEngine, PageChecks, PageOutput, TaskOptions, code};
 
@@ -21,23 +22,23 @@ impl LlmProcessor {
         self
     }
 
-    /// As [`Processor::settle`], and OCR is the last resort of tasks that have no other.
-    pub(in crate::processor) fn settle_with_ocr(&self, options: &mut TaskOptions) {
+    /// As [`Processor::pin_defaults`], and OCR is the last resort of tasks that have no other.
+    pub(in crate::processor) fn pin_with_ocr(&self, options: &mut TaskOptions) {
         let chosen = options.fallback.is_some() || !self.options.fallback.is_empty();
         if !chosen && self.ocr.as_ref().is_some_and(|ocr| ocr.is_wanted(options)) {
             options.fallback = Some(vec![OCR.to_owned()]);
         }
-        self.settle(options);
+        self.pin_defaults(options);
     }
 
-    /// As [`Processor::check`] of options that [`Self::settle_with_ocr`] is yet to complete.
+    /// As [`Processor::check`] of options that [`Self::pin_with_ocr`] is yet to complete.
     ///
     /// # Errors
     /// `bad_option`.
     pub(in crate::processor) fn check_with_ocr(&self, options: &TaskOptions) -> Result<(), Failure> {
-        let mut settled = options.clone();
-        self.settle_with_ocr(&mut settled);
-        self.check(&settled)
+        let mut pinned = options.clone();
+        self.pin_with_ocr(&mut pinned);
+        self.check(&pinned)
     }
 
     /// Whether there is something that recognises text as a task wants it, and a task that says how wants it at all.
@@ -50,21 +51,17 @@ impl LlmProcessor {
         let given = [("ocr", recognises), ("ocr_languages", options.ocr_languages.is_some())];
         let given = given.iter().find(|(_, given)| *given);
         match (&self.ocr, self.fallback(options).contains(&OCR), given) {
-            (Some(ocr), true, _) => ocr.check_means(options),
+            // Also where it reads no page it is the witness of answers about scans.
+            (Some(ocr), true, _) | (Some(ocr), false, Some(_)) => ocr.check_means(options),
             (None, true, _) => refuse(format!("option fallback: ocr: {NO_MODELS}")),
             (_, false, None) => Ok(()),
             (None, false, Some((name, _))) => refuse(format!("option {name}: {NO_MODELS}")),
-            (Some(ocr), false, Some((name, _))) => ocr.check_means(options).and_then(|()| {
-                refuse(format!(
-                    "option {name}: a model reads the pages; have ocr among fallback, or choose processor=ocr"
-                ))
-            }),
         }
     }
 
     /// Recognises the text of pages that no model could read.
     pub(super) fn recognise(&self, input: &ShardInput<'_>) -> ShardOutcome {
-        let why = input.earlier.last().map_or("", |code| code.as_ref());
+        let why = input.history.last().map_or("", |failed| failed.code.as_ref());
         let mut reader = input.reader();
         let mut read = Vec::new();
         for page in input.shard.pages() {
@@ -94,7 +91,7 @@ impl LlmProcessor {
             return Err(Failure::permanent(code::BAD_ANSWER, message));
         }
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-        Ok(PageOutput { checks: Some(checks), recipe: BY_FALLBACK, ..output })
+        Ok(PageOutput { checks: Some(checks), degraded: true, ..output })
     }
 }
 
@@ -105,7 +102,7 @@ mod tests {
     use crate::processor::{AutoProcessor, LlmOptions, TextProcessor};
 
     #[test]
-    fn what_is_said_about_ocr_is_refused_where_nobody_does_it() {
+    fn what_is_said_about_ocr_is_refused_without_it() {
         let llm = |models: bool, fallback: &[&str]| {
             let options = LlmOptions {
                 base_url: "http://127.0.0.1:1/v1".to_owned(),
@@ -117,12 +114,12 @@ mod tests {
         };
         for (given, models, server, by_llm, by_auto) in [
             (&[][..], true, &[][..], true, true),
-            (&[("ocr", "pp")], true, &[], false, true),
-            (&[("ocr_languages", "de")], true, &[], false, true),
+            (&[("ocr", "pp")], true, &[], true, true),
+            (&[("ocr_languages", "de")], true, &[], true, true),
             (&[("ocr_languages", "ko")], true, &[], false, false),
             (&[("ocr", "pp")], true, &[OCR], true, true),
             (&[("ocr", "pp"), ("fallback", "ocr")], true, &[], true, true),
-            (&[("ocr", "pp"), ("fallback", "text")], true, &[], false, false),
+            (&[("ocr", "pp"), ("fallback", "text")], true, &[], true, true),
             (&[("ocr", "pp")], false, &[], false, false),
             (&[("ocr", "off")], false, &[], true, true),
             (&[("ocr", "off")], true, &[OCR], true, true),
@@ -135,11 +132,11 @@ mod tests {
             let checks = [llm.check(&options), auto.check(&options)];
             assert_eq!([by_llm, by_auto], [checks[0].is_ok(), checks[1].is_ok()], "{given:?} {server:?}: {checks:?}");
             if by_auto {
-                let mut settled = options.clone();
-                auto.settle(&mut settled);
-                assert_eq!(auto.check(&settled), Ok(()), "{given:?} {server:?}");
+                let mut pinned = options.clone();
+                auto.pin_defaults(&mut pinned);
+                assert_eq!(auto.check(&pinned), Ok(()), "{given:?} {server:?}");
                 let off = options.ocr == Some(OcrEngine::Off);
-                assert!(!off || !settled.fallback.unwrap().contains(&OCR.to_owned()), "{given:?} {server:?}");
+                assert!(!off || !pinned.fallback.unwrap().contains(&OCR.to_owned()), "{given:?} {server:?}");
             }
         }
     }

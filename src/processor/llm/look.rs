@@ -1,13 +1,14 @@
 //! What a model is given of each page, and the pages that need no call.
 
+use super::LlmProcessor;
 use super::parts;
 use super::prompt::PageInput;
-use super::{BY_FALLBACK, LlmProcessor, TEXT};
 use crate::content::PageContent;
 use crate::document::{ImageOptions, PageFacts, PageImage, PageReader, TextOptions};
 use crate::output::markdown::{self, Forms};
 use crate::processor::figures;
 use crate::processor::ocr::OCR;
+use crate::processor::text::TEXT;
 use crate::processor::unread::{self, Need};
 use crate::processor::{PageRead, ShardInput};
 use crate::task::{
@@ -20,8 +21,10 @@ const MOST_BYTES: usize = 2 << 20;
 /// A page of a shard on its way.
 pub(super) struct Page {
     pub(super) input: PageInput,
-    /// Where its picture would be too narrow to be read: pictures of its parts, from its top to its foot, in its place.
+    /// Where its picture would be too narrow to be read: pictures of its parts, from its top to its foot, in its place;
     pub(super) parts: Vec<PageImage>,
+    /// or from left to right.
+    pub(super) across: bool,
     /// What is known of it whatever the model says.
     pub(super) about: Vec<Finding>,
     /// Its text layer, where that can be trusted.
@@ -31,11 +34,13 @@ pub(super) struct Page {
 }
 
 /// What was seen of a page.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact about the page")]
 struct Seen {
     sound: bool,
     text: String,
     image: Option<PageImage>,
     parts: Vec<PageImage>,
+    across: bool,
     /// Whether there is nothing on it that a model could be asked for.
     nothing: bool,
     /// Whether it shows something that a model without its picture does not see.
@@ -61,13 +66,13 @@ impl LlmProcessor {
                     }
                 }
                 Ok(seen) if seen.nothing => read.push(self.unasked(input, page, seen)),
-                Ok(Seen { sound, text, image, parts, about, shrunk, .. }) => {
+                Ok(Seen { sound, text, image, parts, across, about, shrunk, .. }) => {
                     let unseen = image.as_ref().is_none_or(|image| image.blank) && parts.is_empty();
                     let shown = self.input_kind(input.options) == PageInputKind::Image;
                     let given = ((!shown || unseen) && !text.is_empty()).then(|| text.clone());
                     let text = Some(text).filter(|_| sound);
                     let input = PageInput { page, text: given, image, part: None };
-                    pages.push(Page { input, parts, about, text, smaller: shrunk.is_some() });
+                    pages.push(Page { input, parts, across, about, text, smaller: shrunk.is_some() });
                 }
                 Err(why) if why.retryable => return Err(why),
                 // No model will see it, but its text may be read all the same.
@@ -132,7 +137,8 @@ impl LlmProcessor {
                 format!("the model takes no larger picture of it than one of {side} pixels on its longer side");
             Finding::fact(FindingCode::Unsure, detail)
         }));
-        Ok(Seen { sound, text, image, parts, nothing, unread, about, shrunk })
+        let across = facts.width > facts.height;
+        Ok(Seen { sound, text, image, parts, across, nothing, unread, about, shrunk })
     }
 
     /// A page that no model is asked for.
@@ -173,8 +179,7 @@ impl LlmProcessor {
         let (image_files, left_out) = figures::extract(reader, page, &mut layer.content, input.options)?;
         findings.extend(left_out);
         let checks = PageChecks { route: Some(format!("fallback: {why}")), ..PageChecks::default() };
-        let output =
-            PageOutput { checks: Some(checks), recipe: BY_FALLBACK, findings, ..self.output(input, layer.content) };
+        let output = PageOutput { checks: Some(checks), degraded: true, findings, ..self.output(input, layer.content) };
         Ok(PageOutput { processor: TEXT.to_owned(), image_files, ..output })
     }
 }

@@ -1,33 +1,40 @@
-//! Pages that are much longer than wide: which parts of them are shown, and how what is read of these is joined. Pure.
+//! Pages that are much longer than wide, or much wider than high: which parts of them are shown, and how what is read of
+//! these is joined. Pure.
 
-/// A page that is longer than wide by this factor,
+use crate::document::PagePart;
+
+/// A page that is longer than wide by this factor, or wider than high,
 const LONG: f32 = 3.0;
 /// and whose picture would have fewer pixels a point, is shown in parts;
 const FEWEST_PIXELS: f32 = 1.0;
-/// each of them so many times as high as wide,
+/// each of them so many times as long as the page is on its shorter side,
 const PART: f32 = 1.6;
 /// but not more of them.
 const MOST: f32 = 24.0;
-/// By how much of its height a part overlaps the next one.
+/// By how much of its length a part overlaps the next one: a few lines from the top down, and a column across, for of a
+/// column that is cut in two neither part has the lines.
 const OVERLAP: f32 = 0.1;
+const OVERLAP_ACROSS: f32 = 0.35;
 /// Lines that are looked at for a seam, at either side of it.
 const SEAM: usize = 40;
 /// Lines that meet there have this many letters together, or the seam is a guess.
 const FEWEST_LETTERS: usize = 8;
 
-/// The parts of a page of so many points, as fractions of its height, for pictures of at most `side` pixels; none where it
-/// can be shown as a whole.
+/// The parts of a page of so many points, for pictures of at most `side` pixels; none where it can be shown as a whole.
 #[allow(clippy::cast_precision_loss, reason = "at most 8192")]
-pub(super) fn of(width: f32, height: f32, side: u32) -> Vec<(f32, f32)> {
-    if !(width > 0.0 && height.is_finite()) || height < width * LONG || side as f32 >= height * FEWEST_PIXELS {
+pub(super) fn of(width: f32, height: f32, side: u32) -> Vec<PagePart> {
+    let across = width > height;
+    let (short, long) = if across { (height, width) } else { (width, height) };
+    if !(short > 0.0 && long.is_finite()) || long < short * LONG || side as f32 >= long * FEWEST_PIXELS {
         return Vec::new();
     }
+    let overlap = if across { OVERLAP_ACROSS } else { OVERLAP };
     // A part that fills a picture at the usual resolution need not be smaller.
-    let part = (width * PART).max(side as f32 / 150.0 * 72.0).max(height / MOST / (1.0 - OVERLAP));
-    let (step, part) = (part * (1.0 - OVERLAP) / height, part / height);
+    let part = (short * PART).max(side as f32 / 150.0 * 72.0).max(long / MOST / (1.0 - overlap));
+    let (step, part) = (part * (1.0 - overlap) / long, part / long);
     let starts = std::iter::successors(Some(0.0), |from| Some(from + step))
         .take_while(|from| *from == 0.0 || from + part - step < 1.0);
-    starts.map(|from: f32| (from, (from + part).min(1.0))).collect()
+    starts.map(|from: f32| PagePart { across, from, to: (from + part).min(1.0) }).collect()
 }
 
 /// What two parts that overlap say together. The other value is whether they meet: the same lines end the first and begin
@@ -92,14 +99,17 @@ mod tests {
             (600.0, 12_000.0, 1_600, 14),
             (320.0, 4_800.0, 1_600, 7),
             (100.0, 14_400.0, 1_600, 21),
-            (12_000.0, 600.0, 1_600, 0),
+            (12_000.0, 600.0, 1_600, 19),
+            (1_700.0, 595.0, 1_600, 0),
+            (4_800.0, 320.0, 1_600, 10),
             (0.0, 600.0, 1_600, 0),
         ] {
             let parts = of(width, height, side);
             assert_eq!(parts.len(), count, "{width} x {height}: {parts:?}");
             if let (Some(first), Some(last)) = (parts.first(), parts.last()) {
-                assert_eq!((first.0, last.1), (0.0, 1.0));
-                assert!(parts.windows(2).all(|two| two[1].0 < two[0].1 && two[0].1 < 1.0), "{parts:?}");
+                assert_eq!((first.from, last.to), (0.0, 1.0));
+                assert!(parts.windows(2).all(|two| two[1].from < two[0].to && two[0].to < 1.0), "{parts:?}");
+                assert!(parts.iter().all(|part| part.across == (width > height)), "{parts:?}");
             }
         }
     }

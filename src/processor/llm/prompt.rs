@@ -25,6 +25,10 @@ pub(super) const EMPTY: &str = "[empty page]";
 const PART: &str = "The picture is one part of a long page; the parts overlap. Transcribe what this part shows, and leave out a \
 line that its upper or lower edge cuts in two.";
 
+const PART_ACROSS: &str = "The picture is one part of a wide page, of which the parts go from left to right and overlap. \
+Transcribe what this part shows, column by column from left to right. Of a table that goes on past the left or right edge give \
+the columns that are whole; of text leave out a column whose lines the edge cuts in two.";
+
 const SEVERAL: &str = "There are several pages. Begin each page of your answer with its own marker line exactly as \
 given, and keep the order.";
 
@@ -34,8 +38,19 @@ pub(super) struct PageInput {
     pub(super) page: u32,
     pub(super) text: Option<String>,
     pub(super) image: Option<PageImage>,
-    /// Which part of a long page the picture shows, and how many there are; then the page goes in a call of its own.
-    pub(super) part: Option<(usize, usize)>,
+    /// Which part of a long page the picture shows; then the page goes in a call of its own.
+    pub(super) part: Option<PartNumber>,
+}
+
+/// Which part of a page it is.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct PartNumber {
+    /// From 1.
+    pub(super) number: usize,
+    /// How many there are.
+    pub(super) all: usize,
+    /// Whether they go from left to right, and not from the top down.
+    pub(super) across: bool,
 }
 
 /// How it is asked.
@@ -147,12 +162,12 @@ pub(super) fn request(ask: &Ask<'_>, pages: &[PageInput]) -> Vec<u8> {
         system = Cow::Owned(format!("{system}\n\n{SEVERAL}"));
     }
     let part = pages.iter().find_map(|page| page.part);
-    if part.is_some() {
-        system = Cow::Owned(format!("{system}\n\n{PART}"));
+    if let Some(part) = part {
+        system = Cow::Owned(format!("{system}\n\n{}", if part.across { PART_ACROSS } else { PART }));
     }
-    // Nothing else that the caller chose: what the model answers is kept for whoever has the same page.
+    // Nothing else that the caller chose: what the model answers is kept for every task with the same page.
     let about = match part {
-        Some((number, all)) => format!("Page {numbers}, part {number} of {all}:"),
+        Some(PartNumber { number, all, .. }) => format!("Page {numbers}, part {number} of {all}:"),
         None => format!("Page {numbers}:"),
     };
     let mut parts = Vec::new();

@@ -7,7 +7,7 @@
 //! | 429, 402 and others that say that an account is used up | the task | it fails |
 //! | 502, 503 | everyone | waited for |
 //! | 408, 409, 425, 500, 504 and others above | the call | tried again |
-//! | 401, 407 | the task | it fails |
+//! | 401, 407; 400 and 403 that name the key | the task | it fails |
 //! | 404, 405, 410; a model that takes no pictures | the model | its fallback, or the task fails |
 //! | a parameter or role that is not taken; a limit of tokens or a picture that is too large (also 413) | the model | learnt, and asked again |
 //! | 403, 400, 422 and others | the page | it fails; when all get the same, the task |
@@ -19,14 +19,17 @@ use serde_json::Value;
 
 use super::capabilities::Lesson;
 use super::reply::{SEES_NOTHING, quoted, title};
-use crate::processor::CallVerdict;
+use crate::processor::CallOutcome;
 use crate::task::{Failure, code};
+
+/// An account that pays for fewer tokens is used up: many pages are longer.
+const FEWEST_AFFORDED: u32 = 2_048;
 
 /// A call without a usable answer.
 #[derive(Debug)]
 pub(super) struct CallError {
     pub(super) why: Failure,
-    pub(super) verdict: CallVerdict,
+    pub(super) outcome: CallOutcome,
     /// Whether it may have been paid: an answer was on its way.
     pub(super) paid: bool,
     pub(super) concerns: Concerns,
@@ -41,7 +44,7 @@ pub(super) enum Concerns {
     Page,
     /// Perhaps these pages; when it comes again and again, and nothing else, all.
     PerhapsAll,
-    /// Whoever asks for this tier of service, and says nothing about the endpoint otherwise.
+    /// Calls for this tier of service; it says nothing about the endpoint otherwise.
     Tier,
     /// All pages that this model is asked for.
     Model,
@@ -51,16 +54,16 @@ pub(super) enum Concerns {
 
 impl CallError {
     pub(super) fn timeout() -> Self {
-        let why = Failure::passing(code::TIMEOUT, "the endpoint did not answer in time");
-        Self { paid: true, ..Self::unpaid(why, CallVerdict::Strained) }
+        let why = Failure::transient(code::TIMEOUT, "the endpoint did not answer in time");
+        Self { paid: true, ..Self::unpaid(why, CallOutcome::Overloaded) }
     }
 
-    pub(super) const fn unpaid(why: Failure, verdict: CallVerdict) -> Self {
-        Self { why, verdict, paid: false, concerns: Concerns::Page, lesson: None }
+    pub(super) const fn unpaid(why: Failure, outcome: CallOutcome) -> Self {
+        Self { why, outcome, paid: false, concerns: Concerns::Page, lesson: None }
     }
 
     fn answered(why: Failure, concerns: Concerns) -> Self {
-        Self { concerns, ..Self::unpaid(why, CallVerdict::Answered) }
+        Self { concerns, ..Self::unpaid(why, CallOutcome::Success) }
     }
 }
 
@@ -70,7 +73,7 @@ pub(super) fn web_page(title: &str) -> CallError {
         "the endpoint answered with a web page ({title:?}) and not with a completion: check the base URL, and what stands in \
          between, such as a login or a proxy"
     );
-    let why = Failure::passing(code::BAD_ANSWER, message);
+    let why = Failure::transient(code::BAD_ANSWER, message);
     CallError { paid: true, ..CallError::answered(why, Concerns::PerhapsAll) }
 }
 
@@ -88,7 +91,7 @@ pub(super) fn error_within(status: Option<u16>, body: &str) -> CallError {
     });
     let error =
         refused(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None, body.as_bytes());
-    CallError { paid: error.verdict == CallVerdict::Strained, ..error }
+    CallError { paid: error.outcome == CallOutcome::Overloaded, ..error }
 }
 
 /// A refusal by `status`; `after` is when the endpoint says to come back.
@@ -98,7 +101,11 @@ pub(super) fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) 
     let said = words(&text);
     let permanent = |code, what: &str| Failure::permanent(code, format!("{what} ({number}): {said}"));
     let unavailable =
-        || Failure::passing(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}{}", tail(&said)));
+        || Failure::transient(code::ENDPOINT_UNAVAILABLE, format!("the endpoint answered {number}{}", tail(&said)));
+    if let Some(tokens) = affordable(number, &text) {
+        let why = permanent(code::ENDPOINT_UNAUTHORIZED, "the endpoint's account does not pay for so long an answer");
+        return CallError { lesson: Some(Lesson::Affords(tokens)), ..CallError::answered(why, Concerns::Task) };
+    }
     if is_used_up(number, after.is_some(), &text) {
         let what = "the endpoint's quota is used up, see to its account or name another key";
         return CallError::answered(permanent(code::ENDPOINT_UNAUTHORIZED, what), Concerns::Task);
@@ -108,21 +115,28 @@ pub(super) fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) 
             // OpenAI's words for flex processing.
             let full = text.to_lowercase().replace('_', " ").contains("resource unavailable");
             let what = if full { "the endpoint has no room for this tier" } else { "the endpoint is asked too often" };
-            let why = Failure::passing(code::RATE_LIMITED, format!("{what} (429){}", tail(&said)));
-            let verdict = CallVerdict::Limited(after.or_else(|| hinted(&text)));
+            let why = Failure::transient(code::RATE_LIMITED, format!("{what} (429){}", tail(&said)));
+            let outcome = CallOutcome::RateLimited(after.or_else(|| hinted(&text)));
             let concerns = if full { Concerns::Tier } else { Concerns::Page };
-            CallError { concerns, ..CallError::unpaid(why, verdict) }
+            CallError { concerns, ..CallError::unpaid(why, outcome) }
         }
         // A gateway answers these when there is no server behind it; any other trouble may lie in what was asked.
-        502 | 503 => CallError::unpaid(unavailable(), CallVerdict::Away(after)),
+        502 | 503 => CallError::unpaid(unavailable(), CallOutcome::Unavailable(after)),
         // A server was there and took too long for the gateway; that is paid, and may be the page's fault.
-        504 => CallError { paid: true, ..CallError::unpaid(unavailable(), CallVerdict::Strained) },
+        504 => CallError { paid: true, ..CallError::unpaid(unavailable(), CallOutcome::Overloaded) },
+        500 if is_about_loop(&text) => {
+            let why =
+                Failure::transient(code::ANSWER_REPETITIVE, format!("the endpoint gave the answer up (500): {said}"));
+            CallError { paid: true, ..CallError::answered(why, Concerns::Page) }
+        }
+        // Xinference answers so where vLLM, of which it is made, refuses.
+        500 if text.contains("longer than the maximum model length") => of_request(number, &text, permanent),
         408 | 409 | 425 | 500..=599 => {
             // Some servers fail at what others refuse.
             let lesson = lesson(&text).filter(|lesson| *lesson == Lesson::NoSystemRole);
-            CallError { lesson, ..CallError::unpaid(unavailable(), CallVerdict::Strained) }
+            CallError { lesson, ..CallError::unpaid(unavailable(), CallOutcome::Overloaded) }
         }
-        401 | 407 => {
+        401 | 407 | 400 | 403 if is_about_key(number, &text) => {
             let what = "the endpoint does not accept the key";
             CallError::answered(permanent(code::ENDPOINT_UNAUTHORIZED, what), Concerns::Task)
         }
@@ -147,6 +161,11 @@ fn of_request(number: u16, text: &str, permanent: impl Fn(&'static str, &str) ->
         return CallError::answered(why, Concerns::Page);
     }
     match lesson(text) {
+        // It says nothing about the pages: each by itself is one picture.
+        Some(Lesson::OnePicture) => {
+            let why = permanent(code::ENDPOINT_REFUSED, "the model takes one picture a call");
+            CallError { lesson: Some(Lesson::OnePicture), ..CallError::answered(why, Concerns::Page) }
+        }
         Some(Lesson::SmallerPicture { .. }) => {
             too_large(permanent(code::ENDPOINT_REFUSED, "the picture is too large for the model"), text)
         }
@@ -164,7 +183,8 @@ fn of_request(number: u16, text: &str, permanent: impl Fn(&'static str, &str) ->
 
 fn too_large(why: Failure, text: &str) -> CallError {
     let message = format!("{}; name a smaller image_side", why.message);
-    let lesson = picture_lesson(&text.to_lowercase());
+    // Of its words alone: a status beside them is no size.
+    let lesson = picture_lesson(&words(text).to_lowercase());
     CallError { lesson: Some(lesson), ..CallError::answered(Failure { message, ..why }, Concerns::Page) }
 }
 
@@ -197,7 +217,7 @@ fn words(text: &str) -> String {
 /// Whether no later call will be accepted either, until the account is paid or its day is over (the error codes of OpenAI,
 /// `DeepSeek` and `OpenRouter`, the quotas of Gemini). A quota of a minute passes by itself.
 fn is_used_up(number: u16, has_after: bool, text: &str) -> bool {
-    const CODES: [&str; 8] = [
+    const CODES: [&str; 13] = [
         "insufficient_quota",
         "insufficient_balance",
         "insufficient_credits",
@@ -206,17 +226,35 @@ fn is_used_up(number: u16, has_after: bool, text: &str) -> bool {
         "credit balance is too low",
         "insufficient credits",
         "out of balance",
+        // LiteLLM's budgets of keys, users and teams.
+        "budget_exceeded",
+        "budget has been exceeded",
+        "exceededbudget",
+        "exceeded budget",
+        "crossed budget",
     ];
     let lower = text.to_lowercase();
-    let minute = lower.contains("perminute") || lower.contains("per minute");
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let minute = says(&["perminute", "per minute", "per-min"]);
     match number {
         402 => true,
         400 | 403 | 429 => {
-            let day = lower.contains("perday") && !minute;
-            CODES.iter().any(|name| lower.contains(name)) && !has_after && !minute || day && number == 429
+            let day = says(&["perday", "per-day"]) && !minute;
+            says(&CODES) && !has_after && !minute || day && number == 429
         }
         _ => false,
     }
+}
+
+/// Whether a server says that it ended an answer which repeated itself (Ollama).
+fn is_about_loop(text: &str) -> bool {
+    text.contains("token repeat limit")
+}
+
+/// The longest answer that an account pays for, where a gateway says so that asks for the longest one first (`OpenRouter`).
+fn affordable(number: u16, text: &str) -> Option<u32> {
+    let rest = text.split_once("can only afford ").filter(|_| number == 402)?.1;
+    numbers(rest).first().copied().filter(|tokens| *tokens >= FEWEST_AFFORDED)
 }
 
 /// When to come back, where only the body says it, as Gemini (`"retryDelay": "37s"`) and OpenAI ("try again in 1.5s") do.
@@ -264,6 +302,20 @@ fn takes_no_pictures(text: &str) -> bool {
     pictures && denies
 }
 
+/// Whether a refusal is of the key: Gemini answers 400, others 403.
+fn is_about_key(number: u16, text: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "api key not valid",
+        "api_key_invalid",
+        "invalid api key",
+        "invalid_api_key",
+        "incorrect api key",
+        "api key expired",
+    ];
+    let lower = text.to_lowercase();
+    matches!(number, 401 | 407) || WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// Whether a refusal is about what is on the page.
 fn is_about_content(text: &str) -> bool {
     const WORDS: [&str; 8] = [
@@ -300,6 +352,10 @@ fn lesson(text: &str) -> Option<Lesson> {
             "cannot both",
         ])
     };
+    // vLLM says "at most 1 image(s)", of which none is taken by a model that takes no pictures at all.
+    if says(&["at most 1 image", "only one image", "only support one image", "multiple images are not supported"]) {
+        return Some(Lesson::OnePicture);
+    }
     if says(&["service_tier", "service tier"]) {
         return Some(Lesson::NoServiceTier);
     }
@@ -363,130 +419,5 @@ fn numbers(text: &str) -> Vec<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(status: u16, text: &str) -> CallError {
-        refused(StatusCode::from_u16(status).unwrap(), None, text.as_bytes())
-    }
-
-    #[test]
-    fn what_is_tried_again_and_whom_it_concerns() {
-        use CallVerdict::{Answered, Away, Limited, Strained};
-        use Concerns::{Model, Page, PerhapsAll, Task};
-        for (status, text, verdict, retryable, code, concerns) in [
-            (429, "no\nway", Limited(None), true, code::RATE_LIMITED, Page),
-            (500, "no\nway", Strained, true, code::ENDPOINT_UNAVAILABLE, Page),
-            (503, "no\nway", Away(None), true, code::ENDPOINT_UNAVAILABLE, Page),
-            (504, "no\nway", Strained, true, code::ENDPOINT_UNAVAILABLE, Page),
-            (529, "no\nway", Strained, true, code::ENDPOINT_UNAVAILABLE, Page),
-            (400, "no\nway", Answered, false, code::ENDPOINT_REFUSED, PerhapsAll),
-            (401, "no\nway", Answered, false, code::ENDPOINT_UNAUTHORIZED, Task),
-            (402, "no\nway", Answered, false, code::ENDPOINT_UNAUTHORIZED, Task),
-            (403, "no\nway", Answered, false, code::ENDPOINT_REFUSED, PerhapsAll),
-            (403, "<html><title>no  way</title>", Answered, false, code::ENDPOINT_REFUSED, PerhapsAll),
-            (403, "no way: your input was flagged", Answered, false, code::ENDPOINT_REFUSED, Page),
-            (404, "no\nway", Answered, false, code::MODEL_NOT_FOUND, Model),
-            (405, "no\nway", Answered, false, code::MODEL_NOT_FOUND, Model),
-            (413, "no\nway", Answered, false, code::ENDPOINT_REFUSED, Page),
-            (400, "This model does not support image input: no way", Answered, false, code::MODEL_CANNOT_SEE, Model),
-            (400, "content policy: no way", Answered, false, code::ENDPOINT_REFUSED, Page),
-        ] {
-            let error = of(status, text);
-            let seen = (error.verdict, error.why.retryable, &*error.why.code, error.concerns);
-            assert_eq!(seen, (verdict, retryable, code, concerns), "{status} {text}");
-            assert!(error.why.message.contains("no way"), "the words are shown: {}", error.why.message);
-        }
-    }
-
-    #[test]
-    fn an_account_that_is_used_up_is_not_waited_for_and_a_minute_is() {
-        let day = r#"{"error":{"status":"RESOURCE_EXHAUSTED","message":"You exceeded your current quota","details":[{"quotaId":"RequestsPerDayPerProject"}]}}"#;
-        let minute = day.replace("PerDay", "PerMinute").replace("}]", "},{\"retryDelay\":\"37s\"}]");
-        for (status, body, used_up) in [
-            (429, r#"{"error":{"message":"You exceeded your current quota","code":"insufficient_quota"}}"#, true),
-            (429, r#"{"error":{"message":"run out of balance","type":"insufficient_balance"}}"#, true),
-            (400, r#"{"error":{"message":"Your credit balance is too low to go on"}}"#, true),
-            (402, r#"{"error":{"message":"Insufficient credits"}}"#, true),
-            (429, day, true),
-            (429, &minute, false),
-            (
-                429,
-                r#"{"error":{"message":"Rate limit reached; try again in 1.5s","code":"rate_limit_exceeded"}}"#,
-                false,
-            ),
-            (429, "{}", false),
-        ] {
-            let error = of(status, body);
-            assert_eq!(error.concerns == Concerns::Task, used_up, "{body}");
-            assert_eq!(error.why.retryable, !used_up);
-        }
-        assert_eq!(of(429, &minute).verdict, CallVerdict::Limited(Some(Duration::from_secs(37))));
-        assert_eq!(of(429, r#"{"error":{"code":"resource_unavailable"}}"#).concerns, Concerns::Tier);
-        for (text, seconds) in [
-            ("try again in 1.5s", Some(1.5)),
-            ("try again in 20ms", Some(0.02)),
-            ("try again in 2m", Some(120.0)),
-            ("try again", None),
-        ] {
-            assert_eq!(hinted(text).map(|wait| wait.as_secs_f64()), seconds, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_error_under_a_good_status_is_what_it_stands_for() {
-        for (status, body, verdict) in [
-            (Some(429), r#"{"error":{"message":"rate limit exceeded","code":429}}"#, CallVerdict::Limited(None)),
-            (Some(503), r#"{"error":{"message":"No instances","code":503}}"#, CallVerdict::Away(None)),
-            (None, r#"{"error":{"message":"Rate limit reached"}}"#, CallVerdict::Limited(None)),
-            (None, r#"{"error":"model is loading, try again"}"#, CallVerdict::Strained),
-            (None, r#"{"error":{"type":"invalid_request_error","message":"x"}}"#, CallVerdict::Answered),
-        ] {
-            assert_eq!(error_within(status, body).verdict, verdict, "{body}");
-        }
-        assert!(error_within(None, r#"{"error":"model is loading"}"#).why.message.contains("model is loading"));
-        let quota = r#"{"error":{"code":"insufficient_quota","message":"x"}}"#;
-        assert_eq!([Some(429), None].map(|status| error_within(status, quota).concerns), [Concerns::Task; 2]);
-    }
-
-    #[test]
-    fn what_a_refusal_teaches() {
-        use Lesson::{NewerLimitName, NoSystemRole, NoTemperature};
-        let bytes = |most| Some(Lesson::SmallerPicture { side: false, most });
-        let side = |most| Some(Lesson::SmallerPicture { side: true, most });
-        let tokens = |numbers: &[u32]| Some(Lesson::MostTokens(numbers.to_vec()));
-        for (status, text, expected) in [
-            (400, "Unsupported value: 'temperature' does not support 0.2", Some(NoTemperature)),
-            (400, "`temperature` is deprecated for this model.", Some(NoTemperature)),
-            (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", Some(NewerLimitName)),
-            (
-                400,
-                "max_tokens is too large: 8192. This model supports at most 4096 completion tokens, whereas you provided 8192.",
-                tokens(&[8192, 4096, 8192]),
-            ),
-            (
-                400,
-                "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 8192",
-                tokens(&[8192, 8192]),
-            ),
-            (
-                400,
-                "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens",
-                tokens(&[8192, 4096]),
-            ),
-            (400, "System role not supported", Some(NoSystemRole)),
-            (400, "Conversation roles must alternate user/assistant/user/assistant/...", Some(NoSystemRole)),
-            (500, "Conversation roles must alternate user/assistant", Some(NoSystemRole)),
-            (400, "Developer instruction is not enabled for models/gemma-3-27b-it", Some(NoSystemRole)),
-            (422, "messages[0].role: Input should be 'user' or 'assistant'; got 'system'", Some(NoSystemRole)),
-            (413, "<html><title>413 Request Entity Too Large</title>", bytes(None)),
-            (400, "image exceeds 5 MB maximum: 6291456 bytes > 5242880 bytes", bytes(Some(5_242_880))),
-            (400, "At least one of the image dimensions exceed max allowed size: 1024 pixels", side(Some(1_024))),
-            (400, "Unknown parameter: 'service_tier'", Some(Lesson::NoServiceTier)),
-            (400, "the temperature of the sea", None),
-            (400, "no", None),
-        ] {
-            assert_eq!(of(status, text).lesson, expected, "{text}");
-        }
-    }
-}
+#[path = "refused_tests.rs"]
+mod tests;

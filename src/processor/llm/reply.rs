@@ -20,7 +20,7 @@ mod talk;
 mod thoughts;
 mod unable;
 
-use self::clean::{Cleaned, clean};
+use self::clean::{Cleaned, clean, is_marks_alone};
 use self::end::{End, end};
 use self::unable::{Unable, unable};
 use super::prompt::{EMPTY, marker};
@@ -50,6 +50,8 @@ pub(super) struct Answered {
     pub(super) removed: Vec<String>,
     /// Why it is not to be relied on.
     pub(super) unsure: Option<String>,
+    /// What it reads like, and may be no page then, unless a witness vouches for it.
+    pub(super) reads_like: Option<String>,
 }
 
 /// Why an answer is no page.
@@ -87,9 +89,9 @@ impl Fault {
 
     /// As the job sees it: what the same question may mend is passing.
     pub(super) fn failure(&self) -> Failure {
-        let passing = |message: &str| Failure::passing(code::BAD_ANSWER, message);
+        let passing = |message: &str| Failure::transient(code::BAD_ANSWER, message);
         match self {
-            Self::CutOff => Failure::passing(code::ANSWER_TRUNCATED, "the answer was cut off at the token limit"),
+            Self::CutOff => Failure::transient(code::ANSWER_TRUNCATED, "the answer was cut off at the token limit"),
             Self::Refused(said) => Failure::permanent(code::ANSWER_REFUSED, format!("the model refused: {said}")),
             Self::Withheld(by) => {
                 Failure::permanent(code::ANSWER_REFUSED, format!("a filter withheld the answer ({by})"))
@@ -139,17 +141,25 @@ fn classify(answered: &mut Answered, asked: &Asked<'_>, faithful: bool) -> Resul
     if markdown.is_empty() && !asked.plain {
         return Err(Fault::NoPage("the answer is empty"));
     }
+    if is_marks_alone(markdown) {
+        return Err(Fault::NoPage("the answer has marks and no text"));
+    }
     if is_empty_page(markdown) || asked.plain && says_nothing(markdown) {
         answered.markdown.clear();
         return Ok(());
     }
-    let Some(kind) = unable(markdown).filter(|_| !says(asked.known, markdown)) else { return Ok(()) };
+    let Some(kind) = unable(markdown).filter(|_| !says(asked.known, markdown)) else {
+        answered.reads_like = describes(markdown, asked.known)
+            .filter(|_| faithful)
+            .map(|said| format!("it reads like what is said of a picture: {said:?}"));
+        return Ok(());
+    };
     // What such a page should say only its own prompt knows.
     if !faithful && kind == Unable::Refuses {
         return Ok(());
     }
     if fits_ink(markdown, asked.letters) {
-        answered.unsure = Some("it reads like a refusal, but has as many letters as the picture".to_owned());
+        answered.reads_like = Some("it reads like a refusal, but has as many letters as the picture".to_owned());
         return Ok(());
     }
     let said = quoted(markdown);
@@ -166,6 +176,20 @@ fn fits_ink(markdown: &str, letters: Option<u32>) -> bool {
 fn is_empty_page(answer: &str) -> bool {
     let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     answer.starts_with(['[', '(', '*', '_']) && bare(answer) == bare(EMPTY)
+}
+
+/// How an answer begins that says what is seen on a page, in place of what stands there; the page's own text may begin so.
+fn describes<'a>(answer: &'a str, known: &str) -> Option<&'a str> {
+    const THINGS: [&str; 10] =
+        ["image", "picture", "photo", "page", "document", "scan", "screenshot", "file", "text", "photograph"];
+    const ACTS: [&str; 8] =
+        ["shows", "depicts", "displays", "appears to be", "appears to show", "is a scan of", "features", "contains a"];
+    let begin = answer.find(['.', '\n']).map_or(answer, |end| &answer[..end]);
+    let lower = begin.trim_start_matches(['*', '_', '#', ' ']).to_lowercase();
+    let rest = lower.strip_prefix("the ").or_else(|| lower.strip_prefix("this "))?;
+    let rest = rest.strip_prefix("provided ").or_else(|| rest.strip_prefix("attached ")).unwrap_or(rest);
+    let (thing, rest) = rest.split_once(' ')?;
+    (THINGS.contains(&thing) && ACTS.iter().any(|act| rest.starts_with(act)) && !says(known, begin)).then_some(begin)
 }
 
 /// Whether an answer says of a page that there is nothing on it, as models do in words of their own.
@@ -199,7 +223,7 @@ fn says_nothing(answer: &str) -> bool {
 fn parse(cleaned: Cleaned, asked: &[Asked<'_>]) -> Result<Vec<Answered>, Fault> {
     let Cleaned { text, removed, .. } = cleaned;
     if let [asked] = asked {
-        return Ok(vec![Answered { page: asked.page, markdown: text, removed, unsure: None }]);
+        return Ok(vec![Answered { page: asked.page, markdown: text, removed, ..Answered::default() }]);
     }
     let mut found: Vec<(u32, Vec<&str>)> = Vec::new();
     for line in text.lines() {
@@ -216,7 +240,7 @@ fn parse(cleaned: Cleaned, asked: &[Asked<'_>]) -> Result<Vec<Answered>, Fault> 
     }
     let each = found.into_iter().zip(asked).map(|((page, lines), asked)| {
         let own = clean(&lines.join("\n"), asked.known);
-        Answered { page, markdown: own.text, removed: [removed.clone(), own.removed].concat(), unsure: None }
+        Answered { page, markdown: own.text, removed: [removed.clone(), own.removed].concat(), ..Answered::default() }
     });
     Ok(each.collect())
 }

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use redb::{Database, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use uuid::Uuid;
 
 use super::{TABLES, unavailable};
@@ -13,10 +14,13 @@ use crate::clock::Timestamp;
 use crate::private_fs;
 use crate::store::StoreError;
 
-/// `format` → the layout of the tables, `id` → the name that no other store has.
+/// `format` → the layout of the tables, `id` → the name that no other store has, `time` → how late it was, at the least, when
+/// something was last written, in milliseconds.
 pub(super) const ABOUT: TableDefinition<&str, &[u8]> = TableDefinition::new("about");
 /// The layout that this version writes.
 const FORMAT: u32 = 1;
+/// How exactly the time is kept: it costs a page of the file each time.
+const TIME_GRAIN: Duration = Duration::from_mins(10);
 /// How a file of the database begins.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
@@ -91,6 +95,27 @@ pub(super) fn name(transaction: &WriteTransaction, wanted: Uuid) -> Result<Uuid,
     }
     about.insert("id", &wanted.as_bytes()[..]).map_err(unavailable)?;
     Ok(wanted)
+}
+
+/// How late it was, at the least, when something was last written.
+pub(super) fn last_time(database: &Database) -> Result<Option<Timestamp>, StoreError> {
+    let snapshot = database.begin_read().map_err(unavailable)?;
+    time_in(&snapshot.open_table(ABOUT).map_err(unavailable)?)
+}
+
+fn time_in(about: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<Timestamp>, StoreError> {
+    let time = about.get("time").map_err(unavailable)?;
+    let millis = time.and_then(|bytes| <[u8; 8]>::try_from(bytes.value()).ok()).map(u64::from_le_bytes);
+    Ok(millis.map(Timestamp::from_millis))
+}
+
+/// Notes how late it is, by a clock that is believed.
+pub(super) fn note_time(transaction: &WriteTransaction, now: Timestamp) -> Result<(), StoreError> {
+    let mut about = transaction.open_table(ABOUT).map_err(unavailable)?;
+    if time_in(&about)?.is_none_or(|known| known > now || now.since(known) >= TIME_GRAIN) {
+        about.insert("time", &now.as_millis().to_le_bytes()[..]).map_err(unavailable)?;
+    }
+    Ok(())
 }
 
 /// Moves a file that cannot be read out of the way, under a name that says when; answers where it is. A sound one stays.

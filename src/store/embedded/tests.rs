@@ -1,3 +1,5 @@
+use redb::ReadableTable;
+
 use super::*;
 
 #[tokio::test]

@@ -45,7 +45,7 @@ fn judge(name: &str, value: Option<&str>, replicas: u32) -> Option<String> {
         ("min-replicas-to-write", Some(least)) if replicas == 0 || least != "0" => return None,
         ("min-replicas-to-write", None) if replicas == 0 => return None,
         ("maxmemory-policy", Some(policy)) => {
-            format!("maxmemory-policy is {policy}, so Redis may throw tasks away when memory is short: set noeviction")
+            format!("maxmemory-policy is {policy}, so Redis may evict tasks when memory is short: set noeviction")
         }
         ("appendonly", Some(_)) => {
             "appendonly is off, so a crash of Redis loses all tasks since its last snapshot: set appendonly yes".into()

@@ -10,11 +10,16 @@
 //! | `tasks:of:<tenant>` | sorted set | the tasks of one tenant, scored likewise |
 //! | `tasks:of:<tenant>:<status>` | sorted set | those of one status |
 //! | `tasks:gc` | sorted set | final tasks, scored by their expiry, ms |
-//! | `tasks:outbox` | sorted set | tasks whose end somebody is to be told of, scored by when, ms |
+//! | `tasks:outbox` | sorted set | tasks with a message about their end to be sent, scored by when, ms |
 //! | `tasks:owners` | sorted set | living processes, scored by when they count as gone, ms |
+//! | `tasks:nodes` | hash | what each living process says of itself, by its name; JSON |
+//! | `tasks:notes` | hash | what servers learnt that others can use, such as what models take, by its name; JSON |
 //! | `tasks:store` | string | the name of this database that no other one has |
 //! | `tasks:same:<hash>` | string | the task with this fingerprint that later equal submits get; expires with it |
 //! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
+//! | `tasks:held:<tenant>` | hash | pages, bytes and since when of each unfinished task of a tenant, by its id; and their sums |
+//! | `{limits:<endpoint>}` | hash | the window and rates of an endpoint, of all servers together; ends an hour after its last use |
+//! | `{limits:<endpoint>}:servers` | hash | what each server holds of them and until when |
 //!
 //! A lease's name has the record's name in braces, so that both are in one slot of a cluster. The names of
 //! a tenant's indexes are made by the scripts from what the record says.
@@ -27,6 +32,8 @@ pub(super) const TENANTS: &str = "tasks:tenants";
 pub(super) const OUTBOX: &str = "tasks:outbox";
 pub(super) const STORE: &str = "tasks:store";
 pub(super) const OWNERS: &str = "tasks:owners";
+pub(super) const NODES: &str = "tasks:nodes";
+pub(super) const NOTES: &str = "tasks:notes";
 
 pub(super) fn record(id: TaskId) -> String {
     format!("task:{id}")
@@ -45,10 +52,22 @@ pub(super) fn of_tenant(tenant: &str, status: Option<TaskStatus>) -> String {
     format!("tasks:of:{tenant}{status}")
 }
 
+pub(super) fn held(tenant: &str) -> String {
+    format!("tasks:held:{tenant}")
+}
+
 pub(super) fn same(fingerprint: &str) -> String {
     format!("tasks:same:{fingerprint}")
 }
 
 pub(super) fn idempotency(hash: &str) -> String {
     format!("tasks:key:{hash}")
+}
+
+pub(super) fn endpoint(name: &str) -> String {
+    format!("{{limits:{name}}}")
+}
+
+pub(super) fn sharers(endpoint: &str) -> String {
+    format!("{{limits:{endpoint}}}:servers")
 }

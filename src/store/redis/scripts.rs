@@ -1,11 +1,15 @@
 //! The transitions, each one script and so one step for everyone else.
 //!
 //! The indexes of a tenant are named by the scripts themselves: only the record knows whose it is, and when it has expired,
-//! nobody does; then they are all looked through.
+//! it is not known; then they are all looked through.
 //!
 //! `unpack` is used only on argument lists whose length the record type fixes.
 
 use redis::Script;
+
+use super::nodes::{ANNOUNCE, NODES};
+use super::quota::{RESERVE, UNRESERVE};
+use super::shares::SHARE;
 
 pub(super) struct Scripts {
     pub(super) create: Script,
@@ -14,6 +18,11 @@ pub(super) struct Scripts {
     pub(super) renew: Script,
     pub(super) index: Script,
     pub(super) unpoint: Script,
+    pub(super) share: Script,
+    pub(super) announce: Script,
+    pub(super) nodes: Script,
+    pub(super) reserve: Script,
+    pub(super) unreserve: Script,
 }
 
 impl Scripts {
@@ -25,17 +34,24 @@ impl Scripts {
             renew: Script::new(RENEW),
             index: with_tenants(INDEX),
             unpoint: Script::new(UNPOINT),
+            share: Script::new(SHARE),
+            announce: Script::new(ANNOUNCE),
+            nodes: Script::new(NODES),
+            reserve: with_tenants(RESERVE),
+            unreserve: with_tenants(UNRESERVE),
         }
     }
 }
 
 /// A script after its first line with what the others share: how the entries of a tenant's tasks are placed and removed, and
-/// when somebody is to be told of a task's end.
+/// when the message about a task's end is due.
 fn with_tenants(script: &str) -> Script {
     let (shebang, body) = script.split_once('\n').unwrap_or((script, ""));
     Script::new(&format!("{shebang}\n{TENANTS}{body}"))
 }
 
+/// `hold` and `release` count a task among what its tenant has unfinished, and no more.
+///
 /// `place` answers how many entries it added or removed, `remove` how many it removed. Without a tenant they do nothing,
 /// but for `remove`, which then looks through those of all.
 const TENANTS: &str = r"
@@ -43,6 +59,20 @@ local statuses = {'pending', 'processing', 'completed', 'failed', 'cancelled'}
 local function tell(due, id)
   if due ~= '0' then return redis.call('ZADD', 'tasks:outbox', due, id) end
   return redis.call('ZREM', 'tasks:outbox', id)
+end
+local function hold(key, id, pages, bytes)
+  if redis.call('HSETNX', key, id, pages .. ' ' .. bytes .. ' ' .. redis.call('TIME')[1]) == 0 then return end
+  redis.call('HINCRBY', key, 'tasks', 1)
+  redis.call('HINCRBY', key, 'pages', pages)
+  redis.call('HINCRBY', key, 'bytes', bytes)
+end
+local function release(key, id)
+  local pages, bytes = string.match(redis.call('HGET', key, id) or '', '^(%d+) (%d+) ')
+  if not pages then return end
+  redis.call('HDEL', key, id)
+  redis.call('HINCRBY', key, 'pages', 0 - tonumber(pages))
+  redis.call('HINCRBY', key, 'bytes', 0 - tonumber(bytes))
+  if redis.call('HINCRBY', key, 'tasks', -1) <= 0 then redis.call('DEL', key) end
 end
 local function is_known(tenant) return tenant and tenant ~= '' end
 local function place(tenant, status, created, id)
@@ -52,12 +82,21 @@ local function place(tenant, status, created, id)
     if other ~= status then changed = changed + redis.call('ZREM', index .. ':' .. other, id) end
   end
   redis.call('SADD', 'tasks:tenants', tenant)
+  local held = 'tasks:held:' .. tenant
+  if status ~= 'pending' and status ~= 'processing' then
+    release(held, id)
+  elseif redis.call('HEXISTS', held, id) == 0 then
+    local record = redis.call('HMGET', 'task:' .. id, 'total_pages', 'source')
+    local bytes = string.match(record[2] or '', '.bytes.:(%d+)')
+    hold(held, id, tonumber(record[1] or '') or 0, tonumber(bytes or '') or 0)
+  end
   return changed + redis.call('ZADD', index, created, id) + redis.call('ZADD', index .. ':' .. status, created, id)
 end
 local function remove(tenant, id)
   local removed = 0
   for _, name in ipairs(is_known(tenant) and {tenant} or redis.call('SMEMBERS', 'tasks:tenants')) do
     local index = 'tasks:of:' .. name
+    release('tasks:held:' .. name, id)
     removed = removed + redis.call('ZREM', index, id)
     for _, status in ipairs(statuses) do removed = removed + redis.call('ZREM', index .. ':' .. status, id) end
     if redis.call('EXISTS', index) == 0 then redis.call('SREM', 'tasks:tenants', name) end
@@ -116,7 +155,7 @@ return {'new', ''}
 
 /// A task must be able to end when memory is full, or nothing would ever be freed: hence `allow-oom`.
 ///
-/// A lease of the same node (what stands before `#`) is of a dead process and hinders nobody. Pointers to the task live
+/// A lease of the same node (what stands before `#`) is of a dead process and is no obstacle. Pointers to the task live
 /// as long as its record.
 ///
 /// KEYS: record, lease, gc, by-status of the next record, by-status of the four other statuses.

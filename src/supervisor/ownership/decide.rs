@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use crate::clock::TaskClock;
-use crate::supervisor::expiry::{has_expired, set_expiry};
+use crate::supervisor::records::expiry::{has_expired, set_expiry};
 use crate::task::{IllegalTransition, TaskRecord, TaskStatus, TaskStep};
 
 /// What a process makes of a task that it is to run.
@@ -75,7 +75,7 @@ pub(in crate::supervisor) fn claim(
 }
 
 /// The record of a task that has no job in this process, ended as cancelled; in a new epoch when it has an owner, so that
-/// whoever ran it is fenced off.
+/// the process that ran it is fenced off.
 ///
 /// # Errors
 /// When it has ended.
@@ -106,7 +106,7 @@ fn cancelled(
 pub(in crate::supervisor) enum Asked {
     /// As cancelled, or otherwise before.
     Ended,
-    /// Somebody else took the task up, and is to be asked anew.
+    /// Another process took the task up, and is to be asked in turn.
     Moved,
     NotYet,
 }

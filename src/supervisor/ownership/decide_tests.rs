@@ -9,7 +9,13 @@ const HOUR: Duration = Duration::from_hours(1);
 
 fn told_clock() -> TaskClock {
     let (clock, uptime) = (TaskClock::default(), Uptime::now());
-    clock.set(ClockReading { said: Timestamp::now(), ahead: Duration::ZERO, asked: uptime, answered: uptime });
+    clock.set(ClockReading {
+        said: Timestamp::now(),
+        ahead: Duration::ZERO,
+        certain: None,
+        asked: uptime,
+        answered: uptime,
+    });
     clock
 }
 
@@ -35,7 +41,7 @@ fn who_runs_a_task_and_in_which_epoch() {
         (3, false, true, None, 0, runs.map(|runs| (runs, 4))),
         (3, false, true, Some((3, false)), 3, runs.map(|runs| (runs, 4))),
         (3, true, true, Some((3, false)), 3, cancels.map(|ends| (ends, 4))),
-        // The end was decided, and its owner died before it was stored; nobody needs a processor for that.
+        // The end was decided, and its owner died before it was stored; that needs no processor.
         (3, false, true, Some((3, true)), 3, ends.map(|ends| (ends, 3))),
         (3, false, false, Some((3, true)), 3, ends.map(|ends| (ends, 3))),
         (3, true, false, None, 0, cancels.map(|ends| (ends, 4))),
@@ -43,7 +49,7 @@ fn who_runs_a_task_and_in_which_epoch() {
         (3, false, true, Some((2, true)), 2, runs.map(|runs| (runs, 4))),
         (3, false, false, Some((2, true)), 3, None),
         (3, false, false, None, 0, None),
-        // The store went back: whoever ran the later epoch is fenced off.
+        // The store went back: the process that ran the later epoch is fenced off.
         (3, false, true, Some((7, false)), 7, runs.map(|runs| (runs, 8))),
         (3, true, true, Some((4, false)), 4, cancels.map(|ends| (ends, 5))),
         (3, false, true, Some((7, true)), 7, ends.map(|ends| (ends, 7))),
@@ -110,7 +116,7 @@ fn a_cancel_fences_off_who_ran_the_task() {
 fn a_cancelled_task_expires_by_a_clock_that_was_put_right() {
     let (clock, uptime, now, days) = (TaskClock::default(), Uptime::now(), Timestamp::now(), HOUR * 240);
     for (said, uptime) in [(now.after(days), uptime), (now.after(HOUR), uptime.after(HOUR))] {
-        clock.set(ClockReading { said, ahead: Duration::ZERO, asked: uptime, answered: uptime });
+        clock.set(ClockReading { said, ahead: Duration::ZERO, certain: None, asked: uptime, answered: uptime });
     }
     let stored = TaskRecord { owner: None, ..test_record(now.after(days).as_millis()) };
     let next = cancel(&stored, (&clock, HOUR)).unwrap();

@@ -4,7 +4,8 @@
 
 mod own;
 
-use bindery::document::{Document, DocumentLimits, Splitter, plan};
+use bindery::internal::{Splitter, plan};
+use bindery::document::{Document, DocumentLimits};
 use libfuzzer_sys::fuzz_target;
 
 use own::own_panics_only;

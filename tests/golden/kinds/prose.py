@@ -1,5 +1,7 @@
 """Running text: columns, headings, notes, emphasis, links, page margins."""
 
+from reportlab.lib.utils import simpleSplit
+
 from sheet import h, item, p, page
 
 RIVER = (
@@ -361,4 +363,45 @@ def broken_beside_a_picture(new):
         "more members of the society or, in the case of any company that is owned by the public, half of its stock; and",
         "(ii) The management of which is theirs.",
     ])
+    return s
+
+
+@page
+def columns_row_by_row(new):
+    """Three narrow columns on one grid, of which each row is drawn at once; an icon stands in the room left for it."""
+    s = new()
+    size, leading, width, left = 9.5, 12, 158, (42, 214, 386)
+
+    def column(*paragraphs):
+        """(indent, text) of each line; the first three of the last paragraph leave room for an icon."""
+        lines = []
+        for text in paragraphs[:-1]:
+            lines += [(0, line) for line in simpleSplit(text, "Helvetica", size, width)] + [(0, "")]
+        words = paragraphs[-1].split()
+        for indent in (31, 31, 31):
+            line = simpleSplit(" ".join(words), "Helvetica", size, width - indent)[0]
+            lines.append((indent, line))
+            words = words[len(line.split()):]
+        return lines + [(0, line) for line in simpleSplit(" ".join(words), "Helvetica", size, width)]
+
+    columns = [column(RIVER, OTTERS, MILLS), column(MILLS, RIVER, OTTERS), column(OTTERS, MILLS, RIVER)]
+    for row in range(max(map(len, columns))):
+        for x, lines in zip(left, columns):
+            if row < len(lines):
+                indent, line = lines[row]
+                s.text(x + indent, 90 + row * leading, line, "Helvetica", size)
+    for x, lines in zip(left, columns):
+        first = next(row for row, (indent, _) in enumerate(lines) if indent)
+        s.text(x + 2, 90 + (first + 1.7) * leading, "CAUTION", "Helvetica-Bold", 4.8)
+    return s
+
+
+@page
+def right_aligned(new):
+    """So many lines that end at one place and begin anywhere that some begin near each other."""
+    s = new()
+    sentences = [text.strip() + "." for text in f"{RIVER} {MILLS} {OTTERS}".split(".") if text.strip()]
+    count = len(sentences)
+    texts = [" ".join(sentences[(start + step * n) % count] for n in range(4)) for step in (1, 2) for start in range(6)]
+    s.flow(90, 50, 330, *[p(text, 8, alignment=2, font="Helvetica", size=9.5) for text in texts])
     return s

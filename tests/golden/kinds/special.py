@@ -400,3 +400,33 @@ def field_of_several_lines(new):
     s.canvas.acroForm.textfield(name="signed", x=150, y=s.height - 146, width=300, height=18, fontName="Helvetica",
                                 fontSize=10, borderWidth=0, forceBorder=False, value="M. Olsen")
     return s
+
+
+@page
+def algorithm(new):
+    s = new()
+    end = s.flow(80, 70, 240, h("2 Keeping the Level", 13), p(RIVER + " Algorithm 1 says when the gate is opened."))
+    s.rule(80, end + 6, 320, end + 6, pen=0.8)
+    s.text(82, end + 18, "Algorithm 1", "Times-Bold", 10)
+    s.text(138, end + 18, "Level of the pond", size=10)
+    s.rule(80, end + 23, 320, end + 23)
+    steps = [
+        (0, "Input: levels of the last hour", ""),
+        (0, "highest := 0", "// none yet"),
+        (0, "for each level in levels do", ""),
+        (1, "if level > highest then", ""),
+        (2, "highest := level", "// the flood of the hour"),
+        (1, "end if", ""),
+        (0, "end for", ""),
+        (0, "return highest", ""),
+    ]
+    y = end + 35
+    for at, (depth, step, comment) in enumerate(steps):
+        s.text(92, y, f"{at + 1}:", size=10, align="right")
+        s.text(98 + 12 * depth, y, step, "Times-Bold" if step.startswith(("for", "end", "if")) else "Times-Roman", 10)
+        s.text(316, y, comment, "Times-Italic", 10, align="right")
+        y += 12
+    s.rule(80, y - 7, 320, y - 7, pen=0.8)
+    s.flow(80, y + 10, 240, p("The gate stays shut while the highest level is below the mark. " + MILLS))
+    s.flow(340, 70, 180, p(OTTERS))
+    return s

@@ -538,3 +538,23 @@ def list_between_rules(new):
         70, 70, 455, h("This sheet says", 14, "Helvetica-Bold"), table(rows, [25, 220], head=False, more=around)
     )
     return s
+
+
+@page
+def table_labels_unruled(new):
+    """Rules part the values and their head; the labels beside them have none, from the head down to the sum."""
+    s = new()
+    rows = [("", "Hours", "Rate", "Cost"), ("Parts", "", "", "2,100"), ("Body labour", "2", "150", "300"),
+            ("Paint labour", "1.5", "150", "225"), ("Mechanical labour", "-", "-", "-"), ("Supplies", "", "", ""),
+            ("Other charges", "", "", "15"), ("Sales tax", "", "10.20%", "278.46"), ("Grand total", "", "", "2,918")]
+    left = (72, 232, 312, 392)
+    for at, row in enumerate(rows):
+        for x, text in zip(left, row):
+            bold = x == 72 or at in (0, len(rows) - 1)
+            s.text(x, 90 + 16 * at, text, "Helvetica-Bold" if bold else "Helvetica", 10)
+    for y, start in ((77, 68), (94, 228), (206, 68), (222, 68)):
+        s.rule(start, y, 480, y)
+    for x, start in ((68, 77), (228, 94), (480, 77)):
+        s.rule(x, start, x, 222)
+    s.flow(72, 240, 400, p("Sums are in dollars and without obligation."))
+    return s

@@ -47,16 +47,13 @@ impl Browser {
         };
         // Nobody reads it any more, and it must not block.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let mut arguments = vec![
+        let arguments = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             "--hide-scrollbars".to_owned(),
             format!("--window-size={width},{height}"),
         ];
-        if dark {
-            arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
-        }
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
@@ -68,11 +65,20 @@ impl Browser {
         let answer: Value = answer.json().await.unwrap();
         let id = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
         let browser = Self { driver, client, session: format!("{driver_url}/{id}") };
+        browser.shape(width, height, dark).await;
+        browser
+    }
+
+    /// Gives the window another size and scheme.
+    pub async fn shape(&self, width: u32, height: u32, dark: bool) {
+        let cdp = async |name: &str, parameters: Value| {
+            self.command("POST", "goog/cdp/execute", &json!({ "cmd": name, "params": parameters })).await
+        };
         // The window of a phone is narrower than a desktop's window manager allows.
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
-        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics });
-        browser.command("POST", "goog/cdp/execute", &command).await;
-        browser
+        cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        let scheme = json!({ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } });
+        cdp("Emulation.setEmulatedMedia", json!({ "features": [scheme] })).await;
     }
 
     /// The group of its processes.
@@ -100,7 +106,12 @@ impl Browser {
 
     /// Waits until a condition in JavaScript holds. The page is asked again and again; it tells nobody by itself.
     pub async fn until(&self, condition: &str) {
-        let asked = async { while !self.run(&format!("return Boolean({condition})")).await.as_bool().unwrap() {} };
+        let mut breath = tokio::time::interval(Duration::from_millis(20));
+        let asked = async {
+            while !self.run(&format!("return Boolean({condition})")).await.as_bool().unwrap() {
+                breath.tick().await;
+            }
+        };
         if tokio::time::timeout(PATIENCE, asked).await.is_err() {
             let text = self.run("return document.body.innerText").await;
             panic!("waited too long for {condition}; the page says:\n{}", text.as_str().unwrap_or_default());

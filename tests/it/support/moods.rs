@@ -4,21 +4,53 @@ use serde_json::{Value, json};
 
 /// One answer: its status, headers and body.
 pub struct Mood {
+    /// Which one it is.
+    pub kind: u64,
+    /// Without one the connection is broken off.
     pub status: u16,
     pub headers: &'static str,
     pub body: String,
 }
 
 /// In how many ways answers go wrong, the right one included.
-const MOODS: u64 = 34;
+const MOODS: u64 = 39;
+/// The kinds by which a page is there.
+const GOOD: std::ops::Range<u64> = 0..15;
 
 impl Mood {
     /// The answer to the nth call for a page: every second one is right and nothing else.
-    pub fn of_call(seed: u64, (page, nth): (u32, usize), text: &str, prompt: &str) -> Self {
+    pub fn of_call(seed: u64, (page, nth): (u32, usize), prompt: &str) -> Self {
         let mix = super::super::mix;
         let kind = mix(mix(mix(seed) ^ u64::from(page)) ^ nth as u64) % (2 * MOODS);
-        mood(if kind < MOODS { kind } else { 0 }, text, prompt)
+        mood(if kind < MOODS { kind } else { 0 }, page, prompt)
     }
+
+    /// Whether the page is in it.
+    pub fn is_good(&self) -> bool {
+        GOOD.contains(&self.kind)
+    }
+}
+
+/// What a page of the book says that an endpoint of many moods reads: lines of it.
+pub fn lines(page: u32) -> Vec<String> {
+    let word = |at: u64| {
+        const WORDS: [&str; 16] = [
+            "weir", "meadow", "ledger", "harbour", "lantern", "copper", "orchard", "velvet", "granite", "sparrow",
+            "ribbon", "timber", "candle", "anchor", "barley", "willow",
+        ];
+        WORDS[usize::try_from(super::super::mix(u64::from(page) * 1_000 + at) % 16).unwrap()]
+    };
+    let line = |line: u64| (0..7).map(|at| word(line * 7 + at)).collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<String> = (0..6).map(line).collect();
+    lines.insert(0, format!("Sheet {page} of the book"));
+    lines.push(format!("counted {} and {} of them", 1_000 + page * 7, 20_000 + page * 13));
+    lines
+}
+
+/// The same as Markdown.
+pub fn text(page: u32) -> String {
+    let lines = lines(page);
+    format!("# {}\n\n{}", lines[0], lines[1..].join("\n"))
 }
 
 fn completion(content: &Value, finish_reason: &str) -> Value {
@@ -29,10 +61,11 @@ fn completion(content: &Value, finish_reason: &str) -> Value {
     })
 }
 
-/// The answer number `kind` (below `MOODS`) to a call whose page says `text`, with these instructions.
+/// The answer number `kind` (below `MOODS`) to a call for a page, with these instructions.
 #[allow(clippy::too_many_lines, reason = "a table")]
-fn mood(kind: u64, text: &str, prompt: &str) -> Mood {
-    let good = |status, body: String| Mood { status, headers: "", body };
+fn mood(kind: u64, page: u32, prompt: &str) -> Mood {
+    let text = &text(page);
+    let good = |status, body: String| Mood { kind, status, headers: "", body };
     let said = |content: &str| good(200, completion(&json!(content), "stop").to_string());
     let ended = |content: &str, reason: &str| good(200, completion(&json!(content), reason).to_string());
     let with = |field: &str, value: Value| {
@@ -86,6 +119,12 @@ fn mood(kind: u64, text: &str, prompt: &str) -> Mood {
         30 => said(&"and so on and ".repeat(300)),
         31 => ended("", "stop"),
         32 => good(200, String::new()),
+        // Another page, half of it without a word, and numbers that are not on it.
+        33 => said(&self::text(page + 1_000)),
+        34 => said(&text[..text.len() / 2]),
+        35 => said(&format!("{text}\n\n{}", (11..19).map(|n| (n * 4_321).to_string()).collect::<Vec<_>>().join(" "))),
+        36 => said(&text.lines().next().unwrap_or_default().repeat(200)),
+        37 => Mood { status: 0, ..good(0, String::new()) },
         _ => good(200, r#"{"choices":[]}"#.into()),
     }
 }

@@ -135,6 +135,20 @@ pub fn mixed() -> Vec<u8> {
     bytes
 }
 
+/// A book whose pages are pictures without text, each another one.
+#[allow(dead_code, reason = "used by the integration tests alone")]
+pub fn scans(pages: u8) -> Vec<u8> {
+    let mut document = lopdf::Document::load_mem(&book("Scans", pages.into())).unwrap();
+    for (number, page) in document.get_pages() {
+        let scan =
+            format!("q 595 0 0 842 0 0 cm BI /W 2 /H 2 /BPC 8 /CS /G /F /AHx ID 105070{:02x}> EI Q", 32 + number);
+        document.change_page_content(page, scan.into_bytes()).unwrap();
+    }
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
+
 /// A book whose page `at` has enough words to tell whether an answer is that page.
 pub fn book_with_text(title: &str, pages: u32, at: u32) -> Vec<u8> {
     let mut document = lopdf::Document::load_mem(&book(title, pages)).unwrap();

@@ -273,7 +273,7 @@ pub fn files(dir: &Path) -> Vec<String> {
             }
         }
     }
-    let own = ["tasks.redb", bindery::blob::MARKER];
+    let own = ["tasks.redb", bindery::internal::MARKER];
     found.retain(|file| !file.ends_with("lock") && !file.starts_with("nodes/") && !own.contains(&file.as_str()));
     found.sort();
     found

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::super::error::ApiError;
 use super::super::super::upload::{Fields, bad_form};
 use super::super::unprocessable;
-use crate::task::{OcrEngine, OcrLayer, ResultFormat, TaskOptions};
+use crate::task::{FigureForm, OcrEngine, OcrLayer, ResultFormat, TaskOptions};
 
 /// What stands between pages stands with the task, and as often as it has pages.
 const LONGEST_BREAK: usize = 1_000;
@@ -24,6 +24,30 @@ pub(super) enum Format {
     Text,
 }
 
+/// Where the result goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Target {
+    /// Into the answer.
+    #[default]
+    Inbody,
+    /// The same, as files of an archive.
+    Zip,
+    /// To this address, as an archive.
+    Put(String),
+}
+
+impl Target {
+    const fn is_answer(&self) -> bool {
+        matches!(self, Self::Inbody)
+    }
+
+    /// Whether the result is an archive.
+    pub(super) const fn is_archive(&self) -> bool {
+        !self.is_answer()
+    }
+}
+
 /// What a request asks for, as far as it means something here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Asked {
@@ -36,8 +60,10 @@ pub(super) struct Asked {
     pub(super) page_break: String,
     /// Pieces for retrieval instead of the document: about how many tokens each has at most.
     pub(super) chunk_tokens: Option<u32>,
-    /// The formats as files of an archive.
-    pub(super) zip: bool,
+    /// Where the result goes.
+    pub(super) target: Target,
+    /// The files of figures, too.
+    pub(super) images: bool,
     pub(super) file_name: Option<String>,
     pages: Vec<u64>,
     reread: bool,
@@ -56,14 +82,18 @@ struct Kept {
     page_break: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chunk_tokens: Option<u32>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "Target::is_answer")]
+    target: Target,
+    /// An archive, as tasks said that were made before there were other targets.
+    #[serde(default, skip_serializing)]
     zip: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    images: bool,
 }
 
 /// Options of docling-serve that mean nothing to another reader of pages. Each is named in the log once.
-const MEANINGLESS: [&str; 23] = [
+const MEANINGLESS: [&str; 22] = [
     "from_formats",
-    "image_export_mode",
     "images_scale",
     "include_images",
     "ocr_engine",
@@ -96,7 +126,8 @@ impl Default for Asked {
             names_formats: false,
             page_break: String::new(),
             chunk_tokens: None,
-            zip: false,
+            target: Target::Inbody,
+            images: false,
             file_name: None,
             pages: Vec::new(),
             reread: false,
@@ -121,7 +152,7 @@ impl Asked {
             }
         }
         if let Some(target) = target {
-            asked.take("target_type", target["kind"].as_str().unwrap_or_default())?;
+            asked.target = self::target(target["kind"].as_str().unwrap_or_default(), target["url"].as_str())?;
         }
         Ok(asked)
     }
@@ -129,14 +160,11 @@ impl Asked {
     /// As a task keeps it.
     pub(super) fn kept(options: &TaskOptions) -> Self {
         let kept = options.wire.clone().and_then(|kept| serde_json::from_value::<Kept>(kept["docling"].clone()).ok());
-        kept.map_or_else(Self::default, |Kept { to_formats, unknown_formats, page_break, chunk_tokens, zip }| Self {
-            formats: to_formats,
-            unknown_formats,
-            page_break,
-            chunk_tokens,
-            zip,
-            ..Self::default()
-        })
+        let Some(Kept { to_formats, unknown_formats, page_break, chunk_tokens, target, zip, images }) = kept else {
+            return Self::default();
+        };
+        let target = if zip { Target::Zip } else { target };
+        Self { formats: to_formats, unknown_formats, page_break, chunk_tokens, target, images, ..Self::default() }
     }
 
     /// The same as options of a task.
@@ -146,13 +174,16 @@ impl Asked {
             unknown_formats: self.unknown_formats.clone(),
             page_break: self.page_break.clone(),
             chunk_tokens: self.chunk_tokens,
-            zip: self.zip,
+            target: self.target.clone(),
+            zip: false,
+            images: self.images,
         };
         let mut options = TaskOptions {
             wire: Some(serde_json::json!({ "docling": kept })),
             password: self.password.clone(),
             ocr_layer: self.reread.then_some(OcrLayer::Reread),
             ocr: self.ocr,
+            images: self.images.then_some(FigureForm::Extract),
             ..TaskOptions::default()
         };
         if let Some(pages) = page_range(&self.pages)? {
@@ -203,7 +234,8 @@ impl Asked {
                 self.ocr = off.then_some(OcrEngine::Off);
             }
             "pdf_password" | "password" => self.password = (!value.is_empty()).then(|| value.to_owned()),
-            "target_type" => self.zip = target(value)?,
+            "target_type" => self.target = target(value, None)?,
+            "image_export_mode" => self.images = ["embedded", "referenced"].contains(&value),
             _ => unheeded(name),
         }
         Ok(())
@@ -225,16 +257,18 @@ impl Fields for Asked {
     }
 }
 
-/// Where the result goes: whether it is an archive. It is in the answer: another place would have to be one that callers may not choose.
-fn target(kind: &str) -> Result<bool, ApiError> {
-    match kind {
-        "" | "inbody" => Ok(false),
-        "zip" => Ok(true),
+/// Where the result goes, by its kind and, for some, an address.
+fn target(kind: &str, url: Option<&str>) -> Result<Target, ApiError> {
+    match (kind, url) {
+        ("" | "inbody", _) => Ok(Target::Inbody),
+        ("zip", _) => Ok(Target::Zip),
+        ("put", Some(url)) if url.len() <= TaskOptions::MAX_TEXT => Ok(Target::Put(url.to_owned())),
+        ("put", _) => Err(unprocessable("target put: needs a url, in a request in JSON")),
         // The client understands this text, and asks for the result in the answer instead.
-        "presigned_url" => {
+        ("presigned_url", _) => {
             Err(unprocessable("target presigned_url needs artifact storage to be configured: ask for inbody"))
         }
-        other => Err(unprocessable(format!("target {other:?} is not there: ask for inbody or zip"))),
+        (other, _) => Err(unprocessable(format!("target {other:?} is not there: ask for inbody, zip or put"))),
     }
 }
 
@@ -354,10 +388,30 @@ mod tests {
     }
 
     #[test]
+    fn what_earlier_tasks_keep_is_understood() {
+        let kept = |docling: Value| {
+            let wire = Some(serde_json::json!({ "docling": docling }));
+            Asked::kept(&TaskOptions { wire, ..TaskOptions::default() }).target
+        };
+        assert_eq!(kept(serde_json::json!({ "to_formats": ["md"], "zip": true })), Target::Zip);
+        assert_eq!(kept(serde_json::json!({ "to_formats": ["md"] })), Target::Inbody);
+        let asked = Asked { target: Target::Put("https://a/".into()), ..Asked::default() };
+        assert_eq!(Asked::kept(&asked.options().unwrap()).target, asked.target);
+    }
+
+    #[test]
     fn a_target_that_is_not_there_is_refused_in_the_words_that_the_client_looks_for() {
-        let error = target("presigned_url").unwrap_err();
+        let error = target("presigned_url", None).unwrap_err();
         assert!(error.detail().contains("artifact storage to be configured"));
-        assert!(target("put").is_err());
-        assert_eq!((target("inbody").unwrap(), target("zip").unwrap()), (false, true));
+        for (kind, url, expected) in [
+            ("inbody", None, Some(Target::Inbody)),
+            ("", None, Some(Target::Inbody)),
+            ("zip", None, Some(Target::Zip)),
+            ("put", Some("https://a/b.zip"), Some(Target::Put("https://a/b.zip".into()))),
+            ("put", None, None),
+            ("s3", Some("https://a/b.zip"), None),
+        ] {
+            assert_eq!(target(kind, url).ok(), expected, "{kind}");
+        }
     }
 }

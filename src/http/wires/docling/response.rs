@@ -1,17 +1,19 @@
 //! Answers of docling-serve: how a task stands, and what a document says.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::remarks;
+use super::super::{data_url, remarks};
 use super::asked::{Asked, Format};
 use crate::aggregate::MarkdownWriter;
-use crate::output::{DoclingWriter, PagesWriter};
-use crate::task::{FindingCode, PageView, ResultFormat, TaskOptions, TaskRecord, TaskStatus};
+use crate::output::{DoclingDocument, DoclingWriter, PagesWriter};
+use crate::task::{FindingCode, ImageName, PageView, ResultFormat, TaskOptions, TaskRecord, TaskStatus};
 
 /// How a task stands.
 pub(super) fn status(record: &TaskRecord) -> Value {
@@ -110,7 +112,7 @@ impl<'a> DocumentWriter<'a> {
         self.errors.extend(remarks(view).into_iter().map(|why| error(&why, Some(view.page))));
     }
 
-    pub(super) fn finish(self) -> Value {
+    pub(super) fn finish(self) -> Converted {
         let ended = |written: Option<(PagesWriter, String)>| {
             written.map(|(mut writer, mut out)| {
                 out.push_str(&writer.end());
@@ -118,22 +120,79 @@ impl<'a> DocumentWriter<'a> {
             })
         };
         let name = name(self.record);
-        let status = if is_partial(self.record) { "partial_success" } else { "success" };
-        json!({
-            "document": {
-                "filename": name,
-                "md_content": self.markdown.map(|markdown| String::from_utf8_lossy(&markdown).into_owned()),
-                "json_content": self.json.finish(name),
-                "html_content": ended(self.html),
-                "text_content": ended(self.text),
-                "doctags_content": Value::Null,
+        Converted {
+            document: Document {
+                filename: name.to_owned(),
+                md_content: self.markdown.map(|markdown| String::from_utf8_lossy(&markdown).into_owned()),
+                json_content: self.json.finish(name),
+                html_content: ended(self.html),
+                text_content: ended(self.text),
+                doctags_content: None,
             },
-            "status": status,
-            "errors": self.errors,
-            "processing_time": took(self.record).as_secs_f64(),
-            "timings": {},
-        })
+            status: if is_partial(self.record) { "partial_success" } else { "success" },
+            errors: self.errors,
+            processing_time: took(self.record).as_secs_f64(),
+            timings: Map::new(),
+        }
     }
+}
+
+/// What came of a document. As a struct: as values of JSON it costs more than all else of an answer.
+#[derive(Serialize)]
+pub(super) struct Converted {
+    pub(super) document: Document,
+    status: &'static str,
+    errors: Vec<Value>,
+    processing_time: f64,
+    timings: Map<String, Value>,
+}
+
+/// A document in the formats that were asked for.
+#[derive(Serialize)]
+pub(super) struct Document {
+    filename: String,
+    md_content: Option<String>,
+    json_content: DoclingDocument,
+    html_content: Option<String>,
+    text_content: Option<String>,
+    doctags_content: Option<String>,
+}
+
+impl Document {
+    /// The files of its figures.
+    pub(super) fn image_names(&self) -> impl Iterator<Item = &ImageName> {
+        self.json_content.image_names()
+    }
+
+    /// Has its figures be files of an archive.
+    pub(super) fn refer(&mut self, images: &BTreeMap<ImageName, Vec<u8>>) {
+        self.json_content.place_images(|name| images.contains_key(name).then(|| format!("images/{}", name.as_str())));
+    }
+
+    /// Puts the files of figures where links lead to them: an answer has no files beside it.
+    pub(super) fn embed(&mut self, images: &BTreeMap<ImageName, Vec<u8>>) {
+        for text in [&mut self.md_content, &mut self.html_content].into_iter().flatten() {
+            for (name, bytes) in images {
+                let (file, url) = (format!("images/{}", name.as_str()), data_url(name, bytes));
+                for before in ["](", "src=\""] {
+                    *text = text.replace(&format!("{before}{file}"), &format!("{before}{url}"));
+                }
+            }
+        }
+        self.json_content.place_images(|name| Some(data_url(name, images.get(name)?)));
+    }
+}
+
+/// What is said of a result that went elsewhere.
+pub(super) fn sent(record: &TaskRecord) -> Value {
+    let is_partial = u8::from(is_partial(record));
+    json!({
+        "processing_time": took(record).as_secs_f64(),
+        "num_converted": 1,
+        "num_succeeded": 1 - is_partial,
+        "num_partially_succeeded": is_partial,
+        "num_failed": 0,
+    })
 }
 
 /// Writes the pieces of a task that is completed.
@@ -176,20 +235,27 @@ impl<'a> ChunksWriter<'a> {
     }
 }
 
-/// A document's formats as files of an archive, under the name of the document.
-pub(super) fn zipped(written: &Value) -> zip::result::ZipResult<Vec<u8>> {
-    let document = &written["document"];
-    let name = document["filename"].as_str().unwrap_or("document.pdf");
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+/// A document's formats as files of an archive, under the name of the document, and the files of its figures below `images/`.
+pub(super) fn zipped(
+    Converted { document, .. }: &Converted,
+    images: &BTreeMap<ImageName, Vec<u8>>,
+) -> zip::result::ZipResult<Vec<u8>> {
+    let Document { filename, md_content, json_content, html_content, text_content, .. } = document;
+    let stem = filename.rsplit_once('.').map_or(filename.as_str(), |(stem, _)| stem);
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    for (format, ending) in [("md", "md"), ("json", "json"), ("html", "html"), ("text", "txt")] {
-        let text = match &document[format!("{format}_content")] {
-            Value::Null => continue,
-            Value::String(text) => text.clone(),
-            json => json.to_string(),
-        };
-        archive.start_file(format!("{stem}.{ending}"), SimpleFileOptions::default())?;
-        archive.write_all(text.as_bytes())?;
+    let mut add = |name: &str, bytes: &[u8]| {
+        archive.start_file(name, SimpleFileOptions::default())?;
+        archive.write_all(bytes)?;
+        zip::result::ZipResult::Ok(())
+    };
+    let json = serde_json::to_string(json_content).map_err(std::io::Error::from)?;
+    for (text, ending) in [(md_content, "md"), (&Some(json), "json"), (html_content, "html"), (text_content, "txt")] {
+        if let Some(text) = text {
+            add(&format!("{stem}.{ending}"), text.as_bytes())?;
+        }
+    }
+    for (name, bytes) in images {
+        add(&format!("images/{}", name.as_str()), bytes)?;
     }
     Ok(archive.finish()?.into_inner())
 }

@@ -44,7 +44,7 @@ pub(super) async fn socket(
             tokio::select! {
                 record = watch.next() => {
                     let Some(record) = record else { break };
-                    let update = json!({ "message": "update", "task": response::status(record) });
+                    let update = json!({ "message": "update", "task": response::status(&record) });
                     open = session.text(update.to_string()).await.is_ok() && !record.status.is_final();
                 }
                 // It asks for the next one; it gets that in any case. Pings are answered where they are read.

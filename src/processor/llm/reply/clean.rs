@@ -62,7 +62,9 @@ pub(super) fn clean(answer: &str, known: &str) -> Cleaned {
     let mut cleaned = Cleaned { text: answer.trim().to_owned(), ..Cleaned::default() };
     for _ in 0..ROUNDS {
         let before = cleaned.text.len();
-        for stage in [without_thoughts, without_tokens, without_wrapper, without_fence, without_talk] {
+        for stage in
+            [without_thoughts, without_tokens, without_front_matter, without_wrapper, without_fence, without_talk]
+        {
             stage(&mut cleaned, known);
         }
         if cleaned.text.len() == before {
@@ -157,6 +159,44 @@ fn is_name(token: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-/:▁｜".contains(c))
 }
 
+/// Takes off what models that were made for pages say of them in front, as YAML: of olmOCR, whether it stands upright, in
+/// which language it is.
+fn without_front_matter(cleaned: &mut Cleaned, known: &str) {
+    const FIELDS: [&str; 5] =
+        ["primary_language:", "is_rotation_valid:", "rotation_correction:", "is_table:", "is_diagram:"];
+    let Some((said, page)) = cleaned.text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---")) else {
+        return;
+    };
+    let is_field = |line: &str| FIELDS.iter().any(|field| line.starts_with(field));
+    if said.is_empty()
+        || !said.lines().all(is_field)
+        || says(known, said)
+        || !(page.is_empty() || page.starts_with('\n'))
+    {
+        return;
+    }
+    let page = page.to_owned();
+    cleaned.take(&page, "front matter about the page".to_owned());
+}
+
+/// Whether all that an answer has are tags and tokens, and no page: places without text, or the fillers of a model that has
+/// lost its way. What stands for a picture is none of these: a page may be one.
+pub(super) fn is_marks_alone(text: &str) -> bool {
+    let mut rest = text;
+    let mut any = false;
+    while let Some((before, after)) = rest.split_once('<') {
+        let Some((tag, then)) = after.split_once('>').filter(|(tag, _)| !tag.contains(['<', '\n'])) else {
+            return false;
+        };
+        let stands_for_a_picture = ["img", "figure", "picture", "!--"].iter().any(|name| tag.starts_with(name));
+        if before.contains(char::is_alphanumeric) || stands_for_a_picture {
+            return false;
+        }
+        (any, rest) = (true, then);
+    }
+    any && !rest.contains(char::is_alphanumeric)
+}
+
 /// Takes off tags around the page, and the object of JSON whose field it is.
 fn without_wrapper(cleaned: &mut Cleaned, known: &str) {
     let text = cleaned.text.clone();
@@ -223,6 +263,34 @@ mod tests {
     use super::*;
 
     const PAGE: &str = "# Lease\n\nThe shed is let from 1 May.";
+
+    #[test]
+    fn marks_are_no_page_but_what_stands_for_a_picture_is_one() {
+        for (answer, alone) in [
+            ("<loc_0><loc_1>", true),
+            ("<a>\n<b>", true),
+            ("<!-- image -->", false),
+            ("<figure></figure>", false),
+            ("<picture><loc_0></picture>", false),
+            ("<img src=\"a\">", false),
+            ("<loc_0>Lease", false),
+            ("a < b", false),
+            ("***", false),
+        ] {
+            assert_eq!(is_marks_alone(answer), alone, "{answer}");
+        }
+    }
+
+    #[test]
+    fn rules_around_nothing_are_no_front_matter() {
+        for (answer, page) in [
+            ("---\nis_table: False\n---\n\nLease", "Lease"),
+            ("---\n\n---\nLease", "---\n\n---\nLease"),
+            ("---\ntitle: Lease\n---\nLease", "---\ntitle: Lease\n---\nLease"),
+        ] {
+            assert_eq!(clean(answer, "").text, page, "{answer}");
+        }
+    }
 
     #[test]
     fn what_is_not_of_the_page_is_taken_off() {

@@ -12,12 +12,13 @@
 //! | `message` beside no `choices`; `text` in place of `message` | Ollama's own API, older completions |
 //! | thoughts in a field of their own (`reasoning_content`), which is not read | vLLM's reasoning outputs |
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::quoted;
 
 /// The parts of an answer that matter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Reply {
     pub(in super::super) text: String,
     pub(in super::super) finish_reason: Option<String>,

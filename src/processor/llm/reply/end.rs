@@ -107,6 +107,8 @@ mod tests {
             (Some("model_length"), "cut off"),
             (Some("content_filter"), "withheld"),
             (Some("PROHIBITED_CONTENT"), "withheld"),
+            (Some("RECITATION"), "withheld"),
+            (Some("content_filter: RECITATION"), "withheld"),
             (Some("error"), "broken"),
             (Some("abort"), "broken"),
             (Some("incomplete"), "broken"),

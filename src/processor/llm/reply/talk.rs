@@ -25,7 +25,8 @@ const INTERJECTIONS: [&str; 16] = [
     "はい",
 ];
 /// How words before a page begin,
-const OPENERS: [&str; 33] = [
+const OPENERS: [&str; 34] = [
+    "the text in the image",
     "sure",
     "certainly",
     "of course",
@@ -149,7 +150,8 @@ const ASIDES: [&str; 15] = [
 
 /// What only words to the user say, or words about the transcribing itself: of a scan, of which nothing else is known,
 /// a page may say all the rest.
-const SURE: [&str; 50] = [
+const SURE: [&str; 51] = [
+    "the text in the image",
     "let me know",
     "you provided",
     "you uploaded",
@@ -284,6 +286,7 @@ mod tests {
                 "# x\n\nNote: the text above was transcribed from the image. Let me know if you'd like it in another format.",
                 "# x",
             ),
+            ("The text in the image reads:\n\n# x", "# x"),
             ("# x\n\nIs there anything else I can help you with?", "# x"),
             ("# x\n\n---\n\n**Note:** This Markdown keeps the original layout.", "# x"),
             ("# x\n\nI have transcribed the page as it stands.\n\nLet me know if you need another format!", "# x"),

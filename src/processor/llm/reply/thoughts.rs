@@ -22,6 +22,11 @@ const PAIRS: [(&str, &str); 3] = [
     ("<|thinking_start|>", "<|thinking_end|>"),
 ];
 
+/// Where a gateway shows thoughts as a part of a web page that folds (Open WebUI),
+const FOLDED: &str = "<details type=\"reasoning\"";
+/// that ends like this.
+const FOLDED_END: &str = "</details>";
+
 /// Parts the thoughts that an answer begins with from the rest of it; `None` where it begins with none. Thoughts that do
 /// not end leave nothing; those that only end have begun with the answer.
 pub(super) fn thoughts(text: &str) -> Option<(&str, &str)> {
@@ -30,6 +35,10 @@ pub(super) fn thoughts(text: &str) -> Option<(&str, &str)> {
     }
     // Of the same length, so that places agree.
     let lower = text.to_ascii_lowercase();
+    if lower.starts_with(FOLDED) {
+        let end = lower.find(FOLDED_END).map_or(text.len(), |at| at + FOLDED_END.len());
+        return Some(text.split_at(end));
+    }
     let mut first_end: Option<(usize, usize)> = None;
     for (open, close) in marks() {
         if let Some(after) = opened(&lower, &open) {
@@ -117,6 +126,11 @@ mod tests {
                 Some("# x"),
             ),
             ("<|channel|>analysis<|message|>hm", Some("")),
+            (
+                "<details type=\"reasoning\" done=\"true\">\n<summary>Thought</summary>\n> hm\n</details>\n# x",
+                Some("\n# x"),
+            ),
+            ("<details><summary>Terms</summary># x</details>", None),
             ("analysisThe page is a lease.assistantfinal# x", Some("# x")),
             // Only the end is there, or only the beginning.
             ("Okay, let me see.\n</think>\n# x", Some("\n# x")),

@@ -136,6 +136,11 @@ const LANGUAGES: [Language; 12] = [
             "view images directly",
             "send the image",
             "re-upload",
+            "base64-encoded image",
+            "base64 encoded image",
+            "decode it for you",
+            "is the decoded image",
+            "this is a png image",
             "reupload",
         ],
         beside: &[
@@ -370,7 +375,7 @@ impl Language {
     }
 }
 
-/// Whether a sentence speaks of whoever says it, or to whoever asked: not of what hangs in a museum.
+/// Whether a sentence speaks of its speaker, or to the caller: not of what hangs in a museum.
 fn is_of_i_or_you(sentence: &str) -> bool {
     const LATIN: [&str; 34] = [
         "i ",

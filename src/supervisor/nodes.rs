@@ -1,0 +1,73 @@
+//! The servers that use one store, as each says of itself.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::actor::Supervisor;
+use crate::clock::Timestamp;
+use crate::pool::{GetLoad, Load};
+use crate::store::{StoreError, TaskStore};
+
+/// What a server says of itself. A field that an earlier version does not know is left out there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Node {
+    /// Its name among those that share the store.
+    pub name: String,
+    /// The version of Bindery that it runs.
+    pub version: String,
+    /// When it said so, by the store's clock.
+    pub at: Timestamp,
+    /// Whether it takes no new work.
+    pub draining: bool,
+    /// Tasks that it runs.
+    pub running: usize,
+    /// Tasks that wait for a place there.
+    pub waiting: usize,
+    /// Pieces of work that wait for a worker.
+    pub queued: usize,
+    /// Pieces of work that are with workers.
+    pub in_flight: usize,
+}
+
+impl Supervisor {
+    /// What is to be said of this process; its load comes from the dispatcher.
+    pub(super) fn node(&self) -> impl Future<Output = Node> + use<> {
+        let node = Node {
+            name: self.owner.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at: self.clock.now(),
+            draining: self.intake.is_closed(),
+            running: self.active.len(),
+            waiting: self.ownership.waiting(),
+            ..Node::default()
+        };
+        let load = self.dispatcher.send(GetLoad);
+        async move {
+            let Load { queued, in_flight } = load.await.unwrap_or(Load { queued: 0, in_flight: 0 });
+            Node { queued, in_flight, ..node }
+        }
+    }
+}
+
+/// Tells the others.
+pub(super) async fn announce(store: &Arc<dyn TaskStore>, node: &Node) -> Result<(), StoreError> {
+    let about = serde_json::to_string(node).unwrap_or_default();
+    store.announce(&node.name, &about).await
+}
+
+/// All servers that live, by name; this one as it is now.
+pub(super) async fn nodes(store: &Arc<dyn TaskStore>, own: Node) -> Result<Vec<Node>, StoreError> {
+    let said = store.nodes().await?;
+    let read = |(name, about): &(String, String)| {
+        // What a later version says in another way is at least there.
+        let node: Node = serde_json::from_str(about).unwrap_or_default();
+        Node { name: name.clone(), ..node }
+    };
+    let mut nodes: Vec<Node> = said.iter().map(read).filter(|node| node.name != own.name).collect();
+    nodes.push(own);
+    nodes.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(nodes)
+}
