@@ -160,8 +160,8 @@ pub(super) async fn rates_hold_over_all_servers(store: &impl TaskStore) {
         assert!(f64::from(calls) <= most && hundreds(tokens) <= most, "{calls} calls, {tokens} tokens of {most}");
         (now, calls, tokens)
     };
-    // What comes in while nobody asks for half a second is lost, and so is what goes out with an answer that is late and asked for
-    // again. So some stretches of time may lack something, but not all.
+    // What comes in while no server asks for half a second is lost, and so is what goes out with an answer that is late and
+    // asked for again: some stretches of time may lack something, but not all.
     let (mut before, begun) = (draw().await, Instant::now());
     let mut is_complete = false;
     while !is_complete {
