@@ -29,7 +29,7 @@ use crate::outbound::FetchOptions;
 use crate::pool::{PoolOptions, Rates};
 use crate::processor::LlmOptions;
 use crate::supervisor::{SupervisorOptions, TenantLimits};
-use crate::task::{TaskOptions, names, seconds};
+use crate::task::{ParseError, TaskOptions, names, seconds};
 
 /// Where task records live.
 #[derive(Clone, PartialEq, Eq)]
@@ -217,7 +217,9 @@ impl Settings {
             cache_bytes: bytes("blob-cache", self.blob_cache.as_deref().unwrap_or("10G"), 0)?,
             task_defaults: task_defaults(&self.task)?,
             ledger_sharing: match self.ledger_scope.as_deref() {
-                Some(text) => text.parse().map_err(|reason: String| ConfigError::new("ledger-scope", reason))?,
+                Some(text) => {
+                    text.parse().map_err(|error: ParseError| ConfigError::new("ledger-scope", error.to_string()))?
+                }
                 None => LedgerSharing::default(),
             },
             ..SupervisorOptions::default()
@@ -295,7 +297,8 @@ fn task_defaults(given: &BTreeMap<String, toml::Value>) -> Result<TaskOptions, C
 
 fn wires(text: Option<&str>) -> Result<Vec<Wire>, ConfigError> {
     let Some(text) = text else { return Ok(Wire::ALL.to_vec()) };
-    names(text).iter().map(|name| name.parse().map_err(|why: String| ConfigError::new("wires", why))).collect()
+    let unknown = |error: ParseError| ConfigError::new("wires", error.to_string());
+    names(text).iter().map(|name| name.parse().map_err(unknown)).collect()
 }
 
 fn secs(value: u32) -> Duration {

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
+use crate::task::{ParseError, Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
@@ -165,11 +165,12 @@ impl std::fmt::Display for Cursor {
 }
 
 impl std::str::FromStr for Cursor {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let parts = text.split_once('.').and_then(|(ms, id)| Some((ms.parse().ok()?, id.parse().ok()?)));
-        let (ms, id) = parts.ok_or("not a cursor: pass next_cursor of the page before, unchanged")?;
+        let (ms, id) =
+            parts.ok_or_else(|| ParseError::new("not a cursor: pass next_cursor of the page before, unchanged"))?;
         Ok(Self { created_at: Timestamp::from_millis(ms), id })
     }
 }

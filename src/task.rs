@@ -10,6 +10,7 @@ mod format;
 mod image;
 mod options;
 mod page;
+mod parse_error;
 mod ranges;
 mod reading;
 mod record;
@@ -30,6 +31,7 @@ pub use options::{FailedPagesLimit, OptionError, TaskOptions};
 #[cfg(feature = "cli")]
 pub(crate) use options::{names, seconds};
 pub use page::{ImageBytes, PageChecks, PageFailure, PageImageView, PageOutput, PageStatus, PageView, Witness};
+pub use parse_error::ParseError;
 pub use ranges::PageRanges;
 pub use reading::{HiddenText, OcrEngine, OcrLayer, PageInputKind, ServiceTier};
 #[cfg(any(test, feature = "testing"))]

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::secret::one_secret;
 use super::{ConfigError, Settings, print};
 use crate::processor::LlmOptions;
-use crate::task::{Price, TaskOptions, names};
+use crate::task::{ParseError, Price, TaskOptions, names};
 
 /// The endpoint when a key is given and no URL.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -19,7 +19,7 @@ impl Settings {
         warnings: &mut Vec<String>,
     ) -> Result<(Option<LlmOptions>, Option<String>), ConfigError> {
         let input = self.llm_input.as_deref().unwrap_or("image").parse();
-        let input = input.map_err(|reason: String| ConfigError::new("llm-input", reason))?;
+        let input = input.map_err(|error: ParseError| ConfigError::new("llm-input", error.to_string()))?;
         let image_side = self.llm_image_side.unwrap_or_else(|| LlmOptions::default().image_side);
         if !TaskOptions::IMAGE_SIDES.contains(&image_side) {
             return Err(ConfigError::new("llm-image-side", "must be 256 to 8192"));
@@ -76,7 +76,7 @@ fn prices(text: &str) -> Result<BTreeMap<String, Price>, ConfigError> {
         // Names of models may hold what stands between a name and its price.
         match entry.rsplit_once('=') {
             Some((model, price)) => {
-                prices.insert(model.trim().to_owned(), price.parse().map_err(bad)?);
+                prices.insert(model.trim().to_owned(), price.parse().map_err(|error: ParseError| bad(error.into()))?);
             }
             None if Path::new(entry).is_file() => prices.extend(file(Path::new(entry)).map_err(bad)?),
             None => {

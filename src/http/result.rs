@@ -23,7 +23,7 @@ use crate::aggregate::MarkdownWriter;
 use crate::document::pdf::is_document_ending;
 use crate::output::PagesWriter;
 use crate::supervisor::{Handle, PageWindow, RequestError, ResultFile, not_readable};
-use crate::task::{PageView, ResultFormat, TaskId, TaskRecord, code};
+use crate::task::{PageView, ParseError, ResultFormat, TaskId, TaskRecord, code};
 
 /// Pages that are read at once for an answer; bounds what an answer holds in memory.
 const WINDOW: usize = 64;
@@ -179,7 +179,8 @@ pub(super) async fn pages(
     if !(1..=MAX_PAGES).contains(&limit) {
         return Err(bad(format!("limit must be a number from 1 to {MAX_PAGES}")));
     }
-    let status = query.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
+    let status = query.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+    let status = status.map_err(|error: ParseError| bad(error.into()))?;
     let window = PageWindow { from: query.from.unwrap_or(1), limit, status, ..PageWindow::default() };
     let pages = state.handle.pages(id, window).await;
     let (_, views) = pages.map_err(|error| ApiError::from(error).of_task(id))?;

@@ -12,7 +12,7 @@ use super::caller::{Caller, OwnTask};
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::store::ListQuery;
-use crate::task::{Cost, TaskId, TaskRecord, code};
+use crate::task::{Cost, ParseError, TaskId, TaskRecord, code};
 
 /// The longest that a request waits for a task.
 const LONGEST_WAIT: f64 = 300.0;
@@ -99,8 +99,11 @@ pub(super) async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(bad(format!("limit must be a number from 1 to {MAX_LIMIT}")));
     }
-    let status = parameters.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
-    let after = parameters.cursor.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(bad)?;
+    let unknown = |error: ParseError| bad(error.into());
+    let status = parameters.status.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+    let status = status.map_err(unknown)?;
+    let after = parameters.cursor.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
+    let after = after.map_err(unknown)?;
     let (doubtful, failed_pages) = (parameters.doubtful == Some(true), parameters.failed_pages == Some(true));
     let page = state.handle.list(ListQuery { tenant, status, doubtful, failed_pages, after, limit }).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());

@@ -24,7 +24,7 @@ use super::pace::unstalled;
 use crate::blob::Staged;
 use crate::document::too_large;
 use crate::supervisor::{Handle, RequestError, UploadSlot};
-use crate::task::{ResultFormat, TaskOptions};
+use crate::task::{ParseError, ResultFormat, TaskOptions};
 
 /// The media types of documents.
 const DOCUMENT_TYPES: [&str; 5] = ["application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"];
@@ -213,7 +213,7 @@ fn waiting_time(value: &str) -> Result<Duration, ApiError> {
 }
 
 fn format(value: &str) -> Result<ResultFormat, ApiError> {
-    value.trim().parse().map_err(|why: String| ApiError::bad_option(&format!("format: {why}")))
+    value.trim().parse().map_err(|why: ParseError| ApiError::bad_option(&format!("format: {why}")))
 }
 
 fn chunk_size(value: &str) -> Result<u32, ApiError> {

@@ -40,7 +40,7 @@ use super::upload::{
 use crate::blob::Staged;
 use crate::document::media_type;
 use crate::supervisor::{SubmitTask, UploadSlot};
-use crate::task::{ImageName, PageView, TaskOptions, TaskRecord, TaskStatus};
+use crate::task::{ImageName, PageView, ParseError, TaskOptions, TaskRecord, TaskStatus};
 
 /// So many of its first bytes say what a file is.
 const HEAD: usize = 1_024;
@@ -123,12 +123,13 @@ impl Wire {
 }
 
 impl FromStr for Wire {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let found = Self::ALL.into_iter().find(|wire| wire.as_str() == text.trim());
         found.ok_or_else(|| {
-            format!("unknown interface {text:?}: use {} or none", Self::ALL.map(Self::as_str).join(", "))
+            let all = Self::ALL.map(Self::as_str).join(", ");
+            ParseError::new(format!("unknown interface {text:?}: use {all} or none"))
         })
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::blob::hex;
-use crate::task::{ImageName, PageOutput};
+use crate::task::{ImageName, PageOutput, ParseError};
 
 /// Whether tenants share what the ledger has; the setting `ledger_scope`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,11 +35,11 @@ impl LedgerSharing {
 }
 
 impl FromStr for LedgerSharing {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let all = [Self::Tenant, Self::Shared];
-        all.into_iter().find(|value| value.as_str() == text).ok_or_else(|| "must be tenant or shared".to_owned())
+        all.into_iter().find(|value| value.as_str() == text).ok_or_else(|| ParseError::new("must be tenant or shared"))
     }
 }
 

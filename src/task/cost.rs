@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[cfg(feature = "http")]
 use utoipa::ToSchema;
 
-use super::{ServiceTier, Usage};
+use super::{ParseError, ServiceTier, Usage};
 
 /// An amount in the currency that the prices are configured in, to a billionth: a single token may cost less than a
 /// millionth. Written as a number.
@@ -77,12 +77,12 @@ impl fmt::Display for Cost {
 }
 
 impl FromStr for Cost {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let amount: Option<f64> = text.trim().parse().ok();
         let amount = amount.filter(|amount| amount.is_finite() && (0.0..=1e9).contains(amount));
-        amount.map(Self::of).ok_or_else(|| "must be an amount of money, such as 2.50".to_owned())
+        amount.map(Self::of).ok_or_else(|| ParseError::new("must be an amount of money, such as 2.50"))
     }
 }
 
@@ -156,16 +156,16 @@ impl Price {
 }
 
 impl FromStr for Price {
-    type Err = String;
+    type Err = ParseError;
 
     /// Reads `0.15/0.60`, or `0.15/0.60/0.075` with what tokens cost that the endpoint had read before.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let amount = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && (0.0..=1e6).contains(n));
         let parts: Option<Vec<f64>> = text.split('/').map(amount).collect();
         match parts.as_deref() {
             Some([prompt, completion]) => Ok(Self::new(*prompt, *completion)),
             Some([prompt, completion, cached]) => Ok(Self { cached: Some(*cached), ..Self::new(*prompt, *completion) }),
-            _ => Err("a price is PROMPT/COMPLETION per million tokens, such as 0.15/0.60".to_owned()),
+            _ => Err(ParseError::new("a price is PROMPT/COMPLETION per million tokens, such as 0.15/0.60")),
         }
     }
 }

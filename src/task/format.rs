@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ParseError;
+
 /// A form of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,14 +37,14 @@ pub enum TableForm {
 }
 
 impl std::str::FromStr for TableForm {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "auto" => Ok(Self::Auto),
             "markdown" => Ok(Self::Markdown),
             "html" => Ok(Self::Html),
-            _ => Err("must be auto, markdown or html".to_owned()),
+            _ => Err(ParseError::new("must be auto, markdown or html")),
         }
     }
 }
@@ -119,11 +121,13 @@ impl ResultFormat {
 }
 
 impl std::str::FromStr for ResultFormat {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let found = Self::ALL.into_iter().find(|format| format.as_str() == text);
-        found.ok_or_else(|| format!("unknown format {text:?}: use markdown, json, html, text or chunks"))
+        found.ok_or_else(|| {
+            ParseError::new(format!("unknown format {text:?}: use markdown, json, html, text or chunks"))
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::ParseError;
+
 /// What stands for figures in a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,14 +23,14 @@ pub enum FigureForm {
 }
 
 impl FromStr for FigureForm {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "none" => Ok(Self::None),
             "placeholder" => Ok(Self::Placeholder),
             "extract" => Ok(Self::Extract),
-            _ => Err("must be none, placeholder or extract".to_owned()),
+            _ => Err(ParseError::new("must be none, placeholder or extract")),
         }
     }
 }
@@ -102,21 +104,21 @@ impl ImageName {
 }
 
 impl FromStr for ImageName {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let stem = [ImageKind::Png, ImageKind::Jpeg].into_iter().find_map(|kind| text.strip_suffix(kind.ending()));
         let is_name = stem.is_some_and(|stem| {
             stem.len() == DIGITS && stem.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         });
-        if is_name { Ok(Self(text.to_owned())) } else { Err("is not the name of an image".to_owned()) }
+        if is_name { Ok(Self(text.to_owned())) } else { Err(ParseError::new("is not the name of an image")) }
     }
 }
 
 impl TryFrom<String> for ImageName {
-    type Error = String;
+    type Error = ParseError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ParseError> {
         text.parse()
     }
 }

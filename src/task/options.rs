@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, FigureForm, HiddenText, OcrEngine, OcrLayer, PageInputKind, PageSelection, ResultFormat, ServiceTier,
-    TableForm,
+    Cost, FigureForm, HiddenText, OcrEngine, OcrLayer, PageInputKind, PageSelection, ParseError, ResultFormat,
+    ServiceTier, TableForm,
 };
 
 /// The options of one task, as accepted. `None` means "the server's default".
@@ -175,6 +175,7 @@ impl TaskOptions {
             return Err(OptionError::Unknown { name: name.chars().take(60).collect() });
         };
         let refuse = |reason: String| OptionError::Value { name, reason };
+        let bad = |error: ParseError| refuse(error.into());
         if value.len() > Self::MAX_TEXT {
             return Err(refuse(format!("longer than {} bytes", Self::MAX_TEXT)));
         }
@@ -196,29 +197,29 @@ impl TaskOptions {
             }
             "webhook_url" => self.webhook_url = given(),
             "webhook_secret" => self.webhook_secret = given(),
-            "input" => self.input = Some(value.trim().parse().map_err(refuse)?),
+            "input" => self.input = Some(value.trim().parse().map_err(bad)?),
             "image_side" => self.image_side = Some(number(value, &Self::IMAGE_SIDES).map_err(refuse)?),
             "fallback" => self.fallback = Some(names(value)),
-            "service_tier" => self.service_tier = Some(value.trim().parse().map_err(refuse)?),
-            "max_cost" => self.max_cost = Some(value.parse().map_err(refuse)?),
+            "service_tier" => self.service_tier = Some(value.trim().parse().map_err(bad)?),
+            "max_cost" => self.max_cost = Some(value.parse().map_err(bad)?),
             "shard_pages" => {
                 let range = 1..=Self::MAX_SHARD_PAGES;
                 self.shard_pages = Some(number(value, &range).map_err(refuse)?);
             }
             "priority" => self.priority = number(value, &(-10..=10)).map_err(refuse)?,
-            "max_failed_pages" => self.max_failed_pages = Some(value.parse().map_err(refuse)?),
+            "max_failed_pages" => self.max_failed_pages = Some(value.parse().map_err(bad)?),
             "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
             "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
             "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
-            "tables" => self.tables = Some(value.trim().parse().map_err(refuse)?),
-            "images" => self.images = Some(value.trim().parse().map_err(refuse)?),
+            "tables" => self.tables = Some(value.trim().parse().map_err(bad)?),
+            "images" => self.images = Some(value.trim().parse().map_err(bad)?),
             "seams" => self.seams = Some(truth(value).map_err(refuse)?),
             "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
-            "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(refuse)?),
-            "ocr_layer" => self.ocr_layer = Some(value.trim().parse().map_err(refuse)?),
-            "ocr" => self.ocr = Some(value.trim().parse().map_err(refuse)?),
+            "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(bad)?),
+            "ocr_layer" => self.ocr_layer = Some(value.trim().parse().map_err(bad)?),
+            "ocr" => self.ocr = Some(value.trim().parse().map_err(bad)?),
             "ocr_languages" => self.ocr_languages = Some(languages(value).map_err(refuse)?),
-            "format" => self.format = Some(value.trim().parse().map_err(refuse)?),
+            "format" => self.format = Some(value.trim().parse().map_err(bad)?),
             "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
             "metadata" => {
                 let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
@@ -433,21 +434,21 @@ impl FailedPagesLimit {
 }
 
 impl FromStr for FailedPagesLimit {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let limit = match text.trim().strip_suffix('%') {
             Some(percent) => percent.parse().ok().filter(|p| *p <= 100).map(Self::Percent),
             None => text.trim().parse().ok().map(Self::Pages),
         };
-        limit.ok_or_else(|| "must be a number of pages, or a percentage such as 5%".to_owned())
+        limit.ok_or_else(|| ParseError::new("must be a number of pages, or a percentage such as 5%"))
     }
 }
 
 impl TryFrom<String> for FailedPagesLimit {
-    type Error = String;
+    type Error = ParseError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ParseError> {
         text.parse()
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "http")]
 use utoipa::ToSchema;
 
-use super::{Failure, Finding, FindingCode, FindingSet, ImageName, Usage};
+use super::{Failure, Finding, FindingCode, FindingSet, ImageName, ParseError, Usage};
 use crate::content::{Block, BoundingBox, FigureFile, PageContent, each_figure};
 
 /// One page as a processor read it: what the ledger keeps.
@@ -185,15 +185,15 @@ pub enum PageStatus {
 }
 
 impl std::str::FromStr for PageStatus {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "pending" => Ok(Self::Pending),
             "processing" => Ok(Self::Processing),
             "done" => Ok(Self::Done),
             "failed" => Ok(Self::Failed),
-            _ => Err(format!("unknown page status {text:?}: use pending, processing, done or failed")),
+            _ => Err(ParseError::new(format!("unknown page status {text:?}: use pending, processing, done or failed"))),
         }
     }
 }

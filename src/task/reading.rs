@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::ParseError;
+
 /// What a model is given of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -21,15 +23,15 @@ pub enum PageInputKind {
 }
 
 impl FromStr for PageInputKind {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "image" => Ok(Self::Image),
             "text" => Ok(Self::Text),
             // In a query a plus stands for a space.
             "image+text" | "image text" => Ok(Self::Both),
-            _ => Err("must be image, text or image+text".to_owned()),
+            _ => Err(ParseError::new("must be image, text or image+text")),
         }
     }
 }
@@ -47,13 +49,13 @@ pub enum HiddenText {
 }
 
 impl FromStr for HiddenText {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "drop" => Ok(Self::Drop),
             "keep" => Ok(Self::Keep),
-            _ => Err("must be drop or keep".to_owned()),
+            _ => Err(ParseError::new("must be drop or keep")),
         }
     }
 }
@@ -89,12 +91,12 @@ impl OcrEngine {
 }
 
 impl FromStr for OcrEngine {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let all = [Self::Auto, Self::Pp, Self::Tesseract, Self::Off];
         let named = all.into_iter().find(|engine| engine.as_str() == text);
-        named.ok_or_else(|| "must be auto, pp, tesseract or off".to_owned())
+        named.ok_or_else(|| ParseError::new("must be auto, pp, tesseract or off"))
     }
 }
 
@@ -113,14 +115,14 @@ pub enum OcrLayer {
 }
 
 impl FromStr for OcrLayer {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "auto" => Ok(Self::Auto),
             "trust" => Ok(Self::Trust),
             "reread" => Ok(Self::Reread),
-            _ => Err("must be auto, trust or reread".to_owned()),
+            _ => Err(ParseError::new("must be auto, trust or reread")),
         }
     }
 }
@@ -166,15 +168,15 @@ impl ServiceTier {
 }
 
 impl FromStr for ServiceTier {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text {
             "auto" => Ok(Self::Auto),
             "flex" => Ok(Self::Flex),
             "flex,auto" => Ok(Self::FlexElseAuto),
             "priority" => Ok(Self::Priority),
-            _ => Err("must be auto, flex, priority or flex,auto".to_owned()),
+            _ => Err(ParseError::new("must be auto, flex, priority or flex,auto")),
         }
     }
 }

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "http")]
 use utoipa::ToSchema;
 
+use super::ParseError;
+
 /// Where a task stands. The last three are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(ToSchema))]
@@ -111,13 +113,12 @@ impl fmt::Display for TaskStatus {
 }
 
 impl FromStr for TaskStatus {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or_else(|| format!("unknown status {text:?}: use pending, processing, completed, failed or cancelled"))
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
+            ParseError::new(format!("unknown status {text:?}: use pending, processing, completed, failed or cancelled"))
+        })
     }
 }
 

@@ -114,8 +114,9 @@ async fn servers_find_together_what_an_endpoint_allows() {
     let rate = (after.paid.len() - before.paid.len()) as f64 / from.elapsed().as_secs_f64();
     let (refused, made) = (after.refused - before.refused, after.calls.len() - before.calls.len());
     println!("{rate:.1} pages a second of {}, {refused} of {made} refused", CAP as f64 / SECONDS);
-    // One in sixty on an idle machine; each for itself they have one in four refused.
-    assert!(refused * 25 <= made, "{refused} of {made} refused");
+    // One in sixty on an idle machine, one in eight on one with ten times the work that it has cores for, where answers come late
+    // and out of step; each for itself they have one in four refused.
+    assert!(refused * 6 <= made, "{refused} of {made} refused");
     let limits = futures::future::join_all(servers.iter().map(|server| server.get("/readyz?verbose"))).await;
     let limits: Vec<u64> =
         limits.iter().filter_map(|health| health["endpoints"][0]["share"]["limit"].as_u64()).collect();

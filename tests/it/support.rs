@@ -32,7 +32,7 @@ pub mod tied;
 use std::time::Duration;
 
 /// The longest that any single wait may last. Generous: machines are slow at times; a wait that never ends is a bug.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Bits that depend on all bits of `z` (the finaliser of splitmix64): chance that a seed replays.
 pub const fn mix(z: u64) -> u64 {

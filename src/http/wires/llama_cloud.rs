@@ -15,7 +15,7 @@ use super::{Arrived, ErrorForm, Operation, Refusal, each_page, form, marked, sub
 use crate::aggregate::MarkdownWriter;
 use crate::output::text;
 use crate::store::ListQuery;
-use crate::task::{PageView, TaskId, TaskOptions, TaskRecord, TaskStatus};
+use crate::task::{PageView, ParseError, TaskId, TaskOptions, TaskRecord, TaskStatus};
 
 /// What stands before the id of a task.
 const PREFIX: &str = "pjb-";
@@ -181,7 +181,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest, query: web::Quer
         None => None,
     };
     let after = page_token.filter(|token| !token.is_empty()).map(|token| token.parse()).transpose();
-    let after = after.map_err(|why: String| ApiError::bad_option(&why))?;
+    let after = after.map_err(|why: ParseError| ApiError::bad_option(&why))?;
     let limit = page_size.unwrap_or(DEFAULT_PAGE_SIZE).clamp(1, MAX_PAGE_SIZE);
     let page = state.handle.list(ListQuery { tenant, status, after, limit, ..ListQuery::default() }).await?;
     let next = page.next.map(|cursor| cursor.to_string());
