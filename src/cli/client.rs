@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
+use uuid::Uuid;
 
 use super::secret;
 use super::words::Problem;
@@ -41,8 +44,9 @@ pub struct ServerArgs {
     pub key: KeyArgs,
 }
 
-/// How soon a server is asked again that is unavailable while a task is followed.
+/// How soon a server is asked again that has answered before and is unavailable now, and how long where a task may not be there.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 
 /// The longest wait between two tries at a submit that the server has no room for, and how often it is tried.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -54,6 +58,8 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     key: Option<String>,
+    /// Whether there was a server at all: one that never answered is not likely to start.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -64,7 +70,8 @@ impl Client {
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
-        Ok(Self { http, base, key: arguments.key.key.clone().or_else(|| arguments.key.key_file.clone()) })
+        let key = arguments.key.key.clone().or_else(|| arguments.key.key_file.clone());
+        Ok(Self { http, base, key, has_answered: Arc::default() })
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -74,7 +81,12 @@ impl Client {
 
     /// Sends a request. An answer that is a problem comes back as an error with its words.
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
-        let response = request.send().await.map_err(|error| Unreachable(self.base.clone(), root_cause(&error)))?;
+        let response = request.send().await;
+        // What breaks after the connection was made had a server, too.
+        if !matches!(&response, Err(error) if error.is_connect()) {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
+        let response = response.map_err(|error| Unreachable(self.base.clone(), root_cause(&error)))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -103,12 +115,37 @@ impl Client {
         if response.status() == StatusCode::NO_CONTENT { Ok(Value::Null) } else { Ok(response.json().await?) }
     }
 
-    /// Sends a PDF as a form, so that no option, such as a password, stands in a URL. The file is never in memory.
+    /// Asks again while a server that has answered before is unavailable, as while it starts again; for a minute at most.
+    /// `unreachable` hears it, once.
+    pub async fn outlast<T>(
+        &self,
+        unreachable: impl Fn(&str),
+        mut ask: impl AsyncFnMut() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let mut since = None;
+        loop {
+            let error = match ask().await {
+                Err(error) if self.has_answered.load(Ordering::Relaxed) && is_passing(&error) => error,
+                answered => return answered,
+            };
+            match since {
+                None => unreachable(&format!("{error:#}")),
+                Some(since) if Instant::elapsed(&since) > LONGEST_ABSENCE => return Err(error),
+                Some(_) => {}
+            }
+            since.get_or_insert_with(Instant::now);
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Sends a PDF as a form, so that no option, such as a password, stands in a URL. The file is never in memory. What is sent
+    /// again under the same idempotency key leads to one task.
     pub async fn upload<'a>(
         &self,
         path: &str,
         file: &Path,
         options: impl Iterator<Item = (&'static str, &'a str)>,
+        idempotency_key: Option<Uuid>,
     ) -> anyhow::Result<Value> {
         const BOUNDARY: &str = "bindery-7c1f0f3e5a2b4d68";
         let opened = tokio::fs::File::open(file).await.with_context(|| file.display().to_string())?;
@@ -132,23 +169,29 @@ impl Client {
             .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
             .header("content-length", whole)
             .body(reqwest::Body::wrap_stream(body));
-        Ok(self.send(request).await?.json().await?)
+        let key = idempotency_key.map(|key| key.to_string());
+        let request = key.iter().fold(request, |request, key| request.header("idempotency-key", key));
+        let answer = self.send(request).await?.bytes().await.context(BrokenOff)?;
+        Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// The same until the server has room for it.
-    pub async fn upload_when_there_is_room(
+    /// Submits a file, over interruptions, as soon as the server has room for it.
+    pub async fn submit(
         &self,
-        path: &str,
         file: &Path,
         options: &[(&'static str, &str)],
+        unreachable: impl Fn(&str),
     ) -> anyhow::Result<Value> {
+        // A server that dies may have accepted the task before its answer was there.
+        let key = Some(Uuid::now_v7());
         for _ in 0..TRIES {
-            match self.upload(path, file, options.iter().copied()).await {
-                Err(error) => match error.downcast_ref::<Busy>() {
-                    Some(Busy(after)) => tokio::time::sleep(*after).await,
-                    None => return Err(error),
-                },
-                answered => return answered,
+            let upload = async || match self.upload("/v1/tasks", file, options.iter().copied(), key).await {
+                Err(error) => error.downcast_ref().map(|Busy(after)| Err(*after)).ok_or(error),
+                Ok(task) => Ok(Ok(task)),
+            };
+            match self.outlast(&unreachable, upload).await? {
+                Ok(task) => return Ok(task),
+                Err(after) => tokio::time::sleep(after).await,
             }
         }
         bail!("the server has no room")
@@ -163,13 +206,12 @@ impl Client {
         mut tell: impl FnMut(&str, &Value) -> io::Result<()>,
         mut unreachable: impl FnMut(&str),
     ) -> anyhow::Result<Value> {
-        let (mut last, mut was_there, mut said) = (String::new(), false, false);
+        let (mut last, mut said) = (String::new(), false);
         loop {
-            let why = match self.follow_once(id, query, &mut last, &mut tell, &mut was_there).await {
+            let why = match self.follow_once(id, query, &mut last, &mut tell).await {
                 Ok(Some(task)) => return Ok(task),
                 Ok(None) => "the server broke off".to_owned(),
-                // A server that never answered is not likely to start.
-                Err(error) if was_there && (error.is::<Unreachable>() || error.is::<Busy>()) => format!("{error:#}"),
+                Err(error) if self.has_answered.load(Ordering::Relaxed) && is_passing(&error) => format!("{error:#}"),
                 Err(error) => return Err(error),
             };
             // Once for each outage.
@@ -186,12 +228,10 @@ impl Client {
         query: &str,
         last: &mut String,
         tell: &mut impl FnMut(&str, &Value) -> io::Result<()>,
-        was_there: &mut bool,
     ) -> anyhow::Result<Option<Value>> {
         let request = self.request(Method::GET, &format!("/v1/tasks/{id}/events{query}"));
         let request = if last.is_empty() { request } else { request.header("last-event-id", last.as_str()) };
         let mut chunks = self.send(request).await?.bytes_stream();
-        *was_there = true;
         let mut text = Vec::new();
         while let Some(chunk) = chunks.next().await {
             let Ok(chunk) = chunk else { return Ok(None) };
@@ -226,7 +266,7 @@ fn once(text: String) -> impl Stream<Item = io::Result<Bytes>> + use<> {
 /// Copies an answer as it comes.
 pub async fn copy(answer: impl Stream<Item = reqwest::Result<Bytes>>, out: &mut impl Write) -> anyhow::Result<()> {
     let mut answer = std::pin::pin!(answer);
-    while let Some(chunk) = answer.try_next().await.context("the server broke off its answer")? {
+    while let Some(chunk) = answer.try_next().await.context(BrokenOff)? {
         out.write_all(&chunk)?;
     }
     Ok(out.flush()?)
@@ -236,6 +276,16 @@ pub async fn copy(answer: impl Stream<Item = reqwest::Result<Bytes>>, out: &mut 
 #[derive(Debug, thiserror::Error)]
 #[error("no server at {0} ({1}): start one with bindery serve, or name another with --server")]
 struct Unreachable(String, String);
+
+/// There was one when it began to answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the server broke off its answer")]
+struct BrokenOff;
+
+/// Whether the server may well answer when it is asked again.
+fn is_passing(error: &anyhow::Error) -> bool {
+    error.is::<Unreachable>() || error.is::<BrokenOff>() || error.is::<Busy>()
+}
 
 /// What is behind an error: the layers between say the same in longer words.
 fn root_cause(error: &reqwest::Error) -> String {

@@ -104,7 +104,7 @@ impl Who {
         match self {
             Self::Here(local) => Ok(local.bindery.estimate_file(file.to_owned(), options.clone()).await?),
             Self::Server(client) => {
-                let estimate = client.upload("/v1/estimate", file, command.task.given()).await?;
+                let estimate = client.upload("/v1/estimate", file, command.task.given(), None).await?;
                 Ok(serde_json::from_value(estimate)?)
             }
         }

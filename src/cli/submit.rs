@@ -105,7 +105,10 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
     let mut sent = futures::stream::iter(sent).buffered(if output.is_some() { 256 } else { AT_ONCE });
     while let Some((file, task)) = sent.next().await {
         let went = match (task, output) {
-            (Ok(task), Some(output)) => result(&client, file, &task, output, progress.as_ref()).await,
+            (Ok(task), Some(output)) => {
+                let fetch = async || result(&client, file, &task, output, progress.as_ref()).await;
+                client.outlast(|why| say(progress.as_ref(), &format!("bindery: {why}; trying again")), fetch).await
+            }
             (Ok(task), None) => {
                 if command.format.json {
                     line(task)?;
@@ -151,7 +154,8 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
     let format = command.format.said(command.output.as_deref()).filter(|_| progress.is_some() || !command.format.json);
     let own = own.chain(format.map(|format| ("format", format.as_str())));
     let options: Vec<_> = command.task.given().chain(own).collect();
-    let task = client.upload_when_there_is_room("/v1/tasks", &file.path, &options).await?;
+    let again = |why: &str| say(progress, &format!("bindery: {why}; trying again"));
+    let task = client.submit(&file.path, &options, again).await?;
     let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };
     let shown = &file.name();
     progress.update(id, shown, Share::of_view(&task));

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
@@ -122,13 +124,70 @@ async fn whoever_waits_gets_the_results_in_the_order_of_the_files() {
     assert!(err.contains("bad.pdf: ") && err.contains("PDF"), "{err}");
     let mut names = crate::support::server::files(&out);
     names.sort();
-    assert_eq!(names, ["a.md", "sub/b.md"]);
+    assert_eq!(names, ["a.md", "sub/b.md"], "{err}");
 
     let pdf = folder.join("a.pdf");
     let (code, text, _) = ask(&server, &["submit", pdf.to_str().unwrap(), "--wait", "--page-separator", ""]).await;
     assert_eq!((code, text.as_str()), (0, "# Page 1\n\nRead by the fake.\n\n# Page 2\n\nRead by the fake.\n"));
     let (_, json, _) = ask(&server, &["submit", pdf.to_str().unwrap(), "--wait", "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()[1]["page"], 2);
+}
+
+/// Passes requests on to a server, and breaks off before the answer to the first one, the third and so on. Answers its address.
+async fn breaking_off(server: &Server) -> String {
+    let behind = server.url.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let requests = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (behind, requests) = (behind.clone(), requests.clone());
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(behind).await.unwrap();
+                let (mut asked, mut told) = (vec![0; 65_536], vec![0; 65_536]);
+                let mut breaks_off = false;
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut asked) => {
+                            let Ok(read @ 1..) = read else { return };
+                            if asked.starts_with(b"GET ") || asked.starts_with(b"POST ") {
+                                let before = requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                                breaks_off = before % 2 == 0;
+                            }
+                            server.write_all(&asked[..read]).await.unwrap();
+                        }
+                        read = server.read(&mut told) => {
+                            let Ok(read @ 1..) = read else { return };
+                            if breaks_off || client.write_all(&told[..read]).await.is_err() {
+                                return;
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn whoever_waits_minds_no_answer_that_is_broken_off() {
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
+    let url = breaking_off(&server).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (pdf, out) = (file(dir.path(), "a.pdf", book("Broken off", 2)), dir.path().join("a.md"));
+    // Equal submits are different tasks here: that it is one comes of the key under which it is sent again.
+    let submit = ["submit", &pdf, "--processor", "llm", "--reuse", "false", "--server", &url];
+    let (code, _, err) = ask(&server, &[&submit[..], &["-o", out.to_str().unwrap()]].concat()).await;
+    assert_eq!((code, err.matches("trying again").count()), (0, 3), "the task, its events, its result: {err}");
+    assert!(std::fs::read_to_string(&out).unwrap().contains("# Page 2"));
+    let (_, tasks, _) = ask(&server, &["list", "--json"]).await;
+    assert_eq!((tasks.lines().count(), llm.books().calls.len()), (1, 2), "{tasks}");
+    // Where nothing ever answered nothing is waited for.
+    let nowhere = format!("http://127.0.0.1:{}", crate::support::redis_server::free_port());
+    let (code, _, err) = ask(&server, &["submit", &pdf, "--wait", "--server", &nowhere]).await;
+    assert!(code == 1 && err.contains("start one with bindery serve") && !err.contains("again"), "{err}");
 }
 
 #[tokio::test]
