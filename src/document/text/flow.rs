@@ -68,20 +68,24 @@ pub(super) struct Flow {
     runs: Runs,
     /// Whether entries hang: their first lines stand out.
     hanging: bool,
+    /// Of each line whether the value of a form field stands beside it.
+    has_value: Vec<bool>,
 }
 
 impl Flow {
     pub(super) fn of(lines: &[&Line], usual: Usual) -> Self {
         let runs = Runs::of(lines);
         let hanging = is_hanging(lines, &runs);
-        Self { usual, runs, hanging }
+        let beside = |pair: &[&Line]| pair[1].field.is_some() && pair[0].field.is_none() && is_level(pair[0], pair[1]);
+        let has_value = lines.windows(2).map(beside).chain([false]).collect();
+        Self { usual, runs, hanging, has_value }
     }
 
     /// Whether `line`, at `at` in the page's order, goes on with a block.
     pub(super) fn follows(&self, open: &Open<'_>, at: usize, line: &Line, kind: &Kind) -> Follows {
         let above = open.lines[open.lines.len() - 1];
         let drop = line.baseline - above.baseline;
-        if line.field.is_some() && drop.abs() < line.size.max(above.size) * 0.6 && line.start > above.end - line.size {
+        if line.field.is_some() && is_level(above, line) {
             return Follows::On;
         }
         if drop.abs() < line.size * 0.3 && line.start > above.end {
@@ -113,7 +117,7 @@ impl Flow {
             return if flows_on(open, above, line) { Follows::On } else { Follows::No };
         }
         // Each field of a form stands by itself, with its label.
-        if above.field != line.field {
+        if above.field != line.field || self.has_value[at] && !goes_on_low(line) {
             return Follows::No;
         }
         if drop >= above.size * LINE_GAP.max(self.runs.leading(line) * USUAL_GAP) || above.leader || is_note(line) {
@@ -275,6 +279,11 @@ impl Flow {
 
 fn is_italic(line: &Line) -> bool {
     line.words.iter().all(|word| word.style.italic)
+}
+
+/// Whether a line stands right of another one, in letters that may be of another size.
+fn is_level(left: &Line, right: &Line) -> bool {
+    (right.baseline - left.baseline).abs() < right.size.max(left.size) * 0.6 && right.start > left.end - right.size
 }
 
 /// Whether both lines run the same way, and are of the same text.

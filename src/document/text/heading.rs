@@ -71,7 +71,8 @@ pub(super) fn is_bold(line: &Line) -> bool {
 
 /// The level that a line's size tells.
 pub(super) fn by_size(line: &Line, usual: Usual) -> Option<u8> {
-    if line.stamp {
+    // What is written into a form may be as large as its field.
+    if line.stamp || line.field.is_some() {
         return None;
     }
     match line.size / usual.size {

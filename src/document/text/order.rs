@@ -154,7 +154,13 @@ fn body(left: Vec<usize>, lines: &[Line], table_of: &[Option<usize>]) -> Vec<usi
     let mut of_table: Vec<(usize, Vec<usize>)> = Vec::new();
     for at in along {
         match table_of[at] {
-            None => units.push(Unit::of(lines, vec![at])),
+            None => match units.last_mut() {
+                Some(label) if is_value_beside(lines, &label.lines, at) => {
+                    let of = [std::mem::take(&mut label.lines), vec![at]].concat();
+                    *label = Unit::of(lines, of);
+                }
+                _ => units.push(Unit::of(lines, vec![at])),
+            },
             Some(table) => match of_table.iter_mut().find(|(of, _)| *of == table) {
                 Some((_, lines)) => lines.push(at),
                 None => of_table.push((table, vec![at])),
@@ -164,6 +170,23 @@ fn body(left: Vec<usize>, lines: &[Line], table_of: &[Option<usize>]) -> Vec<usi
     units.extend(of_table.into_iter().map(|(_, of)| Unit::of(lines, of)));
     let read = if is_vertical(lines, &units) { reading::vertical_order(&units) } else { reading::order(&units) };
     read.into_iter().flat_map(|at| std::mem::take(&mut units[at].lines)).chain(across).collect()
+}
+
+/// A field whose value begins at most this far behind its label, in sizes, is beside it, and no text of another column.
+const LABEL_GAP: f64 = 15.0;
+
+/// Whether a line is the value of a form field right of its label, or goes on with such a value: labels and values that stand
+/// in two columns are read row by row.
+fn is_value_beside(lines: &[Line], label: &[usize], at: usize) -> bool {
+    let (first, last, value) = (&lines[label[0]], &lines[label[label.len() - 1]], &lines[at]);
+    let is_box = |line: &Line| line.words[0].text.starts_with(['☐', '☑', '☒']);
+    if value.field.is_none() || !value.goes_like(first) || is_box(value) || is_box(first) {
+        return false;
+    }
+    let level = (value.baseline - first.baseline).abs() < value.size.max(first.size) * 0.6;
+    let gap = value.start - first.end;
+    first.field.is_none() && level && (0.0..first.size * LABEL_GAP).contains(&gap) && label.len() == 1
+        || first.field.is_none() && last.field == value.field
 }
 
 /// So many lines of one sign are text that is written from top to bottom, sign by sign.

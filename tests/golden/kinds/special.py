@@ -403,6 +403,20 @@ def field_of_several_lines(new):
 
 
 @page
+def form_values_beside_labels(new):
+    """Labels and the values of their fields in two columns, on other baselines, and one in letters as large as its field."""
+    s = new()
+    s.text(60, 70, "Guest registration", "Helvetica-Bold", 15)
+    form = s.canvas.acroForm
+    plain = {"fontName": "Helvetica", "borderWidth": 0, "forceBorder": False}
+    for y, label, value, size, height in ((120, "Surname", "Lindqvist", 10, 18), (150, "Notes", "Needs a cot", 22, 36),
+                                          (205, "Company", "", 10, 18), (235, "Board", "Half board", 10, 18)):
+        s.text(72, y, label, "Helvetica", 11)
+        form.textfield(name=label, value=value, x=162, y=s.height - y - 5, width=200, height=height, fontSize=size, **plain)
+    return s
+
+
+@page
 def algorithm(new):
     s = new()
     end = s.flow(80, 70, 240, h("2 Keeping the Level", 13), p(RIVER + " Algorithm 1 says when the gate is opened."))
