@@ -195,6 +195,9 @@ impl Flow {
         if run.is_list && !is_title && open.kind == Kind::Text {
             return if near_enough { Follows::NewLine } else { Follows::No };
         }
+        if self.hanging && (stands_out(open, line) || is_next_entry(open, line)) {
+            return Follows::No;
+        }
         let centred = near(above.start + above.end, line.start + line.end) && !near(above.start, line.start);
         let ragged = matches!(run.alignment, Alignment::Right | Alignment::Centre) || centred;
         if ragged && open.kind == Kind::Text && !line.right_to_left {
@@ -222,9 +225,6 @@ impl Flow {
         if set_in > above.size * INDENT {
             let hangs = self.hanging && !marked && open.lines.len() == 1 && !is_last;
             return if hangs { Follows::On } else { Follows::No };
-        }
-        if self.hanging && stands_out(open, line) {
-            return Follows::No;
         }
         match () {
             () if !is_last => Follows::On,
@@ -328,6 +328,15 @@ fn stands_out(open: &Open<'_>, line: &Line) -> bool {
     open.kind == Kind::Text && second.start - first.start > indent && second.start - line.start > indent
 }
 
+/// Whether a line begins an entry that hangs, below what goes on with one that began on the page before.
+fn is_next_entry(open: &Open<'_>, line: &Line) -> bool {
+    let indent = line.size * INDENT;
+    open.kind == Kind::Text
+        && goes_on_low(open.lines[0])
+        && !line.words[0].text.starts_with(char::is_lowercase)
+        && open.lines.iter().all(|of| of.start - line.start > indent)
+}
+
 /// Whether the entries of a page hang. The first line of an entry that does is full, and its sentence goes on in a line that
 /// is set in; the first line of a paragraph that is set in follows the end of a sentence.
 fn is_hanging(lines: &[&Line], runs: &Runs) -> bool {
@@ -411,7 +420,7 @@ fn is_note(line: &Line) -> bool {
 fn flows_on(open: &Open<'_>, above: &Line, line: &Line) -> bool {
     let first = line.words[0].text.chars().next().unwrap_or(' ');
     let next_column = line.start > above.end && above.baseline - line.baseline > above.size * 5.0;
-    let text = open.lines.len() > 1 && line.end - line.start > above.size * 8.0;
+    let text = (open.lines.len() > 1 || ends_in_hyphen(above)) && line.end - line.start > above.size * 8.0;
     next_column && text && !above.right_to_left && !ends_sentence(above) && first.is_lowercase() && !is_bold(line)
 }
 

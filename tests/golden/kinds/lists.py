@@ -202,6 +202,30 @@ def references_hanging(new):
 
 
 @page
+def references_over_columns(new):
+    """Entries that hang, one of which breaks within a word where its column ends."""
+    s = new()
+    left = [("Ames, K., and P. Dunn. 2004. The mills of the northern val-", "leys: a survey of what is left. J. Local Hist. 12:33-58."),
+            ("Castell, M. 1998. Sluices and gates of the upper river, and", "of those who kept them. Minster Press."),
+            ("Dunn, P. 2011. Law and landscape: the courts of the valley", "from 1500 to 1700, with their rolls. York Stud. 4:1-120."),
+            ("Farrow, L., and K. Ames. 1994. Water rights and the repre-",)]
+    right = [(None, "sentation of millers in the courts. J. Law 76:287-299."),
+             ("Goda, Y., and S. Quist. 1988. Selective repair of the locks", "and weirs below the bridge. Canals 55:309-320."),
+             ("Hale, W. 1971. Notes on the keeping of gates, with two let-", "ters to the Surveyor. Canals 38:14-19."),
+             ("Idris, O. 2002. Flood years. Canals 60:1-12.",)]
+    text = ("The gates were kept by those who lived beside them. A keeper had a house, a garden and the right to fish above"
+            " his gate, and was paid by the owners of the mills below it, each as the water served him.")
+    end = s.flow(64, 60, 250, h("Who kept the gates", 12), *[p(text) for _ in range(5)], h("References", 12))
+    for x, top, entries in ((64, end + 10, left), (340, 70, right)):
+        for entry in entries:
+            for at, line in enumerate(entry):
+                if line:
+                    s.text(x + (9 if at else 0), top, line, size=10)
+                    top += 12
+    return s
+
+
+@page
 def contents(new):
     s = new()
     s.text(70, 80, "Contents", "Times-Bold", 18)
