@@ -24,8 +24,9 @@ use crate::task::{PageImageView, PageOutput, PageView, TaskOptions};
 /// A page that is read, with what it says as Markdown, tables and figures in these forms, as blocks, and with the files of
 /// its figures.
 #[must_use]
-pub fn page_view(page: u32, output: PageOutput, forms: Forms) -> PageView {
-    let (markdown, mut blocks) = (markdown::page_with(&output.content, forms), output.content.blocks_by_fractions());
+pub fn page_view(page: u32, mut output: PageOutput, forms: Forms) -> PageView {
+    let markdown = markdown::page_with(&output.content, forms);
+    let mut blocks = output.content.take_blocks_by_fractions();
     let images = PageImageView::of_page(page, &mut blocks, &output.content.images);
     PageView { markdown: Some(markdown), blocks: Some(blocks), images, ..PageView::done(page, output) }
 }
@@ -90,12 +91,14 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
 pub struct JsonWriter<W> {
     out: W,
     begun: bool,
+    /// The line of a page: many small parts are put together faster here than in what they are written to.
+    line: Vec<u8>,
 }
 
 impl<W: Write> JsonWriter<W> {
     /// Begins the array.
     pub const fn new(out: W) -> Self {
-        Self { out, begun: false }
+        Self { out, begun: false, line: Vec::new() }
     }
 
     /// Writes one page.
@@ -104,9 +107,10 @@ impl<W: Write> JsonWriter<W> {
     /// When the write fails.
     pub fn page(&mut self, page: &PageView) -> io::Result<()> {
         let before: &[u8] = if std::mem::replace(&mut self.begun, true) { b",\n" } else { b"[\n" };
-        self.out.write_all(before)?;
-        serde_json::to_writer(&mut self.out, page)?;
-        Ok(())
+        self.line.clear();
+        self.line.extend_from_slice(before);
+        serde_json::to_writer(&mut self.line, page)?;
+        self.out.write_all(&self.line)
     }
 
     /// Ends the array.

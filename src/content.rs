@@ -86,9 +86,26 @@ impl PageContent {
     /// any size. Where the page's size is not known they have none.
     #[must_use]
     pub fn blocks_by_fractions(&self) -> Vec<Block> {
-        let mut blocks = self.blocks.clone();
-        let scale = |bbox: BoundingBox| self.size.map(|[width, height]| bbox.divided_by(width, height));
-        blocks.iter_mut().for_each(|block| block.map_boxes(&scale));
-        blocks
+        by_fractions(self.blocks.clone(), self.size)
     }
+
+    /// The same as it is when it was kept as JSON and is read again: boxes are rounded there.
+    #[must_use]
+    pub(crate) fn into_kept(mut self) -> Self {
+        let rounded = |bbox: BoundingBox| Some(BoundingBox::from(<[f32; 4]>::from(bbox)));
+        self.blocks.iter_mut().for_each(|block| block.map_boxes(&rounded));
+        self
+    }
+
+    /// The same, which are no longer in it then.
+    #[must_use]
+    pub(crate) fn take_blocks_by_fractions(&mut self) -> Vec<Block> {
+        by_fractions(std::mem::take(&mut self.blocks), self.size)
+    }
+}
+
+fn by_fractions(mut blocks: Vec<Block>, size: Option<[f32; 2]>) -> Vec<Block> {
+    let scale = |bbox: BoundingBox| size.map(|[width, height]| bbox.divided_by(width, height));
+    blocks.iter_mut().for_each(|block| block.map_boxes(&scale));
+    blocks
 }

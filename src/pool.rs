@@ -30,6 +30,7 @@ mod lease;
 mod limiter;
 mod messages;
 mod rate;
+mod recent_pages;
 mod spec;
 mod suspended;
 #[cfg(test)]

@@ -157,6 +157,7 @@ impl JobActor {
             JobAction::StopAttempts => self.spec.cancel.cancel(),
             JobAction::Aggregate { complete } => {
                 let aggregate = Aggregate {
+                    document: self.document.clone(),
                     pages: Arc::clone(self.runtime.pages()),
                     failed: Arc::new(self.runtime.failures().clone()),
                     complete,

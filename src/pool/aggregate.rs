@@ -9,38 +9,25 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::execute::{Executor, MOST_IMAGE_BYTES, storage_failed};
+use super::recent_pages::{MOST_PARTS, parts};
 use super::spec::JobContext;
 use super::work::{Aggregate, AggregateOutcome};
 use crate::aggregate::{
     Forms, Headings, JsonWriter, MarkdownWriter, RepeatedMargins, SeenMargins, join_seam, page_view,
 };
 use crate::blob::{LocalBlob, Staging, names};
-use crate::content::{Block, BlockKind, FigureFile, PageContent};
+use crate::content::FigureFile;
+use crate::document::Document;
 use crate::failpoint;
 use crate::task::{
     DocumentInfo, Failure, Finding, FindingCode, ImageName, PageOutput, PageStatus, PageView, ResultDigests,
 };
 
-/// So many parts of pages are held at once, of some hundred bytes each: memory must not grow with a document's pages.
-const MOST_PARTS: usize = 20_000;
-
-/// How many parts a page has that take memory.
-fn parts(content: &PageContent) -> usize {
-    let of_block = |block: &Block| match &block.kind {
-        BlockKind::Table(table) => table.rows.iter().map(Vec::len).sum(),
-        BlockKind::List { items } => items.len(),
-        _ => 0,
-    };
-    // A model's Markdown is held twice.
-    let markdown = content.markdown.as_ref().map_or(0, |markdown| markdown.len() / 100);
-    markdown + content.blocks.iter().map(|block| 1 + of_block(block)).sum::<usize>()
-}
-
 impl Executor {
     /// Writes both results; or, when pages are missing that must not be, says which and writes nothing.
     pub(super) fn aggregate(&self, spec: &JobContext, asked: &Aggregate) -> Result<AggregateOutcome, Failure> {
         let (repeated, read) = self.repeated(spec, asked).map_err(|e| storage_failed(&e))?;
-        let (headings, document) = self.document(spec)?;
+        let (headings, document) = self.document(spec, asked.document.as_deref())?;
         let front_matter = (spec.options.front_matter == Some(true)).then(|| {
             document.front_matter(spec.file_name.as_deref(), u32::try_from(asked.pages.len()).unwrap_or(u32::MAX))
         });
@@ -61,13 +48,19 @@ impl Executor {
 
     /// The titles of the document's outline, and what it says of itself. Without an outline, or with one that cannot be read,
     /// the pages say what is a title.
-    fn document(&self, spec: &JobContext) -> Result<(Headings, DocumentInfo), Failure> {
-        self.ensure_source(spec)?;
-        let document = self.readers.open(&spec.source_path, spec.options.password.as_deref(), &spec.limits);
+    fn document(&self, spec: &JobContext, opened: Option<&Document>) -> Result<(Headings, DocumentInfo), Failure> {
         // A job that gave up has its attempts cancelled, and binds what is there.
         let unstopped = CancellationToken::new();
         let deadline = Instant::now() + spec.attempt_timeout;
-        match document.and_then(|document| document.reader().until(deadline, &unstopped).outline()) {
+        let outline = |document: &Document| document.reader().until(deadline, &unstopped).outline();
+        let read = if let Some(document) = opened {
+            outline(document)
+        } else {
+            self.ensure_source(spec)?;
+            let document = self.readers.open(&spec.source_path, spec.options.password.as_deref(), &spec.limits);
+            document.and_then(|document| outline(&document))
+        };
+        match read {
             Ok((entries, info)) => Ok((Headings::of(entries), info)),
             Err(why) if why.is_resource_exhausted() => Err(why),
             Err(why) => {
@@ -84,8 +77,13 @@ impl Executor {
         asked: &Aggregate,
     ) -> io::Result<(RepeatedMargins, HashMap<u32, PageOutput>)> {
         let (mut seen, mut read, mut room) = (SeenMargins::default(), HashMap::new(), MOST_PARTS);
+        let mut recent = spec.recent.take_all();
         for &page in asked.pages.iter().filter(|page| !asked.failed.contains_key(page)) {
-            if let Some(output) = self.known(spec, page, spec.steps.are_paid())? {
+            let output = match recent.remove(&page) {
+                Some(held) => Some(held.into_output()),
+                None => self.known(spec, page, spec.steps.are_paid())?,
+            };
+            if let Some(output) = output {
                 seen.look_at(page, &output.content);
                 if let Some(left) = room.checked_sub(parts(&output.content)) {
                     room = left;

@@ -27,6 +27,7 @@ use super::hand_over::hand_over;
 use super::hedge::{GrantedHedge, Hedge};
 use super::limiter::{Permit, Rates};
 use super::messages::{Drain, DropJob, Enqueue};
+use super::recent_pages::Room;
 use super::suspended::Suspended;
 use super::work::{JobWork, LaneName, NotBegun, PoolEvent, ShardResult, Work};
 use super::worker::{Query, RunQuery, WorkerActor};
@@ -122,7 +123,8 @@ impl Dispatcher {
         shared: Option<SharedLimits>,
         in_flight: watch::Sender<usize>,
     ) -> Self {
-        let executor = Executor { ledger, blob: blob.clone(), journal, readers, slots: Arc::default() };
+        let executor =
+            Executor { ledger, blob: blob.clone(), journal, readers, room: Room::new(), slots: Arc::default() };
         let lane = |name: &'static str, threads: usize| {
             let executor = executor.clone();
             let thread = move || std::thread::Builder::new().name(format!("bindery-{name}"));

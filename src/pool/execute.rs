@@ -16,6 +16,7 @@ use super::claims::Claimant;
 use super::crash_journal::{CrashJournal, InFlight};
 use super::hedge::Hedge;
 use super::kept_answers::AttemptAnswers;
+use super::recent_pages::Room;
 use super::spec::JobContext;
 use super::suspended::SuspendReason;
 use super::work::{NotBegun, PageResult, Plan, PoolEvent, ShardResult, ShardWork, SourceCheck, SourcePages, Work};
@@ -50,6 +51,8 @@ pub(super) struct Executor {
     pub(super) blob: LocalBlob,
     pub(super) journal: CrashJournal,
     pub(super) readers: Readers,
+    /// For pages that are read and not joined yet.
+    pub(super) room: Room,
     /// Slots of the journal file that are taken.
     pub(super) slots: Arc<AtomicUsize>,
 }
@@ -86,7 +89,7 @@ impl Executor {
     }
 
     /// Whether PDFs are opened in this process, which they may end.
-    const fn opens_here(&self) -> bool {
+    pub(super) const fn opens_here(&self) -> bool {
         !self.readers.are_processes()
     }
 
@@ -386,11 +389,10 @@ impl Executor {
                     let usage = output.usage;
                     let output = with_spent(output, &mut spent);
                     match self.keep_page(spec, work, page, &output, paid) {
-                        Ok(()) => {
+                        Ok(key) => {
                             metrics::page_read(&output.processor, &spec.tenant);
                             let findings = output.finding_set();
-                            let view = Some(Box::new(PageView::done(page, output)));
-                            Ok(PageResult { usage, findings, view })
+                            Ok(PageResult { usage, findings, view: Some(self.done(spec, (page, key), output)) })
                         }
                         // Reading it again would be paid again, so this is the page's failure and not tried again.
                         Err(error) if paid => Err(storage_failed(&error)),
@@ -418,16 +420,15 @@ impl Executor {
         page: u32,
         output: &PageOutput,
         paid: bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<PageKey> {
         let key = spec.page_key(page, work.state.index, output)?;
         let durability = if paid { Durability::Synced } else { Durability::Cached };
         let begun = Instant::now();
         loop {
-            let kept = self.put_page(spec, (page, key), output, durability);
-            let Err(error) = &kept else { return kept };
+            let Err(error) = self.put_page(spec, (page, key), output, durability) else { return Ok(key) };
             let wait = paid && !spec.cancel.is_cancelled() && begun.elapsed() < spec.unavailable_timeout;
             if !wait {
-                return kept;
+                return Err(error);
             }
             log::warn!(task:% = spec.task, page; "a page that is paid for finds no room, trying again: {error}");
             let _ = crossbeam_channel::never::<()>().recv_timeout(KEEP_PAUSE);

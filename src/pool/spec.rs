@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
+use super::recent_pages::RecentPages;
 use super::work::{ShardDone, ShardResult, ShardWork};
 use crate::blob::LocalBlob;
 use crate::document::DocumentLimits;
@@ -75,6 +76,8 @@ pub struct JobContext {
     pub hashes: PageHashes,
     /// How many bytes of figures were put beside the result.
     pub image_bytes: AtomicU64,
+    /// Pages that were read and not joined yet.
+    pub recent: RecentPages,
     /// Until when attempts may begin.
     pub lease: Lease,
     /// Fires when the job is over.
@@ -114,6 +117,7 @@ impl JobContext {
             hashes: PageHashes::new(blob.clone(), &spec.work_dir, &spec.source.sha256, spec.scope.clone()),
             processor,
             image_bytes: AtomicU64::new(0),
+            recent: RecentPages::default(),
             lease,
             cancel: CancellationToken::new(),
             spec,

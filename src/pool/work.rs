@@ -50,6 +50,8 @@ pub struct ShardWork {
 /// A result to be written.
 #[derive(Clone)]
 pub struct Aggregate {
+    /// The PDF as it was opened for the plan; without a plan it is opened.
+    pub document: Option<Arc<Document>>,
     /// All pages of the task, ascending.
     pub pages: Arc<Vec<u32>>,
     /// Those declared failed.
