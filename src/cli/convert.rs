@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use bindery::blob::LocalBlob;
 use bindery::config::{BlobChoice, Config, Settings};
 use bindery::internal::{DataDir, Scratch};
+use bindery::processor::EndpointError;
 use bindery::store::EmbeddedStore;
 use bindery::task::{TaskOptions, TaskRecord, TaskStatus};
 use bindery::{Bindery, Builder, LedgerLimits, NewTask};
@@ -163,7 +164,17 @@ pub struct Local {
 }
 
 impl Local {
+    /// For tasks with any options.
     pub fn start(config: &Config) -> anyhow::Result<Self> {
+        Self::with(config, Builder::configured)
+    }
+
+    /// For tasks with these options.
+    fn start_for(config: &Config, options: &TaskOptions) -> anyhow::Result<Self> {
+        Self::with(config, |config| Builder::configured_for(config, options))
+    }
+
+    fn with(config: &Config, builder: impl FnOnce(&Config) -> Result<Builder, EndpointError>) -> anyhow::Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
         let scratch = Scratch::create(&data.path().join("convert"))
             .with_context(|| format!("cannot write to the data directory {}", config.data_dir.display()))?;
@@ -179,7 +190,7 @@ impl Local {
         retry.unavailable_timeout = retry.unavailable_timeout.min(PATIENCE);
         retry.shared_unavailable_timeout = true;
         retry.cap = retry.cap.min(LONGEST_WAIT);
-        let bindery = Builder::configured(&config)?
+        let bindery = builder(&config)?
             .store(EmbeddedStore::in_memory()?)
             .blob(LocalBlob::open(scratch.path())?)
             .ledger(shared)
@@ -190,7 +201,7 @@ impl Local {
 }
 
 async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
-    let Local { bindery, _scratch: scratch } = Local::start(config)?;
+    let Local { bindery, _scratch: scratch } = Local::start_for(config, &work.options)?;
     let progress = Progress::new(work.files.len());
     let outcome = tokio::select! {
         worst = convert_all(work, &bindery, &progress) => Some(worst),
@@ -210,7 +221,7 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
 
 /// Converts what comes into folders, until it is interrupted.
 async fn watch(command: &Convert, mut work: Work, config: &Config) -> anyhow::Result<ExitCode> {
-    let Local { bindery, _scratch: scratch } = Local::start(config)?;
+    let Local { bindery, _scratch: scratch } = Local::start_for(config, &work.options)?;
     let (mut watched, mut worst, mut said) = (Watched::default(), Worst::Done, None);
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut ticks = tokio::time::interval(watch::EVERY);
