@@ -1,21 +1,26 @@
-//! What callers feel: how soon the first page is there, answers beside many who follow, and large uploads.
+//! What callers feel: how soon the first page is there, answers beside many who follow, large uploads, and what the
+//! interfaces of other services cost over our own.
 //!
 //! `cargo bench --bench surface` runs all of it in about a minute; `cargo bench --bench surface -- first` one part. The
-//! parts are `first`, `followers` and `upload`.
+//! parts are `first`, `followers`, `upload` and `wires`. `BINDERY_CORPUS` has a long document for the last one;
+//! `BINDERY_LONG` names another.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 #[allow(dead_code, reason = "shared with other benchmarks")]
 mod stage;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use stage::support::fake_llm::{FakeLlm, Script};
 use stage::support::pdf::book;
-use stage::{Process, Room, percentile};
+use stage::{Process, Room, median, percentile};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -28,7 +33,8 @@ fn main() {
     }
     let room = Room::new();
     println!("{} cores", std::thread::available_parallelism().unwrap());
-    for (name, part) in [("first", first as fn(&Room)), ("followers", followers), ("upload", upload)] {
+    for (name, part) in [("first", first as fn(&Room)), ("followers", followers), ("upload", upload), ("wires", wires)]
+    {
         if arguments.is_empty() || arguments.iter().any(|argument| argument == name) {
             part(&room);
         }
@@ -149,3 +155,108 @@ fn upload(room: &Room) {
 }
 
 const TAIL: &[u8] = b"\n%%EOF\n";
+
+/// Each document is read for the first time so often, by a new server.
+const FIRST_READINGS: usize = 7;
+/// So often it is asked for again.
+const AGAIN: usize = 15;
+
+/// A request over an interface, and the one of our own that it is compared with.
+struct Wire {
+    name: &'static str,
+    own: Option<usize>,
+    head: String,
+    body: Vec<u8>,
+}
+
+/// What a document costs in one request over each interface: read for the first time, and when it is there already. The
+/// interfaces take turns, so that the machine's moods meet all of them.
+fn wires(room: &Room) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = std::env::var_os("BINDERY_CORPUS").map_or_else(|| here.join("../shared/corpus"), PathBuf::from);
+    let long = corpus.join("2489__sbcl-doc__sbcl.pdf.gz.pdf");
+    let long = std::env::var_os("BINDERY_LONG").map_or(long, PathBuf::from);
+    for file in [here.join("tests/data/sample.pdf"), long].iter().filter(|file| file.is_file()) {
+        let pdf = std::fs::read(file).unwrap();
+        let wires = requests(&pdf);
+        let (mut first, mut again) = (vec![Vec::new(); wires.len()], vec![Vec::new(); wires.len()]);
+        for _ in 0..FIRST_READINGS {
+            for (wire, first) in wires.iter().zip(&mut first) {
+                let server = Process::server(&room.next(), &[]);
+                first.push(answered(&server, wire).0);
+            }
+        }
+        let server = Process::server(&room.next(), &[]);
+        let sizes: Vec<usize> = wires.iter().map(|wire| answered(&server, wire).1).collect();
+        for _ in 0..AGAIN {
+            for (wire, again) in wires.iter().zip(&mut again) {
+                again.push(answered(&server, wire).0);
+            }
+        }
+        let medians = |times: Vec<Vec<f64>>| times.into_iter().map(median).collect::<Vec<_>>();
+        let (first, again) = (medians(first), medians(again));
+        println!("wires     {}, {} kB", file.file_name().unwrap().to_string_lossy(), pdf.len() / 1_000);
+        for (at, wire) in wires.iter().enumerate() {
+            let beside = |times: &[f64]| wire.own.map_or(1.0, |own| times[at] / times[own]);
+            println!(
+                "wires     {:<26} first {:7.1} ms ({:.2}), again {:6.2} ms ({:.2}), {:5} kB",
+                wire.name,
+                first[at] * 1e3,
+                beside(&first),
+                again[at] * 1e3,
+                beside(&again),
+                sizes[at] / 1_000,
+            );
+        }
+    }
+}
+
+fn requests(pdf: &[u8]) -> Vec<Wire> {
+    let wire = |name, own, head: &str, body: Vec<u8>| Wire { name, own, head: head.to_owned(), body };
+    let plain =
+        |name, own, head: &str| wire(name, own, &format!("{head}content-type: application/pdf\r\n"), pdf.to_vec());
+    let field =
+        |name: &str, value: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let formats = field("to_formats", "md") + &field("to_formats", "json");
+    let file = "--b\r\ncontent-disposition: form-data; name=\"files\"; filename=\"a.pdf\"\r\ncontent-type: application/pdf\r\n\r\n";
+    let form = [formats.as_bytes(), file.as_bytes(), pdf, b"\r\n--b--\r\n"].concat();
+    let url = format!("data:application/pdf;base64,{}", STANDARD.encode(pdf));
+    let ocr = serde_json::json!({ "model": "m", "document": { "type": "document_url", "document_url": url } });
+    vec![
+        plain("own, Markdown", None, "POST /v1/convert?format=markdown HTTP/1.1\r\n"),
+        plain("own, JSON", None, "POST /v1/convert?format=json HTTP/1.1\r\n"),
+        plain("own, text", None, "POST /v1/convert?format=text HTTP/1.1\r\n"),
+        plain("own, figures extracted", None, "POST /v1/convert?format=markdown&images=extract HTTP/1.1\r\n"),
+        wire(
+            "docling, Markdown and JSON",
+            Some(1),
+            "POST /v1/convert/file HTTP/1.1\r\ncontent-type: multipart/form-data; boundary=b\r\n",
+            form,
+        ),
+        plain("Tika, Markdown", Some(0), "PUT /tika HTTP/1.1\r\n"),
+        plain("Tika, text", Some(2), "PUT /tika HTTP/1.1\r\naccept: text/plain\r\n"),
+        plain("Open WebUI", Some(0), "PUT /process HTTP/1.1\r\n"),
+        wire(
+            "Mistral OCR",
+            Some(3),
+            "POST /v1/ocr HTTP/1.1\r\ncontent-type: application/json\r\n",
+            ocr.to_string().into(),
+        ),
+    ]
+}
+
+/// Seconds until all of an answer is there, and its bytes.
+fn answered(server: &Process, wire: &Wire) -> (f64, usize) {
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let length = wire.body.len();
+    let head = format!("{}host: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n", wire.head);
+    let mut answer = Vec::with_capacity(16 << 20);
+    let begun = Instant::now();
+    stream.write_all(&[head.as_bytes(), &wire.body].concat()).unwrap();
+    stream.read_to_end(&mut answer).unwrap();
+    let seconds = begun.elapsed().as_secs_f64();
+    let status = String::from_utf8_lossy(&answer[..answer.len().min(400)]).into_owned();
+    assert!(status.starts_with("HTTP/1.1 200"), "{}: {status}", wire.name);
+    (seconds, answer.len())
+}

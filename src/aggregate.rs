@@ -11,7 +11,10 @@ mod marks;
 mod page_numbers;
 mod seams;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+
+use memchr::memmem;
 
 pub use self::headings::Headings;
 pub use self::margins::{RepeatedMargins, SeenMargins};
@@ -137,11 +140,44 @@ pub fn page_of_line(line: &str, from: u32) -> Option<PageView> {
     serde_json::from_str(line.trim_end().trim_end_matches(',')).ok()
 }
 
+/// The same without the page's blocks, which are most of the line: they are not decoded.
+#[must_use]
+pub fn page_of_line_without_blocks(line: &str, from: u32) -> Option<PageView> {
+    let lean = without_blocks(line).map_or(Cow::Borrowed(line), Cow::Owned);
+    page_of_line(&lean, from).map(|page| PageView { blocks: None, ..page })
+}
+
+/// A page's JSON without its member `blocks`; `None` when it is not found where it is usually. What stands in strings is never
+/// taken for a member: a quote in them is escaped. In blocks and in what stands behind them no member has one of these names.
+fn without_blocks(line: &str) -> Option<String> {
+    let begin = memmem::find(line.as_bytes(), b",\"blocks\":[")?;
+    // What follows is short, but for the files of figures.
+    let end = memmem::rfind(line.as_bytes(), b",\"processor\":")?;
+    let near = |end: usize| line.as_bytes().get(end.saturating_sub(LONGEST_SIZE)..end);
+    let end = match near(end).and_then(|near| Some(near.len() - memmem::rfind(near, b",\"size\":[")?)) {
+        Some(length) => end - length,
+        None => end,
+    };
+    let before = line.get(begin..end)?;
+    let end = if before.ends_with(IMAGES_END[0]) || before.ends_with(IMAGES_END[1]) {
+        begin + memmem::find(before.as_bytes(), b"],\"images\":[")? + 1
+    } else {
+        end
+    };
+    // An error stands there, too, but pages with one have no blocks.
+    line[..end].ends_with(']').then(|| [&line[..begin], &line[end..]].concat())
+}
+
+/// The most bytes of the member `size`.
+const LONGEST_SIZE: usize = 48;
+/// How the member `images` ends: with the last member of its last element.
+const IMAGES_END: [&str; 2] = ["\"mime\":\"image/png\"}]", "\"mime\":\"image/jpeg\"}]"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::from_markdown;
-    use crate::task::{Failure, Finding, PageFailure, PageStatus};
+    use crate::content::{Block, BlockKind, BoundingBox, Edge, Figure, FigureFile, Inline, PageContent, from_markdown};
+    use crate::task::{Failure, Finding, FindingCode, ImageKind, ImageName, PageChecks, PageFailure, PageStatus};
 
     fn views() -> Vec<PageView> {
         let done = |markdown: &str| PageOutput { content: from_markdown(markdown), ..PageOutput::default() };
@@ -191,5 +227,55 @@ mod tests {
         assert_eq!(text.lines().filter_map(|line| page_of_line(line, 1)).collect::<Vec<_>>(), views());
         assert_eq!(text.lines().filter_map(|line| page_of_line(line, 3)).count(), 4);
         assert_eq!(JsonWriter::new(Vec::new()).finish().unwrap(), b"[]\n");
+    }
+
+    /// Pages of every kind of block whose texts look like the members that are looked for.
+    fn confusing_views() -> Vec<PageView> {
+        let said = r#"],"images":[{"mime":"image/png"}] ,"blocks":[ ],"size":[1.0,2.0],"processor":"x",\","error":{"#;
+        let table = format!("<table><tr><td rowspan=\"2\">{said}</td><td>b</td></tr><tr><td>c</td></tr></table>");
+        let markdown =
+            format!("# {said}\n\n{said}\n\n- {said}\n  1. {said}\n\n```\n{said}\n```\n\n$$\n{said}\n$$\n\n{table}");
+        let mut views = Vec::new();
+        for (size, files) in [(None, 0), (Some([595.3, 841.0]), 0), (None, 1), (Some([1e9, 0.1]), 2)] {
+            let mut content = PageContent { markdown: None, size, ..from_markdown(markdown.as_str()) };
+            let name = |number: usize| {
+                let kind = if number == 0 { ImageKind::Png } else { ImageKind::Jpeg };
+                ImageName::of(&[u8::try_from(number).unwrap()], kind)
+            };
+            content.images =
+                (0..files).map(|number| FigureFile { name: name(number), width: 1, height: 2, bytes: 3 }).collect();
+            let image = content.images.last().map(|file| file.name.clone());
+            let figure = BlockKind::Figure(Figure { image, caption: Inline::plain(said) });
+            content.blocks.push(Block::new(figure, Some(BoundingBox::from([1.0, 2.0, 3.0, 4.0]))));
+            let margin =
+                BlockKind::Margin { repeated: true, edge: Edge::Top, level: Some(2), text: Inline::plain(said) };
+            content.blocks.push(Block::new(margin, None));
+            let findings = vec![Finding::new(FindingCode::MarginRemoved, said)];
+            let checks = PageChecks { removed: vec![said.to_owned()], ..PageChecks::default() };
+            let output = PageOutput { findings, checks: Some(checks), ..PageOutput::new(said, content) };
+            let view = page_view(7, output, Forms::default());
+            assert_eq!(view.images.is_empty(), files == 0, "{view:?}");
+            views.push(PageView { error: Some(Failure::permanent("x", said)), ..view.clone() });
+            views.push(PageView { blocks: Some(Vec::new()), ..view.clone() });
+            views.push(view);
+        }
+        views
+    }
+
+    #[test]
+    fn a_page_without_its_blocks_is_the_same_but_for_them() {
+        let (confusing, plain) = (confusing_views(), views());
+        for view in confusing.into_iter().chain(plain) {
+            let line = serde_json::to_string(&view).unwrap();
+            // Boxes are rounded there.
+            let expected = page_of_line(&line, 1).map(|page| PageView { blocks: None, ..page });
+            assert_eq!(expected.as_ref().map(|page| page.images.len()), Some(view.images.len()), "{line}");
+            for line in [line.clone(), format!("{line},"), format!("{line}\n")] {
+                assert_eq!(page_of_line_without_blocks(&line, 1), expected, "{line}");
+            }
+            let is_cut = view.blocks.is_some() && view.error.is_none();
+            let lean = without_blocks(&line);
+            assert_eq!(lean.is_some_and(|lean| !lean.contains("\"blocks\":")), is_cut, "{line}");
+        }
     }
 }

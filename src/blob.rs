@@ -62,6 +62,7 @@ mod shared;
 mod shared_directory;
 mod staging;
 mod store;
+mod verified;
 
 /// A directory of blobs, and the storage behind it where several servers share one. Cheap to clone; all methods block
 /// and belong on a worker or blocking thread.
@@ -319,8 +320,8 @@ impl LocalBlob {
         }
     }
 
-    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already. Of
-    /// shared storage there is a copy in the directory then.
+    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already, or it was
+    /// found to be that one not long ago and was not touched since. Of shared storage there is a copy in the directory then.
     ///
     /// # Errors
     /// When it is there and cannot be read.

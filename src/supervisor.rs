@@ -67,6 +67,7 @@ pub use messages::{
 pub use nodes::Node;
 pub use options::SupervisorOptions;
 pub(crate) use ownership::claim::crash_journal_key;
+pub(crate) use pages::PageParts;
 pub use pages::PageWindow;
 pub use pairing::PairingError;
 pub(crate) use pairing::pair;

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use memchr::memmem;
+
 /// What stands for the page's number in a separator.
 const PAGE: &str = "{page}";
 
@@ -52,7 +54,7 @@ fn comments(text: &str) -> Vec<usize> {
         let Some((word, rest)) = said.split_at_checked("page".len()) else { return false };
         word.eq_ignore_ascii_case("page") && rest.trim_start().starts_with(|c: char| c.is_ascii_digit())
     };
-    text.match_indices("<!--").map(|(at, _)| at).filter(says_page).collect()
+    memmem::find_iter(text.as_bytes(), "<!--").filter(says_page).collect()
 }
 
 /// Whether a line is `template` with the number of a page.

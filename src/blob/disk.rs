@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::barrier::Barrier;
+use super::verified::Verified;
 use super::{DataDir, Durability, Scratch, Staged, Staging, absent, hex, names};
 use crate::clock::Timestamp;
 use crate::failpoint;
@@ -22,6 +23,7 @@ pub(super) struct Disk {
     pub(super) root: PathBuf,
     unfinished: Arc<Scratch>,
     barrier: Barrier,
+    verified: Arc<Verified>,
 }
 
 /// How often a folder is emptied that does not stay empty.
@@ -39,7 +41,7 @@ impl Disk {
         DataDir::open(&root)?;
         let unfinished = Arc::new(Scratch::create(&root.join("tmp"))?);
         let barrier = Barrier::start(&root)?;
-        Ok(Self { root, unfinished, barrier })
+        Ok(Self { root, unfinished, barrier, verified: Arc::default() })
     }
 
     /// The file behind `key`.
@@ -188,13 +190,25 @@ impl Disk {
         metrics::blob("read", || absent(fs::read(self.path(key)?)))
     }
 
-    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already.
+    /// Whether the blob under `key` is the one with this digest. Reads all of it, unless its length says no already, or it was
+    /// found to be that one not long ago and was not touched since.
     ///
     /// # Errors
     /// When it is there and cannot be read.
     pub(super) fn is_whole(&self, key: &str, digest: &FileDigest) -> io::Result<bool> {
         let Some(file) = self.reader(key)? else { return Ok(false) };
-        Ok(file.metadata()?.len() == digest.bytes && sha256_of(file)? == digest.sha256)
+        let metadata = file.metadata()?;
+        if metadata.len() != digest.bytes {
+            return Ok(false);
+        }
+        if self.verified.has(&metadata, &digest.sha256) {
+            return Ok(true);
+        }
+        let is_whole = sha256_of(file)? == digest.sha256;
+        if is_whole {
+            self.verified.note(&metadata, &digest.sha256, Timestamp::now());
+        }
+        Ok(is_whole)
     }
 
     /// Opens the blob under `key` for reading, or `None` when nothing is there.

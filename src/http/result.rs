@@ -22,11 +22,9 @@ use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
 use crate::document::pdf::is_document_ending;
 use crate::output::PagesWriter;
-use crate::supervisor::{Handle, PageWindow, RequestError, ResultFile, not_readable};
+use crate::supervisor::{PageParts, PageWindow, RequestError, ResultFile, not_readable};
 use crate::task::{PageView, ParseError, ResultFormat, TaskId, TaskRecord, code};
 
-/// Pages that are read at once for an answer; bounds what an answer holds in memory.
-const WINDOW: usize = 64;
 /// Bytes of a file that are read at once.
 const CHUNK: usize = 64 * 1024;
 const DEFAULT_PAGES: usize = 100;
@@ -208,17 +206,17 @@ impl ResultQuery {
     }
 }
 
-/// All pages as they stand, streamed window by window.
+/// All pages as they stand, streamed batch by batch.
 fn whole(state: &ApiState, record: TaskRecord, format: ResultFormat, chunk_tokens: u32) -> HttpResponse {
-    let windows = windows(state.handle.clone(), record.id).map_err(StreamError::from);
+    let batches = state.handle.page_batches(record.id, 1, PageParts::All).map_err(StreamError::from);
     let name = record.file_name.as_deref().unwrap_or_default();
     if let Some(writer) = PagesWriter::new(format, name, chunk_tokens) {
-        return derived(&record, format, writer, windows);
+        return derived(&record, format, writer, batches);
     }
     if format == ResultFormat::Markdown {
         let options = record.options.clone();
         let mut begun = false;
-        let markdown = windows.map(move |views| {
+        let markdown = batches.map(move |views| {
             let views = views?;
             let mut writer = MarkdownWriter::new(Vec::new(), &options);
             if std::mem::replace(&mut begun, true) {
@@ -233,7 +231,7 @@ fn whole(state: &ApiState, record: TaskRecord, format: ResultFormat, chunk_token
         return HttpResponse::Ok().insert_header(counts).content_type(format.media_type()).streaming(markdown);
     }
     let mut begun = false;
-    let pages = windows.map_ok(move |views| {
+    let pages = batches.map_ok(move |views| {
         let mut text = String::new();
         for view in views {
             text.push_str(if std::mem::replace(&mut begun, true) { ",\n" } else { "" });
@@ -249,13 +247,13 @@ fn derived(
     record: &TaskRecord,
     format: ResultFormat,
     writer: PagesWriter,
-    windows: impl Stream<Item = Result<Vec<PageView>, StreamError>> + 'static,
+    batches: impl Stream<Item = Result<Vec<PageView>, StreamError>> + 'static,
 ) -> HttpResponse {
     let begin = writer.begin();
     let mut writer = Some(writer);
-    // The end of the windows is the end of the document.
-    let windows = windows.map_ok(Some).chain(futures::stream::once(async { Ok(None) }));
-    let pages = windows.map_ok(move |views| match (views, &mut writer) {
+    // The end of the batches is the end of the document.
+    let batches = batches.map_ok(Some).chain(futures::stream::once(async { Ok(None) }));
+    let pages = batches.map_ok(move |views| match (views, &mut writer) {
         (Some(views), Some(writer)) => Bytes::from(views.iter().map(|view| writer.page(view)).collect::<String>()),
         (_, writer) => Bytes::from(writer.take().map(|mut writer| writer.end()).unwrap_or_default()),
     });
@@ -310,17 +308,6 @@ fn chunks(file: File) -> impl Stream<Item = Result<Bytes, StreamError>> {
         });
         let (file, chunk) = read.await??;
         Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), file)))
-    })
-}
-
-/// All pages of a task, some at a time.
-pub(super) fn windows(handle: Handle, id: TaskId) -> impl Stream<Item = Result<Vec<PageView>, RequestError>> {
-    futures::stream::try_unfold((handle, Some(1)), move |(handle, from)| async move {
-        let Some(from) = from else { return Ok(None) };
-        let window = PageWindow { from, limit: WINDOW, ..PageWindow::default() };
-        let (_, views) = handle.pages(id, window).await?;
-        let next = views.last().filter(|_| views.len() == WINDOW).map(|view| view.page + 1);
-        Ok(Some((views, (handle, next))))
     })
 }
 

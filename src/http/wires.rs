@@ -32,14 +32,13 @@ use serde_json::Value;
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::result::windows;
 use super::submit::ended_within;
 use super::upload::{
     Body, Fields, Form, Intake, admitted, no_document, paced, read_form, receive, refuse_known_excess,
 };
 use crate::blob::Staged;
 use crate::document::media_type;
-use crate::supervisor::{SubmitTask, UploadSlot};
+use crate::supervisor::{PageParts, SubmitTask, UploadSlot};
 use crate::task::{ImageName, PageView, ParseError, TaskOptions, TaskRecord, TaskStatus};
 
 /// So many of its first bytes say what a file is.
@@ -252,6 +251,11 @@ fn marked(page: &PageView) -> String {
     marks.concat()
 }
 
+/// What was written into memory, which is text.
+fn text_of(written: Vec<u8>) -> String {
+    String::from_utf8(written).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 /// What is known against a page, a line each.
 fn remarks(page: &PageView) -> Vec<String> {
     let failed = page.error.as_ref().map(|failure| format!("{}: {}", failure.code, failure.message));
@@ -268,10 +272,15 @@ async fn submit(state: &ApiState, arrived: Arrived, options: TaskOptions) -> Res
 }
 
 /// Hands every page of a task to `take`, in order.
-async fn each_page(state: &ApiState, record: &TaskRecord, mut take: impl FnMut(PageView)) -> Result<(), ApiError> {
-    let mut windows = std::pin::pin!(windows(state.handle.clone(), record.id));
-    while let Some(window) = windows.next().await {
-        window.map_err(|error| ApiError::from(error).of_task(record.id))?.into_iter().for_each(&mut take);
+async fn each_page(
+    state: &ApiState,
+    record: &TaskRecord,
+    parts: PageParts,
+    mut take: impl FnMut(PageView),
+) -> Result<(), ApiError> {
+    let mut batches = std::pin::pin!(state.handle.page_batches(record.id, 1, parts));
+    while let Some(batch) = batches.next().await {
+        batch.map_err(|error| ApiError::from(error).of_task(record.id))?.into_iter().for_each(&mut take);
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +16,12 @@ use tokio::time::Instant;
 use super::answer::{Cursor, Text};
 use super::protocol::{Progress, Server};
 use super::{map, search};
-use crate::supervisor::{NewTask, PageWindow, RequestError};
+use crate::supervisor::{NewTask, PageParts, RequestError};
 use crate::task::{Finding, PageSelection, PageView, TaskId, TaskOptions, TaskRecord};
 
 /// How long a submit waits for the end when nothing is said, and at most.
 const WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
-/// Pages that are looked at together.
-const WINDOW: usize = 64;
 
 /// What a tool says: its text, or what kept it from that.
 type Said = Result<String, String>;
@@ -215,7 +214,7 @@ impl Server {
     async fn map(&self, id: TaskId, cursor: Cursor) -> Said {
         let record = self.own(id).await?;
         let mut pages = map::Pages::default();
-        self.each_page(&record, 1, |page| {
+        self.each_page(&record, 1, PageParts::All, |page| {
             pages.add(page);
             true
         })
@@ -236,7 +235,7 @@ impl Server {
                 return Err("write_to: there is no place for files here".to_owned());
             }
             let mut whole = String::new();
-            self.each_page(&record, 1, |page| {
+            self.each_page(&record, 1, PageParts::WithoutBlocks, |page| {
                 if is_wanted(page.page) {
                     whole.push_str(&page_text(page));
                 }
@@ -246,7 +245,7 @@ impl Server {
             return written(&path, &whole);
         }
         let mut text = Text::from(asked.cursor);
-        self.each_page(&record, asked.cursor.page.max(1), |page| {
+        self.each_page(&record, asked.cursor.page.max(1), PageParts::WithoutBlocks, |page| {
             !is_wanted(page.page) || text.add(page.page, &page_text(page))
         })
         .await?;
@@ -258,10 +257,10 @@ impl Server {
         let query = search::Query::new(&asked.query).ok_or("query: some words, of 1000 bytes at most")?;
         let query = Arc::new(query);
         let mut text = Text::from(asked.cursor);
-        let (mut found, mut from) = (0, Some(asked.cursor.page.max(1)));
-        'pages: while let Some(first) = from {
-            let pages = self.window(&record, first).await?;
-            from = after(&pages);
+        let mut found = 0;
+        let mut batches = pin!(self.handle.page_batches(record.id, asked.cursor.page.max(1), PageParts::All));
+        'pages: while let Some(pages) = batches.next().await {
+            let pages = pages.map_err(told)?;
             // A long document takes long to look through, and this thread answers others, too.
             let query = Arc::clone(&query);
             let searched = tokio::task::spawn_blocking(move || {
@@ -294,30 +293,17 @@ impl Server {
         &self,
         record: &TaskRecord,
         from: u32,
+        parts: PageParts,
         mut take: impl FnMut(&PageView) -> bool,
     ) -> Result<(), String> {
-        let mut from = Some(from);
-        while let Some(first) = from {
-            let pages = self.window(record, first).await?;
-            if !pages.iter().all(&mut take) {
+        let mut batches = pin!(self.handle.page_batches(record.id, from, parts));
+        while let Some(pages) = batches.next().await {
+            if !pages.map_err(told)?.iter().all(&mut take) {
                 return Ok(());
             }
-            from = after(&pages);
         }
         Ok(())
     }
-
-    /// Pages from `first` on, as many as are looked at together.
-    async fn window(&self, record: &TaskRecord, first: u32) -> Result<Vec<PageView>, String> {
-        let window = PageWindow { from: first, limit: WINDOW, ..PageWindow::default() };
-        let (_, pages) = self.handle.pages(record.id, window).await.map_err(told)?;
-        Ok(pages)
-    }
-}
-
-/// The page after a window, where there may be one.
-fn after(pages: &[PageView]) -> Option<u32> {
-    pages.last().filter(|_| pages.len() == WINDOW).map(|page| page.page + 1)
 }
 
 /// A page with its number, and what is known against it.

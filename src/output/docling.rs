@@ -11,8 +11,8 @@ use std::borrow::Cow;
 
 pub use self::document::DoclingDocument;
 use self::document::{
-    Cell, CodeParts, Floating, Formatting, Group, ImageRef, Item, Label, Layer, Picture, Provenance, Reference, Size,
-    Table, TableData, Text,
+    Cell, CodeParts, Floating, Formatting, Group, ImageRef, Item, Label, Layer, Picture, Provenance, Reference, Said,
+    Size, Table, TableData, Text,
 };
 use super::plain;
 use crate::content::{self, Block, BlockKind, BoundingBox, Edge, Figure, Inline, ListItem, RunStyle};
@@ -113,8 +113,7 @@ impl DoclingWriter {
             prov: [place.provenance(said.chars().count())],
             formatting: whole.and_then(|run| formatting(run.style)),
             hyperlink: whole.and_then(|run| run.link.as_ref().map(|link| link.as_str().to_owned())),
-            orig: said.clone(),
-            text: said,
+            said: Said(said),
             ..more
         });
         reference

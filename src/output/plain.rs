@@ -1,5 +1,7 @@
 //! Runs → text without markup that still says what raised and lowered runs say.
 
+use std::borrow::Cow;
+
 use crate::content::{Inline, Run, Script};
 
 /// Characters with a raised form in Unicode, beside it.
@@ -49,22 +51,25 @@ const LOWERED: [(char, char); 16] = [
 /// where Unicode has them all, else stands behind `^` or `_`.
 #[must_use]
 pub fn inline(text: &Inline) -> String {
-    text.runs.iter().map(run).collect()
+    match &*text.runs {
+        [only] => run(only).into_owned(),
+        runs => runs.iter().map(run).collect(),
+    }
 }
 
-fn run(run: &Run) -> String {
+fn run(run: &Run) -> Cow<'_, str> {
     let (table, sign): (&[_], _) = match run.style.script {
-        None => return run.text.clone(),
+        None => return Cow::Borrowed(&run.text),
         Some(Script::Super) => (&RAISED, '^'),
         Some(Script::Sub) => (&LOWERED, '_'),
     };
     let shifted =
         |c: char| if c == ' ' { Some(c) } else { table.iter().find(|(plain, _)| *plain == c).map(|(_, c)| *c) };
     let whole: Option<String> = run.text.chars().map(shifted).collect();
-    whole.unwrap_or_else(|| match run.text.trim().chars().count() {
+    Cow::Owned(whole.unwrap_or_else(|| match run.text.trim().chars().count() {
         1 => format!("{sign}{}", run.text),
         _ => format!("{sign}{{{}}}", run.text),
-    })
+    }))
 }
 
 #[cfg(test)]

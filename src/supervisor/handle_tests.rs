@@ -1,10 +1,13 @@
 //! Results, pages and figures, asked for through the façade.
 
+use futures::TryStreamExt;
+
 use super::super::altered_store::AlteredStore;
 use super::super::test_world::{World, in_system, waiting_record};
 use super::super::{ResultFile, TenantLimits};
 use super::*;
 use crate::blob::Durability;
+use crate::supervisor::PageParts;
 use crate::supervisor::SupervisorOptions;
 use crate::task::{ImageKind, ImageName, PageStatus, TaskStatus};
 
@@ -28,6 +31,9 @@ fn a_result_is_served_as_long_as_it_is_what_was_written() {
         };
         let done = || PageWindow { status: Some(PageStatus::Done), ..PageWindow::default() };
         while shown(done()).await.len() < 3 {}
+        let so_far = handle.page_batches(id, 2, PageParts::All).try_concat().await.unwrap();
+        assert_eq!(so_far.len(), 11, "of a task without a result, too");
+        assert!(so_far[..2].iter().all(|view| view.blocks.is_some()) && so_far[2].blocks.is_none());
         let (is_done, reads) = (PageStatus::Done, PageStatus::Processing);
         let of = |from, limit| PageWindow { from, limit, ..PageWindow::default() };
         assert_eq!(shown(of(3, 3)).await, [(3, is_done), (4, reads), (5, reads)]);
@@ -45,12 +51,31 @@ fn a_result_is_served_as_long_as_it_is_what_was_written() {
             assert!(matches!(cut_off, Err(RequestError::ResultDamaged(_))), "{cut_off:?}");
             let pages = handle.pages(id, PageWindow::default()).await;
             assert_eq!(pages.is_ok(), which == ResultFile::Markdown, "{pages:?}");
+            let pages = handle.page_batches(id, 1, PageParts::All).try_concat().await;
+            assert_eq!(pages.is_ok(), which == ResultFile::Markdown, "{pages:?}");
             std::fs::write(&path, whole).unwrap();
         }
         assert!(handle.result(id).await.is_ok());
+        let whole = shown_by_page(&handle, id).await;
+        for from in [1, 7, 12, 13] {
+            let expected: Vec<_> = whole.iter().filter(|view| view.page >= from).cloned().collect();
+            let all = handle.page_batches(id, from, PageParts::All).try_concat().await.unwrap();
+            assert_eq!(all, expected);
+            let lean = handle.page_batches(id, from, PageParts::WithoutBlocks).try_concat().await.unwrap();
+            assert_eq!(lean, expected.into_iter().map(|view| PageView { blocks: None, ..view }).collect::<Vec<_>>());
+        }
         handle.delete(id).await.unwrap();
         assert!(matches!(handle.get(id).await, Err(RequestError::NotFound)));
     });
+}
+
+async fn shown_by_page(handle: &Handle, id: TaskId) -> Vec<PageView> {
+    let mut views = Vec::new();
+    for page in 1..=12 {
+        let window = PageWindow { from: page, limit: 1, ..PageWindow::default() };
+        views.extend(handle.pages(id, window).await.unwrap().1);
+    }
+    views
 }
 
 /// What an older version wrote is taken as it is.

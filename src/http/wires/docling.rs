@@ -22,6 +22,7 @@ use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
 use super::super::upload::{Intake, admitted, clean_file_name, decoded, paced, receive, whole};
 use super::{Arrived, ErrorForm, Operation, completed, each_page, form, images, submit, unprocessable};
+use crate::supervisor::PageParts;
 use crate::task::{TaskRecord, TaskStatus};
 
 /// The longest that a poll waits.
@@ -229,11 +230,11 @@ async fn converted(state: &ApiState, record: TaskRecord, asked: &Asked) -> Answe
 async fn document(state: &ApiState, record: &TaskRecord, asked: &Asked) -> Answer {
     if let Some(tokens) = asked.chunk_tokens {
         let mut writer = response::ChunksWriter::new(record, tokens);
-        each_page(state, record, |page| writer.page(&page)).await?;
+        each_page(state, record, PageParts::All, |page| writer.page(&page)).await?;
         return Ok(HttpResponse::Ok().json(writer.finish()));
     }
     let mut writer = response::DocumentWriter::new(record, asked);
-    each_page(state, record, |page| writer.page(&page)).await?;
+    each_page(state, record, PageParts::All, |page| writer.page(&page)).await?;
     let mut written = writer.finish();
     let document = &mut written.document;
     let names = document.image_names().filter(|_| asked.images);

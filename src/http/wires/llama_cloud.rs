@@ -11,10 +11,11 @@ use super::super::ApiState;
 use super::super::caller::{Caller, OwnTask};
 use super::super::error::ApiError;
 use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, whole};
-use super::{Arrived, ErrorForm, Operation, Refusal, each_page, form, marked, submit};
+use super::{Arrived, ErrorForm, Operation, Refusal, each_page, form, marked, submit, text_of};
 use crate::aggregate::MarkdownWriter;
 use crate::output::text;
 use crate::store::ListQuery;
+use crate::supervisor::PageParts;
 use crate::task::{PageView, ParseError, TaskId, TaskOptions, TaskRecord, TaskStatus};
 
 /// What stands before the id of a task.
@@ -209,7 +210,8 @@ async fn get(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
     }
     let options = TaskOptions { page_separator: Some(String::new()), ..TaskOptions::default() };
     let (mut markdown, mut plain, mut full) = (Vec::new(), Vec::new(), MarkdownWriter::new(Vec::new(), &options));
-    each_page(&state, &record, |page| {
+    let parts = if expand.contains(&"text") { PageParts::All } else { PageParts::WithoutBlocks };
+    each_page(&state, &record, parts, |page| {
         markdown.push(markdown_page(&page));
         plain.push(text_page(&page));
         // Nothing can go wrong in memory.
@@ -219,7 +221,7 @@ async fn get(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
     for (name, value) in [
         ("markdown", json!({ "pages": markdown })),
         ("text", json!({ "pages": plain })),
-        ("markdown_full", String::from_utf8_lossy(&full.into_inner()).into()),
+        ("markdown_full", text_of(full.into_inner()).into()),
     ] {
         if expand.contains(&name) {
             answer[name] = value;

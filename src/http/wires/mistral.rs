@@ -21,6 +21,7 @@ use super::{
 };
 use crate::blob::Staged;
 use crate::content::BoundingBox;
+use crate::supervisor::PageParts;
 use crate::task::{FigureForm, ImageName, PageImageView, PageView, TaskId, TaskOptions, TaskRecord};
 
 /// Points are shown as pixels at this resolution.
@@ -193,9 +194,9 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
     let mut pages: Vec<PageView> = Vec::new();
     let is_wanted =
         |page: u32| wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|range| range.contains(&(page - 1))));
-    each_page(&state, &record, |page| {
+    each_page(&state, &record, PageParts::WithoutBlocks, |page| {
         if is_wanted(page.page) {
-            pages.push(PageView { blocks: None, ..page });
+            pages.push(page);
         }
     })
     .await?;

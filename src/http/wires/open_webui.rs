@@ -9,6 +9,7 @@ use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::upload::clean_file_name;
 use super::{Operation, body, completed, each_page, remarks, submit};
+use crate::supervisor::PageParts;
 use crate::task::{PageView, TaskOptions};
 
 /// Its operations.
@@ -30,7 +31,8 @@ async fn process(
     let arrived = body(&state, &request, payload, caller, name.clone()).await?;
     let record = completed(&state, submit(&state, arrived, TaskOptions::default()).await?).await?;
     let mut documents = Vec::new();
-    each_page(&state, &record, |page| documents.push(document(&page, name.as_deref()))).await?;
+    each_page(&state, &record, PageParts::WithoutBlocks, |page| documents.push(document(&page, name.as_deref())))
+        .await?;
     Ok(HttpResponse::Ok().json(documents))
 }
 

@@ -18,10 +18,11 @@ use super::super::ApiState;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::upload::{broken_upload, clean_file_name, paced};
-use super::{ErrorForm, Operation, body, completed, each_page, remarks, submit};
+use super::{ErrorForm, Operation, body, completed, each_page, remarks, submit, text_of};
 use crate::aggregate::MarkdownWriter;
 use crate::document::media_type;
 use crate::output::PagesWriter;
+use crate::supervisor::PageParts;
 use crate::task::{ResultFormat, TaskOptions, TaskRecord};
 
 /// The names of what a document says of itself, and what it says.
@@ -244,7 +245,11 @@ async fn said(state: &ApiState, record: &TaskRecord, form: Form) -> Result<(Stri
     let mut markdown = MarkdownWriter::new(Vec::new(), &options);
     let mut text = pages.as_ref().map(PagesWriter::begin).unwrap_or_default();
     let mut against = Vec::new();
-    each_page(state, record, |page| {
+    let parts = match form {
+        Form::Markdown | Form::Nothing => PageParts::WithoutBlocks,
+        Form::Text | Form::Html => PageParts::All,
+    };
+    each_page(state, record, parts, |page| {
         against.extend(remarks(&page));
         match &mut pages {
             Some(writer) => text.push_str(&writer.page(&page)),
@@ -254,7 +259,9 @@ async fn said(state: &ApiState, record: &TaskRecord, form: Form) -> Result<(Stri
     })
     .await?;
     text.push_str(&pages.as_mut().map(PagesWriter::end).unwrap_or_default());
-    text.push_str(&String::from_utf8_lossy(&markdown.into_inner()));
+    if pages.is_none() {
+        text = text_of(markdown.into_inner());
+    }
     if form == Form::Nothing {
         text.clear();
     }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::task::{ImageKind, ImageName, PageImageView};
@@ -101,26 +103,32 @@ pub(super) enum Reference {
     Group(usize),
 }
 
-impl Reference {
-    fn path(self) -> Cow<'static, str> {
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Body => "#/body".into(),
-            Self::Text(at) => format!("#/texts/{at}").into(),
-            Self::Picture(at) => format!("#/pictures/{at}").into(),
-            Self::Table(at) => format!("#/tables/{at}").into(),
-            Self::Group(at) => format!("#/groups/{at}").into(),
+            Self::Body => f.write_str("#/body"),
+            Self::Text(at) => write!(f, "#/texts/{at}"),
+            Self::Picture(at) => write!(f, "#/pictures/{at}"),
+            Self::Table(at) => write!(f, "#/tables/{at}"),
+            Self::Group(at) => write!(f, "#/groups/{at}"),
         }
     }
 }
 
 impl Serialize for Reference {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([("$ref", self.path())])
+        #[derive(Serialize)]
+        struct Named {
+            #[serde(rename = "$ref", serialize_with = "path")]
+            reference: Reference,
+        }
+        Named { reference: *self }.serialize(serializer)
     }
 }
 
+/// Written as it is made: each item names several.
 fn path<S: Serializer>(reference: &Reference, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&reference.path())
+    serializer.collect_str(reference)
 }
 
 /// What all items have.
@@ -157,9 +165,8 @@ pub(super) struct Text {
     pub(super) item: Item,
     pub(super) label: Label,
     pub(super) prov: [Provenance; 1],
-    /// As it stood, and as it is read: both the same here.
-    pub(super) orig: String,
-    pub(super) text: String,
+    #[serde(flatten)]
+    pub(super) said: Said,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) formatting: Option<Formatting>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +181,20 @@ pub(super) struct Text {
     pub(super) marker: Option<Cow<'static, str>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<CodeParts>,
+}
+
+/// What a text says.
+#[derive(Default)]
+pub(super) struct Said(pub(super) String);
+
+impl Serialize for Said {
+    /// As it stood, and as it is read: both the same here.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Said", 2)?;
+        fields.serialize_field("orig", &self.0)?;
+        fields.serialize_field("text", &self.0)?;
+        fields.end()
+    }
 }
 
 /// What code has besides.

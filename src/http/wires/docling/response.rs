@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::{data_url, remarks};
+use super::super::{data_url, remarks, text_of};
 use super::asked::{Asked, Format};
 use crate::aggregate::MarkdownWriter;
 use crate::output::{DoclingDocument, DoclingWriter, PagesWriter};
@@ -123,7 +123,7 @@ impl<'a> DocumentWriter<'a> {
         Converted {
             document: Document {
                 filename: name.to_owned(),
-                md_content: self.markdown.map(|markdown| String::from_utf8_lossy(&markdown).into_owned()),
+                md_content: self.markdown.map(text_of),
                 json_content: self.json.finish(name),
                 html_content: ended(self.html),
                 text_content: ended(self.text),
