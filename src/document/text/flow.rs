@@ -195,7 +195,8 @@ impl Flow {
         if run.is_list && !is_title && open.kind == Kind::Text {
             return if near_enough { Follows::NewLine } else { Follows::No };
         }
-        if self.hanging && (stands_out(open, line) || is_next_entry(open, line)) {
+        // The last line of an entry and the first one of the next may be centred on each other by chance.
+        if self.hanging && (begins_entry(open, line) || is_next_entry(open, line)) {
             return Follows::No;
         }
         let centred = near(above.start + above.end, line.start + line.end) && !near(above.start, line.start);
@@ -225,6 +226,9 @@ impl Flow {
         if set_in > above.size * INDENT {
             let hangs = self.hanging && !marked && open.lines.len() == 1 && !is_last;
             return if hangs { Follows::On } else { Follows::No };
+        }
+        if self.hanging && stands_out(open, line) {
+            return Follows::No;
         }
         match () {
             () if !is_last => Follows::On,
@@ -326,6 +330,13 @@ fn stands_out(open: &Open<'_>, line: &Line) -> bool {
     let [first, second, ..] = &open.lines[..] else { return false };
     let indent = line.size * INDENT;
     open.kind == Kind::Text && second.start - first.start > indent && second.start - line.start > indent
+}
+
+/// Whether a line stands out of an entry that hangs, as far as its first line does; that may be in the column before.
+fn begins_entry(open: &Open<'_>, line: &Line) -> bool {
+    let first = open.lines[0];
+    let level = (line.start - first.start).abs() < line.size * ALIGNED || line.baseline < first.baseline;
+    level && stands_out(open, line)
 }
 
 /// Whether a line begins an entry that hangs, below what goes on with one that began on the page before.
