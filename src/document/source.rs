@@ -68,6 +68,12 @@ impl Document {
         };
         PageReader { place, patience: Patience::default() }
     }
+
+    /// Whether there may be a process for [`PageReader::takes_idle_process`].
+    #[cfg(feature = "llm")]
+    pub(crate) fn has_idle_process(&self) -> bool {
+        matches!(&self.place, Place::Elsewhere(pdf) if pdf.has_idle_seat())
+    }
 }
 
 /// Reads pages of one document on one thread. Its caches only grow, so a reader lives for one shard.
@@ -95,6 +101,18 @@ impl PageReader<'_> {
     pub fn until(mut self, deadline: Instant, cancel: &CancellationToken) -> Self {
         self.patience = Patience { deadline: Some(deadline), cancel: Some(cancel.clone()) };
         self
+    }
+
+    /// Takes a process that no page waits for; whether there was one. There is none where PDFs are read in this process.
+    #[cfg(feature = "llm")]
+    pub(crate) fn takes_idle_process(&mut self) -> bool {
+        match &mut self.place {
+            ReaderPlace::Here { .. } => false,
+            ReaderPlace::Elsewhere { pdf, seat } => {
+                *seat = seat.take().or_else(|| pdf.idle_seat());
+                seat.is_some()
+            }
+        }
     }
 
     /// What `page` (from 1) shows, as a hash: of its content, resources, box and annotations, not of how or where the

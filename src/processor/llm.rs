@@ -15,6 +15,7 @@
 //! | `reply` | the answer, and whether it is pages at all |
 //! | `fidelity` | whether it is *these* pages |
 //! | `witness`, `comparison` | the same of pages without text of their own: what OCR says of it |
+//! | `early` | OCR that looks while the model still reads |
 //! | `judge` | which answers are taken, and what is said against them |
 //!
 //! One shared HTTP client runs on a small runtime of its own; a worker thread waits for its call there, so that a call
@@ -27,6 +28,7 @@ mod call;
 mod capabilities;
 mod client;
 mod comparison;
+mod early;
 mod endpoint_error;
 mod fidelity;
 mod judge;

@@ -1,62 +1,31 @@
 #!/usr/bin/env python3
 """Writes witness.json beside this file: what pages say, and what OCR reads on scans of them.
 
-    tests/data/make_witness.py target/release/bindery /usr/share/fonts [--scripts]
+    tests/data/make_witness.py target/release/bindery /usr/share/fonts [--more]
 
-Pages: the sample, those of tests/golden/pages that have at least 200 letters in a script that the models read, and those of
-witness_scripts.py in Greek, Chinese and Japanese. Each is drawn twice, these three times, and spoilt as scanners, copiers and
-cameras do, in one of six ways each time, by seed. With --scripts only the last ones are made again. The test
-`processor/llm/witness_set.rs` makes answers out of the texts and compares them with what was read.
+Pages: the sample, those of tests/golden/pages that have at least 200 letters in a script that the models read, those of
+witness_scripts.py in Greek, Chinese and Japanese, and those of witness_pages.py in 15 languages with Latin letters. Each is
+drawn several times, and spoilt each time as scanners, copiers and cameras do, in one of twelve ways, by seed. With --more,
+scans that witness.json has of pages that still say the same are not read again. The test `processor/llm/witness_tests.rs` makes
+answers out of the texts and compares them with what was read.
 
-Needs Pillow and NumPy from PyPI, Debian's poppler-utils and three packages of fonts, and installed OCR models. Takes about ten seconds of a core for a
-scan.
+Needs Pillow and NumPy from PyPI, Debian's poppler-utils and the packages of fonts that both modules name, and installed OCR
+models. Takes about ten seconds of a core for a scan.
 """
 
 import io, json, os, pathlib, random, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
-from PIL import Image, ImageFilter
+from PIL import Image
 
-import witness_scripts
+import witness_pages, witness_scripts
+from witness_drawing import MORE_SCANS, SCANS, drawn
 
 HERE = pathlib.Path(__file__).parent
 GOLDEN = HERE.parent / "golden" / "pages"
 OTHER_SCRIPTS = {"arabic", "hebrew", "hebrew-table", "korean", "russian", "right-to-left"}
 LEAST = 200
-
-
-def noise(picture, sigma, chance):
-    pixels = numpy.asarray(picture, dtype=float)
-    pixels = pixels + chance.normal(0, sigma, pixels.shape)
-    return Image.fromarray(numpy.clip(pixels, 0, 255).astype("uint8"))
-
-
-def speckled(picture, share, chance):
-    pixels = numpy.array(picture)
-    pixels[chance.random(pixels.shape) < share] = 0
-    pixels[chance.random(pixels.shape) < share] = 255
-    return Image.fromarray(pixels)
-
-
-def jpeg(picture, quality):
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
-    return Image.open(file).convert("L")
-
-
-def skewed(picture, degrees):
-    return picture.rotate(degrees, Image.BICUBIC, expand=False, fillcolor=255)
-
-
-SCANS = {  # name -> pixels an inch, what becomes of the picture
-    "clean": (200, lambda picture, _: picture),
-    "noisy": (150, lambda picture, chance: noise(picture.filter(ImageFilter.GaussianBlur(0.6)), 28, chance)),
-    "skewed": (200, lambda picture, chance: noise(skewed(picture, float(chance.uniform(-1.8, 1.8))), 10, chance)),
-    "coarse": (100, lambda picture, chance: noise(picture, 8, chance)),
-    "jpeg": (150, lambda picture, _: jpeg(picture, 18)),
-    "faint": (200, lambda picture, chance: speckled(picture.point(lambda v: 150 + v * 90 // 255), 0.004, chance)),
-}
 
 
 def convert(bindery, path, *arguments):
@@ -70,7 +39,7 @@ def letters(text):
 
 
 def read(bindery, folder, name, draw, text, scan):
-    dpi, spoil = SCANS[scan]
+    dpi, spoil = {**SCANS, **MORE_SCANS}[scan]
     picture = folder / f"{name}-{scan}.png"
     seed = random.Random(f"{name} {scan}").getrandbits(32)
     spoil(draw(dpi), numpy.random.default_rng(seed)).save(picture, dpi=(dpi, dpi))
@@ -82,12 +51,12 @@ def read(bindery, folder, name, draw, text, scan):
 def of_pdf(pdf, page):
     def draw(dpi):
         command = ["pdftoppm", "-gray", "-png", "-r", str(dpi), "-f", str(page), "-l", str(page), pdf]
-        drawn = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-        return Image.open(io.BytesIO(drawn)).convert("L")
+        rendered = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+        return Image.open(io.BytesIO(rendered)).convert("L")
     return draw
 
 
-def pages(bindery, folder):
+def pages_of_pdfs(bindery, folder):
     for pdf in [HERE / "sample.pdf", *sorted(GOLDEN.glob("*.pdf"))]:
         if pdf.stem in OTHER_SCRIPTS:
             continue
@@ -103,23 +72,35 @@ def pages(bindery, folder):
 
 def pages_of_scripts(fonts):
     for name, text in witness_scripts.PAGES.items():
-        draw = lambda dpi, name=name: witness_scripts.drawn(name, fonts, dpi)
+        font = f"{fonts}/{witness_scripts.FONTS[name.split('-')[0]]}"
+        draw = lambda dpi, text=text, font=font: drawn(text, font, dpi)
         yield name, draw, text, random.Random(name).sample(list(SCANS), 3)
 
 
-def main(bindery, fonts, only_scripts):
+def made_pages(fonts):
+    for name, (font, columns, text) in witness_pages.PAGES.items():
+        font = f"{fonts}/{witness_pages.FONTS[font]}"
+        draw = lambda dpi, text=text, font=font, columns=columns: drawn(text, font, dpi, columns)
+        chance = random.Random(name)
+        yield name, draw, text, [*chance.sample(list(SCANS), 1), *chance.sample(list(MORE_SCANS), 3)]
+
+
+def main(bindery, fonts, only_more):
     file = HERE / "witness.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if only_scripts else []
+    rows = json.loads(file.read_text(encoding="utf-8")) if only_more else []
+    known = {(row["page"], row["scan"], row["text"]): row for row in rows}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as threads:
-        folder, reads = pathlib.Path(folder), []
-        wanted = [] if only_scripts else list(pages(bindery, folder))
-        for name, draw, text, scans in [*wanted, *pages_of_scripts(fonts)]:
-            reads += [threads.submit(read, bindery, folder, name, draw, text, scan) for scan in scans]
-        rows = [row for row in known if row["page"] not in witness_scripts.PAGES] + [row.result() for row in reads]
+        folder, rows = pathlib.Path(folder), []
+        for name, draw, text, scans in [*pages_of_pdfs(bindery, folder), *pages_of_scripts(fonts), *made_pages(fonts)]:
+            for scan in scans:
+                row = known.get((name, scan, text))
+                read_now = lambda scan=scan, page=(name, draw, text): read(bindery, folder, *page, scan)
+                rows.append(threads.submit((lambda row=row: row) if row else read_now))
+        rows = [row.result() for row in rows]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     print(len(rows), "scans")
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]), sys.argv[2], "--scripts" in sys.argv[3:])
+    main(os.path.abspath(sys.argv[1]), sys.argv[2], "--more" in sys.argv[3:])

@@ -1,13 +1,8 @@
-"""Pages in Greek, Chinese and Japanese for make_witness.py: what they say as Markdown, and how they are drawn.
+"""Pages in Greek, Chinese and Japanese for make_witness.py: what they say as Markdown, and in which font.
 
 Fonts are those of Debian's fonts-gfs-didot, fonts-wqy-zenhei and fonts-ipafont-mincho.
 """
 
-import re
-
-from PIL import Image, ImageDraw, ImageFont
-
-A4 = (8.27, 11.69)  # inches
 FONTS = {
     "greek": "opentype/didot/GFSDidot.otf",
     "chinese": "truetype/wqy/wqy-zenhei.ttc",
@@ -88,42 +83,3 @@ PAGES = {
 
 料金は事務所で支払う。事務所は日曜日を除いて毎朝開いている。七月十五日より後の予約には三割の前金が必要で、出港が禁じられた場合にだけ返される。鍵をなくした人は錠の取り替えにかかった費用を払い、三日以内に管理人に知らせること。""",
 }
-
-
-def lines_of(text, font, width):
-    """The lines that a paragraph takes: broken at spaces, or where there are none between any two signs but within numbers."""
-    parts = text.split(" ") if " " in text else re.findall(r"[0-9.]+|.", text)
-    joint = " " if " " in text else ""
-    line = ""
-    for part in parts:
-        longer = line + joint + part if line else part
-        if font.getlength(longer) > width and line:
-            yield line
-            longer = part
-        line = longer
-    yield line
-
-
-def drawn(page, fonts, dpi):
-    """A page as a gray picture."""
-    size = tuple(round(side * dpi) for side in A4)
-    picture = Image.new("L", size, 255)
-    draw, left, top = ImageDraw.Draw(picture), round(dpi * 0.9), round(dpi * 0.9)
-    font = lambda points: ImageFont.truetype(f"{fonts}/{FONTS[page.split('-')[0]]}", round(points / 72 * dpi))
-    for block in PAGES[page].split("\n\n"):
-        hashes = len(block) - len(block.lstrip("#"))
-        points = {0: 12, 1: 20, 2: 15}[hashes]
-        used = font(points)
-        step = round(points * 1.6 / 72 * dpi)
-        if block.startswith("|"):
-            for row in block.split("\n"):
-                if not row.startswith("| -"):
-                    for column, cell in enumerate(row.strip("| ").split(" | ")):
-                        draw.text((left + column * round(2.3 * dpi), top), cell, font=used, fill=0)
-                    top += step
-        else:
-            for line in lines_of(block.lstrip("# "), used, size[0] - 2 * left):
-                draw.text((left, top), line, font=used, fill=0)
-                top += step
-        top += step // 2
-    return picture

@@ -177,6 +177,33 @@ async fn a_scan_is_read_word_by_word_also_upside_down() {
     }
 }
 
+/// Gray on white, and thin paper whose other side shines through where the page has room.
+#[tokio::test]
+async fn a_faint_scan_and_one_of_thin_paper_are_read_as_what_the_page_says() {
+    let Some(home) = installed() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (gray, width) = picture(&PAGE);
+    let faint: Vec<u8> = gray.iter().map(|value| 165 + value / 3).collect();
+    let back = [&[(11, ""); 9][..], &[(18, "The other side of it"), (11, "says how the shelves were moved")]].concat();
+    let mut back = picture(&back).0;
+    back.chunks_exact_mut(width as usize).for_each(<[u8]>::reverse);
+    let thin = gray.iter().zip(&back).map(|(front, back)| (*front).min(255 - (255 - back) / 4)).collect();
+    let files = [("faint.png", (faint, width)), ("thin.png", (thin, width))];
+    let names = files.each_ref().map(|(name, _)| dir.path().join(name));
+    for (path, (_, picture)) in names.iter().zip(files) {
+        fs::write(path, png(picture)).unwrap();
+    }
+    let (data, out) = (dir.path().join("data"), dir.path().join("out"));
+    let [faint, thin] = names.each_ref().map(|name| name.to_str().unwrap());
+    let (code, _, err) =
+        run(home, &data, &["convert", faint, thin, "--out-dir", out.to_str().unwrap(), "--strict"]).await;
+    assert_eq!(code, 0, "{err}");
+    for name in ["faint.md", "thin.md"] {
+        let read = fs::read_to_string(out.join(name)).unwrap().replace("<!-- page 1 -->", "");
+        assert_eq!(words(&read), expected(), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn only_pages_without_text_are_recognised_each_by_itself_and_once() {
     let Some(home) = installed() else { return };
@@ -271,6 +298,33 @@ async fn i8_a_cancel_in_mid_page_ends_tesseract_and_leaves_nothing() {
     assert_eq!(tesseract.living(), [0; 0], "they go on");
     let begun = tesseract.waiting().len();
     assert!(begun < 9, "pages were begun after the cancel: {begun}");
+}
+
+/// Where a reader is idle, a page need not wait for the model and then for OCR; a model that is given up
+/// takes OCR with it.
+#[tokio::test]
+async fn ocr_looks_at_a_scan_while_the_model_reads_it() {
+    let (tesseract, llm) = (SlowTesseract::new(), FakeLlm::start(Script::default().otherwise(Answer::Hold)));
+    let variables = [("PATH", tesseract.path().to_str().unwrap())];
+    let arguments = ["--llm-base-url", &llm.url, "--llm-model", "m", "--workers", "2"];
+    let server = Server::start_on(fresh_data(), &arguments, &variables).await;
+    let options = "processor=llm&input=image&ocr=tesseract&shard_pages=1";
+    let id = server.accepted(scans(1), options).await;
+    until("OCR to begin", async || llm.books().held == 1 && tesseract.living().len() == 1).await;
+    cancelled(&server, &id).await;
+    assert_eq!(tesseract.living(), [0; 0], "it goes on");
+
+    let begun = tesseract.waiting().len();
+    let id = server.accepted(scans(1), &format!("{options}&reuse=false")).await;
+    until("OCR to begin", async || tesseract.living().len() == 1).await;
+    let _open = tesseract.open();
+    until("OCR to end", async || tesseract.living().is_empty()).await;
+    llm.open();
+    let task = server.finished(&id).await;
+    let page = &server.get(&format!("/v1/tasks/{id}/pages")).await["pages"][0];
+    assert_eq!((&task["pages"]["done"], &page["checks"]["witness"]), (&1.into(), &Value::Null), "{page}");
+    assert_eq!(page["findings"][0]["detail"], "OCR reads too little to vouch for it", "{page}");
+    assert_eq!(tesseract.waiting().len(), begun, "each run is gone that ended by itself");
 }
 
 /// The same of the models, in the reader processes.

@@ -27,6 +27,8 @@ pub(super) struct Reading {
     pub(super) band: Band,
     /// How much of its ink is that of its signs, 0 to 1.
     pub(super) covered: f32,
+    /// How much darker its ink is than its paper, or lighter, 0 to 1.
+    pub(super) contrast: f32,
 }
 
 /// With less ink than this read, a line is the less sure.
@@ -105,9 +107,23 @@ impl Engine {
     /// # Errors
     /// As [`Self::load`].
     pub(super) fn read(&self, picture: &Gray, region: &Region) -> Result<Reading, String> {
-        let line = crop(picture, region);
+        self.read_crop(&crop(picture, region), region)
+    }
+
+    /// What it says in a mirror.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(super) fn read_in_mirror(&self, picture: &Gray, region: &Region) -> Result<Reading, String> {
+        let mut line = crop(picture, region);
         let width = line.len() / LINE_HEIGHT;
-        let planes = [&line[..]; 3].concat();
+        line.chunks_exact_mut(width).for_each(|row| row[..line_width(region).min(width)].reverse());
+        self.read_crop(&line, region)
+    }
+
+    fn read_crop(&self, line: &[f32], region: &Region) -> Result<Reading, String> {
+        let width = line.len() / LINE_HEIGHT;
+        let planes = [line; 3].concat();
         let input = ValueView::from_shape([1, 3, LINE_HEIGHT, width], &planes).map_err(|error| error.to_string())?;
         let scores = self.recogniser.run_one(input.into(), Some(self.options())).map_err(|error| error.to_string())?;
         let ([_, steps, classes], scores) = scores.into_shape_vec::<f32, 3>().map_err(|error| format!("{error:?}"))?;
@@ -116,9 +132,9 @@ impl Engine {
         let step = width as f64 / steps as f64 / full as f64;
         let signs: Vec<Read> =
             decode(&scores, classes).into_iter().filter_map(|sign| self.meaning(&sign, step)).collect();
-        let strip = Strip { pixels: &line, width, filled: full };
+        let strip = Strip { pixels: line, width, filled: full };
         let covered = strip.covered(signs.iter().map(|sign| (sign.from, sign.to)));
-        Ok(Reading { band: strip.band(), covered, signs })
+        Ok(Reading { band: strip.band(), covered, contrast: strip.contrast(), signs })
     }
 
     #[allow(clippy::cast_precision_loss, reason = "steps of a line")]

@@ -9,6 +9,16 @@ pub(in crate::document) struct Gray {
     luma: Vec<u8>,
 }
 
+/// Less than this between ink and paper is faint, and is made full; what has less than that is not told from noise.
+const FULL: u8 = 100;
+const FAINTEST: u8 = 64;
+/// Ink and paper are told by means over so many pixels each way, in which dust drowns: ink is as dark as the darkest of so many
+/// are, about a line's; paper as bright as a fifth of all at least.
+const GRAIN: f64 = 3.0;
+const INKED: usize = 300;
+/// Darker than this it is no paper: letters may be light.
+const PAPER: u8 = 128;
+
 impl Gray {
     /// `luma` has `width` pixels a row.
     pub(in crate::document) fn new(width: usize, luma: Vec<u8>) -> Self {
@@ -82,6 +92,27 @@ impl Gray {
         Self { width, height, luma }
     }
 
+    /// The same with ink as black and paper as white as the models have seen most of it, where it is faint: of what is gray on
+    /// gray they miss lines, and take digits for others.
+    pub(super) fn without_fading(mut self) -> Self {
+        let mut grains = self.shrunk(GRAIN).luma;
+        grains.sort_unstable();
+        let (Some(ink), Some(paper)) = (grains.get(INKED).copied(), grains.get(grains.len() * 4 / 5).copied()) else {
+            return self;
+        };
+        let contrast = paper.saturating_sub(ink);
+        if paper < PAPER || contrast >= FULL {
+            return self;
+        }
+        let (contrast, white) = (u32::from(contrast.max(FAINTEST)), u32::from(paper));
+        let stretched = |value: u8| {
+            let above = (u32::from(value) + contrast).saturating_sub(white).min(contrast);
+            u8::try_from(above * 255 / contrast).unwrap_or(u8::MAX)
+        };
+        self.luma.iter_mut().for_each(|value| *value = stretched(*value));
+        self
+    }
+
     /// The rows from one to another, or the columns.
     pub(super) fn part(&self, rows: bool, from: usize, to: usize) -> Self {
         if rows {
@@ -122,6 +153,36 @@ impl Gray {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A page of 300 pixels square: paper, with bars of ink four pixels thick, and single pixels of dust.
+    fn page(paper: u8, ink: u8, dust: u8) -> Gray {
+        let pixel = |at: usize| match (at / 300, at % 300) {
+            (y, x) if y % 40 < 4 && x > 30 => ink,
+            (y, x) if y % 17 == 0 && x % 19 == 0 => dust,
+            _ => paper,
+        };
+        Gray::new(300, (0..300 * 300).map(pixel).collect())
+    }
+
+    #[test]
+    fn faint_ink_is_made_black_and_nothing_else_is_touched() {
+        for (name, paper, ink, expected) in [
+            ("faint", 240, 150, Some((255, 0))),
+            ("faint on gray", 190, 110, Some((255, 0))),
+            ("hardly to be seen", 240, 224, Some((255, 191))),
+            ("as it should be", 250, 20, None),
+            ("light on dark", 40, 120, None),
+            ("black on dark", 100, 10, None),
+        ] {
+            let picture = page(paper, ink, 0);
+            let cleared = picture.clone().without_fading();
+            let is = (cleared.nearest(100.5, 21.5), cleared.nearest(100.5, 1.5));
+            assert_eq!(is, expected.unwrap_or((paper, ink)), "{name}");
+            assert_eq!(cleared == picture, expected.is_none(), "{name}");
+        }
+        let small = Gray::new(2, vec![200; 4]);
+        assert_eq!(small.clone().without_fading(), small);
+    }
 
     fn picture() -> Gray {
         Gray::new(3, vec![0, 10, 20, 30, 40, 50])

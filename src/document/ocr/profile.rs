@@ -63,6 +63,20 @@ impl Strip<'_> {
         (rows, columns)
     }
 
+    /// By how much ink and paper differ on average, in parts of what white and black would.
+    #[allow(clippy::cast_precision_loss, reason = "a mean")]
+    pub(super) fn contrast(&self) -> f32 {
+        let is_ink = self.is_ink();
+        let mut sums = [(0.0, 0_usize); 2];
+        for value in self.rows().flatten() {
+            let (sum, count) = &mut sums[usize::from(is_ink(*value))];
+            *sum += value;
+            *count += 1;
+        }
+        let [paper, ink] = sums.map(|(sum, count)| sum / count.max(1) as f32);
+        if sums[1].1 == 0 { 0.0 } else { (paper - ink).abs() / 2.0 }
+    }
+
     /// The rows that the letters of a line take; all of the height where it has no ink.
     #[allow(
         clippy::cast_precision_loss,
@@ -145,6 +159,15 @@ mod tests {
         ] {
             let found = Strip { pixels: &line(rows), width: 10, filled: 10 }.band();
             assert!((found.top - top).abs() < 1e-6 && (found.bottom - bottom).abs() < 1e-6, "{rows:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn ink_is_told_from_paper_by_what_parts_them() {
+        for (ink, paper, contrast) in [(-1.0, 1.0, 1.0), (0.5, 1.0, 0.25), (0.5, -0.5, 0.5), (1.0, 1.0, 0.0)] {
+            let pixels: Vec<f32> = (0..100).map(|at| if at % 4 == 0 { ink } else { paper }).collect();
+            let found = Strip { pixels: &pixels, width: 10, filled: 10 }.contrast();
+            assert!((found - contrast).abs() < 1e-6, "{ink} on {paper}: {found}");
         }
     }
 

@@ -34,6 +34,9 @@ const UPRIGHT: f32 = 0.85;
 const SURER: f32 = 0.15;
 /// Two sure lines are enough.
 const ENOUGH: u32 = 2;
+/// What shines through from the other side of the paper has less than this much of the contrast of the page's sure lines, and
+/// does not read as well.
+const SHINES_THROUGH: (f32, f32) = (0.5, 0.9);
 /// How large letters are, and how large they and how low their baseline usually is, of the thickness of their line.
 const SIZES: std::ops::Range<f64> = 0.3..1.4;
 const USUAL: (f64, f64) = (0.72, 0.72);
@@ -45,9 +48,9 @@ const LEVEL: f64 = 0.17;
 /// # Errors
 /// What the models stumbled over.
 pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, String> {
+    let mut picture = picture.without_fading();
     let mut regions = find(engine, &picture, scale)?;
     let mut quarters = 0;
-    let mut picture = picture;
     let length = |upright: bool| -> f64 {
         regions.iter().filter(|region| region.is_upright() == upright).map(|region| region.length).sum()
     };
@@ -64,11 +67,18 @@ pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, S
     let level = usual_angle(&regions);
     let mut scan = Scan { quarters, rules: rules::find(&picture, scale, level), ..Scan::default() };
     let middle = middle(&picture);
+    let mut read = Vec::with_capacity(regions.len());
     for (region, reading) in regions.iter().zip(readings) {
-        let (region, reading) = match reading {
+        read.push(match reading {
             Some(read) => read,
             None => read_line(engine, &picture, region)?,
-        };
+        });
+    }
+    let usual = usual_contrast(&read);
+    for (region, reading) in read {
+        if shines_through(engine, &picture, &region, &reading, usual)? {
+            continue;
+        }
         match line(&region, &reading, level, middle, scale) {
             Some(line) if line.likely >= LEAST => scan.lines.push(line),
             Some(_) => scan.left_out += 1,
@@ -164,6 +174,29 @@ fn read_line(engine: &Engine, picture: &Gray, region: &Region) -> Result<(Region
     let other = region.reversed();
     let turned = engine.read(picture, &other)?;
     Ok(if turned.weight() > reading.weight() { (other, turned) } else { (*region, reading) })
+}
+
+/// The contrast of most lines that are sure.
+fn usual_contrast(read: &[(Region, Reading)]) -> f32 {
+    let sure = read.iter().filter(|(_, reading)| !reading.signs.is_empty() && reading.likely() >= UPRIGHT);
+    let mut contrasts: Vec<f32> = sure.map(|(_, reading)| reading.contrast).collect();
+    contrasts.sort_by(f32::total_cmp);
+    contrasts.get(contrasts.len() / 2).copied().unwrap_or_default()
+}
+
+/// Whether a line is of the other side of the paper: it is faint, and reads better in a mirror.
+fn shines_through(
+    engine: &Engine,
+    picture: &Gray,
+    region: &Region,
+    reading: &Reading,
+    usual: f32,
+) -> Result<bool, String> {
+    let likely = reading.likely();
+    if reading.signs.is_empty() || reading.contrast >= usual * SHINES_THROUGH.0 || likely >= SHINES_THROUGH.1 {
+        return Ok(false);
+    }
+    Ok(engine.read_in_mirror(picture, region)?.likely() > likely)
 }
 
 /// By how much most lines are turned, radians: the median by length of those that lie.

@@ -49,6 +49,20 @@ impl Pool {
         }
     }
 
+    /// A seat that is free now, while another one stays free for those who cannot wait.
+    #[cfg(feature = "llm")]
+    pub(super) fn idle_seat(&self) -> Option<PooledReader<'_>> {
+        let seat = self.has_idle_seat().then(|| self.seats.1.try_recv().ok()).flatten();
+        let seat = seat.map(|reader| PooledReader { pool: self, reader });
+        // Another thread may have taken the other one since.
+        seat.filter(|_| !self.seats.1.is_empty())
+    }
+
+    #[cfg(feature = "llm")]
+    pub(super) fn has_idle_seat(&self) -> bool {
+        self.seats.1.len() > 1
+    }
+
     pub(super) fn start(&self) -> io::Result<(Reader, Option<String>)> {
         Reader::start(&self.program, self.limits.memory)
     }

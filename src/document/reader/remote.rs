@@ -38,6 +38,18 @@ impl RemotePdf {
         self.pool.seat(patience)
     }
 
+    /// See [`Pool::idle_seat`].
+    #[cfg(feature = "llm")]
+    pub(in crate::document) fn idle_seat(&self) -> Option<PooledReader<'_>> {
+        self.pool.idle_seat()
+    }
+
+    /// Whether there may be one.
+    #[cfg(feature = "llm")]
+    pub(in crate::document) fn has_idle_seat(&self) -> bool {
+        self.pool.has_idle_seat()
+    }
+
     /// Opens the file; how many pages it has.
     ///
     /// # Errors

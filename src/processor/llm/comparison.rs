@@ -217,7 +217,8 @@ fn numbers(text: &str) -> Vec<String> {
     numbers
 }
 
-/// Numbers that only the first text has. One that is grouped or broken otherwise is still there.
+/// Numbers that only the first text has. One that is grouped or broken otherwise is still there: as a part of one that the
+/// first text has not, since a few digits are a part of many.
 fn only_in(first: &[String], second: &[String]) -> Vec<String> {
     const LONG: usize = 4;
     const GROUP: usize = 3;
@@ -225,8 +226,10 @@ fn only_in(first: &[String], second: &[String]) -> Vec<String> {
     // Groups of three digits may be parted by spaces.
     let is_group = |number: &str, of: &str| number.len() == GROUP && of.len() > GROUP && of.contains(number);
     let is_part = |number: &str, of: &str| of.starts_with(number) || of.ends_with(number) || is_group(number, of);
-    let is_known = |number: &str| {
-        number.len() >= LONG && all.contains(number) || second.iter().any(|other| is_part(number, other))
+    let broken: Vec<&String> = second.iter().filter(|other| !first.contains(other)).collect();
+    let is_known = |number: &String| {
+        let number_is_there = second.contains(number) || number.len() >= LONG && all.contains(number.as_str());
+        number_is_there || broken.iter().any(|other| is_part(number, other))
     };
     first.iter().filter(|number| !is_known(number)).cloned().collect()
 }

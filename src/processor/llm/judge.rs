@@ -10,6 +10,7 @@ use super::reply::{self, Answered, Asked, Fault};
 use super::witness::{Testimony, Verdict, passage};
 use super::{LlmProcessor, parts};
 use crate::content::{PageContent, from_markdown};
+use crate::document::Recognised;
 use crate::processor::{PageRead, ShardInput, ShardOutcome, StepState};
 use crate::task::{Failure, Finding, FindingCode, PageChecks, PageOutput, Usage, Witness, code};
 
@@ -63,13 +64,15 @@ impl LlmProcessor {
         let known: Vec<Known> = pages.iter().map(Known::of).collect();
         let inputs = pages.into_iter().map(|page| page.input).collect();
         let keeps = known.iter().any(|known| self.has_witness(input, known));
-        let answer = match self.call(input, model, inputs, keeps) {
-            Ok(answer) => answer,
-            Err(outcome) => return outcome,
-        };
         let asked: Vec<Asked<'_>> = known.iter().map(Known::asked).collect();
-        match self.pages_of(input, model, &answer, &asked) {
-            Ok(answered) => self.judged(input, model, answered, &known, &answer),
+        let alone = known.first().filter(|_| keeps && known.len() == 1).map(|known| known.page);
+        let (read, recognised) = self.while_ocr_looks(input, alone, || {
+            let answer = self.call(input, model, inputs, keeps)?;
+            let answered = self.pages_of(input, model, &answer, &asked)?;
+            Ok((answer, answered))
+        });
+        match read {
+            Ok((answer, answered)) => self.judged(input, model, answered, &known, (&answer, recognised)),
             Err(outcome) => outcome,
         }
     }
@@ -117,7 +120,7 @@ impl LlmProcessor {
             let cut = || format!("a wide page, read in {all} parts: what the edges of all of them cut may be missing");
             whole.reads_like.get_or_insert_with(cut);
         }
-        self.judged(input, model, vec![whole], &[known], &answer)
+        self.judged(input, model, vec![whole], &[known], (&answer, None))
     }
 
     fn read_part(
@@ -173,14 +176,15 @@ impl LlmProcessor {
     }
 
     /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ. Of several
-    /// pages, those that are not are asked for once more by themselves.
+    /// pages, those that are not are asked for once more by themselves. `recognised` is what OCR has on a page that was asked for
+    /// alone.
     fn judged(
         &self,
         input: &ShardInput<'_>,
         model: &str,
         answered: Vec<Answered>,
         known: &[Known],
-        answer: &CallAnswer,
+        (answer, mut recognised): (&CallAnswer, Option<Result<Recognised, Failure>>),
     ) -> ShardOutcome {
         let faithful = self.prompt(input.options) == prompt::DEFAULT;
         // A second answer that strays settles it, as far as this model goes.
@@ -197,7 +201,7 @@ impl LlmProcessor {
             let measured = fidelity::fidelity(text, &answered.markdown);
             // Where a page has no sound text of its own, OCR is its witness; an empty answer is denied by the ink.
             let seen = (faithful && known.text.is_none() && !answered.markdown.is_empty() && !loops(&answered, text))
-                .then(|| self.witness(input, known.page, &answered.markdown))
+                .then(|| self.witness(input, known.page, &answered.markdown, recognised.take()))
                 .flatten();
             let doubt = measured.filter(|_| faithful).and_then(|_| passage(text, &answered.markdown));
             let judgement = Judgement { faithful, measured, doubt, seen };

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::*;
 use crate::content::from_markdown;
 use crate::output::text;
+use crate::task::TaskOptions;
 
 #[derive(Clone, Deserialize)]
 struct Scan {
@@ -201,12 +202,12 @@ const WRONG: [&str; 12] = [
     "empty",
 ];
 
-/// Another page, of which hardly a word stands on this one.
+/// Another page, of which hardly a word stands on this one, in a language that OCR reads.
 fn another(scans: &[Scan], at: usize) -> &Scan {
     let own = vocabulary(&scans[at]);
     let differs = |other: &&Scan| {
         let theirs = vocabulary(other);
-        theirs.intersection(&own).count() * 4 < theirs.len().min(own.len())
+        !lacks_letters(other) && theirs.intersection(&own).count() * 4 < theirs.len().min(own.len())
     };
     scans[at + 1..].iter().chain(&scans[..at]).find(differs).unwrap()
 }
@@ -216,27 +217,40 @@ fn vocabulary(scan: &Scan) -> HashSet<&str> {
 }
 
 fn quality(scan: &Scan) -> OcrQuality {
-    let number = |at: usize| scan.sure.split(' ').filter_map(|word| word.parse::<u32>().ok()).nth(at);
-    let [confidence, left_out] = [number(0).unwrap_or(0), number(1).unwrap_or(0)];
+    let words: Vec<&str> = scan.sure.split(' ').collect();
+    let number_before = |units: &[&str]| {
+        let named = words.windows(2).find(|pair| units.contains(&pair[1]));
+        named.and_then(|pair| pair[0].parse::<u32>().ok()).unwrap_or(0)
+    };
+    let [confidence, left_out] = [number_before(&["%"]), number_before(&["line", "lines"])];
     let lines = u32::try_from(scan.ocr.lines().count()).unwrap();
     #[allow(clippy::cast_precision_loss, reason = "per cent")]
     OcrQuality { confidence: confidence as f32 / 100.0, lines, left_out, ..OcrQuality::default() }
 }
 
-/// Whether it is of a page in Greek, Chinese or Japanese; the limits were set without these.
+/// Whether it is of a page in Chinese or Japanese; the limits were set without these.
 fn is_of_another_script(scan: &Scan) -> bool {
-    ["greek-", "chinese-", "japanese-"].iter().any(|script| scan.page.starts_with(script))
+    ["chinese-", "japanese-"].iter().any(|script| scan.page.starts_with(script))
+}
+
+/// Whether it is of a page in a language of which the models lack many letters.
+fn lacks_letters(scan: &Scan) -> bool {
+    ["greek-", "vietnamese-"].iter().any(|language| scan.page.starts_with(language))
 }
 
 /// How often an answer of each kind is vouched for, unsure, unfaithful and neither, on some scans.
 fn rates(wanted: impl Fn(&Scan) -> bool) -> Vec<(&'static str, [usize; 4])> {
-    let scans = scans();
+    let (scans, ocr) = (scans(), crate::processor::ocr::tests::processor(true, false));
     let mut rates: Vec<_> = RIGHT.iter().chain(&WRONG).map(|kind| (*kind, [0; 4])).collect();
     for (at, scan) in scans.iter().enumerate().filter(|(_, scan)| wanted(scan)) {
         let (other, seen) = (another(&scans, at), from_markdown(scan.ocr.as_str()).blocks);
         for (kind, counts) in &mut rates {
             let Some(answer) = answer(kind, scan, other) else { continue };
             let answer = from_markdown(answer).blocks;
+            if !ocr.reads_script_of(&said(&answer), &TaskOptions::default()) {
+                counts[3] += 1;
+                continue;
+            }
             counts[match testify(&seen, quality(scan), &answer).verdict {
                 Verdict::Vouched => 0,
                 Verdict::Unsure(_) => 1,
@@ -251,8 +265,10 @@ fn rates(wanted: impl Fn(&Scan) -> bool) -> Vec<(&'static str, [usize; 4])> {
 /// The table of the module's docs, within bounds: the half that the limits were not chosen by.
 #[test]
 fn right_answers_are_vouched_for_and_others_are_not() {
+    assert!(scans().len() >= 210);
     let (mut cases, mut missed) = (0, 0);
-    let second_half = |scan: &Scan| !is_of_another_script(scan) && !pick(&scan.page, 1_000).is_multiple_of(2);
+    let set_by = |scan: &Scan| !is_of_another_script(scan) && !lacks_letters(scan);
+    let second_half = |scan: &Scan| set_by(scan) && !pick(&scan.page, 1_000).is_multiple_of(2);
     for (kind, counts) in rates(second_half) {
         let [vouched, unsure, unfaithful, silent] = counts;
         let all: usize = counts.iter().sum();
@@ -263,24 +279,20 @@ fn right_answers_are_vouched_for_and_others_are_not() {
             assert!(unfaithful == 0 && vouched * 100 >= all * 97, "{kind}: {counts:?}");
         } else {
             missed += vouched;
-            assert!(vouched * 100 <= all * 12, "{kind}: {counts:?}");
+            assert!(vouched * 100 <= all * 6, "{kind}: {counts:?}");
         }
         if ["another page", "translated", "empty"].contains(&kind) {
             assert!(unfaithful * 100 >= all * 98, "{kind}: {counts:?}");
         }
     }
-    assert!(cases >= 800 && missed <= 10, "{cases} cases, {missed} wrong ones are vouched for");
+    assert!(cases >= 1_700 && missed <= 10, "{cases} cases, {missed} wrong ones are vouched for");
 }
 
 /// The second table of the module's docs: pages that the limits were set without.
 #[test]
-fn answers_in_greek_chinese_and_japanese_are_judged_alike() {
+fn answers_in_chinese_and_japanese_are_judged_alike() {
     let (mut right, mut wrong) = ([0; 4], [0; 4]);
-    let is_greek = |scan: &Scan| scan.page.starts_with("greek-");
-    for (kind, counts) in rates(is_greek) {
-        assert_eq!(counts[..3], [0; 3], "{kind}: of Greek the models know half the letters");
-    }
-    for (kind, counts) in rates(|scan| is_of_another_script(scan) && !is_greek(scan)) {
+    for (kind, counts) in rates(is_of_another_script) {
         println!("| {kind} | {} | {} | {} |", counts[0], counts[1], counts[2]);
         let sum = if RIGHT.contains(&kind) { &mut right } else { &mut wrong };
         sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -289,9 +301,21 @@ fn answers_in_greek_chinese_and_japanese_are_judged_alike() {
         }
     }
     let [all_right, all_wrong] = [right, wrong].map(|counts| counts.iter().sum::<usize>());
-    // The unsure ones are of two faint scans, of which OCR reads a part.
-    assert!(right[2..] == [0, 0] && right[0] * 100 >= all_right * 80, "right ones: {right:?}");
-    assert!(all_wrong >= 100 && wrong[0] * 100 <= all_wrong * 3, "wrong ones: {wrong:?}");
+    assert!(right[2..] == [0, 0] && right[0] * 100 >= all_right * 97, "right ones: {right:?}");
+    assert!(all_wrong >= 100 && wrong[0] * 100 <= all_wrong, "wrong ones: {wrong:?}");
+}
+
+#[test]
+fn of_languages_that_the_models_read_in_part_ocr_says_nothing() {
+    let mut cases = 0;
+    for (kind, counts) in rates(lacks_letters) {
+        let [vouched, unsure, unfaithful, silent] = counts;
+        cases += silent;
+        // What is no answer in such a language may be judged, but not taken for the page.
+        let is_other = ["empty", "another page", "translated", "paraphrase"].contains(&kind);
+        assert!(vouched == 0 && (is_other || unsure + unfaithful == 0), "{kind}: {counts:?}");
+    }
+    assert!(cases >= 100, "{cases}");
 }
 
 #[test]
