@@ -61,6 +61,9 @@ pub struct OcrQuality {
     pub lines: u32,
     /// How many more were found and left out: what they say is too unsure.
     pub left_out: u32,
+    /// How many were left out as they are of the other side of the paper.
+    #[serde(default)]
+    pub shone_through: u32,
     /// By how many degrees the page had to be turned to the right to stand upright: 0, 90, 180 or 270.
     pub turned: u16,
 }
@@ -73,7 +76,7 @@ impl OcrQuality {
         let sure: f32 = lines.iter().map(|line| line.likely * letters(line) as f32).sum();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let confidence = if all == 0 { 0.0 } else { sure / all as f32 };
-        Self { confidence, letters: count(all), lines: count(lines.len()), left_out, turned }
+        Self { confidence, letters: count(all), lines: count(lines.len()), left_out, shone_through: 0, turned }
     }
 }
 
@@ -120,7 +123,9 @@ impl Recogniser {
     #[cfg(feature = "ocr")]
     pub(super) fn read(&self, picture: Gray, scale: f64, (width, height): (f32, f32)) -> Result<Recognised, String> {
         let scan = scan::read(&self.engine, picture, scale)?;
-        let quality = OcrQuality::of(&scan.lines, scan.left_out, u16::from(scan.quarters) * 90);
+        let turned = u16::from(scan.quarters) * 90;
+        let quality =
+            OcrQuality { shone_through: scan.shone_through, ..OcrQuality::of(&scan.lines, scan.left_out, turned) };
         // Boxes of a page that had to be turned would not fit its picture.
         let size = if scan.quarters % 2 == 1 { (height, width) } else { (width, height) };
         let mut content = text::of_scan(scan.lines, &scan.rules, size);

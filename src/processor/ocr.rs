@@ -252,7 +252,7 @@ const LACKS_LETTERS: &str =
 
 /// How sure a page is, and by its text whether the models know its letters.
 fn finding(quality: OcrQuality, lacks_letters: bool) -> Finding {
-    let OcrQuality { confidence, lines, left_out, turned, .. } = quality;
+    let OcrQuality { confidence, lines, left_out, shone_through, turned, .. } = quality;
     let doubtful = lacks_letters || confidence < SURE || left_out * LEFT_OUT > lines;
     let sure = format!("recognised on its picture, {:.0} % sure", (confidence * 100.0).floor());
     let turned = if turned > 0 { format!("; it was turned by {turned} degrees") } else { String::new() };
@@ -261,9 +261,14 @@ fn finding(quality: OcrQuality, lacks_letters: bool) -> Finding {
         1 => "; 1 line that is too unsure is left out".to_owned(),
         count => format!("; {count} lines that are too unsure are left out"),
     };
+    let shining = match shone_through {
+        0 => String::new(),
+        1 => "; 1 line that shines through from the other side of the paper is left out".to_owned(),
+        count => format!("; {count} lines that shine through from the other side of the paper are left out"),
+    };
     let script = if left_out * LEFT_OUT > lines { OTHER_SCRIPT } else { "" };
     let letters = if lacks_letters { LACKS_LETTERS } else { "" };
-    let detail = [&sure, &turned, &missing, script, letters].concat();
+    let detail = [&sure, &turned, &missing, &shining, script, letters].concat();
     Finding { fact: !doubtful, ..Finding::new(FindingCode::Ocr, detail) }
 }
 
@@ -483,8 +488,10 @@ pub(in crate::processor) mod tests {
             perhaps of a script that only Tesseract reads: see ocr_languages",
             ),
         ] {
-            let quality = OcrQuality { confidence, letters: 100, lines, left_out, turned };
+            let quality = OcrQuality { confidence, letters: 100, lines, left_out, turned, shone_through: 0 };
             assert_eq!(finding(quality, false), Finding { code: FindingCode::Ocr, detail: detail.into(), fact });
+            let thin = finding(OcrQuality { shone_through: 1, ..quality }, false);
+            assert!(thin.fact == fact && thin.detail.contains("; 1 line that shines through"), "{thin:?}");
         }
     }
 }

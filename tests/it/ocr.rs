@@ -196,11 +196,14 @@ async fn a_faint_scan_and_one_of_thin_paper_are_read_as_what_the_page_says() {
     let (data, out) = (dir.path().join("data"), dir.path().join("out"));
     let [faint, thin] = names.each_ref().map(|name| name.to_str().unwrap());
     let (code, _, err) =
-        run(home, &data, &["convert", faint, thin, "--out-dir", out.to_str().unwrap(), "--strict"]).await;
+        run(home, &data, &["convert", faint, thin, "--out-dir", out.to_str().unwrap(), "--json", "--strict"]).await;
     assert_eq!(code, 0, "{err}");
-    for name in ["faint.md", "thin.md"] {
-        let read = fs::read_to_string(out.join(name)).unwrap().replace("<!-- page 1 -->", "");
-        assert_eq!(words(&read), expected(), "{name}");
+    for (name, says) in [("faint.json", None), ("thin.json", Some("2 lines that shine through from the other side"))] {
+        let pages: Value = serde_json::from_slice(&fs::read(out.join(name)).unwrap()).unwrap();
+        assert_eq!(words(pages[0]["markdown"].as_str().unwrap()), expected(), "{name}");
+        let detail = pages[0]["findings"][0]["detail"].as_str().unwrap();
+        assert_eq!(detail.contains("left out"), says.is_some(), "{detail}");
+        assert!(detail.contains(says.unwrap_or("sure")), "{detail}");
     }
 }
 
