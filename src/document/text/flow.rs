@@ -196,7 +196,8 @@ impl Flow {
             return if near_enough { Follows::NewLine } else { Follows::No };
         }
         // The last line of an entry and the first one of the next may be centred on each other by chance.
-        if self.hanging && (begins_entry(open, line) || is_next_entry(open, line)) {
+        let begins_entry = begins_entry(open, line) && !short(line);
+        if self.hanging && (begins_entry || is_next_entry(open, at, line)) {
             return Follows::No;
         }
         let centred = near(above.start + above.end, line.start + line.end) && !near(above.start, line.start);
@@ -339,10 +340,12 @@ fn begins_entry(open: &Open<'_>, line: &Line) -> bool {
     level && stands_out(open, line)
 }
 
-/// Whether a line begins an entry that hangs, below what goes on with one that began on the page before.
-fn is_next_entry(open: &Open<'_>, line: &Line) -> bool {
+/// Whether a line begins an entry that hangs, below what goes on with one that began on the page before: at the top of the page,
+/// but for a header of one line. Elsewhere a line set in that begins in lower case is the rest of a row, or a paragraph.
+fn is_next_entry(open: &Open<'_>, at: usize, line: &Line) -> bool {
     let indent = line.size * INDENT;
     open.kind == Kind::Text
+        && at <= open.lines.len() + 1
         && goes_on_low(open.lines[0])
         && !line.words[0].text.starts_with(char::is_lowercase)
         && open.lines.iter().all(|of| of.start - line.start > indent)
