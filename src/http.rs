@@ -32,6 +32,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::processors::Models;
+pub use self::view::{PageCounts, Problem, TaskLinks, TaskListView, TaskView};
 pub use self::wires::Wire;
 use crate::keys::Keys;
 use crate::supervisor::Handle;

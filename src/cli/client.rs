@@ -7,16 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use bindery::http::{Problem, TaskView};
 use bytes::Bytes;
 use clap::Args;
 use futures::{Stream, StreamExt, TryStreamExt};
 use reqwest::{Method, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::secret;
-use super::words::Problem;
+use super::words::Refusal;
 
 /// The key of a caller.
 #[derive(Args, Clone)]
@@ -51,6 +54,20 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(60);
 /// The longest wait between two tries at a submit that the server has no room for, and how often it is tried.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const TRIES: u32 = 1_000;
+
+/// What a server says: what the commands read of it, and all of it, as `--json` shows it.
+pub struct Reply<T> {
+    pub view: T,
+    pub json: Value,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Reply<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Value::deserialize(deserializer)?;
+        let view = T::deserialize(&json).map_err(D::Error::custom)?;
+        Ok(Self { view, json })
+    }
+}
 
 /// One server.
 #[derive(Clone)]
@@ -93,26 +110,35 @@ impl Client {
         let status = response.status();
         let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let after = Duration::from_secs(after.unwrap_or(2)).min(LONGEST_WAIT);
-        let problem: Value = response.json().await.unwrap_or_default();
-        let Some((code, detail)) = problem["code"].as_str().zip(problem["detail"].as_str()) else {
+        let Ok(Problem { code, detail, .. }) = response.json().await else {
             let why = format!("{} answered {status}: is it a Bindery server?", self.base);
             // A proxy says these while the server behind it is unavailable.
             let passes = matches!(status.as_u16(), 502..=504);
             return Err(if passes { anyhow!(why).context(Busy(after)) } else { anyhow!(why) });
         };
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            return Err(anyhow!(Problem::new(code, detail)).context(Busy(after)));
+            return Err(anyhow!(Refusal::new(&code, &detail)).context(Busy(after)));
         }
-        bail!(Problem::new(code, detail))
+        bail!(Refusal::new(&code, &detail))
     }
 
     pub async fn get(&self, path: &str, accept: &str) -> anyhow::Result<Response> {
         self.send(self.request(Method::GET, path).header("accept", accept)).await
     }
 
-    pub async fn json(&self, method: Method, path: &str) -> anyhow::Result<Value> {
+    pub async fn json<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.read(self.get(path, "application/json").await?).await
+    }
+
+    /// Has something done to a task. Returns how the task stands then; `None` where it is gone.
+    pub async fn change(&self, method: Method, path: &str) -> anyhow::Result<Option<Reply<TaskView>>> {
         let response = self.send(self.request(method, path)).await?;
-        if response.status() == StatusCode::NO_CONTENT { Ok(Value::Null) } else { Ok(response.json().await?) }
+        if response.status() == StatusCode::NO_CONTENT { Ok(None) } else { self.read(response).await.map(Some) }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> anyhow::Result<T> {
+        let body = response.bytes().await.context(BrokenOff)?;
+        serde_json::from_slice(&body).with_context(|| format!("{} answers otherwise than a Bindery server", self.base))
     }
 
     /// Asks again while a server that has answered before is unavailable, as while it starts again; for a minute at most.
@@ -140,13 +166,13 @@ impl Client {
 
     /// Sends a PDF as a form, so that no option, such as a password, stands in a URL. The file is never in memory. What is sent
     /// again under the same idempotency key leads to one task.
-    pub async fn upload<'a>(
+    pub async fn upload<'a, T: DeserializeOwned>(
         &self,
         path: &str,
         file: &Path,
         options: impl Iterator<Item = (&'static str, &'a str)>,
         idempotency_key: Option<Uuid>,
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<T> {
         const BOUNDARY: &str = "bindery-7c1f0f3e5a2b4d68";
         let opened = tokio::fs::File::open(file).await.with_context(|| file.display().to_string())?;
         let length = opened.metadata().await?.len();
@@ -171,8 +197,7 @@ impl Client {
             .body(reqwest::Body::wrap_stream(body));
         let key = idempotency_key.map(|key| key.to_string());
         let request = key.iter().fold(request, |request, key| request.header("idempotency-key", key));
-        let answer = self.send(request).await?.bytes().await.context(BrokenOff)?;
-        Ok(serde_json::from_slice(&answer)?)
+        self.read(self.send(request).await?).await
     }
 
     /// Submits a file, over interruptions, as soon as the server has room for it.
@@ -181,7 +206,7 @@ impl Client {
         file: &Path,
         options: &[(&'static str, &str)],
         unreachable: impl Fn(&str),
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<Reply<TaskView>> {
         // A server that dies may have accepted the task before its answer was there.
         let key = Some(Uuid::now_v7());
         for _ in 0..TRIES {
@@ -205,7 +230,7 @@ impl Client {
         query: &str,
         mut tell: impl FnMut(&str, &Value) -> io::Result<()>,
         mut unreachable: impl FnMut(&str),
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<Reply<TaskView>> {
         let (mut last, mut said) = (String::new(), false);
         loop {
             let why = match self.follow_once(id, query, &mut last, &mut tell).await {
@@ -228,7 +253,7 @@ impl Client {
         query: &str,
         last: &mut String,
         tell: &mut impl FnMut(&str, &Value) -> io::Result<()>,
-    ) -> anyhow::Result<Option<Value>> {
+    ) -> anyhow::Result<Option<Reply<TaskView>>> {
         let request = self.request(Method::GET, &format!("/v1/tasks/{id}/events{query}"));
         let request = if last.is_empty() { request } else { request.header("last-event-id", last.as_str()) };
         let mut chunks = self.send(request).await?.bytes_stream();
@@ -246,11 +271,12 @@ impl Client {
                 let Some((name, data)) = field("event: ").zip(field("data: ")) else { continue };
                 let data: Value = serde_json::from_str(data)?;
                 if name == "error" {
-                    bail!("{}", data["detail"].as_str().unwrap_or("the task cannot be followed any more"));
+                    let Problem { code, detail, .. } = Problem::deserialize(data)?;
+                    bail!(Refusal::new(&code, &detail));
                 }
                 tell(name, &data)?;
                 if name == "end" {
-                    return Ok(Some(data));
+                    return Ok(Some(Reply::deserialize(data)?));
                 }
             }
         }

@@ -103,10 +103,7 @@ impl Who {
     async fn estimate(&self, command: &EstimateFiles, file: &Path, options: &TaskOptions) -> anyhow::Result<Estimate> {
         match self {
             Self::Here(local) => Ok(local.bindery.estimate_file(file.to_owned(), options.clone()).await?),
-            Self::Server(client) => {
-                let estimate = client.upload("/v1/estimate", file, command.task.given(), None).await?;
-                Ok(serde_json::from_value(estimate)?)
-            }
+            Self::Server(client) => client.upload("/v1/estimate", file, command.task.given(), None).await,
         }
     }
 }

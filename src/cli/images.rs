@@ -6,8 +6,8 @@ use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use bindery::task::{ImageName, ResultFormat};
-use reqwest::Method;
+use bindery::task::{ImageName, PageImageView, ResultFormat};
+use serde::Deserialize;
 
 use super::client::{Client, copy};
 use super::place::{self, Inputs};
@@ -142,6 +142,22 @@ fn relinked(line: &str, names: &BTreeSet<ImageName>, url: &str) -> String {
     line
 }
 
+/// Pages that are asked about at once.
+const WINDOW: usize = 1_000;
+
+/// What pages say of their figures. The rest of them may be of a newer version.
+#[derive(Deserialize)]
+struct Pages {
+    pages: Vec<Page>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    page: u32,
+    #[serde(default)]
+    images: Vec<PageImageView>,
+}
+
 /// Fetches the figures of a task from its server; nothing where its result names none.
 ///
 /// # Errors
@@ -156,13 +172,11 @@ pub async fn fetch(client: &Client, task: &str, result: &[u8]) -> anyhow::Result
         return Ok(figures);
     }
     loop {
-        let pages = client.json(Method::GET, &format!("/v1/tasks/{task}/pages?limit=1000&from={from}")).await?;
-        let pages = pages["pages"].as_array().cloned().unwrap_or_default();
-        for image in pages.iter().flat_map(|page| page["images"].as_array().into_iter().flatten()) {
-            names.extend(image["name"].as_str().and_then(|name| name.parse::<ImageName>().ok()));
-        }
-        match pages.last().and_then(|page| page["page"].as_u64()) {
-            Some(last) if pages.len() == 1_000 => from = last + 1,
+        let window = format!("/v1/tasks/{task}/pages?limit={WINDOW}&from={from}");
+        let Pages { pages } = client.json(&window).await?;
+        names.extend(pages.iter().flat_map(|page| &page.images).map(|image| image.name.clone()));
+        match pages.last() {
+            Some(last) if pages.len() == WINDOW => from = last.page + 1,
             _ => break,
         }
     }

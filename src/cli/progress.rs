@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use bindery::http::TaskView;
 use bindery::task::TaskRecord;
 use console::{Term, measure_text_width, truncate_str};
 use indicatif::style::ProgressTracker;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use serde_json::Value;
 use tokio::sync::watch;
 
 /// The widest bar, cells.
@@ -51,14 +51,13 @@ impl Share {
     }
 
     /// Of a task as a server shows it.
-    pub fn of_view(task: &Value) -> Self {
-        let number = |place: &str| task.pointer(place).and_then(Value::as_u64).unwrap_or(0);
+    pub fn of_view(task: &TaskView) -> Self {
         Self {
-            pages: number("/total_pages"),
-            settled: number("/pages/done") + number("/pages/failed"),
-            reused: number("/usage/reused"),
-            failed: number("/pages/failed"),
-            calls: number("/usage/calls"),
+            pages: u64::from(task.total_pages.unwrap_or(0)),
+            settled: u64::from(task.pages.done + task.pages.failed),
+            reused: task.usage.reused,
+            failed: u64::from(task.pages.failed),
+            calls: task.usage.calls,
         }
     }
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use bindery::task::ResultFormat;
+use bindery::http::TaskView;
+use bindery::task::{ResultFormat, TaskStatus};
 use clap::Args;
 use futures::StreamExt;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{Client, ServerArgs, copy};
+use super::client::{Client, Reply, ServerArgs, copy};
 use super::convert::complaint;
 use super::files::{Input, inputs};
 use super::format_args::FormatArgs;
@@ -106,14 +108,14 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
     while let Some((file, task)) = sent.next().await {
         let went = match (task, output) {
             (Ok(task), Some(output)) => {
-                let fetch = async || result(&client, file, &task, output, progress.as_ref()).await;
+                let fetch = async || result(&client, file, &task.view, output, progress.as_ref()).await;
                 client.outlast(|why| say(progress.as_ref(), &format!("bindery: {why}; trying again")), fetch).await
             }
             (Ok(task), None) => {
                 if command.format.json {
-                    line(task)?;
+                    line(task.json)?;
                 } else {
-                    line(task["id"].as_str().unwrap_or_default())?;
+                    line(task.view.id)?;
                 }
                 Ok(Worst::Done)
             }
@@ -138,7 +140,12 @@ fn say(progress: Option<&Progress>, line: &str) {
 }
 
 /// Submits one file and, when asked to wait, follows it to its end.
-async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&Progress>) -> anyhow::Result<Value> {
+async fn one(
+    command: &Submit,
+    client: &Client,
+    file: &Input,
+    progress: Option<&Progress>,
+) -> anyhow::Result<Reply<TaskView>> {
     let own = [
         ("webhook_url", &command.webhook_url),
         (
@@ -156,12 +163,12 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
     let options: Vec<_> = command.task.given().chain(own).collect();
     let again = |why: &str| say(progress, &format!("bindery: {why}; trying again"));
     let task = client.submit(&file.path, &options, again).await?;
-    let (Some(progress), Some(id)) = (progress, task["id"].as_str()) else { return Ok(task) };
-    let shown = &file.name();
-    progress.update(id, shown, Share::of_view(&task));
-    let tell = |name: &str, task: &Value| {
+    let Some(progress) = progress else { return Ok(task) };
+    let (id, shown) = (&task.view.id.to_string(), &file.name());
+    progress.update(id, shown, Share::of_view(&task.view));
+    let tell = |name: &str, data: &Value| {
         if name == "task" {
-            progress.update(id, shown, Share::of_view(task));
+            progress.update(id, shown, Share::of_view(&TaskView::deserialize(data)?));
         }
         Ok(())
     };
@@ -175,19 +182,15 @@ async fn one(command: &Submit, client: &Client, file: &Input, progress: Option<&
 async fn result(
     client: &Client,
     file: &Input,
-    task: &Value,
+    task: &TaskView,
     output: &Output,
     progress: Option<&Progress>,
 ) -> anyhow::Result<Worst> {
-    if task["status"] != "completed" {
-        let message = task["error"]["message"].as_str().unwrap_or("it has no result");
-        bail!(
-            "the task {} is {}: {message}",
-            task["id"].as_str().unwrap_or_default(),
-            task["status"].as_str().unwrap_or("gone")
-        );
+    if task.status != TaskStatus::Completed {
+        let message = task.error.as_ref().map_or("it has no result", |error| error.message.as_str());
+        bail!("the task {} is {}: {message}", task.id, task.status);
     }
-    let id = task["id"].as_str().unwrap_or_default();
+    let id = &task.id.to_string();
     let mut bytes = Vec::new();
     let Form { format, chunk_tokens } = output.form();
     if format == ResultFormat::Json {

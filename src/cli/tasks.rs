@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow, bail};
-use bindery::task::{ResultFormat, TaskId};
+use anyhow::{Context, bail};
+use bindery::http::{PageCounts, TaskListView, TaskView};
+use bindery::task::{ResultFormat, TaskId, TaskStatus};
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::client::{Client, DEFAULT_SERVER, ServerArgs, copy};
+use super::client::{Client, DEFAULT_SERVER, Reply, ServerArgs, copy};
 use super::format_args::FormatArgs;
 use super::images::{self, ImageFolder, Relinked};
 use super::place::{self, Inputs};
@@ -138,7 +139,7 @@ impl Health {
 /// For scripts and containers: no word when all is well.
 pub fn health(command: &Health) -> anyhow::Result<ExitCode> {
     block(async {
-        Client::new(&command.asked())?.json(Method::GET, "/readyz").await?;
+        Client::new(&command.asked())?.json::<Value>("/readyz").await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -164,24 +165,26 @@ async fn whole_id(client: &Client, id: &str) -> anyhow::Result<TaskId> {
             "{id:?} is not the id of a task, nor the first {begin} or more of its characters, nor its last {end} or more"
         );
     }
-    let is_meant = |id: &&str| part.len() >= begin && id.starts_with(&part) || id.ends_with(&part);
+    let is_meant = |id: &TaskId| {
+        let id = id.to_string();
+        part.len() >= begin && id.starts_with(&part) || id.ends_with(&part)
+    };
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = client.json(Method::GET, &format!("/v1/tasks?limit=500&cursor={cursor}")).await?;
-        let ids = page["tasks"].as_array().into_iter().flatten().filter_map(|task| task["id"].as_str());
-        found.extend(ids.filter(is_meant).map(str::to_owned));
-        match page["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
+        let window: TaskListView = client.json(&format!("/v1/tasks?limit=500&cursor={cursor}")).await?;
+        found.extend(window.tasks.iter().map(|task| task.id).filter(is_meant));
+        match window.next_cursor {
+            Some(next) => cursor = next,
             None => break,
         }
     }
     match found.as_slice() {
-        [one] => one.parse().map_err(|_| anyhow!("the server named a task {one:?}")),
+        [one] => Ok(*one),
         [] => bail!("no task has an id that begins or ends with {id}: `bindery list` shows them"),
         several => bail!(
             "{} tasks have ids that begin or end with {id}: {}",
             several.len(),
-            several[..several.len().min(4)].join(", ")
+            several.iter().take(4).map(TaskId::to_string).collect::<Vec<_>>().join(", ")
         ),
     }
 }
@@ -198,49 +201,47 @@ pub fn status(command: &Status) -> anyhow::Result<ExitCode> {
             let unreachable = |why: &str| eprintln!("bindery: {why}; trying again");
             client.follow(&id, "", |_, _| Ok(()), unreachable).await?
         } else {
-            client.json(Method::GET, &format!("/v1/tasks/{id}")).await?
+            client.json(&format!("/v1/tasks/{id}")).await?
         };
         if command.json {
-            line(&task)?;
+            line(&task.json)?;
         } else {
-            describe(&task)?;
+            describe(&task.view)?;
         }
-        Ok(code(&task))
+        Ok(code(&task.view))
     })
 }
 
 /// As `convert` says it: what has failed or was cancelled, and what has failed or unread pages.
-fn code(task: &Value) -> ExitCode {
-    match task["status"].as_str() {
-        Some("failed" | "cancelled") => ExitCode::from(exit::FAILED),
-        Some("completed") => PageTroubles::of_view(task).worst().exit_code(false),
-        _ => ExitCode::SUCCESS,
+fn code(task: &TaskView) -> ExitCode {
+    match task.status {
+        TaskStatus::Failed | TaskStatus::Cancelled => ExitCode::from(exit::FAILED),
+        TaskStatus::Completed => PageTroubles::of_view(task).worst().exit_code(false),
+        TaskStatus::Pending | TaskStatus::Processing => ExitCode::SUCCESS,
     }
 }
 
-fn describe(task: &Value) -> io::Result<()> {
+fn describe(task: &TaskView) -> anyhow::Result<()> {
     let mut out = io::stdout();
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let pages = &task["pages"];
-    let doubtful = PageTroubles::of_view(task).to_string();
-    let counts = format!("{} done, {} failed, {} open", pages["done"], pages["failed"], pages["pending"]);
-    let usage = &task["usage"];
-    let calls = format!("{} calls, {} pages from the cache", usage["calls"], usage["reused"]);
+    let troubles = PageTroubles::of_view(task).to_string();
+    let PageCounts { done, failed, pending, .. } = task.pages;
+    let webhook = task.webhook.as_ref().map(|webhook| serde_json::to_value(webhook.state)).transpose()?;
+    let webhook = webhook.as_ref().and_then(Value::as_str).map(str::to_owned);
     for (name, value) in [
-        ("task", text(&task["id"])),
-        ("file", text(&task["file_name"])),
-        ("status", text(&task["status"])),
-        ("pages", counts),
-        ("troubles", if doubtful.is_empty() { "null".to_owned() } else { doubtful }),
-        ("processor", text(&task["processor"])),
-        ("took", calls),
-        ("cost", text(&usage["cost"])),
-        ("submitted", text(&task["created_at"])),
-        ("ended", text(&task["finished_at"])),
-        ("error", text(&task["error"]["message"])),
-        ("webhook", text(&task["webhook"]["state"])),
+        ("task", Some(task.id.to_string())),
+        ("file", task.file_name.clone()),
+        ("status", Some(task.status.to_string())),
+        ("pages", Some(format!("{done} done, {failed} failed, {pending} open"))),
+        ("troubles", Some(troubles).filter(|troubles| !troubles.is_empty())),
+        ("processor", Some(task.processor.clone())),
+        ("took", Some(format!("{} calls, {} pages from the cache", task.usage.calls, task.usage.reused))),
+        ("cost", task.usage.cost.map(|cost| cost.to_string())),
+        ("submitted", Some(task.created_at.to_string())),
+        ("ended", task.finished_at.map(|at| at.to_string())),
+        ("error", task.error.as_ref().map(|error| error.message.clone())),
+        ("webhook", webhook),
     ] {
-        if value != "null" {
+        if let Some(value) = value {
             writeln!(out, "{name:<10} {value}")?;
         }
     }
@@ -259,17 +260,15 @@ pub fn list(command: &List) -> anyhow::Result<ExitCode> {
                 left.min(500),
                 plain(status)
             );
-            let page = client.json(Method::GET, &query).await?;
-            for task in page["tasks"].as_array().into_iter().flatten() {
-                if command.json {
-                    line(task)?;
-                } else {
-                    row(task, std::mem::take(&mut first))?;
-                }
-                left = left.saturating_sub(1);
+            let Reply { view: window, json } = client.json::<Reply<TaskListView>>(&query).await?;
+            if command.json {
+                json["tasks"].as_array().into_iter().flatten().try_for_each(line)?;
+            } else {
+                window.tasks.iter().try_for_each(|task| row(task, std::mem::take(&mut first)))?;
             }
-            match page["next_cursor"].as_str() {
-                Some(next) => next.clone_into(&mut cursor),
+            left = left.saturating_sub(u32::try_from(window.tasks.len())?);
+            match window.next_cursor {
+                Some(next) => cursor = next,
                 None => break,
             }
         }
@@ -282,17 +281,17 @@ fn plain(word: &str) -> String {
     word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-fn row(task: &Value, first: bool) -> io::Result<()> {
+fn row(task: &TaskView, first: bool) -> io::Result<()> {
     let mut out = io::stdout();
     if first {
         writeln!(out, "{:<36}  {:<10}  {:>11}  {:<20}  file", "task", "status", "pages", "submitted")?;
     }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let pages = format!("{}/{}", task["pages"]["done"], task["total_pages"]);
+    let total = task.total_pages.map_or_else(|| "?".to_owned(), |total| total.to_string());
+    let pages = format!("{}/{total}", task.pages.done);
     let troubles = PageTroubles::of_view(task).to_string();
     let troubles = if troubles.is_empty() { troubles } else { format!(" ({troubles})") };
-    let (id, status, file) = (text(&task["id"]), text(&task["status"]), text(&task["file_name"]));
-    let created: String = text(&task["created_at"]).chars().take(19).collect();
+    let created: String = task.created_at.to_string().chars().take(19).collect();
+    let (id, status, file) = (task.id, task.status.as_str(), task.file_name.as_deref().unwrap_or_default());
     writeln!(out, "{id:<36}  {status:<10}  {pages:>11}  {created:<20}  {file}{troubles}")
 }
 
@@ -331,7 +330,7 @@ pub fn events(command: &Events) -> anyhow::Result<ExitCode> {
         let tell =
             |name: &str, data: &Value| writeln!(io::stdout(), "{}", serde_json::json!({ "event": name, "data": data }));
         let unreachable = |why: &str| eprintln!("bindery: {why}; trying again");
-        Ok(code(&client.follow(&id, query, tell, unreachable).await?))
+        Ok(code(&client.follow(&id, query, tell, unreachable).await?.view))
     })
 }
 
@@ -341,12 +340,12 @@ fn each(tasks: &Tasks, method: &Method, what: &str) -> anyhow::Result<ExitCode> 
         let client = Client::new(&tasks.server)?;
         let mut worst = ExitCode::SUCCESS;
         for id in &tasks.ids {
-            let done = async { client.json(method.clone(), &format!("{}{what}", path(&client, id).await?)).await };
+            let done = async { client.change(method.clone(), &format!("{}{what}", path(&client, id).await?)).await };
             match done.await {
-                Ok(task) if tasks.json && !task.is_null() => line(&task)?,
-                Ok(Value::Null) if tasks.json => line(serde_json::json!({ "id": id, "deleted": true }))?,
-                Ok(Value::Null) => line(format_args!("{id} deleted"))?,
-                Ok(task) => line(format_args!("{id} {}", task["status"].as_str().unwrap_or_default()))?,
+                Ok(Some(task)) if tasks.json => line(&task.json)?,
+                Ok(Some(task)) => line(format_args!("{id} {}", task.view.status))?,
+                Ok(None) if tasks.json => line(serde_json::json!({ "id": id, "deleted": true }))?,
+                Ok(None) => line(format_args!("{id} deleted"))?,
                 Err(error) => {
                     eprintln!("{}", words::complaint(Some(id), &error));
                     worst = ExitCode::from(exit::FAILED);

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use bindery::http::TaskView;
 use bindery::task::{FindingCode, FindingCounts, TaskRecord};
-use serde_json::Value;
 
 use super::exit;
 
@@ -45,8 +45,8 @@ impl Worst {
 /// What is wrong with the pages of a task that is completed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PageTroubles {
-    failed: u64,
-    doubtful: u64,
+    failed: u32,
+    doubtful: u32,
     findings: FindingCounts,
 }
 
@@ -54,14 +54,12 @@ impl PageTroubles {
     /// Of a task that ran here.
     pub fn of(record: &TaskRecord) -> Self {
         let counts = record.counts;
-        Self { failed: counts.failed.into(), doubtful: counts.doubtful.into(), findings: counts.findings }
+        Self { failed: counts.failed, doubtful: counts.doubtful, findings: counts.findings }
     }
 
-    /// Of a task as a server shows it; one of an older server has no findings.
-    pub fn of_view(task: &Value) -> Self {
-        let number = |name: &str| task["pages"][name].as_u64().unwrap_or(0);
-        let findings = serde_json::from_value(task["findings"].clone()).unwrap_or_default();
-        Self { failed: number("failed"), doubtful: number("doubtful"), findings }
+    /// Of a task as a server shows it.
+    pub const fn of_view(task: &TaskView) -> Self {
+        Self { failed: task.pages.failed, doubtful: task.pages.doubtful, findings: task.findings }
     }
 
     /// How the task went.
@@ -79,7 +77,7 @@ impl std::fmt::Display for PageTroubles {
     /// `2 pages failed, 3 doubtful (2 no_text_layer, 1 unfaithful)`; nothing where all is well.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { failed, doubtful, findings } = self;
-        let pages = |count: u64| if count == 1 { "page" } else { "pages" };
+        let pages = |count: u32| if count == 1 { "page" } else { "pages" };
         match (*failed, *doubtful) {
             (0, 0) => Ok(()),
             (failed, 0) => write!(f, "{failed} {} failed", pages(failed)),
@@ -91,6 +89,8 @@ impl std::fmt::Display for PageTroubles {
 
 #[cfg(test)]
 mod tests {
+    use bindery::clock::Timestamp;
+    use bindery::task::TaskId;
     use serde_json::json;
 
     use super::*;
@@ -99,7 +99,7 @@ mod tests {
     fn what_is_said_and_how_it_ends() {
         for (pages, findings, worst, words) in [
             (json!({ "failed": 0, "doubtful": 0 }), json!({}), Worst::Done, ""),
-            (json!({ "failed": 1 }), Value::Null, Worst::FailedPages, "1 page failed"),
+            (json!({ "failed": 1 }), json!({}), Worst::FailedPages, "1 page failed"),
             (json!({ "doubtful": 1 }), json!({ "unfaithful": 1 }), Worst::Doubtful, "1 page doubtful (1 unfaithful)"),
             (
                 json!({ "failed": 0, "doubtful": 3 }),
@@ -114,7 +114,10 @@ mod tests {
                 "2 pages failed, 1 doubtful (1 unread_picture)",
             ),
         ] {
-            let troubles = PageTroubles::of_view(&json!({ "pages": pages, "findings": findings }));
+            let (id, at) = (TaskId::generate(), Timestamp::now());
+            let task = json!({ "id": id, "status": "completed", "created_at": at, "updated_at": at, "pages": pages,
+                "findings": findings });
+            let troubles = PageTroubles::of_view(&serde_json::from_value(task).unwrap());
             assert_eq!((troubles.worst(), troubles.to_string().as_str()), (worst, words));
         }
     }

@@ -10,15 +10,15 @@ use super::log_format;
 /// What a server says against a request.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
-pub struct Problem {
+pub struct Refusal {
     /// The machine code of the answer.
     pub code: String,
     /// What happened and what to do.
     pub detail: String,
 }
 
-impl Problem {
-    /// A problem whose advice is for the command line, where the server's is for HTTP.
+impl Refusal {
+    /// A refusal whose advice is for the command line, where the server's is for HTTP.
     pub fn new(code: &str, detail: &str) -> Self {
         let detail = match code {
             "unauthorized" => "the server needs one of its keys: give --key-file FILE, or set BINDERY_KEY".to_owned(),
@@ -59,7 +59,7 @@ pub fn of(error: &anyhow::Error) -> String {
 /// The machine code of an error, where it has one.
 pub fn code(error: &anyhow::Error) -> Option<&str> {
     error.chain().find_map(|cause| {
-        let of_server = cause.downcast_ref::<Problem>().map(|problem| problem.code.as_str());
+        let of_server = cause.downcast_ref::<Refusal>().map(|refusal| refusal.code.as_str());
         of_server.or_else(|| failure(cause).map(|failure| &*failure.code))
     })
 }
@@ -83,8 +83,8 @@ mod tests {
         let failure = || Failure::permanent("bad_option", "option pages: no such page");
         let local = Err::<(), _>(failure()).context("a.pdf").unwrap_err();
         let rejected = anyhow::Error::from(RequestError::Rejected(failure()));
-        let busy = anyhow::Error::from(Problem::new("queue_full", "too many tasks"));
-        let key = anyhow::Error::from(Problem::new("unauthorized", "send Authorization: Bearer KEY"));
+        let busy = anyhow::Error::from(Refusal::new("queue_full", "too many tasks"));
+        let key = anyhow::Error::from(Refusal::new("unauthorized", "send Authorization: Bearer KEY"));
         for (error, words, its_code) in [
             (&local, "a.pdf: option pages: no such page", Some("bad_option")),
             (&rejected, "option pages: no such page", Some("bad_option")),

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::view::Problem;
 use crate::supervisor::RequestError;
 use crate::task::{Failure, TaskId, code};
 
@@ -24,19 +23,6 @@ pub(super) struct ApiError {
     detail: String,
     task: Option<TaskId>,
     retry_after: Option<Duration>,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Problem<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    task_id: Option<TaskId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
 }
 
 impl ApiError {
@@ -194,16 +180,16 @@ impl ResponseError for ApiError {
 }
 
 impl ApiError {
-    pub(super) fn problem<'a>(&'a self, request_id: Option<&'a str>) -> Problem<'a> {
+    pub(super) fn problem(&self, request_id: Option<&str>) -> Problem {
         Problem {
             // A URN is a stable name that need not lead anywhere (RFC 9457, 3.1.1).
             r#type: format!("urn:bindery:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("error"),
+            title: self.status.canonical_reason().unwrap_or("error").to_owned(),
             status: self.status.as_u16(),
-            detail: &self.detail,
-            code: &self.code,
+            detail: self.detail.clone(),
+            code: self.code.clone(),
             task_id: self.task,
-            request_id,
+            request_id: request_id.map(str::to_owned),
         }
     }
 

@@ -13,7 +13,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
-use super::error::Problem;
+use super::view::Problem;
 use super::wires::Wire;
 use super::{at, convert, events, mcp, ops, page, processors, reference, result, single_page, submit, tasks, usage};
 
@@ -192,7 +192,7 @@ pub(super) struct SubmitForm {
         ops::readyz,
         ops::metrics,
     ),
-    components(schemas(Problem<'static>, DocumentForm, SubmitForm, ConvertForm)),
+    components(schemas(Problem, DocumentForm, SubmitForm, ConvertForm)),
     modifiers(&Common)
 )]
 struct Api;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::ApiState;
 use super::caller::{Caller, OwnTask};
 use super::error::ApiError;
-use super::view::TaskView;
+use super::view::{TaskListView, TaskView};
 use crate::store::ListQuery;
 use crate::task::{Cost, ParseError, TaskId, TaskRecord, code};
 
@@ -42,12 +42,6 @@ pub(super) struct ListParameters {
     limit: Option<usize>,
     /// `next_cursor` of the window before.
     cursor: Option<String>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct ListView {
-    tasks: Vec<TaskView>,
-    next_cursor: Option<String>,
 }
 
 /// How a task stands
@@ -86,7 +80,7 @@ pub(super) async fn get(
     path = "/v1/tasks",
     tag = "tasks",
     params(ListParameters),
-    responses((status = 200, body = ListView, description = "A window of them"))
+    responses((status = 200, body = TaskListView, description = "A window of them"))
 )]
 pub(super) async fn list(
     state: web::Data<ApiState>,
@@ -108,7 +102,7 @@ pub(super) async fn list(
     let page = state.handle.list(ListQuery { tenant, status, doubtful, failed_pages, after, limit }).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     let tasks = page.tasks.into_iter().map(|record| TaskView::new(record, &state.base_path)).collect();
-    Ok(HttpResponse::Ok().json(ListView { tasks, next_cursor }))
+    Ok(HttpResponse::Ok().json(TaskListView { tasks, next_cursor }))
 }
 
 /// Gives a task up

@@ -1,6 +1,8 @@
-//! A task as callers see it.
+//! What answers hold, as callers see it: what the server writes and its own command line reads.
+//!
+//! Readers pass over fields that they do not know, and do without those that a server of an older version leaves out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -8,36 +10,68 @@ use crate::clock::Timestamp;
 use crate::task::{DocumentInfo, Failure, FindingCounts, TaskId, TaskRecord, TaskStatus, Usage, Webhook};
 
 /// What every answer about a task holds.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TaskView {
-    id: TaskId,
-    status: TaskStatus,
-    file_name: Option<String>,
-    total_pages: Option<u32>,
-    pages: PageCounts,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct TaskView {
+    /// Its id.
+    pub id: TaskId,
+    /// How it stands.
+    pub status: TaskStatus,
+    /// The name of the file that was submitted, where it has one.
+    pub file_name: Option<String>,
+    /// How many pages are read, once they are counted.
+    pub total_pages: Option<u32>,
+    /// How its pages stand.
+    #[serde(default)]
+    #[schema(required)]
+    pub pages: PageCounts,
     /// On how many pages each finding stands that makes a page doubtful.
-    findings: FindingCounts,
-    total_shards: u32,
-    completed_shards: u32,
-    error: Option<Failure>,
-    processor: String,
-    usage: Usage,
-    created_at: Timestamp,
-    started_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-    updated_at: Timestamp,
-    expires_at: Option<Timestamp>,
+    #[serde(default)]
+    #[schema(required)]
+    pub findings: FindingCounts,
+    /// How many shards the job has.
+    #[serde(default)]
+    #[schema(required)]
+    pub total_shards: u32,
+    /// How many of them are done.
+    #[serde(default)]
+    #[schema(required)]
+    pub completed_shards: u32,
+    /// Why it failed, when it failed.
+    pub error: Option<Failure>,
+    /// The processor that reads it.
+    #[serde(default)]
+    #[schema(required)]
+    pub processor: String,
+    /// What it has cost.
+    #[serde(default)]
+    #[schema(required)]
+    pub usage: Usage,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When its first shard began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When its record was last written.
+    pub updated_at: Timestamp,
+    /// When it and its files are removed.
+    pub expires_at: Option<Timestamp>,
     /// How the message about its end stands, when it has a webhook and has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    webhook: Option<Webhook>,
-    metadata: Option<Value>,
+    pub webhook: Option<Webhook>,
+    /// The caller's own, as it was submitted.
+    pub metadata: Option<Value>,
     /// What the document says of itself, once the task is completed and where it says something.
     #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<DocumentInfo>,
-    links: Links,
+    pub document: Option<DocumentInfo>,
+    /// Where more of it is.
+    #[serde(default)]
+    #[schema(required)]
+    pub links: TaskLinks,
     /// Only said where it is true: the submit led to a task that was there before.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    reused: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
 }
 
 impl TaskView {
@@ -69,7 +103,7 @@ impl TaskView {
             webhook: record.webhook,
             metadata: record.options.metadata,
             document: record.result_digests.map(|result| result.document).filter(|document| !document.is_empty()),
-            links: Links { result: format!("{this}/result"), pages: format!("{this}/pages"), this },
+            links: TaskLinks { result: format!("{this}/result"), pages: format!("{this}/pages"), this },
             reused: false,
         }
     }
@@ -79,19 +113,75 @@ impl TaskView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-struct PageCounts {
-    done: u32,
-    failed: u32,
-    pending: u32,
+/// How the pages of a task stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct PageCounts {
+    /// Those that are read.
+    #[serde(default)]
+    #[schema(required)]
+    pub done: u32,
+    /// Those that are declared failed.
+    #[serde(default)]
+    #[schema(required)]
+    pub failed: u32,
+    /// Those that have no outcome yet.
+    #[serde(default)]
+    #[schema(required)]
+    pub pending: u32,
     /// Those of the done ones that have findings against them.
-    doubtful: u32,
+    #[serde(default)]
+    #[schema(required)]
+    pub doubtful: u32,
 }
 
-#[derive(Serialize, ToSchema)]
-struct Links {
+/// Where more of a task is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct TaskLinks {
+    /// The task.
     #[serde(rename = "self")]
-    this: String,
-    result: String,
-    pages: String,
+    pub this: String,
+    /// Its result.
+    pub result: String,
+    /// Its pages.
+    pub pages: String,
+}
+
+/// A window of the caller's tasks, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct TaskListView {
+    /// The tasks.
+    pub tasks: Vec<TaskView>,
+    /// The `cursor` of the window after this one; nothing where this is the last.
+    pub next_cursor: Option<String>,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[non_exhaustive]
+pub struct Problem {
+    /// What names the kind of problem: an address of the code.
+    #[serde(default)]
+    #[schema(required)]
+    pub r#type: String,
+    /// The name of the status.
+    #[serde(default)]
+    #[schema(required)]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    #[schema(required)]
+    pub status: u16,
+    /// What happened, and what to do.
+    pub detail: String,
+    /// The machine code.
+    pub code: String,
+    /// The task that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
+    /// The request that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
