@@ -8,24 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// The same fakes as in the tests.
-#[path = "../tests/it/support"]
-pub mod support {
-    pub mod fake_llm;
-    pub mod pdf;
-    pub mod redis_server;
-    pub mod server;
-    pub mod tied;
-
-    pub const fn mix(z: u64) -> u64 {
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub async fn soon<T>(_: &str, future: impl Future<Output = T>) -> T {
-        future.await
-    }
-}
+#[path = "../tests/support/mod.rs"]
+pub mod support;
 
 use self::support::tied::Tied;
 

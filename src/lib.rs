@@ -212,4 +212,6 @@ pub mod internal {
     pub use crate::mcp::{Progress, Server};
     pub use crate::pool::{FairQueue, PageResult, ShardDone, ShardResult};
     pub use crate::processor::steps::Steps;
+    #[cfg(any(test, feature = "testing"))]
+    pub use crate::store::altered::AlteredStore;
 }

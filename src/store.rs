@@ -23,6 +23,8 @@ use crate::clock::Timestamp;
 use crate::task::{ParseError, Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 #[cfg(any(test, feature = "testing"))]
+pub(crate) mod altered;
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod embedded;
 mod measured;

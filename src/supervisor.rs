@@ -23,8 +23,6 @@
 mod actor;
 #[cfg(test)]
 mod actor_tests;
-#[cfg(test)]
-mod altered_store;
 mod arrival;
 mod audience;
 mod commands;

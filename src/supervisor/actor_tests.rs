@@ -6,13 +6,13 @@ use futures::StreamExt;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::altered_store::AlteredStore;
 use super::messages::{BeginUpload, CancelTask, DeleteTask, RequestError, RetryTask, WatchTask};
 use super::records::backup;
 use super::test_world::{World, in_system, waiting_record};
 use crate::blob::Durability;
 use crate::clock::Timestamp;
 use crate::ledger::{Ledger, LedgerScope, PageHashes, RecipeHash};
+use crate::store::altered::AlteredStore;
 use crate::store::{LeaseChange, TaskStore, Update};
 use crate::task::{Cost, PageOutput, TaskId, TaskRecord, TaskStatus, TaskStep, test_record};
 
@@ -24,12 +24,13 @@ fn what_is_cancelled_or_retried_waits_for_the_time_that_the_store_tells() {
         let waiting = TaskRecord { processor: "another".into(), ..test_record(1) };
         let mut ended = test_record(2);
         ended.take(TaskStep::Cancel, Timestamp::from_millis(3), Duration::from_hours(9_999_999)).unwrap();
-        let store = AlteredStore { time: watch::Sender::new(None), ..AlteredStore::default() };
+        let (time, is_silent) = (Some(told), watch::Sender::new(true));
+        let store = AlteredStore { time, is_silent, ..AlteredStore::default() };
         let world = World::with(store, &[&waiting, &ended]).await;
         let cancelled = world.supervisor.send(CancelTask(waiting.id));
         let retried = world.supervisor.send(RetryTask { id: ended.id, max_cost: None });
         world.settle(waiting.id).await;
-        world.store.time.send_replace(Some(told));
+        world.store.is_silent.send_replace(false);
         let cancelled = cancelled.await.unwrap().unwrap();
         assert!(cancelled.finished_at.unwrap() >= told && cancelled.expires_at.unwrap() > told, "{cancelled:?}");
         let retried = retried.await.unwrap().unwrap();

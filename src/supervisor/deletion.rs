@@ -330,9 +330,9 @@ impl Supervisor {
 
 #[cfg(test)]
 mod tests {
-    use super::super::altered_store::AlteredStore;
     use super::*;
     use crate::blob::servers;
+    use crate::store::altered::AlteredStore;
     use crate::task::test_record;
 
     fn deletion(blob: &LocalBlob) -> Deletion {

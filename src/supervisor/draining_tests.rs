@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use super::altered_store::AlteredStore;
 use super::messages::{Accepted, BeginUpload, CheckReady, DrainTasks, RequestError, RetryTask, SubmitTask, WatchTask};
 use super::test_world::{World, in_system, waiting_record};
 use super::{SupervisorOptions, TenantLimits, UploadSlot};
 use crate::clock::Timestamp;
+use crate::store::altered::AlteredStore;
 use crate::task::{TaskOptions, TaskRecord, TaskStatus, TaskStep};
 
 const LEASE: Option<Duration> = Some(Duration::from_millis(600));

@@ -2,11 +2,11 @@
 
 use futures::TryStreamExt;
 
-use super::super::altered_store::AlteredStore;
 use super::super::test_world::{World, in_system, waiting_record};
 use super::super::{ResultFile, TenantLimits};
 use super::*;
 use crate::blob::Durability;
+use crate::store::altered::AlteredStore;
 use crate::supervisor::PageParts;
 use crate::supervisor::SupervisorOptions;
 use crate::task::{ImageKind, ImageName, PageStatus, TaskStatus};

@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures::StreamExt;
 use uuid::Uuid;
 
-use super::altered_store::AlteredStore;
 use super::messages::{BeginUpload, CancelTask, DrainTasks, FollowTask, GetTask, ListTasks, RequestError, WatchTask};
 use super::records::backup;
 use super::test_world::{World, in_system, waiting_record};
@@ -14,6 +13,7 @@ use crate::blob::Durability;
 use crate::clock::Timestamp;
 use crate::job::{JobNews, JobProgress, JobReport};
 use crate::ledger::PurgeList;
+use crate::store::altered::AlteredStore;
 use crate::store::{LeaseChange, ListQuery, StoreError, TaskStore, Update};
 use crate::task::{PageStatus, PageView, TaskId, TaskRecord, TaskStatus, TaskStep};
 

@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::altered_store::AlteredStore;
 use super::handle::Outside;
 use super::messages::{GetSystemHealth, GetTask, SystemHealth, WatchTask};
 use super::{Handle, Processors, Supervisor, SupervisorOptions, SupervisorParts, TenantLimits};
@@ -18,6 +17,7 @@ use crate::document::{DocumentLimits, Readers};
 use crate::ledger::{Ledger, LedgerSharing};
 use crate::pool::{CrashJournal, Dispatcher, PoolOptions};
 use crate::processor::{Gate, Scripted, ScriptedProcessor, TextProcessor, WorkKind};
+use crate::store::altered::AlteredStore;
 use crate::store::{Create, TaskStore};
 use crate::task::{TaskId, TaskRecord, TaskStatus, test_record};
 

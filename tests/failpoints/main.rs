@@ -16,26 +16,9 @@ use bindery::{Bindery, NewTask};
 use futures::StreamExt;
 use serde_json::Value;
 
-#[path = "../it/support"]
-#[allow(dead_code, reason = "shared with the other tests, which use more of it")]
-mod support {
-    pub mod canary;
-    pub mod fake_clock;
-    pub mod fake_llm;
-    pub mod pdf;
-    pub mod redis_server;
-    pub mod server;
-    pub mod tied;
-
-    pub const fn mix(z: u64) -> u64 {
-        z.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), future).await;
-        waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
-    }
-}
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "the integration tests use all of it")]
+mod support;
 
 mod purge;
 

@@ -37,7 +37,10 @@ const TABLE: [(&str, &[&str]); 24] = [
         &["keys", "http", "blob", "notify", "outbound", "supervisor", "job", "pool", "ledger", "processor", "document"],
     ),
     ("app", &["config", "supervisor", "pool", "ledger", "blob", "store", "processor", "document"]),
-    ("lib", &["app", "supervisor", "job", "pool", "ledger", "aggregate", "blob", "document", "mcp", "processor"]),
+    (
+        "lib",
+        &["app", "supervisor", "job", "pool", "ledger", "aggregate", "blob", "document", "mcp", "processor", "store"],
+    ),
 ];
 
 /// Libraries that only one room touches.

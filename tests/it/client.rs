@@ -1,16 +1,13 @@
 //! The commands that talk to a server, as a script would use them.
 
-use std::path::Path;
-use std::process::Output;
-
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
-use crate::support::server::{Server, bindery};
-use crate::support::soon;
+use crate::support::server::{Server, bindery, told};
+use crate::support::{file, soon};
 
 /// Runs a command against a server; its exit code, stdout and stderr.
 async fn ask(server: &Server, arguments: &[&str]) -> (i32, String, String) {
@@ -18,17 +15,6 @@ async fn ask(server: &Server, arguments: &[&str]) -> (i32, String, String) {
     let mut command = bindery(dir.path());
     command.env("BINDERY_SERVER", &server.url).args(arguments);
     told(soon("the command to end", command.output()).await.unwrap())
-}
-
-fn told(output: Output) -> (i32, String, String) {
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    (output.status.code().unwrap_or(-1), out, err)
-}
-
-fn file(dir: &Path, name: &str, pdf: Vec<u8>) -> String {
-    let path = dir.join(name);
-    std::fs::write(&path, pdf).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -1,25 +1,19 @@
 //! What people meet at a terminal: names, documents, ids, words, the manual, the doctor.
 
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
-use crate::support::server::{Server, bindery, files, run};
+use crate::support::server::{Server, bindery, files, run, told};
 use crate::support::soon;
 
 fn put(place: &Path, bytes: &[u8]) {
     std::fs::create_dir_all(place.parent().unwrap()).unwrap();
     std::fs::write(place, bytes).unwrap();
-}
-
-/// Exit code, stdout, stderr.
-fn told(done: Output) -> (i32, String, String) {
-    let [out, err] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());
-    (done.status.code().unwrap_or(-1), out, err)
 }
 
 async fn inside(folder: &Path, arguments: &[&str]) -> (i32, String, String) {

@@ -3,6 +3,7 @@
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::server::Server;
+use crate::support::until;
 
 #[tokio::test]
 async fn calls_in_flight_finish_and_the_rest_resumes() {
@@ -13,7 +14,9 @@ async fn calls_in_flight_finish_and_the_rest_resumes() {
     llm.until(|books| books.held == 2).await;
     server.terminate();
     // Draining has begun when new connections are not taken any more.
-    while server.request("GET", "/readyz").send().await.is_ok_and(|response| response.status() == 200) {}
+    let is_ready =
+        async || server.request("GET", "/readyz").send().await.is_ok_and(|response| response.status() == 200);
+    until("the drain to begin", async || !is_ready().await).await;
     llm.open();
     assert_eq!(server.exit_status().await.code(), Some(0));
     assert_eq!(llm.books().calls.len(), 2, "no new call began");

@@ -3,7 +3,7 @@
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{book, equal_pages};
 use crate::support::server::Server;
-use crate::support::soon;
+use crate::support::until;
 
 async fn server(llm: &FakeLlm) -> Server {
     Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-max-attempts", "1"]).await
@@ -11,15 +11,11 @@ async fn server(llm: &FakeLlm) -> Server {
 
 /// Waits until `pages` pieces of work wait for something and so many are with workers.
 async fn until_waiting(server: &Server, pages: u64, busy: u64) {
-    soon("the others to wait", async {
-        loop {
-            let ready = server.get("/readyz?verbose").await;
-            if ready["queued"] == pages && ready["in_flight"] == busy {
-                return;
-            }
-        }
-    })
-    .await;
+    let are_waiting = async || {
+        let ready = server.get("/readyz?verbose").await;
+        ready["queued"] == pages && ready["in_flight"] == busy
+    };
+    until("the others to wait", are_waiting).await;
 }
 
 #[tokio::test]

@@ -1,25 +1,11 @@
 //! What is known against a page stands on it, is counted, and is said wherever the task is shown.
 
-use std::path::Path;
-use std::process::Output;
-
 use serde_json::{Value, json};
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{self, book, book_with_text};
-use crate::support::server::{Server, bindery, run};
-use crate::support::soon;
-
-fn said(output: Output) -> (i32, String, String) {
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    (output.status.code().unwrap_or(-1), out, err)
-}
-
-fn file(dir: &Path, name: &str, pdf: Vec<u8>) -> String {
-    let path = dir.join(name);
-    std::fs::write(&path, pdf).unwrap();
-    path.to_str().unwrap().to_owned()
-}
+use crate::support::server::{Server, bindery, run, told};
+use crate::support::{file, soon};
 
 /// Page numbers and the codes of their findings.
 fn codes(pages: &Value) -> Vec<(u64, Vec<&str>)> {
@@ -37,7 +23,7 @@ fn codes(pages: &Value) -> Vec<(u64, Vec<&str>)> {
 async fn i13_a_page_that_nothing_could_read_is_said_to_be_unread() {
     let dir = tempfile::tempdir().unwrap();
     let pdf = file(dir.path(), "mixed.pdf", pdf::unread("Unread"));
-    let (code, text, err) = said(run(dir.path(), ["convert", &pdf]).await);
+    let (code, text, err) = told(run(dir.path(), ["convert", &pdf]).await);
     assert_eq!(code, 3, "{err}");
     let marker = |page: u32| format!("<!-- page {page}: not read: no text layer; needs OCR or a model -->");
     let unread: Vec<u32> = (1..=8).filter(|page| text.contains(&marker(*page))).collect();
@@ -51,7 +37,7 @@ async fn i13_a_page_that_nothing_could_read_is_said_to_be_unread() {
     assert!(err.starts_with(&expected) && err[expected.len()..].contains(helps) && err.lines().count() == 2, "{err}");
 
     // The same from the ledger, as JSON; and what is sound makes no noise, however strictly it is asked for.
-    let (code, json, err) = said(run(dir.path(), ["convert", &pdf, "--json"]).await);
+    let (code, json, err) = told(run(dir.path(), ["convert", &pdf, "--json"]).await);
     let pages: Value = serde_json::from_str(&json).unwrap();
     let found = [
         (1, vec![]),
@@ -69,13 +55,13 @@ async fn i13_a_page_that_nothing_could_read_is_said_to_be_unread() {
         [("1,4,5", true, 0), ("6", false, 0), ("7", true, 3), ("6-7", true, 3), ("8", false, 3)]
     {
         let arguments = ["convert", &pdf, "--pages", chosen].into_iter().chain(strict.then_some("--strict"));
-        let (code, _, err) = said(run(dir.path(), arguments).await);
+        let (code, _, err) = told(run(dir.path(), arguments).await);
         assert_eq!((code, err.is_empty()), (expected, chosen == "1,4,5"), "{chosen} {strict}: {err}");
     }
     let all = file(dir.path(), "sound.pdf", book("Sound", 2));
     let out = dir.path().join("out");
     let out = out.to_str().unwrap();
-    let (code, _, err) = said(run(dir.path(), ["convert", &pdf, &all, "--out-dir", out]).await);
+    let (code, _, err) = told(run(dir.path(), ["convert", &pdf, &all, "--out-dir", out]).await);
     assert!(code == 3 && err.contains("bindery: 2 files: 1 done, 1 with unread pages\n"), "{err}");
 }
 
@@ -84,10 +70,10 @@ async fn what_was_not_read_for_want_of_a_model_is_read_with_one() {
     let llm = FakeLlm::start(Script::default());
     let dir = tempfile::tempdir().unwrap();
     let pdf = file(dir.path(), "mixed.pdf", pdf::unread("Wanted"));
-    assert_eq!(said(run(dir.path(), ["convert", &pdf]).await).0, 3);
+    assert_eq!(told(run(dir.path(), ["convert", &pdf]).await).0, 3);
     let models = ["--llm-base-url", &llm.url, "--llm-model", "m"];
     let arguments = [&["convert", &pdf, "--json", "--strict", "--input", "image"][..], &models].concat();
-    let (code, json, err) = said(run(dir.path(), &arguments).await);
+    let (code, json, err) = told(run(dir.path(), &arguments).await);
     // Of a receipt full of print the model says five words.
     assert!(code == 3 && err.contains("1 page doubtful (1 unsure)"), "{code} {err}");
     let mut asked = llm.books().calls;
@@ -161,7 +147,7 @@ async fn a_server_counts_doubtful_pages_and_finds_their_tasks() {
     let ask = async |arguments: &[&str]| {
         let mut command = bindery(dir.path());
         command.env("BINDERY_SERVER", &server.url).args(arguments);
-        said(soon("the command to end", command.output()).await.unwrap())
+        told(soon("the command to end", command.output()).await.unwrap())
     };
     let (_, list, _) = ask(&["list", "--doubtful"]).await;
     let rows: Vec<&str> = list.lines().skip(1).collect();
@@ -183,7 +169,7 @@ async fn a_page_with_something_on_it_that_a_model_calls_empty_is_not_a_blank_one
     let models = ["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-input", "image"];
     // Page 5 is white, page 7 has print on it.
     let arguments = [&["convert", &pdf, "--processor", "llm", "--pages", "5,7"][..], &models].concat();
-    let (code, text, err) = said(run(dir.path(), &arguments).await);
+    let (code, text, err) = told(run(dir.path(), &arguments).await);
     let expected = "<!-- page 5 -->\n\n<!-- page 7 -->\n\n<!-- page 7: not read: the model says that it is empty, but it shows something -->\n";
     assert_eq!((code, text.as_str()), (3, expected), "{err}");
     assert!(err.contains("1 no_text_layer"), "{err}");

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::server::{Server, answer, files};
-use crate::support::{soon, until};
+use crate::support::{eventually, soon, until};
 
 const ANN: &str = "ann-has-this-key";
 const BOB: &str = "bob-has-this-key";
@@ -34,33 +34,28 @@ async fn begun(server: &Server, path: &str, bytes: u32) -> TcpStream {
 
 /// The same once it counts, so that there is no room for an estimate of `pdf`.
 async fn counted(server: &Server, path: &str, bytes: u32, pdf: &[u8]) -> TcpStream {
-    let begins = async {
-        let mut upload = begun(server, path, bytes).await;
-        loop {
-            let (status, problem) = post(server, ANN, "/v1/estimate", pdf.to_vec()).await;
-            // It may have found an estimate before it, for which there was room.
-            if upload.try_read(&mut [0; 1]).is_ok() {
-                upload = begun(server, path, bytes).await;
-            } else if status == 429 {
-                assert_eq!(problem["code"], "quota_exceeded");
-                return upload;
-            }
+    let mut upload = begun(server, path, bytes).await;
+    let counts = async || {
+        let (status, problem) = post(server, ANN, "/v1/estimate", pdf.to_vec()).await;
+        // It may have found an estimate before it, for which there was room.
+        if upload.try_read(&mut [0; 1]).is_ok() {
+            upload = begun(server, path, bytes).await;
+            return false;
         }
+        assert!(status != 429 || problem["code"] == "quota_exceeded", "{problem}");
+        status == 429
     };
-    soon("the upload to count", begins).await
+    until("the upload to count", counts).await;
+    upload
 }
 
 /// Asks for estimates until one is answered so.
 async fn estimates_are(server: &Server, status: u16) -> Value {
-    let asked = async {
-        loop {
-            let (got, body) = post(server, ANN, "/v1/estimate", book("Estimate", 1)).await;
-            if got == status {
-                return body;
-            }
-        }
+    let asked = async || {
+        let (got, body) = post(server, ANN, "/v1/estimate", book("Estimate", 1)).await;
+        (got == status).then_some(body)
     };
-    soon("another answer to an estimate", asked).await
+    eventually("another answer to an estimate", asked).await
 }
 
 #[tokio::test]

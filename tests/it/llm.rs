@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::support::eventually;
 use crate::support::fake_llm::{Answer, FakeLlm, Script, markdown};
 use crate::support::pdf::{Trap, book, book_with_text, mixed, trapped};
 use crate::support::server::{Server, answer, files};
-use crate::support::soon;
 
 async fn read(script: Script, pages: u32, query: &str) -> (FakeLlm, Server, Value, String) {
     let llm = FakeLlm::start(script);
@@ -339,16 +339,12 @@ async fn an_endpoint_is_not_asked_for_more_than_it_bears() {
     let id = server.accepted(book("Cap", PAGES), "processor=llm&input=text").await;
     llm.until(|books| books.held == CAP).await;
     let endpoint = async || server.get("/readyz?verbose").await["endpoints"][0].clone();
-    soon("the window to be found", async {
-        loop {
-            let found = endpoint().await;
-            if found["window"].as_u64().unwrap() <= CAP as u64 && found["in_flight"] == CAP {
-                assert!(found["name"].as_str().unwrap().ends_with(" m"), "{found}");
-                return;
-            }
-        }
-    })
-    .await;
+    let found = async || {
+        let found = endpoint().await;
+        (found["window"].as_u64().unwrap() <= CAP as u64 && found["in_flight"] == CAP).then_some(found)
+    };
+    let found = eventually("the window to be found", found).await;
+    assert!(found["name"].as_str().unwrap().ends_with(" m"), "{found}");
     let calls = llm.books().calls.len();
     for _ in 0..100 {
         endpoint().await;

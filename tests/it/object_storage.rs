@@ -13,7 +13,7 @@ use crate::support::pdf::book;
 use crate::support::redis_server::{RedisServer, free_port};
 use crate::support::s3_server::{BUCKET, CREDENTIALS, S3Server};
 use crate::support::server::{Data, Server, answer, bindery, fresh_data};
-use crate::support::soon;
+use crate::support::{soon, until};
 
 /// The storage of a test's own, with the keys of [`CREDENTIALS`] in the environment of this process.
 fn storage(options: ObjectOptions) -> ObjectStorage {
@@ -106,12 +106,8 @@ async fn finish_each_others_tasks(cluster: &Cluster) -> [Data; 2] {
 }
 
 async fn nothing_is_left_in(data: &[Data; 2]) {
-    soon("both servers to forget what was purged", async {
-        while data.iter().any(|data| !files_with(data.path(), CANARY).is_empty()) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let is_gone = async || data.iter().all(|data| files_with(data.path(), CANARY).is_empty());
+    until("both servers to forget what was purged", is_gone).await;
 }
 
 async fn cluster(blob: Vec<String>) -> Cluster {
@@ -213,12 +209,7 @@ async fn storage_that_stumbles_is_asked_again_and_one_that_ignores_conditions_is
     let (status, said) = soon("an answer", server.ask("GET", "/readyz")).await;
     assert_eq!(status, 503, "{said}");
     s3.set(Mood::default());
-    soon("the server to be ready again", async {
-        while server.ask("GET", "/readyz").await.0 != 200 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the server to be ready again", async || server.ask("GET", "/readyz").await.0 == 200).await;
 }
 
 /// The memory of a server does not grow with what goes through it.

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::{book, only_page, scans};
-use crate::support::server::{Server, bindery, files, fresh_data};
+use crate::support::server::{Server, bindery, files, fresh_data, told};
 use crate::support::slow_tesseract::SlowTesseract;
 use crate::support::{soon, until, with};
 
@@ -132,9 +132,7 @@ fn mixed(more: &str) -> Vec<u8> {
 /// Runs the command with the models; exit code, result, what was said.
 async fn run(home: &Path, data: &Path, arguments: &[&str]) -> (i32, String, String) {
     let command = bindery(data).env("XDG_DATA_HOME", home).args(arguments).output();
-    let output = soon("the command to end", command).await.unwrap();
-    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    (output.status.code().unwrap_or(-1), out, err)
+    told(soon("the command to end", command).await.unwrap())
 }
 
 fn words(markdown: &str) -> Vec<&str> {

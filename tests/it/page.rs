@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
-use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,16 +10,11 @@ use serde_json::{Value, json};
 use crate::support::axe::finds_nothing_serious;
 use crate::support::browser::Browser;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::file;
 use crate::support::pdf::{book, locked};
 use crate::support::server::Server;
 
 const KEY: &str = "ann-has-this-key";
-
-fn file(folder: &Path, name: &str, pdf: Vec<u8>) -> String {
-    let path = folder.join(name);
-    std::fs::write(&path, pdf).unwrap();
-    path.to_str().unwrap().to_owned()
-}
 
 /// Refusals that were provoked are no complaint.
 pub async fn complains_of_nothing(browser: &Browser, but: &[&str]) {

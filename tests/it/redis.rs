@@ -9,7 +9,7 @@ use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_server::{RedisServer, free_port};
 use crate::support::server::{Server, answer, run};
-use crate::support::{soon, until};
+use crate::support::until;
 
 #[tokio::test]
 async fn keeps_the_contract() {
@@ -191,19 +191,16 @@ async fn while_redis_loads_its_data_callers_are_told_to_come_back() {
     llm.open();
     let path = format!("/v1/tasks/{id}");
     let mut refused = 0;
-    soon("the data to be loaded", async {
-        loop {
-            match server.ask("GET", &path).await {
-                (200, _) => return,
-                (503, problem) => {
-                    assert_eq!(problem["code"], "store_unavailable", "{problem}");
-                    refused += 1;
-                }
-                other => panic!("{other:?}"),
-            }
+    let is_loaded = async || match server.ask("GET", &path).await {
+        (200, _) => true,
+        (503, problem) => {
+            assert_eq!(problem["code"], "store_unavailable", "{problem}");
+            refused += 1;
+            false
         }
-    })
-    .await;
+        other => panic!("{other:?}"),
+    };
+    until("the data to be loaded", is_loaded).await;
     assert!(refused > 0, "it was loading");
     assert_eq!(server.finished(&id).await["status"], "completed");
     assert_eq!(llm.books().calls.len(), 2);

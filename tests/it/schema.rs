@@ -1,50 +1,30 @@
 //! The running server against its own description, by requests made up from it (schemathesis).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::process::Command;
-use tokio::sync::OnceCell;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::server::Server;
 use crate::support::soon;
 use crate::support::tied::Tied;
+use crate::support::venv::Venv;
 
 /// The version that these checks were written for.
-const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+static SCHEMATHESIS: Venv = Venv::new("schemathesis", &["schemathesis==4.32.5"]);
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_schema_conformance,response_headers_conformance";
 
-/// Whether the program is there: the tests of one run install it once, also when they begin together.
-static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
-
-/// The program, which is installed from PyPI when it is missing. An installation that was cut off starts again.
-async fn schemathesis() -> &'static Path {
-    let install = || async {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
-        let complete = place.join("complete");
-        if std::fs::read_to_string(&complete).ok().as_deref() != Some(SCHEMATHESIS) {
-            let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
-            assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
-            let installed = Command::new(place.join("bin/pip")).args(["install", "-q", SCHEMATHESIS]).status();
-            assert!(installed.await.unwrap().success(), "pip install {SCHEMATHESIS}");
-            std::fs::write(complete, SCHEMATHESIS).unwrap();
-        }
-        place.join("bin/schemathesis")
-    };
-    INSTALLED.get_or_init(install).await
-}
-
 /// Makes requests up; the number of cases.
-async fn run(server: &Server, folder: &Path, settings: &str, arguments: &[&str]) -> usize {
+async fn run(program: &Path, server: &Server, folder: &Path, settings: &str, arguments: &[&str]) -> usize {
     let config = folder.join("schemathesis.toml");
     std::fs::write(&config, settings).unwrap();
     let url = format!("{}/openapi.json", server.url);
     // Streams of unfinished tasks do not end by themselves.
     let common =
         ["--checks", CHECKS, "--seed", "1", "--no-color", "--request-timeout", "10", "--exclude-path-regex", "events"];
-    let mut command = Command::new(schemathesis().await);
+    let mut command = Command::new(program);
     command
         .tied()
         .arg("--config-file")
@@ -63,6 +43,7 @@ async fn run(server: &Server, folder: &Path, settings: &str, arguments: &[&str])
 
 #[tokio::test]
 async fn nothing_that_is_made_up_is_answered_otherwise_than_described() {
+    let Some(program) = SCHEMATHESIS.program("schemathesis").await else { return };
     let llm = FakeLlm::start(Script::default().page(2, [Answer::Status(400, None)]));
     let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m"]).await;
     let completed = server.accepted(book("Schema", 3), "processor=text").await;
@@ -74,9 +55,11 @@ async fn nothing_that_is_made_up_is_answered_otherwise_than_described() {
     let mut cases = 0;
     for id in [&completed, &with_failures] {
         let settings = format!("[parameters]\n\"path.id\" = \"{id}\"\n\"path.page\" = 2\n");
-        cases += run(&server, folder.path(), &settings, &["--max-examples", "15", "--exclude-method", "DELETE"]).await;
+        cases +=
+            run(&program, &server, folder.path(), &settings, &["--max-examples", "15", "--exclude-method", "DELETE"])
+                .await;
     }
-    cases += run(&server, folder.path(), "", &["--max-examples", "25"]).await;
+    cases += run(&program, &server, folder.path(), "", &["--max-examples", "25"]).await;
     assert!(cases > 1_500, "{cases}");
     println!("{cases} cases");
     server.get("/readyz").await;
@@ -84,9 +67,10 @@ async fn nothing_that_is_made_up_is_answered_otherwise_than_described() {
 
 #[tokio::test]
 async fn a_server_with_keys_keeps_to_the_same_description() {
+    let Some(program) = SCHEMATHESIS.program("schemathesis").await else { return };
     let server = Server::start(&["--api-key", "ann=ann-has-this-key"]).await;
     let folder = tempfile::tempdir().unwrap();
-    run(&server, folder.path(), "", &["--max-examples", "5"]).await;
+    run(&program, &server, folder.path(), "", &["--max-examples", "5"]).await;
     let header = ["--max-examples", "10", "--header", "X-Api-Key: ann-has-this-key"];
-    run(&server, folder.path(), "", &header).await;
+    run(&program, &server, folder.path(), "", &header).await;
 }

@@ -1,127 +1,38 @@
 //! Work that may not begin costs nothing: a job of 20,000 shards waits as one thing, however long it waits.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use bindery::PoolOptions;
 use bindery::blob::LocalBlob;
-use bindery::clock::Timestamp;
+use bindery::internal::AlteredStore;
 use bindery::processor::{Gate, Scripted, ScriptedProcessor, WorkKind};
-use bindery::store::{
-    Create, Created, EmbeddedStore, ListPage, ListQuery, Renewed, StoreError, StoreIdentity, TaskStore, Update,
-};
-use bindery::task::{Revision, TaskId, TaskRecord};
+use bindery::task::TaskId;
 use bindery::{Bindery, NewTask};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::support::disk::SmallDisk;
 use crate::support::pdf::book;
-use crate::support::soon;
+use crate::support::{soon, until};
 
 const SHARDS: u32 = 20_000;
 /// How long leases last.
 const LEASE: Duration = Duration::from_secs(2);
 /// So many renewals, of which there are about two a second, long a waiting job is watched.
-const WATCHED: u32 = 10;
+const WATCHED: usize = 10;
 
-/// A store of several processes, which says so, and that can lose sight of its leases.
-#[derive(Clone)]
-struct SharedStore {
-    store: EmbeddedStore,
-    /// Whether renewing fails, and how often it was asked for.
-    renewals: Arc<watch::Sender<(bool, u32)>>,
+/// A store of several processes that can lose sight of its leases.
+fn shared_store() -> AlteredStore {
+    AlteredStore { lease: Some(LEASE), others: 1, ..AlteredStore::default() }
 }
 
-impl SharedStore {
-    fn new() -> Self {
-        Self { store: EmbeddedStore::in_memory().unwrap(), renewals: Arc::new(watch::Sender::new((false, 0))) }
-    }
-
-    fn fail(&self, fails: bool) {
-        self.renewals.send_modify(|(failing, _)| *failing = fails);
-    }
-
-    /// Waits for so many more renewals.
-    async fn renewals(&self, more: u32) {
-        let mut renewals = self.renewals.subscribe();
-        let wanted = renewals.borrow_and_update().1 + more;
-        soon("leases to be renewed", renewals.wait_for(|(_, count)| *count >= wanted)).await.unwrap();
-    }
-}
-
-#[async_trait]
-impl TaskStore for SharedStore {
-    fn lease(&self) -> Option<Duration> {
-        Some(LEASE)
-    }
-
-    async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
-        self.renewals.send_modify(|(_, count)| *count += 1);
-        if self.renewals.borrow().0 {
-            return Err(StoreError::Unavailable("the test says so".into()));
-        }
-        Ok(Renewed { others: 1, ..self.store.renew(owner, tasks).await? })
-    }
-
-    async fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
-        self.store.identity().await
-    }
-
-    async fn name(&self, id: Uuid) -> Result<Uuid, StoreError> {
-        self.store.name(id).await
-    }
-
-    async fn create(&self, create: &Create) -> Result<Created, StoreError> {
-        self.store.create(create).await
-    }
-
-    async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
-        self.store.get(id).await
-    }
-
-    async fn update(&self, update: &Update) -> Result<(), StoreError> {
-        self.store.update(update).await
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        self.store.list(query).await
-    }
-
-    async fn delete(&self, id: TaskId, expected: Option<Revision>) -> Result<bool, StoreError> {
-        self.store.delete(id, expected).await
-    }
-
-    async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.store.expired(now, limit).await
-    }
-
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.store.due(now, limit).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
-    }
-
-    async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.store.unclaimed(owner, limit).await
-    }
-
-    async fn leave(&self, owner: &str) -> Result<(), StoreError> {
-        self.store.leave(owner).await
-    }
-
-    async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError> {
-        self.store.repair(ids).await
-    }
-
-    async fn repair_indexes(&self) -> Result<usize, StoreError> {
-        self.store.repair_indexes().await
-    }
+/// Waits for so many more renewals, failed ones included.
+async fn renewals(renewed: &watch::Sender<usize>, more: usize) {
+    let mut renewed = renewed.subscribe();
+    let wanted = *renewed.borrow_and_update() + more;
+    soon("leases to be renewed", renewed.wait_for(|count| *count >= wanted)).await.unwrap();
 }
 
 fn cpu_time() -> Duration {
@@ -163,12 +74,7 @@ async fn watched(bindery: &Bindery, id: TaskId, end: impl Future<Output = ()>) -
 /// A job with its first shards with workers, all others waiting, and a gate that these workers wait for.
 async fn begun(bindery: &Bindery, calls: &std::sync::atomic::AtomicU64, workers: u64) -> TaskId {
     let task = bindery.submit(NewTask::from_bytes(book("Waiting", SHARDS))).await.unwrap();
-    soon("the first shards", async {
-        while calls.load(Ordering::SeqCst) < workers {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the first shards", async || calls.load(Ordering::SeqCst) >= workers).await;
     task.id
 }
 
@@ -179,43 +85,36 @@ fn processor(kind: WorkKind, gate: &Gate) -> ScriptedProcessor {
 
 const WORKERS: usize = 4;
 
-fn pool() -> PoolOptions {
-    PoolOptions::workers(WORKERS, WORKERS)
+fn start(store: AlteredStore, data: &Path, processor: ScriptedProcessor) -> Bindery {
+    let pool = PoolOptions::workers(WORKERS, WORKERS);
+    let blob = LocalBlob::open(data).unwrap();
+    Bindery::builder().store(store).blob(blob).processor(processor).pool(pool).start()
 }
 
 #[actix::test]
 async fn a_job_whose_lease_is_late_waits_as_one_thing_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let store = SharedStore::new();
+    let store = shared_store();
+    let (renewed, fails) = (store.renewed.clone(), store.fails_to_renew.clone());
     let gate = Gate::default();
     let processor = processor(WorkKind::Call, &gate);
     let calls = processor.calls();
-    let bindery = Bindery::builder()
-        .store(store.clone())
-        .blob(LocalBlob::open(dir.path()).unwrap())
-        .processor(processor)
-        .pool(pool())
-        .start();
+    let bindery = start(store, dir.path(), processor);
     let id = begun(&bindery, &calls, WORKERS as u64).await;
-    store.fail(true);
+    fails.send_replace(true);
     // Until the lease has ended.
-    store.renewals(6).await;
+    renewals(&renewed, 6).await;
     gate.open();
     // Those that had begun end.
-    store.renewals(4).await;
+    renewals(&renewed, 4).await;
     let before = calls.load(Ordering::SeqCst);
-    let Seen { cpu, wait, busy } = watched(&bindery, id, store.renewals(WATCHED)).await;
+    let Seen { cpu, wait, busy } = watched(&bindery, id, renewals(&renewed, WATCHED)).await;
     println!("lease late, {SHARDS} shards: {:.1} % of a core, p99 {wait:?}", cpu * 100.0);
     assert_eq!(calls.load(Ordering::SeqCst), before, "nothing begins without a lease");
     assert_eq!(busy, 0, "what may not begin goes to no worker");
     // As soon as the lease is held again it goes on.
-    store.fail(false);
-    soon("the job to go on", async {
-        while calls.load(Ordering::SeqCst) == before {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    fails.send_replace(false);
+    until("the job to go on", async || calls.load(Ordering::SeqCst) > before).await;
     bindery.cancel(id).await.unwrap();
     soon("the stop", bindery.stop(Duration::ZERO)).await;
 }
@@ -226,36 +125,23 @@ async fn a_job_without_room_waits_as_one_thing_and_goes_on() {
         println!("skipped: no file system can be mounted");
         return;
     };
-    let (store, gate) = (SharedStore::new(), Gate::default());
+    let (store, gate) = (shared_store(), Gate::default());
+    let renewed = store.renewed.clone();
     let processor = processor(WorkKind::Cpu, &gate);
     let calls = processor.calls();
-    let bindery = Bindery::builder()
-        .store(store.clone())
-        .blob(LocalBlob::open(disk.path()).unwrap())
-        .processor(processor)
-        .pool(pool())
-        .start();
+    let bindery = start(store, disk.path(), processor);
     let id = begun(&bindery, &calls, WORKERS as u64).await;
     let filler = disk.fill();
     gate.open();
-    soon("the shards that had begun", async {
-        while bindery.condition().await.unwrap().load.in_flight > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let are_over = async || bindery.condition().await.unwrap().load.in_flight == 0;
+    until("the shards that had begun", are_over).await;
     let before = calls.load(Ordering::SeqCst);
-    let Seen { cpu, wait, busy } = watched(&bindery, id, store.renewals(WATCHED)).await;
+    let Seen { cpu, wait, busy } = watched(&bindery, id, renewals(&renewed, WATCHED)).await;
     println!("disk full, {SHARDS} shards: {:.1} % of a core, p99 {wait:?}", cpu * 100.0);
     assert_eq!(calls.load(Ordering::SeqCst), before, "nothing begins without room");
     assert_eq!(busy, 0, "what may not begin goes to no worker");
     drop(filler);
-    soon("the job to go on", async {
-        while calls.load(Ordering::SeqCst) == before {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until("the job to go on", async || calls.load(Ordering::SeqCst) > before).await;
     bindery.cancel(id).await.unwrap();
     soon("the stop", bindery.stop(Duration::ZERO)).await;
 }

@@ -6,12 +6,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::support::eventually;
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::hook::{Hook, Told};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, fresh_data};
-use crate::support::soon;
 
 const ALLOWED: [&str; 2] = ["--webhook-allow", "127.0.0.1"];
 
@@ -23,15 +23,11 @@ fn signed(told: &Told, key: &[u8]) -> String {
 
 /// Waits until the task says that its message stands so.
 async fn stands(server: &Server, id: &str, state: &str) -> Value {
-    let asked = async {
-        loop {
-            let task = server.get(&format!("/v1/tasks/{id}")).await;
-            if task["webhook"]["state"] == state {
-                return task["webhook"].clone();
-            }
-        }
+    let asked = async || {
+        let webhook = server.get(&format!("/v1/tasks/{id}")).await["webhook"].take();
+        (webhook["state"] == state).then_some(webhook)
     };
-    soon("the message's state", asked).await
+    eventually("the message's state", asked).await
 }
 
 #[tokio::test]
@@ -137,15 +133,11 @@ async fn a_message_outlives_failures_and_the_server(arguments: &[&str]) {
 }
 
 async fn stands_failed(server: &Server, id: &str) -> Value {
-    let asked = async {
-        loop {
-            let task = server.get(&format!("/v1/tasks/{id}")).await;
-            if task["webhook"]["last_error"].is_string() {
-                return task["webhook"].clone();
-            }
-        }
+    let asked = async || {
+        let webhook = server.get(&format!("/v1/tasks/{id}")).await["webhook"].take();
+        webhook["last_error"].is_string().then_some(webhook)
     };
-    soon("the failure", asked).await
+    eventually("the failure", asked).await
 }
 
 #[tokio::test]

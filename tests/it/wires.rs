@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
-use tokio::sync::OnceCell;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
+use crate::support::file;
 use crate::support::files::{File, Files};
 use crate::support::pdf::{book, locked, mixed};
 use crate::support::server::{Server, answer, fresh_data};
-use crate::support::soon;
 use crate::support::tied::Tied;
+use crate::support::venv::Venv;
 
 /// The versions that these checks were written for: clients, loaders of frameworks, and what those of Open WebUI import.
-const CLIENTS: [&str; 11] = [
+const PACKAGES: [&str; 11] = [
     "docling-slim[service-client]==2.143.0",
     "mistralai==3.7.0",
     "tika==3.3.2",
@@ -31,26 +31,11 @@ const CLIENTS: [&str; 11] = [
 /// Open WebUI itself is a hundred packages; its loaders are read from its own alone.
 const OPEN_WEBUI: &str = "open-webui==0.12.4";
 
-/// A Python that has the clients, installed once from PyPI when they are missing; `None` where that cannot be.
-async fn python() -> Option<PathBuf> {
-    static INSTALLED: OnceCell<Option<PathBuf>> = OnceCell::const_new();
-    INSTALLED.get_or_init(installed).await.clone()
-}
+static CLIENTS: Venv = Venv::new("clients", &PACKAGES);
 
-async fn installed() -> Option<PathBuf> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
-    let (complete, wanted) = (place.join("complete"), CLIENTS.join("\n"));
-    if std::fs::read_to_string(&complete).ok().as_deref() != Some(&wanted) {
-        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
-        assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
-        let mut pip = Command::new(place.join("bin/pip"));
-        pip.args(["install", "-q", "--no-compile", "--retries", "1"]).args(CLIENTS);
-        if !pip.status().await.unwrap().success() {
-            return None;
-        }
-        std::fs::write(complete, wanted).unwrap();
-    }
-    Some(place.join("bin/python"))
+/// A Python that has the clients; `None` where they cannot be installed.
+async fn python() -> Option<PathBuf> {
+    CLIENTS.program("python").await
 }
 
 /// A server whose model is shown pictures of pages, and that gives up what it cannot read.
@@ -74,19 +59,11 @@ fn source(pdf: &[u8]) -> Value {
 
 #[tokio::test]
 async fn unmodified_clients_read_the_right_text_and_raise_what_they_should() {
-    let Some(python) = python().await else {
-        eprintln!("skipped: PyPI cannot be reached, so there are no clients");
-        return;
-    };
+    let Some(python) = python().await else { return };
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, bytes: Vec<u8>| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    };
-    let two = file("two pages.pdf", book("Clients", 2));
-    let bad = file("bad.pdf", b"this is no PDF at all\n".repeat(100));
-    let locked = file("locked.pdf", locked("Locked", 1, "secret"));
+    let two = file(folder.path(), "two pages.pdf", book("Clients", 2));
+    let bad = file(folder.path(), "bad.pdf", b"this is no PDF at all\n".repeat(100));
+    let locked = file(folder.path(), "locked.pdf", locked("Locked", 1, "secret"));
     let server = Server::start(&["--api-key", "ann=key-of-ann"]).await;
     let mut command = Command::new(python);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wires/clients.py");
@@ -104,16 +81,12 @@ async fn loaders_of_frameworks_read_the_right_text_and_raise_what_they_should() 
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let [two, bad] =
-        [("two.pdf", book("Loaders", 2)), ("bad.pdf", b"this is no PDF at all\n".repeat(100))].map(|(name, bytes)| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            path
-        });
+    let two = file(folder.path(), "two.pdf", book("Loaders", 2));
+    let bad = file(folder.path(), "bad.pdf", b"this is no PDF at all\n".repeat(100));
     let (server, open) = (Server::start(&["--api-key", "ann=key-of-ann"]).await, Server::start(&[]).await);
     let mut command = Command::new(python);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wires/loaders.py");
-    command.arg(script).args([&server.url, "key-of-ann", &open.url]).args([two, bad, wheel]).tied();
+    command.arg(script).args([&server.url, "key-of-ann", &open.url]).args([two, bad]).arg(wheel).tied();
     let done = tokio::time::timeout(Duration::from_secs(180), command.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
@@ -143,10 +116,7 @@ async fn loaders() -> Option<(PathBuf, PathBuf)> {
 
 #[tokio::test]
 async fn a_client_of_the_model_context_protocol_reads_piece_by_piece() {
-    let Some(python) = python().await else {
-        eprintln!("skipped: PyPI cannot be reached, so there is no client");
-        return;
-    };
+    let Some(python) = python().await else { return };
     let folder = tempfile::tempdir().unwrap();
     let pdf = folder.path().join("manual.pdf");
     std::fs::write(&pdf, book("Manual", 40)).unwrap();

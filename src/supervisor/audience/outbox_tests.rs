@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 use crate::notify::NotifyOptions;
+use crate::store::altered::AlteredStore;
 use crate::supervisor::SupervisorOptions;
-use crate::supervisor::altered_store::AlteredStore;
 use crate::supervisor::messages::{RequestError, SendWebhook};
 use crate::supervisor::test_world::{World, in_system, waiting_record};
 use crate::task::{TaskRecord, TaskStep, Webhook, WebhookState};

@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::blob::{Durability, servers};
-    use crate::supervisor::altered_store::AlteredStore;
+    use crate::store::altered::AlteredStore;
     use crate::task::test_record;
 
     fn acceptance(lost_answers: u32) -> (tempfile::TempDir, Acceptance) {

@@ -4,8 +4,8 @@ use super::*;
 use crate::blob::{Durability, servers};
 use crate::clock::ClockReading;
 use crate::ledger::{LedgerScope, PageKey, RecipeHash};
+use crate::store::altered::AlteredStore;
 use crate::store::{Create, Created, EmbeddedStore};
-use crate::supervisor::altered_store::AlteredStore;
 use crate::task::{PageOutput, TaskStep, test_record};
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -39,6 +39,12 @@ pub async fn run(dir: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsSt
     soon("the command to end", bindery(&dir.join("data")).args(arguments).output()).await.unwrap()
 }
 
+/// The exit code of a command, its stdout and its stderr.
+pub fn told(output: Output) -> (i32, String, String) {
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code().unwrap_or(-1), out, err)
+}
+
 /// The variable that tells [`spawn`] where the log goes.
 const LOG: &str = "TEST_LOG";
 
@@ -59,7 +65,6 @@ pub fn fresh_data() -> Data {
 }
 
 /// One in a certain folder.
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub fn data_on(folder: &Path) -> Data {
     std::sync::Arc::new(tempfile::tempdir_in(folder).unwrap())
 }
@@ -91,7 +96,6 @@ impl Server {
     }
 
     /// Its data directory, for another server.
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn shared_data(&self) -> Data {
         self.data.clone()
     }
@@ -112,7 +116,6 @@ impl Server {
     }
 
     /// Starts it again with other arguments; from then on it has these.
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub async fn again_with(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(ToString::to_string).collect();
         self.restart().await;
@@ -120,7 +123,6 @@ impl Server {
     }
 
     /// Starts it again at the port that it had.
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub async fn restart_at(&mut self, port: &str) {
         let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
         (self.process, self.url) = spawn(self.data.path(), &[&listen[..], &self.arguments].concat(), &[]).await;
@@ -131,7 +133,6 @@ impl Server {
         self.signal("TERM");
     }
 
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn pid(&self) -> u32 {
         self.process.id().unwrap()
     }
@@ -150,7 +151,6 @@ impl Server {
     }
 
     /// Its process.
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn id(&self) -> u32 {
         self.process.id().unwrap()
     }

@@ -1,4 +1,4 @@
-//! A store in memory that behaves as tests want it to.
+//! A store in memory that behaves as tests want it to: the double for everything that can go wrong.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -6,38 +6,45 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::{Create, Created, EmbeddedStore, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
-use crate::store::{
-    Create, Created, EmbeddedStore, ListPage, ListQuery, Renewal, Renewed, StoreError, TaskStore, Update,
-};
 use crate::task::{Revision, TaskId, TaskRecord, UnreadableRecord};
 
-pub(super) struct AlteredStore {
-    pub(super) store: EmbeddedStore,
+/// An embedded store, and what of it is otherwise.
+pub struct AlteredStore {
+    /// What it keeps.
+    pub store: EmbeddedStore,
     /// First writes that land while their answers are lost.
-    pub(super) lost_answers: AtomicU32,
+    pub lost_answers: AtomicU32,
     /// As if other processes could have it open, too.
-    pub(super) lease: Option<Duration>,
+    pub lease: Option<Duration>,
     /// As if these records could not be read.
-    pub(super) unreadable: Vec<TaskId>,
+    pub unreadable: Vec<TaskId>,
     /// As if another process held the leases of these tasks.
-    pub(super) held: Vec<TaskId>,
-    /// What time it says to be; it says so, and answers a renewing, when there is one.
-    pub(super) time: watch::Sender<Option<Timestamp>>,
+    pub held: Vec<TaskId>,
+    /// What time it says to be, if not what it is.
+    pub time: Option<Timestamp>,
+    /// As if no renewing were answered yet.
+    pub is_silent: watch::Sender<bool>,
     /// Records that were asked for.
-    pub(super) asked: watch::Sender<Vec<TaskId>>,
+    pub asked: watch::Sender<Vec<TaskId>>,
     /// As if it did not answer to writes.
-    pub(super) is_unavailable: watch::Sender<bool>,
+    pub is_unavailable: watch::Sender<bool>,
+    /// As if it could not be asked to renew a lease.
+    pub fails_to_renew: watch::Sender<bool>,
+    /// How many other processes it says to have.
+    pub others: usize,
     /// What a renewing answers for each task in place of what is true.
-    pub(super) renewal: watch::Sender<Option<Renewal>>,
+    pub renewal: watch::Sender<Option<Renewal>>,
     /// How often it was asked for what has expired, which the janitor does once in a round.
-    pub(super) swept: watch::Sender<usize>,
-    /// Renewings that were answered.
-    pub(super) renewed: watch::Sender<usize>,
+    pub swept: watch::Sender<usize>,
+    /// Renewings that were answered or failed.
+    pub renewed: watch::Sender<usize>,
 }
 
 impl Default for AlteredStore {
     fn default() -> Self {
+        #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
         let store = EmbeddedStore::in_memory().unwrap();
         Self {
             store,
@@ -45,9 +52,12 @@ impl Default for AlteredStore {
             lease: None,
             unreadable: Vec::new(),
             held: Vec::new(),
-            time: watch::Sender::new(Some(Timestamp::now())),
+            time: None,
+            is_silent: watch::Sender::new(false),
             asked: watch::Sender::default(),
             is_unavailable: watch::Sender::new(false),
+            fails_to_renew: watch::Sender::new(false),
+            others: 0,
             renewal: watch::Sender::default(),
             swept: watch::Sender::default(),
             renewed: watch::Sender::default(),
@@ -114,13 +124,18 @@ impl TaskStore for AlteredStore {
     }
 
     async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
-        let time = self.time.subscribe().wait_for(Option::is_some).await.ok().and_then(|time| *time);
-        let mut renewed = self.store.renew(owner, tasks).await?;
+        let _ = self.is_silent.subscribe().wait_for(|is_silent| !is_silent).await;
+        let renewed = if *self.fails_to_renew.borrow() {
+            Err(StoreError::Unavailable("it renews no lease".into()))
+        } else {
+            self.store.renew(owner, tasks).await
+        };
+        self.renewed.send_modify(|count| *count += 1);
+        let mut renewed = renewed?;
         if let Some(renewal) = *self.renewal.borrow() {
             renewed.tasks = vec![renewal; tasks.len()];
         }
-        self.renewed.send_modify(|count| *count += 1);
-        Ok(Renewed { time: time.unwrap_or(renewed.time), ..renewed })
+        Ok(Renewed { time: self.time.unwrap_or(renewed.time), others: self.others, ..renewed })
     }
 
     async fn leave(&self, owner: &str) -> Result<(), StoreError> {

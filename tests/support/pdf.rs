@@ -10,7 +10,6 @@ pub fn book(title: &str, pages: u32) -> Vec<u8> {
 }
 
 /// A sound PDF whose pages all show the same.
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub fn equal_pages(title: &str, pages: u32) -> Vec<u8> {
     written(pages, |_| format!("{title}, the same everywhere"), |_| None)
 }
@@ -136,7 +135,6 @@ pub fn mixed() -> Vec<u8> {
 }
 
 /// A book whose pages are pictures without text, each another one.
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub fn scans(pages: u8) -> Vec<u8> {
     let mut document = lopdf::Document::load_mem(&book("Scans", pages.into())).unwrap();
     for (number, page) in document.get_pages() {

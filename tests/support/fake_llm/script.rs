@@ -89,7 +89,6 @@ impl Script {
         self
     }
 
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn model(mut self, model: &'static str, answer: Answer) -> Self {
         self.models.insert(model, answer);
         self

@@ -11,7 +11,6 @@ use super::soon;
 #[derive(Clone, Debug)]
 pub struct Event {
     pub name: String,
-    pub id: Option<String>,
     pub data: Value,
 }
 
@@ -45,9 +44,8 @@ impl Events {
                     Some(line[name.len()..].trim_start_matches(": ").to_owned())
                 };
                 let (Some(name), Some(data)) = (field("event"), field("data")) else { continue };
-                let id = field("id");
-                id.iter().for_each(|id| self.last_id.clone_from(id));
-                return Some(Event { name, id, data: serde_json::from_str(&data).unwrap() });
+                field("id").iter().for_each(|id| self.last_id.clone_from(id));
+                return Some(Event { name, data: serde_json::from_str(&data).unwrap() });
             }
             let chunk = soon("an event", self.body.next()).await?.ok()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());

@@ -1,34 +1,27 @@
-//! What tests start and ask.
+//! What tests and benchmarks start and ask, one module for all of them.
 
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod axe;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod browser;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod canary;
 pub mod corpus;
 pub mod disk;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod events;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod fake_clock;
 pub mod fake_llm;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod fake_s3;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod featured;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod files;
 pub mod hook;
 pub mod pdf;
 pub mod redis_proxy;
 pub mod redis_server;
-#[allow(dead_code, reason = "used by the integration tests alone")]
 pub mod s3_server;
 pub mod server;
 pub mod slow_tesseract;
 pub mod tied;
+pub mod venv;
 
+use std::path::Path;
 use std::time::Duration;
 
 /// The longest that any single wait may last. Generous: machines are slow at times; a wait that never ends is a bug.
@@ -42,23 +35,38 @@ pub const fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Asks until it is so, where there is no event for it; with a breath in between, for a question that is asked as fast as it is
-/// answered takes a core from whom it waits for, and from the tests beside it. Not without end.
-pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Looks until there is something, where there is no event for it; with a breath in between, for a question that is asked as
+/// fast as it is answered takes a core from what it waits for, and from the tests beside it. Not without end.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let mut breath = tokio::time::interval(Duration::from_millis(10));
     breath.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let asked = async {
-        while !is_so().await {
+    let found = async {
+        loop {
             breath.tick().await;
+            if let Some(found) = look().await {
+                return found;
+            }
         }
     };
-    soon(what, asked).await;
+    soon(what, found).await
+}
+
+/// Asks until it is so.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    eventually(what, async || is_so().await.then_some(())).await;
 }
 
 /// Waits for `future`, but not without end.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(PATIENCE, future).await;
     waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+/// Writes a file; its path, as commands take it.
+pub fn file(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 /// A value with something changed: fields that may become more have no literals outside of their crate.

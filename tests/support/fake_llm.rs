@@ -2,7 +2,6 @@
 
 mod asked;
 mod http;
-#[path = "moods.rs"]
 pub mod moods;
 mod script;
 
@@ -70,7 +69,6 @@ impl FakeLlm {
     }
 
     /// The same behind TLS; answers the certificate, too, which signs itself.
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn start_tls(script: Script) -> (Self, String) {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
         let key = tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
@@ -147,7 +145,6 @@ impl FakeLlm {
     }
 
     /// Holds calls again.
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn close(&self) {
         self.gate.send_replace(false);
     }

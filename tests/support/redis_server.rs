@@ -52,7 +52,6 @@ impl RedisServer {
         self.process = launch(self.port, &self.dir, false, &[]).await.expect("the port is still free");
     }
 
-    #[allow(dead_code, reason = "used by the integration tests alone")]
     pub fn pid(&self) -> u32 {
         self.process.id().unwrap()
     }
