@@ -8,6 +8,7 @@ mod modules;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use self::listing::{Lister, Listing};
 use self::modules::Modules;
@@ -15,9 +16,13 @@ use self::modules::Modules;
 /// What to set to have the list written again.
 const RENEW: &str = "BINDERY_RENEW_API";
 
-fn listing() -> Listing {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
-    Lister::list(&Modules::read(&root), "bindery")
+/// What the crate offers, read once for all tests.
+fn listing() -> &'static Listing {
+    static LISTING: LazyLock<Listing> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
+        Lister::list(&Modules::read(&root), "bindery")
+    });
+    &LISTING
 }
 
 #[test]
@@ -55,7 +60,7 @@ fn what_signatures_name_can_be_named() {
 
 #[test]
 fn failures_are_types() {
-    let untyped = listing().untyped;
+    let untyped = &listing().untyped;
     assert!(untyped.is_empty(), "a program cannot tell these failures apart: {untyped:#?}");
 }
 

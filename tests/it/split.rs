@@ -1,6 +1,7 @@
 //! Page-range PDFs: the parts hold the same pages as the whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use bindery::document::{Document, DocumentLimits};
 use bindery::internal::{Splitter, plan};
@@ -17,10 +18,14 @@ fn texts(path: &Path, password: Option<&str>) -> Vec<String> {
     (1..=document.page_count()).map(|page| markdown::page(&reader.text(page).unwrap())).collect()
 }
 
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.pdf")
+}
+
 #[tokio::test]
 async fn parts_hold_the_pages_of_the_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.pdf");
+    let sample = sample();
     let parts = dir.path().join("parts");
     let out = parts.to_str().unwrap();
     let done = run(dir.path(), ["split", sample.to_str().unwrap(), "--shard-pages", "5", "-o", out]).await;
@@ -55,14 +60,13 @@ proptest! {
 
     #[test]
     fn a_part_says_what_its_pages_say(pages in proptest::collection::vec(1_u32..=12, 1..12)) {
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sample.pdf");
-        let document = Document::open(&sample, None, &DocumentLimits::default()).unwrap();
-        let splitter = Splitter::open(&sample, None, &document).unwrap();
+        static WHOLE: LazyLock<Vec<String>> = LazyLock::new(|| texts(&sample(), None));
+        let document = Document::open(&sample(), None, &DocumentLimits::default()).unwrap();
+        let splitter = Splitter::open(&sample(), None, &document).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("part.pdf");
         std::fs::write(&part, splitter.part(pages.iter().copied()).unwrap()).unwrap();
-        let whole = texts(&sample, None);
-        let expected: Vec<String> = pages.iter().map(|page| whole[*page as usize - 1].clone()).collect();
+        let expected: Vec<String> = pages.iter().map(|page| WHOLE[*page as usize - 1].clone()).collect();
         prop_assert_eq!(texts(&part, None), expected);
     }
 }

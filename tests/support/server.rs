@@ -1,8 +1,9 @@
 //! The real binary, as a server and as a command.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -26,12 +27,28 @@ pub fn bindery(data: &Path) -> Command {
         command.env("RUST_LOG", "error");
     }
     command.env("RUST_BACKTRACE", "0");
+    command.env("SSL_CERT_FILE", trusted()).env_remove("SSL_CERT_DIR");
     // Drawing takes long without optimisation; what is about pictures asks for them.
     command.env("BINDERY_LLM_INPUT", "text");
     // Nor what its user has installed.
     command.env("XDG_DATA_HOME", data);
     command.env("BINDERY_DATA_DIR", data).kill_on_drop(true).stdin(Stdio::null()).tied();
     command
+}
+
+/// A file with one certificate. Without it each process reads all that the machine trusts, which takes it longer, unoptimised,
+/// than to start.
+fn trusted() -> &'static Path {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let certificate = rcgen::generate_simple_self_signed(["trusted.invalid".to_owned()]).unwrap().cert.pem();
+        let (file, begun) = (folder.join("trusted.pem"), folder.join(format!("trusted.{}", std::process::id())));
+        // Whole at once: other test programs may be reading it.
+        std::fs::write(&begun, certificate).unwrap();
+        std::fs::rename(begun, &file).unwrap();
+        file
+    });
+    &FILE
 }
 
 /// Runs the command to its end, with its data directory in `dir`, which may hold other files.
