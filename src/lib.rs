@@ -152,6 +152,7 @@
 
 // A build of some parts leaves unused what only the others need; the full one finds what none does.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod aggregate;
 mod app;
