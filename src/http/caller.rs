@@ -22,7 +22,7 @@ pub(super) struct Tenant(pub(super) String);
 pub(super) struct Operator;
 
 /// The task that the path names, which is the caller's own. Another's is not found, as one that is not there.
-pub(super) struct OwnTask(pub(super) TaskId);
+pub(super) struct AuthorizedTask(pub(super) TaskId);
 
 impl Caller {
     /// Who asks.
@@ -40,7 +40,7 @@ impl Caller {
         let keys = state.keys.borrow();
         if keys.is_empty() {
             if let Some(hosts) = &state.hosts {
-                refuse_strangers(request, hosts)?;
+                refuse_cross_site(request, hosts)?;
             }
             return Ok(Self(None));
         }
@@ -77,7 +77,7 @@ impl FromRequest for Caller {
 /// Where there are no keys, a server on this machine is for this machine. A web page of another site in a browser here
 /// must not use it: neither under a name that leads here for the moment (DNS rebinding; the `Host` is that name), nor by
 /// sending forms across (`Origin`, `Sec-Fetch-Site`; Fetch Standard).
-fn refuse_strangers(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiError> {
+fn refuse_cross_site(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiError> {
     let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let host = text("host").unwrap_or_default();
     let name = host_name(host);
@@ -87,7 +87,7 @@ fn refuse_strangers(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiEr
         || hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
     // A program that names no host, or an older one, is no browser.
     if !known && !host.is_empty() {
-        return Err(ApiError::stranger(&format!("the server is not known as {name}: name it in --public-url")));
+        return Err(ApiError::cross_site(&format!("the server is not known as {name}: name it in --public-url")));
     }
     if request.method().is_safe() {
         return Ok(());
@@ -95,7 +95,7 @@ fn refuse_strangers(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiEr
     // A page in a sandbox says "null".
     let origin = text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
     if origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(host)) || text("sec-fetch-site") == Some("cross-site") {
-        return Err(ApiError::stranger("a page of another site must not use this server"));
+        return Err(ApiError::cross_site("a page of another site must not use this server"));
     }
     Ok(())
 }
@@ -121,7 +121,7 @@ impl FromRequest for Operator {
     }
 }
 
-impl FromRequest for OwnTask {
+impl FromRequest for AuthorizedTask {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -136,7 +136,7 @@ impl FromRequest for OwnTask {
     }
 }
 
-impl OwnTask {
+impl AuthorizedTask {
     /// The task of this id, which a request names in its body.
     pub(super) async fn of(request: &HttpRequest, id: TaskId) -> Result<Self, ApiError> {
         Self::of_caller(request, Caller::of(request)?, id).await

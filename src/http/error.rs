@@ -43,7 +43,7 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    pub(super) fn stranger(detail: &str) -> Self {
+    pub(super) fn cross_site(detail: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "cross_site", detail)
     }
 

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
 
 use super::ApiState;
-use super::caller::OwnTask;
+use super::caller::AuthorizedTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::metrics::{self, EventStream};
@@ -76,7 +76,7 @@ pub(super) struct EventsQuery {
 pub(super) async fn events(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     query: web::Query<EventsQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let follow = state.handle.follow(id).await.map_err(|error| ApiError::from(error).of_task(id))?;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
-use super::caller::OwnTask;
+use super::caller::AuthorizedTask;
 use super::error::ApiError;
 use super::view::TaskView;
 use crate::aggregate::MarkdownWriter;
@@ -94,7 +94,7 @@ struct PagesView {
 pub(super) async fn result(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     query: web::Query<ResultQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
@@ -168,7 +168,7 @@ pub(super) async fn answer(
 )]
 pub(super) async fn pages(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     query: web::Query<PagesQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let bad = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code::BAD_OPTION, detail);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::ApiState;
-use super::caller::OwnTask;
+use super::caller::AuthorizedTask;
 use super::error::ApiError;
 use crate::document::ImageOptions;
 use crate::output::{html, markdown};
@@ -46,7 +46,7 @@ pub(super) struct ImageQuery {
 )]
 pub(super) async fn image(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     path: web::Path<PagePath>,
     query: web::Query<ImageQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -78,7 +78,7 @@ pub(super) async fn image(
 )]
 pub(super) async fn html(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     path: web::Path<PagePath>,
 ) -> Result<HttpResponse, ApiError> {
     let window = PageWindow { from: path.page, limit: 1, ..PageWindow::default() };
@@ -116,7 +116,7 @@ pub(super) async fn html(
 )]
 pub(super) async fn text_layer(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     path: web::Path<PagePath>,
     query: web::Query<TextLayerQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -165,7 +165,7 @@ pub(super) struct ImagePath {
 pub(super) async fn figure(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     path: web::Path<ImagePath>,
 ) -> Result<HttpResponse, ApiError> {
     let not_found = || {

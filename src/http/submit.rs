@@ -6,7 +6,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::ApiState;
-use super::caller::{Caller, OwnTask};
+use super::caller::{AuthorizedTask, Caller};
 use super::error::ApiError;
 use super::openapi::{DocumentForm, SourceOption, SubmitForm, SubmitOptions, WaitOption};
 use super::upload::{Fields, Form, admitted, upload};
@@ -140,7 +140,7 @@ pub(super) async fn estimate(
 pub(super) async fn resubmit(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
 ) -> Result<HttpResponse, ApiError> {
     let mut form = Form::default();
     let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::ApiState;
-use super::caller::{Caller, OwnTask};
+use super::caller::{AuthorizedTask, Caller};
 use super::error::ApiError;
 use super::view::{TaskListView, TaskView};
 use crate::store::ListQuery;
@@ -58,7 +58,7 @@ pub(super) struct ListParameters {
 )]
 pub(super) async fn get(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     query: web::Query<GetQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let record = match query.wait.filter(|wait| *wait > 0.0) {
@@ -119,7 +119,10 @@ pub(super) async fn list(
         (status = 409, description = "It has ended already"),
     )
 )]
-pub(super) async fn cancel(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
+pub(super) async fn cancel(
+    state: web::Data<ApiState>,
+    AuthorizedTask(id): AuthorizedTask,
+) -> Result<HttpResponse, ApiError> {
     answer(&state, StatusCode::OK, id, within(state.handle.cancel(id)).await)
 }
 
@@ -145,7 +148,7 @@ pub(super) struct RetryQuery {
 )]
 pub(super) async fn retry(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     query: web::Query<RetryQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let max_cost = query.into_inner().max_cost.map(|text| text.parse::<Cost>()).transpose();
@@ -179,7 +182,7 @@ pub(super) struct DeleteQuery {
 )]
 pub(super) async fn delete(
     state: web::Data<ApiState>,
-    OwnTask(id): OwnTask,
+    AuthorizedTask(id): AuthorizedTask,
     query: web::Query<DeleteQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let deleted =
@@ -218,6 +221,9 @@ async fn within<T, E: Into<ApiError>>(change: impl Future<Output = Result<T, E>>
         (status = 409, description = "It has not ended, or has no webhook"),
     )
 )]
-pub(super) async fn webhook(state: web::Data<ApiState>, OwnTask(id): OwnTask) -> Result<HttpResponse, ApiError> {
+pub(super) async fn webhook(
+    state: web::Data<ApiState>,
+    AuthorizedTask(id): AuthorizedTask,
+) -> Result<HttpResponse, ApiError> {
     answer(&state, StatusCode::ACCEPTED, id, within(state.handle.send_webhook(id)).await)
 }

@@ -101,7 +101,7 @@ const AWAY: (&str, &str) = ("away", "unavailable");
 const HAVE_AWAY: [&str; 3] = ["src/blob/", "src/document/", "src/output/"];
 
 /// Names that were once in the code, with the field's own, which took their places.
-const RETIRED: [(&str, &str); 34] = [
+const RETIRED: [(&str, &str); 35] = [
     ("ENDPOINT_AWAY", "ENDPOINT_UNAVAILABLE"),
     ("away_since", "open_since"),
     ("CallVerdict", "CallOutcome"),
@@ -136,6 +136,7 @@ const RETIRED: [(&str, &str); 34] = [
     ("unwanted", "cancel"),
     ("Unborn", "SpawnFailed"),
     ("turn_of", "queue_key"),
+    ("OwnTask", "AuthorizedTask"),
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use self::asked::{Asked, Target};
 use super::super::ApiState;
-use super::super::caller::{Caller, OwnTask};
+use super::super::caller::{AuthorizedTask, Caller};
 use super::super::error::ApiError;
 use super::super::upload::{Intake, admitted, clean_file_name, decoded, paced, receive, whole};
 use super::{Arrived, ErrorForm, Operation, completed, each_page, form, images, submit, unprocessable};
@@ -265,8 +265,12 @@ struct PollQuery {
     wait: f64,
 }
 
-async fn poll(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>, query: web::Query<PollQuery>) -> Answer {
-    let OwnTask(id) = task?;
+async fn poll(
+    state: web::Data<ApiState>,
+    task: Result<AuthorizedTask, ApiError>,
+    query: web::Query<PollQuery>,
+) -> Answer {
+    let AuthorizedTask(id) = task?;
     let record = state.handle.get(id).await.map_err(ApiError::from)?;
     // What is no number of seconds is no wait.
     let wait = Some(query.wait).filter(|seconds| seconds.is_finite()).unwrap_or_default();
@@ -275,8 +279,8 @@ async fn poll(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>, query
     Ok(HttpResponse::Ok().json(response::status(&record)))
 }
 
-async fn result(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>) -> Answer {
-    let OwnTask(id) = task?;
+async fn result(state: web::Data<ApiState>, task: Result<AuthorizedTask, ApiError>) -> Answer {
+    let AuthorizedTask(id) = task?;
     let record = state.handle.get(id).await.map_err(ApiError::from)?;
     match record.status {
         TaskStatus::Completed => document(&state, &record, &Asked::kept(&record.options)).await,

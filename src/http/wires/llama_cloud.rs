@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::ApiState;
-use super::super::caller::{Caller, OwnTask};
+use super::super::caller::{AuthorizedTask, Caller};
 use super::super::error::ApiError;
 use super::super::upload::{Fields, Intake, admitted, clean_file_name, paced, whole};
 use super::{Arrived, ErrorForm, Operation, Refusal, each_page, form, marked, submit, text_of};
@@ -193,7 +193,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest, query: web::Quer
 /// The caller's own task that the path names.
 async fn named(request: &HttpRequest) -> Result<TaskId, ApiError> {
     let id = request.match_info().get("job").and_then(|job| job.strip_prefix(PREFIX)?.parse().ok());
-    let OwnTask(id) = OwnTask::of(request, id.ok_or_else(ApiError::task_not_found)?).await?;
+    let AuthorizedTask(id) = AuthorizedTask::of(request, id.ok_or_else(ApiError::task_not_found)?).await?;
     Ok(id)
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::ApiState;
-use super::super::caller::{Caller, OwnTask};
+use super::super::caller::{AuthorizedTask, Caller};
 use super::super::error::ApiError;
 use super::super::upload::{Fields, Intake, admitted, clean_file_name, decoded, paced, receive, whole};
 use super::{
@@ -95,20 +95,20 @@ async fn upload(state: web::Data<ApiState>, request: HttpRequest, payload: web::
     Ok(HttpResponse::Ok().json(file_object(&record)))
 }
 
-async fn file(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>) -> Answer {
-    let OwnTask(id) = task?;
+async fn file(state: web::Data<ApiState>, task: Result<AuthorizedTask, ApiError>) -> Answer {
+    let AuthorizedTask(id) = task?;
     Ok(HttpResponse::Ok().json(file_object(&state.handle.get(id).await?)))
 }
 
-async fn delete(state: web::Data<ApiState>, task: Result<OwnTask, ApiError>) -> Answer {
-    let OwnTask(id) = task?;
+async fn delete(state: web::Data<ApiState>, task: Result<AuthorizedTask, ApiError>) -> Answer {
+    let AuthorizedTask(id) = task?;
     state.handle.delete(id).await?;
     Ok(HttpResponse::Ok().json(json!({ "id": id, "object": "file", "deleted": true })))
 }
 
 /// An address that stands for the file in a request for OCR; nothing is served there.
-async fn url(request: HttpRequest, task: Result<OwnTask, ApiError>) -> Answer {
-    let OwnTask(id) = task?;
+async fn url(request: HttpRequest, task: Result<AuthorizedTask, ApiError>) -> Answer {
+    let AuthorizedTask(id) = task?;
     let connection = request.connection_info();
     let url = format!("{}://{}/v1/files/{id}/content", connection.scheme(), connection.host());
     Ok(HttpResponse::Ok().json(json!({ "url": url })))
@@ -179,7 +179,7 @@ async fn ocr(state: web::Data<ApiState>, request: HttpRequest, payload: web::Pay
     };
     let record = if let Some(id) = named_file(&url) {
         drop(slot);
-        OwnTask::of(&request, id).await?;
+        AuthorizedTask::of(&request, id).await?;
         state.handle.get(id).await?
     } else {
         let (source, called) = match url.strip_prefix("data:") {

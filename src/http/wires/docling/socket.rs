@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::super::ApiState;
-use super::super::super::caller::{Caller, OwnTask};
+use super::super::super::caller::{AuthorizedTask, Caller};
 use super::super::super::error::ApiError;
 use super::{Refusal, response};
 
@@ -28,7 +28,7 @@ pub(super) async fn socket(
         None => Caller::of(&request)?,
     };
     let id = request.match_info().get("id").and_then(|id| id.parse().ok()).ok_or_else(ApiError::task_not_found)?;
-    let OwnTask(id) = OwnTask::of_caller(&request, caller, id).await?;
+    let AuthorizedTask(id) = AuthorizedTask::of_caller(&request, caller, id).await?;
     let mut watch = state.handle.watch(id).await.map_err(ApiError::from)?;
     if !request.headers().contains_key(header::UPGRADE) {
         let detail = "this path is a WebSocket: the status is also at /v1/status/poll/{id}";
