@@ -6,6 +6,7 @@
 //! Seth, 1984, with cuts found by what they leave free in place of projections.)
 
 mod icons;
+mod running;
 
 use super::line::Line;
 use super::marker::BULLETS;
@@ -32,6 +33,8 @@ pub(super) struct Unit {
     block: bool,
     /// Whether it has no letters, as numbers have none.
     number: bool,
+    /// Whether it begins with a small letter.
+    begins_low: bool,
 }
 
 impl Unit {
@@ -54,6 +57,7 @@ impl Unit {
             check_box: first.words[0].text.starts_with(['☐', '☑', '☒']),
             block: of.len() > 1,
             number: of.iter().all(|at| !lines[*at].words.iter().any(|word| word.text.contains(char::is_alphabetic))),
+            begins_low: first.words[0].text.starts_with(char::is_lowercase),
             lines: of,
         }
     }
@@ -310,7 +314,7 @@ fn by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> Option<Rows> {
         || even && words(right) < 2.0 && width(right) < size * 4.0;
     let side_heads = heads.len() * 2 <= right.len() && words(left) < 4.0 && width(left) < width(right) * 0.5;
     match () {
-        () if !aligned => None,
+        () if !aligned || running::are_both(units, left, right) => None,
         () if labels && icons::are_all(units, left, right) => Some(Rows::Heads),
         () if labels => Some(Rows::Labels),
         () => side_heads.then_some(Rows::Heads),
