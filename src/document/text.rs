@@ -42,6 +42,7 @@ mod guard;
 mod gutters;
 mod head;
 mod heading;
+mod hyphens;
 mod initials;
 mod ink;
 mod inline;
@@ -184,6 +185,7 @@ fn arranged(
     let line_numbers = line_numbers::take(&mut lines);
     let size = (f64::from(width), f64::from(height));
     struck::mark(&mut lines, rules);
+    hyphens::mark(&mut lines);
     let tables = if down { Vec::new() } else { table::find(&lines, rules, size, usual) };
     let captions = caption::find(figures, &lines);
     let mut content = compose::content(&lines, (&tables, &captions), targets, f64::from(height), usual);

@@ -199,7 +199,7 @@ mod tests {
         ];
         assert_eq!(
             write(&lines),
-            "# A title\n\nThe first paragraph goes on and ends well- Known.\n\n#### 2.3.1 A bold line\n\nwith text.\n\nNext column."
+            "# A title\n\nThe first paragraph goes on and ends well-Known.\n\n#### 2.3.1 A bold line\n\nwith text.\n\nNext column."
         );
     }
 
@@ -272,13 +272,15 @@ mod tests {
 
     #[test]
     fn columns_that_are_drawn_across_are_read_one_after_the_other() {
-        let row = |at: i32| {
+        let words = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+        let text = |side: &str, word: &str| format!("{side} has {word} words");
+        let row = |(at, word): (u32, &&str)| {
             let baseline = 100.0 + 12.0 * f64::from(at);
-            [line("left has four words", 72.0, baseline, 10.0), line("right has four, too", 320.0, baseline, 10.0)]
+            [("left", 72.0), ("right", 320.0)].map(|(side, start)| line(&text(side, word), start, baseline, 10.0))
         };
-        let lines: Vec<Line> = (0..8).flat_map(row).collect();
-        let column = |text: &str| [text; 8].join(" ");
-        assert_eq!(write(&lines), column("left has four words") + " " + &column("right has four, too"));
+        let lines: Vec<Line> = (0..).zip(&words).flat_map(row).collect();
+        let column = |side: &str| words.map(|word| text(side, word)).join(" ");
+        assert_eq!(write(&lines), column("left") + " " + &column("right"));
     }
 
     #[test]

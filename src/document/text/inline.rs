@@ -5,8 +5,8 @@ use super::link::Link;
 use super::open_line::SOFT_HYPHEN;
 use crate::content::{Inline, RunStyle, is_ideographic};
 
-/// Joins lines: a hyphen between letters at a line's end is undone before a lower-case letter. `usual` is how most of the
-/// page looks, which needs no emphasis; `targets` are the links of the page.
+/// Joins lines: a hyphen between letters at a line's end is undone before a lower-case letter, unless it is that of a
+/// compound. `usual` is how most of the page looks, which needs no emphasis; `targets` are the links of the page.
 ///
 /// A line end is kept before the lines at `breaks`.
 pub(super) fn join(lines: &[&Line], breaks: &[usize], usual: Style, targets: &[Link]) -> Inline {
@@ -24,7 +24,7 @@ fn joined<'w>(
     usual: Style,
     targets: &[Link],
 ) -> Inline {
-    let mut joining = Joining { inline: Inline::default(), usual, targets };
+    let mut joining = Joining { inline: Inline::default(), compound: false, usual, targets };
     for (number, words) in lines.enumerate() {
         if breaks.contains(&number) {
             joining.inline.push("\n", RunStyle::default(), None);
@@ -55,6 +55,8 @@ pub(super) fn skip(inline: &mut Inline, bytes: usize) {
 
 struct Joining<'a> {
     inline: Inline,
+    /// Whether the hyphen that the last word ends with is its own.
+    compound: bool,
     usual: Style,
     targets: &'a [Link],
 }
@@ -73,18 +75,40 @@ impl<'a> Joining<'a> {
             matches!(last, Some('-' | '\u{2010}' | SOFT_HYPHEN)) && ending.next().is_some_and(char::is_alphabetic);
         let is_code = self.style(next).code && self.inline.runs.last().is_some_and(|run| run.style.code);
         if is_hyphen && (first.is_lowercase() || last == Some(SOFT_HYPHEN)) && !is_code {
+            if last != Some(SOFT_HYPHEN) && (self.compound || self.is_compound(next)) {
+                return true;
+            }
             if let Some(run) = self.inline.runs.last_mut() {
                 run.text.pop();
             }
             self.inline.runs.pop_if(|run| run.text.is_empty());
             return true;
         }
+        // Before a capital it is that of a compound, such as of two names.
+        if is_hyphen && first.is_uppercase() && !is_code && ending.next().is_some_and(char::is_alphabetic) {
+            return true;
+        }
         // Chinese and Japanese have no spaces between words, so the end of a line is none either.
         last.is_some_and(is_ideographic) && is_ideographic(first)
     }
 
+    /// Whether a word that a line's end parts at a hyphen has others, so that this one is its own, too: `father-in-` and `law`,
+    /// `state-` and `of-the-art`.
+    fn is_compound(&self, next: &Word) -> bool {
+        let hyphens = |text: &str| {
+            let inner = text.trim_matches(|c: char| !c.is_alphabetic());
+            let parts: Vec<&str> = inner.split(['-', '\u{2010}']).collect();
+            let are_words = parts.iter().all(|part| !part.is_empty() && part.chars().all(char::is_alphabetic));
+            if are_words { parts.len() - 1 } else { 0 }
+        };
+        let run = self.inline.runs.last().map_or("", |run| &run.text);
+        let begun = run.rsplit(char::is_whitespace).next().unwrap_or(run);
+        hyphens(begun) > 0 || hyphens(&next.text) > 1
+    }
+
     fn push(&mut self, word: &Word, glued: bool) {
         let (style, link) = (self.style(word), self.link(word));
+        self.compound = word.compound;
         if let Some(last) = self.inline.runs.last_mut() {
             // A space looks like its neighbours when they look alike.
             if last.style == style && last.link.as_deref() == link {
@@ -166,7 +190,13 @@ mod tests {
     fn lines_are_joined_and_hyphens_undone() {
         for (lines, expected) in [
             ([&[("para-", PLAIN)][..], &[("graph", PLAIN)]], "paragraph"),
-            ([&[("well-", PLAIN)], &[("Known", PLAIN)]], "well- Known"),
+            ([&[("anti-", PLAIN)], &[("American", PLAIN)]], "anti-American"),
+            ([&[("grade", PLAIN), ("A-", PLAIN)], &[("Next", PLAIN)]], "grade A- Next"),
+            ([&[("father-in-", PLAIN)], &[("law", PLAIN)]], "father-in-law"),
+            ([&[("a", PLAIN), ("state-", PLAIN)], &[("of-the-art", PLAIN)]], "a state-of-the-art"),
+            ([&[("(step-by-", PLAIN)], &[("step)", PLAIN)]], "(step-by-step)"),
+            ([&[("inter-", PLAIN)], &[("national-level", PLAIN)]], "international-level"),
+            ([&[("3-manu-", PLAIN)], &[("facture", PLAIN)]], "3-manufacture"),
             ([&[("a", PLAIN), ("heavy", BOLD)], &[("word", BOLD)]], "a *heavy word*"),
             ([&[("hea-", BOLD)], &[("vy", BOLD)]], "*heavy*"),
             ([&[("--my-", MONO)], &[("flag", MONO)]], "`--my- flag`"),

@@ -62,16 +62,25 @@ pub(super) struct Word {
     pub(super) spaced: bool,
     /// Whether a line strikes it through.
     pub(super) struck: bool,
+    /// Whether the hyphen that it ends with is its own, and not that of the line's end.
+    pub(super) compound: bool,
 }
 
 impl Line {
     /// Puts the sign of an item before it, that stands at `x`.
     pub(super) fn begin_with_bullet(&mut self, x: f64) {
         let style = Style::default();
-        let bullet =
-            Word {
-                text: "•".into(), start: x, end: x, link: None, style, glued: false, spaced: false, struck: false
-            };
+        let bullet = Word {
+            text: "•".into(),
+            start: x,
+            end: x,
+            link: None,
+            style,
+            glued: false,
+            spaced: false,
+            struck: false,
+            compound: false,
+        };
         self.words.insert(0, bullet);
         (self.start, self.end) = (self.start.min(x), self.end.max(x));
     }
@@ -134,7 +143,17 @@ impl Word {
     /// A plain word at its place.
     pub(super) fn at(text: &str, start: f64, end: f64) -> Self {
         let text = text.into();
-        Self { text, start, end, link: None, style: Style::default(), glued: false, spaced: false, struck: false }
+        Self {
+            text,
+            start,
+            end,
+            link: None,
+            style: Style::default(),
+            glued: false,
+            spaced: false,
+            struck: false,
+            compound: false,
+        }
     }
 }
 

@@ -347,6 +347,7 @@ fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
                     glued: open,
                     spaced: space,
                     struck: false,
+                    compound: false,
                 });
                 (open, space) = (true, false);
             }

@@ -135,6 +135,7 @@ fn word(scanned: ScannedWord) -> Word {
         glued: false,
         spaced: true,
         struck: false,
+        compound: false,
     }
 }
 
