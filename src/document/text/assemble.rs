@@ -1,6 +1,6 @@
 //! Rows with their columns → the cells of a table: which lines make one row, and what spans several columns or rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::columns::Column;
 use super::line::Word;
@@ -40,6 +40,9 @@ const CLOSE: f64 = 0.85;
 const HALF: f64 = 0.8;
 /// Lines of one cell are at most so far apart, of the size.
 const MOST_LEADING: f64 = 1.9;
+
+/// Fewer cells of a band say the same by chance.
+const FEWEST_REPEATED: usize = 4;
 
 /// A row in the making.
 struct Draft<'a> {
@@ -121,7 +124,7 @@ fn are_apart(before: &str, after: &str) -> bool {
     is_value(before) && is_value(after) && !goes_on
 }
 
-/// The bands with values one below the other: they hold several rows.
+/// The bands with values one below the other, or with the same words in several lines of a column: they hold several rows.
 pub(super) fn bands_of_rows(lines: &[TableLine<'_, '_>]) -> BTreeSet<usize> {
     let texts = |line: &TableLine<'_, '_>| -> Vec<(usize, String)> {
         line.cells.iter().map(|cell| (cell.first, text_of(&cell.words))).collect()
@@ -131,7 +134,23 @@ pub(super) fn bands_of_rows(lines: &[TableLine<'_, '_>]) -> BTreeSet<usize> {
         above.iter().any(|(column, before)| below.iter().any(|(at, after)| at == column && are_apart(before, after)))
     };
     let several = found.windows(2).filter(|pair| pair[0].0 == pair[1].0 && apart(&pair[0].1, &pair[1].1));
-    several.map(|pair| pair[0].0).collect()
+    several.map(|pair| pair[0].0).chain(repeated(&found)).collect()
+}
+
+/// The bands in which several rows say the same in a column, in several words.
+fn repeated(lines: &[(usize, Vec<(usize, String)>)]) -> BTreeSet<usize> {
+    let mut counts: BTreeMap<(usize, usize, &str), usize> = BTreeMap::new();
+    for (band, cells) in lines.iter().filter(|(_, cells)| cells.len() > 1) {
+        for (column, text) in cells.iter().filter(|(_, text)| text.contains(' ')) {
+            *counts.entry((*band, *column, text)).or_default() += 1;
+        }
+    }
+    let mut again: BTreeMap<usize, usize> = BTreeMap::new();
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .for_each(|((band, ..), count)| *again.entry(band).or_default() += count);
+    again.into_iter().filter(|(_, count)| *count >= FEWEST_REPEATED).map(|(band, _)| band).collect()
 }
 
 struct Making<'c> {

@@ -9,6 +9,9 @@ use super::marker::BULLETS;
 use super::rows::{Row, Span, is_value};
 use super::stream::{Evidence, Surroundings};
 
+/// Fewer cells say the same as those above them by chance.
+const FEWEST_REPEATED: usize = 2;
+
 /// Whether rows that share columns are something else than a table.
 pub(super) fn is_no_table(rows: &[Row<'_>], columns: &[Column], around: Surroundings<'_>) -> bool {
     let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
@@ -136,11 +139,23 @@ fn is_prose(rows: &[Row<'_>], several: &[&Row<'_>], columns: &[Column], page_wid
     let values = texts.iter().filter(|text| is_value(text)).count();
     let low = rows.iter().skip(1).filter(|row| row.words[0].text.starts_with(char::is_lowercase)).count();
     let running = low * 2 >= rows.len() - 1 && values * 5 < texts.len();
-    wordy
-        || wide
-        || has_text_column(rows, columns, page_width)
+    wide || has_text_column(rows, columns, page_width)
         || widest > page_width * 0.7
-        || running && !are_all_aligned(several, columns)
+        || (wordy || running && !are_all_aligned(several, columns)) && !repeats(several, columns)
+}
+
+/// Whether cells say the same as those above them, in several words: no text does.
+fn repeats(several: &[&Row<'_>], columns: &[Column]) -> bool {
+    let cells = |row: &Row<'_>| -> Vec<(usize, String)> {
+        row.cells.iter().map(|cell| (of_column(cell, columns), row.text(cell))).collect()
+    };
+    let said: Vec<Vec<(usize, String)>> = several.iter().map(|row| cells(row)).collect();
+    let worded = |cells: &[(usize, String)]| cells.iter().filter(|(_, text)| text.contains(' ')).count();
+    let same = |pair: &[Vec<(usize, String)>]| {
+        pair[1].iter().filter(|cell| cell.1.contains(' ') && pair[0].contains(cell)).count()
+    };
+    let again: usize = said.windows(2).map(same).sum();
+    again >= FEWEST_REPEATED && again * 8 >= said.iter().map(|cells| worded(cells)).sum::<usize>()
 }
 
 /// Lists side by side are drawn one after the other, a table row by row, in whatever order.

@@ -108,9 +108,50 @@ pub(super) fn rows_of<'a>(lines: &'a [Line], of: &[usize], spaces: bool, upright
                 _ => cells.push(Span { words: at..at + 1, start: word.start, end: word.end }),
             }
         }
+        join_justified(&words, &mut cells, size);
         Row { words, cells, baseline, size, lines, spaces }
     });
     parted.collect()
+}
+
+/// So many words, the same spaces apart, are a line that is justified,
+const FEWEST_JUSTIFIED: usize = 4;
+/// the spaces to this much, and the words some longer than others by this much: columns begin or end at places of their own.
+const SAME_SPACE: f64 = 1.05;
+const OTHER_WORDS: f64 = 1.5;
+
+/// Joins the words of a line that is justified in a narrow cell, so that spaces in it are as wide as those between cells.
+fn join_justified(words: &[&Word], cells: &mut Vec<Span>, size: f64) {
+    let mut from = 0;
+    while from + FEWEST_JUSTIFIED <= cells.len() {
+        let run = justified(words, &cells[from..], size);
+        if run >= FEWEST_JUSTIFIED {
+            let last = &cells[from + run - 1];
+            let (end, last_word) = (last.end, last.words.end);
+            cells[from].end = end;
+            cells[from].words.end = last_word;
+            cells.drain(from + 1..from + run);
+        }
+        from += 1;
+    }
+}
+
+/// How many of the first cells are words of one justified line.
+fn justified(words: &[&Word], cells: &[Span], size: f64) -> usize {
+    let space = |at: usize| cells[at + 1].start - cells[at].end;
+    let is_next = |at: &usize| {
+        let (least, most) = (space(0).min(space(*at)), space(0).max(space(*at)));
+        let next = &cells[*at + 1];
+        next.words.len() == 1 && words[next.words.start].spaced && most < least * SAME_SPACE && most < size * 3.0
+    };
+    if cells[0].words.len() != 1 {
+        return 0;
+    }
+    let run = &cells[..1 + (0..cells.len() - 1).take_while(is_next).count()];
+    let width = |cell: &Span| cell.end - cell.start;
+    let (least, most) = run.iter().map(width).fold((f64::MAX, 0.0), |(a, b): (f64, f64), of| (a.min(of), b.max(of)));
+    let values = run.iter().filter(|cell| is_value(&words[cell.words.start].text)).count();
+    if most > least * OTHER_WORDS && values * 2 < run.len() { run.len() } else { 0 }
 }
 
 fn cell_gap(word: &Word, spaces: bool) -> f64 {
@@ -165,5 +206,28 @@ mod tests {
         for text in ["Oslo", "Widget A-100 of steel", "page 3 of the book", "", "(a)", "W"] {
             assert!(!is_value(text), "{text}");
         }
+    }
+
+    /// The cells of a row of words, each so wide, this far from the one before it.
+    fn cells(words: &[(&str, f64)], space: f64) -> Vec<String> {
+        let mut pen = 10.0;
+        let word = |(text, width): &(&str, f64)| {
+            let word = Word { spaced: true, ..Word::at(text, pen, pen + width) };
+            pen = word.end + space;
+            word
+        };
+        let lines = [Line::of(words.iter().map(word).collect(), 100.0, 10.0)];
+        let rows = rows_of(&lines, &[0], true, &[]);
+        rows[0].cells.iter().map(|cell| rows[0].text(cell)).collect()
+    }
+
+    #[test]
+    fn words_of_a_justified_line_are_one_cell() {
+        let justified = [("50%", 20.0), ("of", 9.0), ("a", 5.0), ("full", 16.0), ("year’s", 30.0)];
+        assert_eq!(cells(&justified, 14.0), ["50% of a full year’s"]);
+        // Columns are no such thing: three words, words of one width, numbers.
+        assert_eq!(cells(&justified[..3], 14.0).len(), 3);
+        assert_eq!(cells(&[("Oak", 20.0), ("Elm", 20.0), ("Ash", 20.0), ("Fir", 20.0)], 14.0).len(), 4);
+        assert_eq!(cells(&[("1.50", 20.0), ("9", 5.0), ("104.25", 30.0), ("7", 5.0)], 14.0).len(), 4);
     }
 }

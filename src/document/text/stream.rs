@@ -252,6 +252,7 @@ fn lines_of<'r, 'a>(
         .filter(|rule| rule.to.min(right) - rule.from.max(left) > (right - left) * 0.6)
         .map(|rule| rule.at)
         .collect();
+    wide.extend(underlined(columns, levels));
     wide.sort_by(f64::total_cmp);
     wide.dedup_by(|a, b| *a - *b < 4.0);
     let band = |row: &Row<'_>| wide.partition_point(|at| *at < row.middle());
@@ -264,6 +265,17 @@ fn lines_of<'r, 'a>(
     let bands: std::collections::BTreeSet<usize> = lines[head..].iter().map(|line| line.band).collect();
     let by_rules = bands.len() >= 3 && bands.len() * 10 >= lines[head..].len();
     (lines, head, by_rules)
+}
+
+/// Where each column has a rule of its own, as below a head that is underlined.
+fn underlined(columns: &[Column], levels: &[&Rule]) -> Option<f64> {
+    let of = |column: &Column, rule: &Rule| column.overlap(rule.from, rule.to) > 0.0;
+    let single = |rule: &Rule| columns.iter().filter(|column| of(column, rule)).count() == 1;
+    let all_at = |at: f64| {
+        let here: Vec<&Rule> = levels.iter().copied().filter(|rule| (rule.at - at).abs() < 2.0).collect();
+        here.iter().all(|rule| single(rule)) && columns.iter().all(|column| here.iter().any(|rule| of(column, rule)))
+    };
+    levels.iter().map(|rule| rule.at).filter(|at| all_at(*at)).min_by(f64::total_cmp)
 }
 
 /// The cells of a row with their columns.

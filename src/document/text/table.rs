@@ -407,6 +407,32 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_say_the_same_are_rows_and_a_head_may_be_underlined_cell_by_cell() {
+        let lines = rows_at(
+            &[10.0, 160.0, 310.0],
+            100.0,
+            &[
+                &["Placed in", "And sold in", "Then allowed"],
+                &["the year", "the year", "in all"],
+                &["first half of it", "first half of it", "none"],
+                &["first half of it", "second half of it", "half of a"],
+                &["", "", "full year"],
+                &["second half of it", "second half of it", "all"],
+            ],
+        );
+        let rules = [level(116.0, 10.0, 70.0), level(116.0, 160.0, 220.0), level(116.0, 310.0, 400.0)];
+        assert_eq!(
+            found(&lines, &rules),
+            [[
+                ["Placed in the year", "And sold in the year", "Then allowed in all"],
+                ["first half of it", "first half of it", "none"],
+                ["first half of it", "second half of it", "half of a full year"],
+                ["second half of it", "second half of it", "all"]
+            ]]
+        );
+    }
+
+    #[test]
     fn a_table_set_sideways_is_read_as_an_upright_one() {
         let rows: &[&[&str]] =
             &[&["Port", "Depth", "Cranes"], &["Oslo", "11", "4"], &["Bodo", "8", "2"], &["Moss", "6", "1"]];
