@@ -392,3 +392,30 @@ fn what_is_drawn_again_and_what_stands_off_the_page_is_counted() {
         assert_eq!((layer.hidden.dropped, facts.shown.outside_glyphs), (11, 11));
     }
 }
+
+/// Printer drivers draw the rules of a table as a picture of one pixel that is stretched.
+#[test]
+fn rules_of_single_pixels_part_the_cells_of_a_table() {
+    let pixel = |x: u32, y: u32, width: &str, height: &str| {
+        format!("q {width} 0 0 {height} {x} {y} cm BI /IM true /W 1 /H 1 /BPC 1 ID \x00\nEI Q\n")
+    };
+    let text = |x: u32, y: u32, text: &str| format!("BT /F1 9 Tf {x} {y} Td ({text}) Tj ET\n");
+    let mut content: String = [720, 680, 640].map(|y| pixel(72, y, "300", "0.5")).concat();
+    content += &[72, 170, 372].map(|x| pixel(x, 640, "0.5", "80")).concat();
+    for (y, left, right) in [
+        (708, "Gate", "It is lifted by a rope, and"),
+        (696, "", "let down by its own weight"),
+        (668, "Sluice", "A board that keeps the water"),
+        (656, "", "back until the wheel needs it"),
+    ] {
+        content += &text(78, y, left);
+        content += &text(178, y, right);
+    }
+    let (markdown, ..) = read(&page(&content), TextOptions::default());
+    assert_eq!(
+        markdown,
+        "| Gate | It is lifted by a rope, and let down by its own weight |\n\
+         | --- | --- |\n\
+         | Sluice | A board that keeps the water back until the wheel needs it |"
+    );
+}

@@ -274,6 +274,10 @@ impl Collector {
         let size = shown.area();
         self.counts.images += if size.is_finite() { size.max(0.0) } else { 0.0 };
         self.show_through(area, None, ink);
+        // Printer drivers stretch a single pixel where others fill a rectangle.
+        if image.pixels == (1, 1) {
+            self.thin(area);
+        }
         if !ink.is_unseen(false) {
             let (exact, opaque) = (is_upright(to_page) && ink.clip_is_exact, image.whole && ink.is_opaque());
             let strings = self.strings;
