@@ -4,6 +4,8 @@
 //! before its column does. It goes on at the top of the next column when its sentence does. Entries of a list of references
 //! hang: their first line stands out. Short lines one under the other, as of an address or of verse, keep their ends.
 
+mod address;
+
 use super::block::{Kind, Open};
 use super::heading::{by_size, is_bold};
 use super::line::{Line, Word};
@@ -138,19 +140,22 @@ impl Flow {
         if few && is_italic(above) != is_italic(line) {
             return Follows::No;
         }
+        if address::is_of(open, above, line) {
+            return Follows::NewLine;
+        }
+        if self.is_parted(open, at, above, line) { Follows::No } else { self.below(open, at, above, line) }
+    }
+
+    /// Whether a line close below another one looks as something else: the number of the page, a title, text below a title.
+    fn is_parted(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
         let begins_bold = !open.bold && is_bold(line);
         // A number that stands apart is that of the page.
         let is_number =
             matches!(&line.words[..], [word] if word.text.len() <= 4 && word.text.bytes().all(|b| b.is_ascii_digit()));
-        if is_number
-            && !matches!(open.kind, Kind::Item(_))
-            && (begins_bold || line.start - open.left > line.size * MOST_INDENT)
-        {
-            return Follows::No;
-        }
-        let parted = open.bold && !line.words[0].style.bold
-            || begins_bold && (ends_sentence(above) || begins_title(line) && self.is_short(at, above));
-        if parted { Follows::No } else { self.below(open, at, above, line) }
+        let is_apart = begins_bold || line.start - open.left > line.size * MOST_INDENT;
+        is_number && !matches!(open.kind, Kind::Item(_)) && is_apart
+            || open.bold && !line.words[0].style.bold
+            || begins_bold && (ends_sentence(above) || begins_title(line) && self.is_short(at, above))
     }
 
     /// Of a line that stands right of the last one.
@@ -226,7 +231,8 @@ impl Flow {
         };
         if set_in > above.size * INDENT {
             let hangs = self.hanging && !marked && open.lines.len() == 1 && !is_last;
-            return if hangs { Follows::On } else { Follows::No };
+            let ends = near_enough && self.ends_below(open, at, above, line);
+            return if hangs || ends { Follows::On } else { Follows::No };
         }
         if self.hanging && stands_out(open, line) {
             return Follows::No;
@@ -240,7 +246,9 @@ impl Flow {
             () if begins_low && (open.initial || is_long(column, above)) => Follows::On,
             () if all_short() && near_enough => Follows::NewLine,
             // Beside a picture, or where someone broke it, any of its lines may.
-            () if !self.hanging && goes_on_low(line) && !explains(line) && is_prose(open, above) => Follows::On,
+            () if !self.hanging && goes_on_low(line) && !explains(line) && self.is_prose(open, at, above) => {
+                Follows::On
+            }
             () => Follows::No,
         }
     }
@@ -277,6 +285,25 @@ impl Flow {
         wide && !ends_sentence(above) && !is_last_of(column, above, line)
     }
 
+    /// Whether a line set in is the end of a sentence that fills the line above it, as below what a form has to be ticked, or
+    /// closes its bracket.
+    fn ends_below(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
+        let within = line.start > above.start && line.end < above.end && goes_on_low(line) && !explains(line);
+        let ends = || ends_sentence(line) && self.is_full(open, at, above, line);
+        within && !ends_sentence(above) && (ends() || closes_bracket(open, line))
+    }
+
+    /// Whether a block is running text up to its last line, and that ends in the midst of a sentence: it has a line of many
+    /// words, or a full one whose sentence goes on below it.
+    fn is_prose(&self, open: &Open<'_>, at: usize, above: &Line) -> bool {
+        let least = if open.lines.len() > 1 { FEW_WORDS } else { PROSE_WORDS };
+        let amid = above.words.last().is_some_and(|word| word.text.ends_with(|c: char| c.is_alphabetic() || c == ','));
+        let wraps = |pair: &[&Line]| !self.is_short(at, pair[0]) && !ends_sentence(pair[0]) && goes_on_low(pair[1]);
+        let is_text =
+            || open.lines.iter().any(|line| line.words.len() >= PROSE_WORDS) || open.lines.windows(2).any(wraps);
+        amid && above.words.len() >= least && is_text()
+    }
+
     fn is_short(&self, at: usize, line: &Line) -> bool {
         self.runs.of_line(at).is_short(line)
     }
@@ -311,13 +338,6 @@ fn is_last_of((left, right): (f64, f64), above: &Line, line: &Line) -> bool {
 /// Whether a line takes most of its column.
 fn is_long((left, right): (f64, f64), line: &Line) -> bool {
     line.words.len() >= LONG_WORDS && line.end - left > (right - left) * LONG
-}
-
-/// Whether a block is running text up to its last line, and that ends in the midst of a sentence.
-fn is_prose(open: &Open<'_>, above: &Line) -> bool {
-    let least = if open.lines.len() > 1 { FEW_WORDS } else { PROSE_WORDS };
-    let amid = above.words.last().is_some_and(|word| word.text.ends_with(|c: char| c.is_alphabetic() || c == ','));
-    amid && above.words.len() >= least && open.lines.iter().any(|line| line.words.len() >= PROSE_WORDS)
 }
 
 /// Whether a line says what a sign of a formula means, or has a number of its own: `dL = length`, `ii) the gate`.
@@ -436,6 +456,17 @@ fn flows_on(open: &Open<'_>, above: &Line, line: &Line) -> bool {
     let next_column = line.start > above.end && above.baseline - line.baseline > above.size * 5.0;
     let text = (open.lines.len() > 1 || ends_in_hyphen(above)) && line.end - line.start > above.size * 8.0;
     next_column && text && !above.right_to_left && !ends_sentence(above) && first.is_lowercase() && !is_bold(line)
+}
+
+/// Whether the last bracket of a block is open, and a line closes it.
+fn closes_bracket(open: &Open<'_>, line: &Line) -> bool {
+    let last = |lines: &[&Line]| {
+        let mut signs =
+            lines.iter().rev().flat_map(|line| line.words.iter().rev()).flat_map(|word| word.text.chars().rev());
+        signs.find(|c| matches!(c, '(' | ')'))
+    };
+    let first = line.words.iter().flat_map(|word| word.text.chars()).find(|c| matches!(c, '(' | ')'));
+    last(&open.lines) == Some('(') && first == Some(')')
 }
 
 fn ends_sentence(line: &Line) -> bool {
