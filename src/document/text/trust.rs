@@ -178,6 +178,8 @@ const CODED_WORD: usize = 5;
 /// So many ornaments behind a letter, and so many of 100 pairs of signs, are letters themselves.
 const FEWEST_DINGBATS: usize = 8;
 const DINGBATS: usize = 10;
+/// Codes of another page's letters are told in so many characters, when so large a part of them are accented.
+const SHORT_PAGE: (usize, (usize, usize)) = (16, (5, 6));
 /// Of 100 pairs of signs, so many are of different kinds only in codes.
 const MOST_CHANGES: usize = 30;
 /// Whether a font's text is none. `guessed` when its codes were taken for ASCII.
@@ -263,7 +265,11 @@ fn is_of_another_page(text: &str) -> bool {
     let is_upper = |c: &char| matches!(c, '\u{a1}'..='\u{ff}') && !matches!(c, '\u{ad}' | '·' | '°' | '«' | '»');
     let upper: Vec<char> = text.chars().filter(is_upper).collect();
     let different: HashSet<char> = upper.iter().copied().collect();
-    all >= FEWEST && different.len() >= 8 && upper.len() * 2 > all
+    let (fewest, (part, of)) = SHORT_PAGE;
+    // A font may hold the accented letters of a text alone: these do not stand beside each other.
+    let beside: usize = text.split(' ').map(|word| word.chars().count()).filter(|count| *count > 1).sum();
+    let in_words = || beside * of >= all * part && upper.len() * of >= all * part;
+    different.len() >= 8 && (all >= FEWEST && upper.len() * 2 > all || all >= fewest && in_words())
 }
 
 #[cfg(test)]
@@ -312,6 +318,9 @@ mod tests {
             assert!(is_garbled(&codes(first), true), "{first} {}", codes(first));
         }
         assert!(is_garbled("Íàçâàíèå êîìïàíèè ïîëíîñòüþ è ñîêðàùåííî Þðèäè÷åñêèé àäðåñ", false));
+        assert!(is_garbled("È« ÊÀ ½ç ÎÞ ²ú Õß £¬ Áª ºÏ Æð À´ A", false), "a short line of GBK");
+        assert!(!is_garbled("ÀÉÈÙ éàùç Où êtes-vous allé, Zoë ?", false), "accents among others");
+        assert!(!is_garbled("é è à ç é ê ô û é è â î ï ë ù é à", false), "the letters that another font lacks");
         let ornaments = "t❤❡ ❝❛s❡ ✇❤❡♥ ✇❡ ❤❛✈❡ t❤❡ s❛♠❡ ❛❜♦✈❡ ✇✐t❤♦✉t ❧♦ss ♦❢ ❣❡♥❡r❛❧✐t② ".repeat(3);
         assert!(is_garbled(&ornaments, false));
         for text in [
