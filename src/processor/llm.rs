@@ -10,7 +10,7 @@
 //! | `kept` | answers that are safe before their pages are |
 //! | `client`, `address`, `endpoint_error` | HTTP, where it goes, and why it cannot |
 //! | `refused` | what a refusal means |
-//! | `capabilities`, `learnt` | what models were found to take; the same as it is kept |
+//! | `capabilities`, `picture_limit`, `learnt` | what models were found to take, the size of pictures; the same as it is kept |
 //! | `latency` | how long calls take, for those that are slow |
 //! | `reply` | the answer, and whether it is pages at all |
 //! | `fidelity` | whether it is *these* pages |
@@ -38,6 +38,7 @@ mod latency;
 mod learnt;
 mod look;
 mod parts;
+mod picture_limit;
 mod prompt;
 mod refused;
 mod reply;

@@ -374,6 +374,15 @@ async fn pages_that_are_too_large_together_are_sent_one_by_one_as_large_as_befor
 }
 
 #[tokio::test]
+async fn a_page_that_is_too_large_at_any_size_fails_and_leaves_the_others_theirs() {
+    let script = Script::default().page(1, vec![Answer::Refuse(413, "Request Entity Too Large"); 40]);
+    let (llm, _server, task, pages) = read(script, book("Refused", 2), "input=image&shard_pages=1").await;
+    assert_eq!((&task["pages"]["done"], llm.calls_for(2)), (&1.into(), 1), "{task}");
+    assert!(llm.calls_for(1) < 20, "{}", llm.calls_for(1));
+    assert_eq!(pages["pages"][1]["findings"], Value::Array(vec![]), "{pages}");
+}
+
+#[tokio::test]
 async fn a_page_that_was_shown_smaller_than_asked_for_says_so_and_is_not_reused_by_others() {
     let script = Script::default().otherwise(Answer::SmallPictures(4_000));
     let (_llm, _server, task, pages) = read(script, book("Small", 1), "input=image").await;

@@ -10,16 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::learnt::{COUNTS_FOR, Learnt};
+use super::picture_limit::PictureLimit;
 use crate::clock::Timestamp;
 
 /// Models that are remembered one by one; callers may name any, and those beyond share one memory.
 const MODELS: usize = 16;
 /// A limit of fewer tokens than these is no page: then none is named.
 const FEWEST_TOKENS: u32 = 256;
-/// A picture whose longer side has fewer pixels cannot be read.
-const SMALLEST_SIDE: u32 = 384;
-/// The share of its size, in per cent, that a picture keeps when it was too large by an unknown amount.
-const SMALLER: (u32, u32) = (60, 70);
 /// How often a model answers all pages alike before that is put down to it: as long as it has answered none otherwise, and
 /// later.
 const STRIKES: (u32, u32) = (3, 8);
@@ -85,8 +82,7 @@ pub(super) struct ModelCapabilities {
     affords: AtomicU32,
     /// Until when that counts, milliseconds since the first one of this process.
     affords_until: AtomicU64,
-    picture_bytes: AtomicU32,
-    picture_side: AtomicU32,
+    picture: PictureLimit,
     /// Until when its cheaper tier is not asked for, milliseconds since the first one of this process.
     tier_full_until: AtomicU64,
     /// When the first of what is kept was learnt, milliseconds of the wall clock; 0 before.
@@ -119,8 +115,7 @@ impl Default for ModelCapabilities {
             affords: AtomicU32::new(u32::MAX),
             affords_until: AtomicU64::new(0),
             learnt_at: AtomicU64::new(0),
-            picture_bytes: AtomicU32::new(u32::MAX),
-            picture_side: AtomicU32::new(u32::MAX),
+            picture: PictureLimit::default(),
             tier_full_until: AtomicU64::new(0),
             has_answered: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
@@ -199,7 +194,8 @@ impl ModelCapabilities {
 
     /// How much it takes: tokens, bytes of a picture, pixels of its longer side.
     const fn limits(&self) -> [&AtomicU32; 3] {
-        [&self.most_tokens, &self.picture_bytes, &self.picture_side]
+        let [bytes, side] = self.picture.known();
+        [&self.most_tokens, bytes, side]
     }
 
     /// What was learnt of it; `None` where nothing was.
@@ -221,10 +217,8 @@ impl ModelCapabilities {
         for (name, refused) in self.refusals() {
             refused.fetch_or(learnt.refuses.iter().any(|known| known == name), Ordering::Relaxed);
         }
-        let limits = [learnt.max_tokens, learnt.max_image_bytes, learnt.max_image_side];
-        for (own, most) in self.limits().into_iter().zip(limits) {
-            own.fetch_min(most.unwrap_or(u32::MAX), Ordering::Relaxed);
-        }
+        self.most_tokens.fetch_min(learnt.max_tokens.unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.picture.take(learnt.max_image_bytes, learnt.max_image_side);
         self.note_time(learnt.learnt_at);
     }
 
@@ -241,7 +235,8 @@ impl ModelCapabilities {
             return;
         }
         self.refusals().into_iter().for_each(|(_, refused)| refused.store(false, Ordering::Relaxed));
-        self.limits().into_iter().for_each(|limit| limit.store(u32::MAX, Ordering::Relaxed));
+        self.most_tokens.store(u32::MAX, Ordering::Relaxed);
+        self.picture.forget();
         self.learnt_at.store(0, Ordering::Relaxed);
     }
 
@@ -264,8 +259,7 @@ impl ModelCapabilities {
 
     /// The most bytes of a picture and the most pixels of its longer side.
     pub(super) fn picture(&self, bytes: usize, side: u32) -> (usize, u32) {
-        let most = usize::try_from(self.picture_bytes.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        (bytes.min(most), side.min(self.picture_side.load(Ordering::Relaxed)))
+        self.picture.of(bytes, side)
     }
 
     /// Takes in what a refusal teaches; returns whether the request would be made otherwise now than it was `sent`.
@@ -305,23 +299,16 @@ impl ModelCapabilities {
                 self.most_tokens.fetch_min(named.unwrap_or(asked / 2), Ordering::Relaxed);
                 true
             }),
-            Lesson::SmallerPicture { side: true, most } => sent.picture.is_some_and(|(_, side)| {
-                let smaller = most.filter(|most| *most < side).unwrap_or(side / 100 * SMALLER.1);
-                self.picture_side.fetch_min(smaller.max(SMALLEST_SIDE), Ordering::Relaxed);
-                side > SMALLEST_SIDE
-            }),
-            Lesson::SmallerPicture { side: false, most } => sent.picture.is_some_and(|(bytes, side)| {
-                // It travels as text, which takes a third more.
-                let smaller = most.map_or(u32::MAX, |most| most / 4 * 3).min(bytes / 100 * SMALLER.0);
-                self.picture_bytes.fetch_min(smaller.max(1), Ordering::Relaxed);
-                side > SMALLEST_SIDE
-            }),
+            Lesson::SmallerPicture { side, most } => {
+                sent.picture.is_some_and(|picture| self.picture.shrink(*side, *most, picture))
+            }
         }
     }
 
     /// A page has come of an answer.
     pub(super) fn has_answered(&self) {
         self.has_answered.store(true, Ordering::Relaxed);
+        self.picture.keep();
         self.strikes.store(0, Ordering::Relaxed);
     }
 
@@ -435,6 +422,7 @@ mod tests {
         {
             one.of("a").learn(&lesson, SENT);
         }
+        one.of("a").has_answered();
         let learnt = one.learnt("e").remove(0);
         other.of("a").learn(&Lesson::MostTokens(vec![1_000]), SENT);
         let earlier = Timestamp::from_millis(learnt.learnt_at.as_millis() - 5_000);
@@ -458,23 +446,6 @@ mod tests {
         other.take(&both);
         other.take(&Learnt { model: "one more".into(), ..both });
         assert!(other.of("yet another").takes_temperature());
-    }
-
-    #[test]
-    fn pictures_get_smaller_until_they_cannot_be_read() {
-        let model = ModelCapabilities::default();
-        let smaller = |side, most| Lesson::SmallerPicture { side, most };
-        assert_eq!(model.picture(2_000_000, 1_600), (2_000_000, 1_600));
-        assert!(model.learn(&smaller(false, Some(5_000_000)), SENT));
-        assert_eq!(model.picture(2_000_000, 1_600), (600_000, 1_600), "what was sent was too large already");
-        assert!(model.learn(&smaller(false, Some(400_000)), SENT));
-        assert_eq!(model.picture(2_000_000, 1_600).0, 300_000);
-        assert!(model.learn(&smaller(true, Some(1_024)), SENT));
-        assert_eq!(model.picture(2_000_000, 1_600).1, 1_024);
-        assert!(model.learn(&smaller(true, None), Sent { picture: Some((1, 500)), ..SENT }));
-        assert_eq!(model.picture(2_000_000, 1_600).1, SMALLEST_SIDE);
-        assert!(!model.learn(&smaller(true, None), Sent { picture: Some((1, SMALLEST_SIDE)), ..SENT }));
-        assert!(!model.learn(&smaller(false, None), Sent::default()));
     }
 
     #[test]
