@@ -8,7 +8,7 @@
 //! | 502, 503 | everyone | waited for |
 //! | 408, 409, 425, 500, 504 and others above | the call | tried again |
 //! | 401, 407; 400 and 403 that name the key | the task | it fails |
-//! | 404, 405, 410; a model that takes no pictures | the model | its fallback, or the task fails |
+//! | 404, 405, 410; a model that takes no pictures (also 500) | the model | its fallback, or the task fails |
 //! | a parameter or role that is not taken; a limit of tokens or a picture that is too large (also 413) | the model | learnt, and asked again |
 //! | 403, 400, 422 and others | the page | it fails; when all get the same, the task |
 
@@ -131,6 +131,8 @@ pub(super) fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) 
         }
         // Xinference answers so where vLLM, of which it is made, refuses.
         500 if text.contains("longer than the maximum model length") => of_request(number, &text, permanent),
+        // So does Ollama.
+        500 if text.to_lowercase().contains("model does not support image") => of_request(number, &text, permanent),
         408 | 409 | 425 | 500..=599 => {
             // Some servers fail at what others refuse.
             let lesson = lesson(&text).filter(|lesson| *lesson == Lesson::NoSystemRole);

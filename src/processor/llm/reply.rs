@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `decode` | the body, whatever the server makes of it |
 //! | `end` | how the answer ended: whole, cut off, withheld, broken |
-//! | `clean` | what is not of the page is taken off, and told: `thoughts`, `fence`, `talk` |
+//! | `clean` | what is not of the page is taken off, and told: `thoughts`, `layout`, `fence`, `talk` |
 //! | `classify` | a page, blank, a refusal (`unable`), thoughts alone, the prompt again |
 //! | `parse` | several pages are parted at their markers |
 
@@ -16,6 +16,7 @@ mod clean;
 mod decode;
 mod end;
 mod fence;
+mod layout;
 mod talk;
 mod thoughts;
 mod unable;

@@ -67,6 +67,22 @@ fn answers_as_they_were_reported() {
         ),
         // A model of documents speaks of the page first.
         ("allenai/olmocr#293", said(&format!("{front}{PAGE}")), Ok(PAGE)),
+        // Models of layouts say what each piece is and where it stands, or what the page is.
+        (
+            "deepseek-ai/DeepSeek-OCR#114",
+            said(&format!("<|ref|>text<|/ref|><|det|>[[10, 20, 300, 60]]<|/det|>\n{PAGE}")),
+            Ok(PAGE),
+        ),
+        (
+            "foldl/chatllm.cpp#100",
+            said(&json!([{ "bbox": [10, 20, 300, 60], "category": "Text", "text": PAGE }]).to_string()),
+            Ok(PAGE),
+        ),
+        (
+            "Embassy-of-the-Free-Mind/sourcelibrary-v2#4195",
+            said(&format!("<page-type>text</page-type>\n<columns>2</columns>\n{PAGE}")),
+            Ok(PAGE),
+        ),
         // Places without text, and a model that has lost its way.
         (
             "docling-project/docling#2398",
@@ -138,6 +154,14 @@ fn refusals_as_they_were_reported() {
             json!({ "error": "prediction aborted, token repeat limit reached" }),
             code::ANSWER_REPETITIVE,
             Concerns::Page,
+            None,
+        ),
+        (
+            "ollama/ollama#13099",
+            500,
+            json!({ "error": { "message": "Failed to create new sequence: this model does not support images" } }),
+            code::MODEL_CANNOT_SEE,
+            Concerns::Model,
             None,
         ),
         ("linagora/openrag#128", 400, vllm(TOO_LONG), code::ENDPOINT_REFUSED, Concerns::Page, smaller.clone()),

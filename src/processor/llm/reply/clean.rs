@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::fence::fenced;
+use super::layout;
 use super::talk::around;
 use super::thoughts::thoughts;
 use super::{quoted, says};
@@ -62,9 +63,15 @@ pub(super) fn clean(answer: &str, known: &str) -> Cleaned {
     let mut cleaned = Cleaned { text: answer.trim().to_owned(), ..Cleaned::default() };
     for _ in 0..ROUNDS {
         let before = cleaned.text.len();
-        for stage in
-            [without_thoughts, without_tokens, without_front_matter, without_wrapper, without_fence, without_talk]
-        {
+        for stage in [
+            without_thoughts,
+            without_layout,
+            without_tokens,
+            without_front_matter,
+            without_wrapper,
+            without_fence,
+            without_talk,
+        ] {
             stage(&mut cleaned, known);
         }
         if cleaned.text.len() == before {
@@ -91,6 +98,20 @@ fn without_thoughts(cleaned: &mut Cleaned, known: &str) {
             cleaned.take(rest, format!("thoughts of {} characters", thought.chars().count()));
         }
         None => cleaned.text = text,
+    }
+}
+
+/// Takes off what says of its pieces where they stand, and of which kind the page is.
+fn without_layout(cleaned: &mut Cleaned, known: &str) {
+    let text = cleaned.text.clone();
+    if let Some(page) = layout::without_places(&text).filter(|_| !known.contains("<|ref|>")) {
+        cleaned.take(&page, "the places of its pieces".to_owned());
+    } else if let Some(page) = layout::of_pieces(&text).filter(|_| !says(known, &text)) {
+        cleaned.take(&page, "JSON around its pieces".to_owned());
+    } else if let Some(page) = layout::unescaped(&text).filter(|_| !known.contains("\\n")) {
+        cleaned.take(&page, "escapes of a string".to_owned());
+    } else if let Some((labels, page)) = layout::without_labels(&text).filter(|(labels, _)| !says(known, labels)) {
+        cleaned.take(page, words("before", labels));
     }
 }
 
@@ -312,6 +333,8 @@ mod tests {
             ("<｜begin▁of▁sentence｜>{P}<｜end▁of▁sentence｜>", 1),
             ("<|begin_of_box|>{P}<|end_of_box|>", 1),
             ("<transcription>\n{P}\n</transcription>", 1),
+            ("<|ref|>title<|/ref|><|det|>[[10, 20, 300, 60]]<|/det|>\n{P}<|im_end|>", 2),
+            ("<page_type>text</page_type>\n<language>English</language>\n{P}", 1),
         ] {
             let cleaned = clean(&answer.replace("{P}", PAGE), "");
             assert_eq!(
@@ -322,7 +345,9 @@ mod tests {
             );
         }
         let json = serde_json::json!({"natural_text": PAGE, "is_table": false, "language": "en"}).to_string();
-        for answer in [json.clone(), format!("```json\n{json}\n```")] {
+        let pieces = serde_json::json!([{"bbox": [1, 2, 3, 4], "category": "Text", "text": PAGE}]).to_string();
+        let escaped = PAGE.replace('\n', "\\n");
+        for answer in [json.clone(), format!("```json\n{json}\n```"), pieces, escaped] {
             assert_eq!(clean(&answer, "").text, PAGE, "{answer}");
         }
     }
