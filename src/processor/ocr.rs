@@ -45,7 +45,7 @@ impl Asked {
 /// The name that tasks choose it by, also among fallbacks.
 pub(crate) const OCR: &str = "ocr";
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// A page whose letters are less sure on average is doubtful,
 const SURE: f32 = 0.9;
 /// and so is one on which more than one of so many lines is left out as unsure.

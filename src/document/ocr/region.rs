@@ -33,6 +33,9 @@ const TELLING: f64 = 5.0;
 const OWN_ANGLE: f64 = 0.2;
 /// of a core that is longer than this many times its thickness.
 const ELONGATED: f64 = 2.5;
+/// Pieces of one line are not more turned to each other than this (radians), nor farther apart across (of the thinner one's
+/// thickness), nor so many times as thick.
+const SAME_LINE: (f64, f64, f64) = (0.1, 0.4, 1.6);
 /// A map has at most so many lines: more are a texture.
 const MOST: usize = 3_000;
 
@@ -201,6 +204,31 @@ impl Region {
         Self { centre, length: self.length * by, thickness: self.thickness * by, ..self }
     }
 
+    /// Both as one, where they are pieces of one line that overlap, as they are seen on two parts of a picture.
+    pub(super) fn joined(&self, other: &Self) -> Option<Self> {
+        let (sin, cos) = self.angle.sin_cos();
+        let (x, y) = (other.centre.0 - self.centre.0, other.centre.1 - self.centre.1);
+        let (along, across) = (x * cos + y * sin, y * cos - x * sin);
+        let (thin, thick) = (self.thickness.min(other.thickness), self.thickness.max(other.thickness));
+        let overlap = f64::midpoint(self.length, other.length) - along.abs();
+        let turned = turn(other.angle, self.angle);
+        if turned.abs() > SAME_LINE.0
+            || across.abs() > thin * SAME_LINE.1
+            || thick > thin * SAME_LINE.2
+            || overlap < 0.0
+        {
+            return None;
+        }
+        let from = (-self.length / 2.0).min(along - other.length / 2.0);
+        let to = (self.length / 2.0).max(along + other.length / 2.0);
+        // Each counts by its length.
+        let share = other.length / (self.length + other.length);
+        let (along, across) = (f64::midpoint(from, to), across * share);
+        let centre = (self.centre.0 + along * cos - across * sin, self.centre.1 + along * sin + across * cos);
+        let (angle, score) = (normal(self.angle + turned * share), self.score.max(other.score));
+        Some(Self { centre, angle, length: to - from, thickness: thick, score })
+    }
+
     /// The same, farther to the right and down.
     pub(super) fn moved(self, (right, down): (f64, f64)) -> Self {
         Self { centre: (self.centre.0 + right, self.centre.1 + down), ..self }
@@ -271,6 +299,22 @@ mod tests {
             assert!((region.thickness - 20.0).abs() < 3.0 && (region.length - 132.0).abs() < 3.0, "{region:?}");
             assert!((region.score - 0.9).abs() < 1e-3);
         }
+    }
+
+    #[test]
+    fn pieces_of_a_line_that_overlap_are_one() {
+        let piece =
+            |x: f64, y: f64, length: f64| Region { centre: (x, y), angle: 0.02, length, thickness: 20.0, score: 0.9 };
+        let whole = piece(100.0, 50.0, 200.0).joined(&piece(250.0, 53.0, 160.0)).unwrap();
+        assert!((whole.centre.0 - 165.0).abs() < 0.1 && (whole.length - 330.0).abs() < 0.1, "{whole:?}");
+        assert!((whole.centre.1 - 51.3).abs() < 0.2 && (whole.angle - 0.02).abs() < 1e-9, "{whole:?}");
+        let within = piece(100.0, 50.0, 200.0).joined(&piece(90.0, 49.8, 40.0)).unwrap();
+        assert!((within.length - 200.0).abs() < 1e-9, "{within:?}");
+        for other in [piece(300.0, 54.0, 160.0), piece(200.0, 70.0, 160.0)] {
+            assert_eq!(piece(100.0, 50.0, 200.0).joined(&other), None, "{other:?}");
+        }
+        let larger = Region { thickness: 40.0, ..piece(150.0, 51.0, 160.0) };
+        assert_eq!(piece(100.0, 50.0, 200.0).joined(&larger), None);
     }
 
     #[test]

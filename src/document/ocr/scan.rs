@@ -100,14 +100,15 @@ fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, Stri
     let by = (long / wanted).max(1.0);
     let (down, all) = (height >= width, width.max(height));
     let step = short * (PART - OVERLAP);
-    let mut regions = Vec::new();
-    let mut from = 0.0;
+    let mut regions: Vec<Region> = Vec::new();
+    let (mut from, mut before) = (0.0, 0);
     loop {
         let to = if from + short * PART >= all { all } else { from + short * PART };
         let part = picture.part(down, from as usize, to as usize);
         let shift = if down { (0.0, from.floor()) } else { (from.floor(), 0.0) };
         let small = part.shrunk(by);
         let by = (part.width() as f64 / small.width() as f64, part.height() as f64 / small.height() as f64);
+        let own = regions.len();
         for region in engine.find(&small)? {
             let region = region.scaled(by.0.midpoint(by.1)).moved(shift);
             // What two parts see belongs to the one in which it is farther from the edge.
@@ -115,10 +116,16 @@ fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, Stri
             let half = short * OVERLAP / 2.0;
             let begins = if from > 0.0 { from + half } else { f64::MIN };
             let ends = if to < all { to - half } else { f64::MAX };
-            if at >= begins && at < ends {
-                regions.push(region);
+            if at < begins || at >= ends {
+                continue;
+            }
+            // A line that goes on from the part before was seen there as far as its edge.
+            match regions[before..own].iter_mut().find_map(|seen| Some((seen.joined(&region)?, seen))) {
+                Some((whole, seen)) => *seen = whole,
+                None => regions.push(region),
             }
         }
+        before = own;
         if to >= all {
             return Ok(regions);
         }
