@@ -1,5 +1,8 @@
 //! Lines that were recognised on a picture → lines as the text layer has them, for the same layout.
 
+mod gutter;
+
+use self::gutter::{Gap, Gaps};
 use super::collect::Rule;
 use super::line::{Line, Style, Word};
 use crate::document::ocr::{ScannedLine, ScannedRule, ScannedWord};
@@ -25,13 +28,15 @@ pub(super) fn lines(mut scanned: Vec<ScannedLine>) -> Vec<Line> {
             None => rows.push(vec![line]),
         }
     }
+    rows.iter_mut().for_each(|row| row.sort_by(|a, b| start(a).total_cmp(&start(b))));
+    let gaps = Gaps::of(&rows);
     let mut lines = Vec::new();
-    for mut row in rows {
-        row.sort_by(|a, b| start(a).total_cmp(&start(b)));
+    for row in rows {
         let mut parts = row.into_iter();
         let Some(mut open) = parts.next() else { continue };
         for part in parts {
-            if start(&part) - end(&open) < APART * open.size {
+            let gap = Gap::between(&open, &part);
+            if gap.to - gap.from < APART * open.size && !gaps.part_columns_at(&gap) {
                 open.words.extend(part.words);
             } else {
                 lines.push(line(std::mem::replace(&mut open, part)));
@@ -174,6 +179,38 @@ mod tests {
             scanned("the next line", 10.0, 112.0, 10.0),
         ];
         assert_eq!(texts(&lines(scanned)), ["the part of it", "a column", "the next line"]);
+    }
+
+    #[test]
+    fn narrow_columns_stay_apart_where_rows_are_free_at_one_place() {
+        let row = |at: u8, left: &str, right: &str| {
+            let baseline = 100.0 + 12.0 * f64::from(at);
+            [scanned(left, 10.0, baseline, 10.0), scanned(right, 150.0, baseline, 10.0)]
+        };
+        // They end 12 to 22 points before the other column: less than parts of a line may be apart.
+        let columns: Vec<_> = [
+            row(0, "She wandered around them", "the cause of sadness and"),
+            row(1, "with a look of injuries", "simply he talked with her"),
+            row(2, "sometimes she burst out", "of life and love and what"),
+        ]
+        .concat();
+        let found = texts(&lines(columns.clone()));
+        assert_eq!(found.len(), 6, "{found:?}");
+        // A line across them, such as a heading, changes nothing.
+        let across = scanned("a long heading that goes over both of these columns", 10.0, 80.0, 10.0);
+        assert_eq!(lines([&columns[..], &[across]].concat()).len(), 7);
+        // One row alone is a line with a wide space.
+        assert_eq!(texts(&lines(columns[..2].to_vec())), ["She wandered around them the cause of sadness and"]);
+        // And so are labels with their values.
+        let labels: Vec<_> = (0..3)
+            .flat_map(|at| {
+                [
+                    scanned("Date", 10.0, 100.0 + 12.0 * f64::from(at), 10.0),
+                    scanned("14 May of the year", 50.0, 100.0 + 12.0 * f64::from(at), 10.0),
+                ]
+            })
+            .collect();
+        assert_eq!(texts(&lines(labels)), ["Date 14 May of the year"; 3]);
     }
 
     #[test]
