@@ -162,6 +162,11 @@ async fn a_tenants_quota_is_for_all_servers() {
     };
     let (status, first) = submit(&servers[0], "One", 4).await;
     assert_eq!(status, 202, "{first}");
+    // What is answered with a task that is there holds no place.
+    for server in servers.iter().chain(&servers) {
+        let (status, again) = submit(server, "One", 4).await;
+        assert_eq!((status, &again["id"]), (200, &first["id"]), "{again}");
+    }
     assert_eq!(submit(&servers[1], "Two", 4).await.0, 202);
     // Neither server knows more than its own task.
     for server in &servers {
