@@ -48,6 +48,7 @@ pub(super) struct Style {
 
 /// A word and its place in its line.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something else of it")]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) start: f64,

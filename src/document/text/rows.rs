@@ -147,7 +147,7 @@ fn justified(words: &[&Word], cells: &[Span], size: f64) -> usize {
     if cells[0].words.len() != 1 {
         return 0;
     }
-    let run = &cells[..1 + (0..cells.len() - 1).take_while(is_next).count()];
+    let run = &cells[..=(0..cells.len() - 1).take_while(is_next).count()];
     let width = |cell: &Span| cell.end - cell.start;
     let (least, most) = run.iter().map(width).fold((f64::MAX, 0.0), |(a, b): (f64, f64), of| (a.min(of), b.max(of)));
     let values = run.iter().filter(|cell| is_value(&words[cell.words.start].text)).count();
