@@ -148,22 +148,6 @@ fn refusals_as_they_were_reported() {
     } });
     let smaller = Some(Lesson::SmallerPicture { side: true, most: Some(8_192) });
     for (report, status, body, code, concerns, lesson) in [
-        (
-            "ollama/ollama#18374",
-            500,
-            json!({ "error": "prediction aborted, token repeat limit reached" }),
-            code::ANSWER_REPETITIVE,
-            Concerns::Page,
-            None,
-        ),
-        (
-            "ollama/ollama#13099",
-            500,
-            json!({ "error": { "message": "Failed to create new sequence: this model does not support images" } }),
-            code::MODEL_CANNOT_SEE,
-            Concerns::Model,
-            None,
-        ),
         ("linagora/openrag#128", 400, vllm(TOO_LONG), code::ENDPOINT_REFUSED, Concerns::Page, smaller.clone()),
         (
             "xorbitsai/inference#3785",
@@ -201,12 +185,33 @@ fn refusals_as_they_were_reported() {
             Some(Lesson::NewerLimitName),
         ),
     ] {
-        let error = refused(StatusCode::from_u16(status).unwrap(), None, body.to_string().as_bytes());
-        assert_eq!(
-            (&*error.why.code, error.concerns, error.lesson),
-            (code, concerns, lesson),
-            "{report}: {}",
-            error.why
-        );
+        assert_refused(report, (status, body), &(code, concerns, lesson));
     }
+}
+
+#[test]
+fn what_a_local_server_could_not_do_as_it_was_reported() {
+    let error = |message: &str| json!({ "error": { "message": message } });
+    for (report, body, code, concerns) in [
+        (
+            "ollama/ollama#18374",
+            json!({ "error": "prediction aborted, token repeat limit reached" }),
+            code::ANSWER_REPETITIVE,
+            Concerns::Page,
+        ),
+        (
+            "ollama/ollama#13099",
+            error("Failed to create new sequence: this model does not support images"),
+            code::MODEL_CANNOT_SEE,
+            Concerns::Model,
+        ),
+    ] {
+        assert_refused(report, (500, body), &(code, concerns, None));
+    }
+}
+
+/// What becomes of a refusal: its code, what it concerns, and what is learnt of it.
+fn assert_refused(report: &str, (status, body): (u16, Value), expected: &(&str, Concerns, Option<Lesson>)) {
+    let error = refused(StatusCode::from_u16(status).unwrap(), None, body.to_string().as_bytes());
+    assert_eq!(&(&*error.why.code, error.concerns, error.lesson), expected, "{report}: {}", error.why);
 }
