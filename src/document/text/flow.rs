@@ -140,7 +140,9 @@ impl Flow {
         if few && is_italic(above) != is_italic(line) {
             return Follows::No;
         }
-        if address::is_of(open, above, line) {
+        // Where it would have had no room above, a sentence may go on with it.
+        let begins = open.bold != is_bold(line) || is_last_of((open.left, self.runs.of_line(at).right), above, line);
+        if begins && address::is_of(open, above, line) {
             return Follows::NewLine;
         }
         if self.is_parted(open, at, above, line) { Follows::No } else { self.below(open, at, above, line) }
@@ -460,13 +462,11 @@ fn flows_on(open: &Open<'_>, above: &Line, line: &Line) -> bool {
 
 /// Whether the last bracket of a block is open, and a line closes it.
 fn closes_bracket(open: &Open<'_>, line: &Line) -> bool {
-    let last = |lines: &[&Line]| {
-        let mut signs =
-            lines.iter().rev().flat_map(|line| line.words.iter().rev()).flat_map(|word| word.text.chars().rev());
-        signs.find(|c| matches!(c, '(' | ')'))
-    };
-    let first = line.words.iter().flat_map(|word| word.text.chars()).find(|c| matches!(c, '(' | ')'));
-    last(&open.lines) == Some('(') && first == Some(')')
+    let is_bracket = |c: &char| matches!(c, '(' | ')');
+    let words = open.lines.iter().rev().flat_map(|line| line.words.iter().rev());
+    let last = words.flat_map(|word| word.text.chars().rev()).find(is_bracket);
+    let first = line.words.iter().flat_map(|word| word.text.chars()).find(is_bracket);
+    last == Some('(') && first == Some(')')
 }
 
 fn ends_sentence(line: &Line) -> bool {
