@@ -191,6 +191,23 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_an_option_names_every_word_that_it_takes() {
+        let command = Cli::command();
+        for (id, values) in VALUES {
+            let all = command.get_subcommands().flat_map(Command::get_arguments);
+            for argument in all.filter(|argument| argument.get_id() == id && argument.get_long().is_some()) {
+                let help = argument.get_long_help().or(argument.get_help()).unwrap_or_default().to_string();
+                // A list of words within a word is no word of the sentence.
+                let has = |value: &&str| {
+                    help.split([' ', '|', '(', ')', ':', ';', '`']).any(|word| word.trim_end_matches(',') == *value)
+                };
+                let missing: Vec<_> = values.iter().filter(|value| !has(value)).collect();
+                assert!(missing.is_empty(), "--{id} does not say {missing:?}: {help}");
+            }
+        }
+    }
+
+    #[test]
     fn roff_reads_the_text_as_it_is() {
         assert_eq!(plain(".a-b\\c"), "\\&.a\\-b\\ec");
     }

@@ -36,8 +36,8 @@ pub struct TaskArgs {
     /// Models that read a page when the first has failed, such as other-model,ocr; text is the text layer
     #[arg(long, env = "BINDERY_FALLBACK")]
     fallback: Option<String>,
-    /// The endpoint's service tier, where it has several: auto, flex (slower, at about half the price) or priority
-    /// [default: auto]
+    /// The endpoint's service tier, where it has several: auto, flex (slower, at about half the price; waits while there is no
+    /// room), flex,auto (as auto meanwhile) or priority (faster, dearer) [default: auto]
     #[arg(long, env = "BINDERY_SERVICE_TIER")]
     service_tier: Option<String>,
     /// The most that one file may cost; needs a price for each of its models, see --llm-prices
