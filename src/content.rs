@@ -23,7 +23,7 @@ pub(crate) use self::figure::is_generic;
 pub use self::figure::{Figure, FigureFile};
 pub use self::inline::{Inline, Run, RunStyle, Script, is_ideographic};
 pub use self::markdown::from_markdown;
-pub(crate) use self::markdown::image_alt;
+pub(crate) use self::markdown::{from_html_page, image_alt};
 
 /// The version of the blocks' JSON that this program writes. It reads all versions up to it.
 pub const CONTENT_VERSION: u8 = 1;

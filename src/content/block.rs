@@ -223,6 +223,25 @@ impl Block {
         }
     }
 
+    /// Shows `see` each text in it.
+    pub(crate) fn each_text(&mut self, see: &mut impl FnMut(&mut Inline)) {
+        match &mut self.kind {
+            BlockKind::Heading { text, .. }
+            | BlockKind::Paragraph { text }
+            | BlockKind::Footnote { text }
+            | BlockKind::Margin { text, .. } => see(text),
+            BlockKind::Figure(figure) => see(&mut figure.caption),
+            BlockKind::Table(table) => table.rows.iter_mut().flatten().for_each(|cell| see(&mut cell.text)),
+            BlockKind::List { items } => {
+                for item in items {
+                    see(&mut item.text);
+                    item.blocks.iter_mut().for_each(|block| block.each_text(see));
+                }
+            }
+            BlockKind::Code { .. } | BlockKind::Formula { .. } => {}
+        }
+    }
+
     /// What it says, without looks: lines and items parted by line ends, cells by tabs.
     #[must_use]
     pub fn text(&self) -> String {

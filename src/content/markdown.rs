@@ -5,7 +5,9 @@
 //! that it is parsed into serve every other output. Whatever is not one of the forms above becomes a paragraph of what it
 //! says, so that no words are missing from any output.
 
+mod html_page;
 mod html_table;
+mod html_text;
 mod latex;
 
 use std::iter::Peekable;
@@ -13,6 +15,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, OffsetIter, Options, Parser, Tag, TagEnd};
 
+pub(crate) use self::html_page::from_html_page;
 pub(crate) use self::html_table::image_alt;
 use self::latex::dollars;
 use super::figure::is_generic;

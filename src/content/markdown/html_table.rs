@@ -2,7 +2,8 @@
 
 use html5gum::{StartTag, Token, Tokenizer};
 
-use crate::content::{Block, BlockKind, Cell, Inline, RunStyle, Script, Table};
+use super::html_text::{Text, name};
+use crate::content::{Block, BlockKind, Cell, Inline, Table};
 
 /// A part of some Markdown.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +41,18 @@ pub(super) fn split(markdown: &str) -> Vec<Part<'_>> {
     }
     parts.push(Part::Text(&markdown[rest..]));
     parts.retain(|part| !matches!(part, Part::Text(text) if text.trim().is_empty()));
+    parts
+}
+
+/// Parts the tables of a document in HTML from the rest of it.
+pub(super) fn tables(html: &str) -> Vec<Part<'_>> {
+    let (mut parts, mut rest) = (Vec::new(), html);
+    while let Some(open) = find(rest, "<table") {
+        let Some(length) = table_length(&rest[open..]) else { break };
+        parts.extend([Part::Text(&rest[..open]), Part::Table(&rest[open..open + length])]);
+        rest = &rest[open + length..];
+    }
+    parts.push(Part::Text(rest));
     parts
 }
 
@@ -189,10 +202,6 @@ pub(super) fn text(html: &str) -> Inline {
     text.finish()
 }
 
-fn name(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).to_ascii_lowercase()
-}
-
 #[derive(Default)]
 struct Reader {
     table: Table,
@@ -306,73 +315,6 @@ impl Reader {
         let before = [self.stray, self.caption].map(Text::finish).into_iter().filter(|text| !text.is_empty());
         let table = (!self.table.rows.is_empty()).then_some(BlockKind::Table(self.table));
         before.map(|text| BlockKind::Paragraph { text }).chain(table).map(|kind| Block::new(kind, None)).collect()
-    }
-}
-
-/// Text as its tags come, with one blank for all blanks.
-#[derive(Default)]
-struct Text {
-    read: Inline,
-    bold: u32,
-    italic: u32,
-    strike: u32,
-    script: Option<Script>,
-    /// Whether a blank is due before the next letter.
-    blank: bool,
-}
-
-impl Text {
-    fn push(&mut self, said: &str) {
-        let style = RunStyle {
-            bold: self.bold > 0,
-            italic: self.italic > 0,
-            strike: self.strike > 0,
-            script: self.script,
-            ..RunStyle::default()
-        };
-        for c in said.chars() {
-            if c.is_whitespace() && c != '\u{a0}' {
-                self.blank = true;
-                continue;
-            }
-            if std::mem::take(&mut self.blank) && !self.read.is_empty() && !self.read.ends_with('\n') {
-                self.read.push(" ", style, None);
-            }
-            self.read.push(c.encode_utf8(&mut [0; 4]) as &str, style, None);
-        }
-    }
-
-    fn begin(&mut self, name: &str) {
-        match name {
-            "b" | "strong" => self.bold += 1,
-            "i" | "em" => self.italic += 1,
-            "s" | "strike" | "del" => self.strike += 1,
-            "sup" => self.script = Some(Script::Super),
-            "sub" => self.script = Some(Script::Sub),
-            "br" => {
-                self.blank = false;
-                if !self.read.is_empty() {
-                    self.read.push("\n", RunStyle::default(), None);
-                }
-            }
-            "p" | "div" | "li" | "tr" | "td" | "th" | "table" => self.blank = true,
-            _ => {}
-        }
-    }
-
-    fn end(&mut self, name: &str) {
-        match name {
-            "b" | "strong" => self.bold = self.bold.saturating_sub(1),
-            "i" | "em" => self.italic = self.italic.saturating_sub(1),
-            "s" | "strike" | "del" => self.strike = self.strike.saturating_sub(1),
-            "sup" | "sub" => self.script = None,
-            "p" | "div" | "li" | "tr" | "td" | "th" | "table" => self.blank = true,
-            _ => {}
-        }
-    }
-
-    fn finish(self) -> Inline {
-        self.read
     }
 }
 

@@ -9,6 +9,8 @@ use super::layout;
 use super::talk::around;
 use super::thoughts::thoughts;
 use super::{quoted, says};
+use crate::content::{PageContent, from_html_page};
+use crate::output::markdown;
 
 /// An answer and what was taken off it.
 #[derive(Debug, Default, PartialEq)]
@@ -71,6 +73,7 @@ pub(super) fn clean(answer: &str, known: &str) -> Cleaned {
             without_wrapper,
             without_fence,
             without_talk,
+            without_html,
         ] {
             stage(&mut cleaned, known);
         }
@@ -275,6 +278,19 @@ fn without_talk(cleaned: &mut Cleaned, known: &str) {
     cleaned.removed.extend(after.into_iter().rev().map(|said| words("after", said)));
 }
 
+/// Writes a page as Markdown that is a document in HTML, perhaps in a fence.
+fn without_html(cleaned: &mut Cleaned, known: &str) {
+    let text = cleaned.text.clone();
+    let fenced = text.strip_prefix("```html").and_then(|rest| rest.trim_end().strip_suffix("```"));
+    let known = known.to_ascii_lowercase();
+    if ["<html", "<!doctype", "<body"].iter().any(|tag| known.contains(tag)) {
+        return;
+    }
+    if let Some(blocks) = from_html_page(fenced.unwrap_or(&text)) {
+        cleaned.take(&markdown::page(&PageContent::new(blocks)), "the HTML of the page, now Markdown".to_owned());
+    }
+}
+
 fn words(place: &str, said: &str) -> String {
     format!("words {place} the page: {}", quoted(said))
 }
@@ -284,6 +300,8 @@ mod tests {
     use super::*;
 
     const PAGE: &str = "# Lease\n\nThe shed is let from 1 May.";
+    const HTML: &str = "<!DOCTYPE html>\n<html><head><title>A</title><style>p { margin: 0 }</style></head>\n<body><h1>Lease</h1>\n\
+        <p>The shed is\n let from 1 May.</p></body></html>";
 
     #[test]
     fn marks_are_no_page_but_what_stands_for_a_picture_is_one() {
@@ -335,8 +353,11 @@ mod tests {
             ("<transcription>\n{P}\n</transcription>", 1),
             ("<|ref|>title<|/ref|><|det|>[[10, 20, 300, 60]]<|/det|>\n{P}<|im_end|>", 2),
             ("<page_type>text</page_type>\n<language>English</language>\n{P}", 1),
+            ("{H}", 1),
+            ("```html\n{H}\n```", 1),
+            ("Here is the transcription of the page:\n\n{H}", 2),
         ] {
-            let cleaned = clean(&answer.replace("{P}", PAGE), "");
+            let cleaned = clean(&answer.replace("{P}", PAGE).replace("{H}", HTML), "");
             assert_eq!(
                 (cleaned.text.as_str(), cleaned.removed.len()),
                 (PAGE, removed),
@@ -367,6 +388,7 @@ mod tests {
             ("# x\n\nIs there anything else I can help you with?", "x Is there anything else I can help you with?"),
             ("<think>Let me read the page now.</think>\n# x", "<think>Let me read the page now.</think> x"),
             ("# x<|im_end|>", "x<|im_end|>"),
+            ("<html><body>x</body></html>", "<html><body>x</body></html>"),
         ] {
             assert_eq!(clean(page, known).text, page);
             assert_ne!(clean(page, "").text, page);
