@@ -15,6 +15,7 @@
 //! | `reply` | the answer, and whether it is pages at all |
 //! | `fidelity` | whether it is *these* pages |
 //! | `witness`, `comparison` | the same of pages without text of their own: what OCR says of it |
+//! | `repetition` | pages that an answer has several times over |
 //! | `early` | OCR that looks while the model still reads |
 //! | `judge` | which answers are taken, and what is said against them |
 //!
@@ -41,6 +42,7 @@ mod parts;
 mod picture_limit;
 mod prompt;
 mod refused;
+mod repetition;
 mod reply;
 #[cfg(test)]
 mod reports_tests;

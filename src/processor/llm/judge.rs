@@ -6,6 +6,7 @@ use super::call::CallAnswer;
 use super::fidelity::{self, Fidelity};
 use super::look::Page;
 use super::prompt::{self, PageInput, PartNumber};
+use super::repetition::{Repeated, Shown};
 use super::reply::{self, Answered, Asked, Fault};
 use super::witness::{Testimony, Verdict, passage};
 use super::{LlmProcessor, parts};
@@ -175,6 +176,34 @@ impl LlmProcessor {
         is_wanted && known.text.is_none() && self.prompt(input.options) == prompt::DEFAULT
     }
 
+    /// Of an answer that has a page several times over, keeps as many copies as the page holds.
+    fn keep_copies(
+        &self,
+        input: &ShardInput<'_>,
+        known: &Known,
+        answered: &mut Answered,
+        recognised: &mut Option<Result<Recognised, Failure>>,
+    ) {
+        let Some(repeated) = Repeated::of(&answered.markdown) else { return };
+        let seen = match &known.text {
+            Some(text) => Some(text.clone()),
+            None => self.seen_on(input, known.page, &answered.markdown, recognised),
+        };
+        let by_text = seen.and_then(|seen| repeated.on_page(Shown::Text(&seen)));
+        let by_ink = || repeated.on_page(known.letters.map_or(Shown::Nothing, Shown::Letters));
+        let (kept, all) = (by_text.or_else(by_ink).unwrap_or(1), repeated.copies());
+        if kept >= all {
+            return;
+        }
+        let times = format!("the answer has the page {all} times over");
+        answered.removed.push(format!("{} of its {all} equal copies", all - kept));
+        if by_text.is_none() {
+            // How many letters a picture shows is a guess.
+            answered.unsure.get_or_insert(times);
+        }
+        answered.markdown = repeated.first(kept).to_owned();
+    }
+
     /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ. Of several
     /// pages, those that are not are asked for once more by themselves. `recognised` is what OCR has on a page that was asked for
     /// alone.
@@ -197,6 +226,9 @@ impl LlmProcessor {
         };
         let (mut read, mut bad, mut why) = (Vec::with_capacity(answered.len()), Vec::new(), None);
         for (mut answered, known) in answered.into_iter().zip(known) {
+            if faithful {
+                self.keep_copies(input, known, &mut answered, &mut recognised);
+            }
             let text = known.text.as_deref().unwrap_or_default();
             let measured = fidelity::fidelity(text, &answered.markdown);
             // Where a page has no sound text of its own, OCR is its witness; an empty answer is denied by the ink.

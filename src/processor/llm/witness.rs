@@ -113,6 +113,25 @@ impl LlmProcessor {
         })
     }
 
+    /// What OCR reads on a page about which there is this answer, and keeps for the witness; nothing where it cannot.
+    pub(super) fn seen_on(
+        &self,
+        input: &ShardInput<'_>,
+        page: u32,
+        markdown: &str,
+        recognised: &mut Option<Result<Recognised, Failure>>,
+    ) -> Option<String> {
+        let ocr = self.ocr.as_ref().filter(|ocr| ocr.is_wanted(input.options))?;
+        if !ocr.reads_script_of(&said(&from_markdown(markdown).blocks), input.options) {
+            return None;
+        }
+        let look = || {
+            let input = with_time_for_ocr(input);
+            self.recognised_for_witness(&input, input.reader(), page)
+        };
+        recognised.get_or_insert_with(look).as_ref().ok().map(|recognised| said(&recognised.content.blocks))
+    }
+
     /// What OCR recognises on a page.
     ///
     /// # Errors
