@@ -99,7 +99,9 @@ impl LlmProcessor {
         // Of what is only in its picture, its text is no measure.
         let sound = Need::of(shown, OcrLayer::Reread).is_none();
         let text = if sound || kind != PageInputKind::Image {
-            markdown::page_with(&reader.text_layer(page, visible(input.options, &facts))?.content, Forms::SAID)
+            let mut content = reader.text_layer(page, visible(input.options, &facts))?.content;
+            leave_out_targets(&mut content);
+            markdown::page_with(&content, Forms::SAID)
         } else {
             String::new()
         };
@@ -190,6 +192,19 @@ fn shrunk<'a>(pictures: impl Iterator<Item = &'a PageImage>, asked: u32, points:
     let full = asked.min((points / 72.0 * dpi) as u32);
     // Pictures are rounded to whole pixels.
     pictures.map(|image| image.width.max(image.height)).max().filter(|side| side + 2 < full)
+}
+
+/// Leaves out where links lead that the page does not show: who reads the page does not see it, and so no model does.
+fn leave_out_targets(content: &mut PageContent) {
+    let bare =
+        |link: &str| link.trim_start_matches("https://").trim_start_matches("http://").trim_matches('/').to_owned();
+    for block in &mut content.blocks {
+        block.each_text(&mut |text| {
+            let shown = text.text();
+            let is_shown = |link: &String| shown.contains(&bare(link));
+            text.runs.iter_mut().for_each(|run| run.link = run.link.take().filter(is_shown));
+        });
+    }
 }
 
 /// Of its text layer what can be seen, and what another program has recognised where that lies on the ink: nothing hidden
