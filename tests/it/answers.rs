@@ -22,9 +22,14 @@ const BLIND: &str = "I don't see any image attached. Please upload the page.";
 
 /// A book whose pages say what an endpoint of many moods reads on them.
 fn moody_book(pages: u32) -> Vec<u8> {
+    written(pages, moods::lines)
+}
+
+/// A book whose pages have these lines.
+fn written<L: std::fmt::Display>(pages: u32, lines: impl Fn(u32) -> Vec<L>) -> Vec<u8> {
     let mut document = lopdf::Document::load_mem(&book("Moods", pages)).unwrap();
     for (number, page) in document.get_pages() {
-        let lines = moods::lines(number).iter().map(|line| format!("({line}) Tj T*")).collect::<Vec<_>>().join(" ");
+        let lines = lines(number).iter().map(|line| format!("({line}) Tj T*")).collect::<Vec<_>>().join(" ");
         document.change_page_content(page, format!("BT /F1 12 Tf 14 TL 72 720 Td {lines} ET").into_bytes()).unwrap();
     }
     let mut bytes = Vec::new();
@@ -80,6 +85,22 @@ async fn what_is_taken_off_an_answer_is_told() {
         page["checks"]["removed"].as_array().unwrap().iter().map(|what| what.as_str().unwrap()).collect();
     assert_eq!(removed.len(), 3, "{removed:?}");
     assert!(removed[0].starts_with("thoughts of ") && removed[2].contains("Here is the transcription"), "{removed:?}");
+}
+
+/// Small models repeat what they have read; receipts stand twice on their page.
+#[tokio::test]
+async fn a_page_that_comes_several_times_over_is_kept_as_often_as_it_stands_there() {
+    let said = moods::text(1);
+    let answer: &str = [said.as_str(); 3].join("\n\n---\n\n").leak();
+    for (copies, removed) in [(1, "2 of its 3 equal copies"), (2, "1 of its 3 equal copies")] {
+        let script = Script::default().otherwise(Answer::Text(answer, "stop"));
+        let (llm, _server, _, pages) =
+            read(script, written(1, |number| vec![moods::lines(number); copies].concat()), "").await;
+        let page = &pages["pages"][0];
+        assert_eq!(page["markdown"].as_str().unwrap().matches(&said).count(), copies, "{page}");
+        assert_eq!((&page["checks"]["removed"], llm.books().calls.len()), (&serde_json::json!([removed]), 1), "{page}");
+        assert_eq!(page["findings"], Value::Array(vec![]), "{page}");
+    }
 }
 
 #[tokio::test]
@@ -155,19 +176,20 @@ async fn what_all_pages_get_fails_the_task_in_the_endpoints_words() {
 #[tokio::test]
 async fn what_a_model_takes_is_learnt_once_for_all_pages() {
     const PAGES: u32 = 24;
-    for (refusal, input, refusals) in [
-        (Answer::NoSystemRole, "text", 16),
-        (Answer::NoTemperature, "text", 16),
-        (Answer::SmallPictures(4_000), "image", 2 * 16),
+    for (refusal, input, refusals, refuses) in [
+        (Answer::NoSystemRole, "text", 16, &["system role"][..]),
+        (Answer::NoTemperature, "text", 16, &["temperature"]),
+        (Answer::SmallPictures(4_000), "image", 2 * 16, &[]),
     ] {
         let script = Script { delay: std::time::Duration::from_millis(20), ..Script::default() };
         let query = format!("input={input}");
         let (llm, server, task, _) = read(script.otherwise(refusal.clone()), book("Learnt", PAGES), &query).await;
         let ready = server.get("/readyz?verbose").await;
         let learnt = &ready["models"][0];
-        let refuses = learnt["refuses"].as_array().unwrap().len();
-        let smaller = learnt["max_image_bytes"].is_number();
-        assert_eq!((&learnt["model"], refuses > 0 || smaller), (&"m".into(), true), "{refusal:?} {ready}");
+        assert_eq!((&learnt["model"], &learnt["endpoint"]), (&"m".into(), &llm.url.as_str().into()), "{ready}");
+        assert_eq!(learnt["refuses"], serde_json::json!(refuses), "{refusal:?} {ready}");
+        let most = learnt["max_image_bytes"].as_u64();
+        assert_eq!(most.is_some_and(|most| most < 8_000), refuses.is_empty(), "{refusal:?} {ready}");
         assert_eq!(
             (&task["status"], &task["pages"]["done"]),
             (&"completed".into(), &PAGES.into()),
@@ -187,9 +209,15 @@ async fn what_a_model_takes_is_learnt_once_for_all_pages() {
 
 #[tokio::test]
 async fn a_limit_of_tokens_that_is_too_large_is_learnt_and_one_that_cannot_grow_is_not_paid_again() {
-    let (llm, _server, task, _) =
+    let (llm, server, task, _) =
         read(Script::default().otherwise(Answer::MostTokens(4_096)), book("Limit", 1), "").await;
     assert_eq!(task["pages"]["done"], 1, "{task}");
+    let ready = server.get("/readyz?verbose").await;
+    assert_eq!(
+        (&ready["models"][0]["max_tokens"], &ready["models"][0]["learnt_at"].is_string()),
+        (&4_096.into(), &true),
+        "{ready}"
+    );
     let budgets: Vec<_> = llm.books().asked.iter().map(|asked| asked.max_tokens).collect();
     assert_eq!(budgets, [None, Some(8_192), Some(4_096)]);
 

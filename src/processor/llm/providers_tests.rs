@@ -289,6 +289,8 @@ fn providers_are_understood_as_they_document_themselves() {
     for provider in [OPENAI, AZURE, VLLM, OLLAMA, LITELLM, OPENROUTER, GEMINI, MISTRAL] {
         let url = calls_url(provider.base_url).unwrap();
         assert_eq!(url.as_str(), provider.url);
+        // Their examples have the whole address at times.
+        assert_eq!(calls_url(provider.url).unwrap().as_str(), provider.url);
         let headers = HeaderMap::new();
         let reply = answered(&url, StatusCode::OK, &headers, provider.good.as_bytes()).unwrap();
         let Reply { prompt_tokens, cached_tokens, service_tier, text, .. } = &reply;
