@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bindery::processor::{Processor, TextProcessor};
+use bindery::task::TaskOptions;
+use sha2::{Digest, Sha256};
+
 use crate::support::server::run;
 
 /// Pages that are known to be read wrongly. Never more.
@@ -62,4 +66,26 @@ async fn golden_pages_are_read_right_and_known_failures_only_shrink() {
         known.iter().filter(|(name, text)| read[*name] == **text).map(|(name, _)| name).collect();
     assert!(mended.is_empty(), "read right now, so move them from known/ to right/ and lower KNOWN: {mended:?}");
     assert_eq!(known.len(), KNOWN, "known/ only shrinks, and KNOWN with it");
+    keeps_its_version(&read);
+}
+
+/// Pages stay in ledgers under the version of their reading. One that reads otherwise under the same version would leave
+/// the old pages there for good, so `version.txt` has the version and the hash of what these pages say under it.
+fn keeps_its_version(read: &BTreeMap<String, String>) {
+    let version = TextProcessor.steps(&TaskOptions::default(), None)[0].recipe["version"].as_u64().unwrap();
+    let mut hash = Sha256::new();
+    read.iter().for_each(|(name, text)| hash.update(format!("{name}\n{text}\n")));
+    let hash = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let (now, file) = (format!("{version} {hash}\n"), folder("version.txt"));
+    let before = fs::read_to_string(&file).unwrap_or_default();
+    if now == before {
+        return;
+    }
+    let held: u64 = before.split(' ').next().and_then(|held| held.parse().ok()).unwrap_or(0);
+    assert!(
+        version > held,
+        "pages are read otherwise than before: raise VERSION of src/processor/text.rs above {held}"
+    );
+    assert!(std::env::var_os("BINDERY_RENEW_VERSION").is_some(), "run this test with BINDERY_RENEW_VERSION=1");
+    fs::write(file, now).unwrap();
 }

@@ -41,6 +41,8 @@ const HALF: f64 = 0.8;
 /// Lines of one cell are at most so far apart, of the size.
 const MOST_LEADING: f64 = 1.9;
 
+/// Fewer full lines are one row of several lines, for all their even distances.
+const FEWEST_LIKE: usize = 3;
 /// Fewer cells of a band say the same by chance.
 const FEWEST_REPEATED: usize = 4;
 
@@ -134,7 +136,30 @@ pub(super) fn bands_of_rows(lines: &[TableLine<'_, '_>]) -> BTreeSet<usize> {
         above.iter().any(|(column, before)| below.iter().any(|(at, after)| at == column && are_apart(before, after)))
     };
     let several = found.windows(2).filter(|pair| pair[0].0 == pair[1].0 && apart(&pair[0].1, &pair[1].1));
-    several.map(|pair| pair[0].0).chain(repeated(&found)).collect()
+    let mut bands: BTreeSet<usize> = several.map(|pair| pair[0].0).chain(repeated(&found)).collect();
+    let like = like_rows(lines, &bands);
+    bands.extend(like);
+    bands
+}
+
+/// The bands whose lines all have a cell in each column, as far apart as rows are in the bands that are known to hold some.
+fn like_rows(lines: &[TableLine<'_, '_>], known: &BTreeSet<usize>) -> Vec<usize> {
+    let drops = |of: &[TableLine<'_, '_>]| -> Vec<f64> {
+        of.windows(2).map(|pair| pair[1].row.baseline - pair[0].row.baseline).collect()
+    };
+    let bands = || lines.chunk_by(|a, b| a.band == b.band);
+    let mut usual: Vec<f64> = bands().filter(|of| known.contains(&of[0].band)).flat_map(drops).collect();
+    usual.sort_by(f64::total_cmp);
+    let Some(usual) = usual.get(usual.len() / 2).copied() else { return Vec::new() };
+    let is_full =
+        |line: &TableLine<'_, '_>| line.cells.len() > 1 && line.cells.iter().all(|cell| cell.first == cell.last);
+    let columns = lines.iter().flat_map(|line| &line.cells).map(|cell| cell.last + 1).max().unwrap_or(0);
+    let are_rows = |of: &&[TableLine<'_, '_>]| {
+        of.len() >= FEWEST_LIKE
+            && of.iter().all(|line| is_full(line) && line.cells.len() == columns)
+            && drops(of).iter().all(|drop| (drop - usual).abs() < usual * 0.1)
+    };
+    bands().filter(are_rows).map(|of| of[0].band).collect()
 }
 
 /// The bands in which several rows say the same in a column, in several words.

@@ -19,13 +19,17 @@ pub(super) fn head_of(rows: &[Row<'_>], columns: &[Column], wide: &[f64]) -> usi
     let ruled = wide.first().map(|at| above(*at)).filter(|count| of_values(*count) < 2);
     let most = rows.len().saturating_sub(1).min(MOST_HEAD);
     match (ruled, first) {
-        (Some(ruled), _) if (1..=most).contains(&ruled) => before_rows(rows, ruled),
+        (Some(ruled), _) if (1..=most).contains(&ruled) => of_one_row(rows, columns, before_rows(rows, ruled)),
         (_, Some(first)) if (1..=most).contains(&first) => {
-            let head = before_rows(rows, head_before(rows, first));
-            if are_rows(rows, columns, head) { usize::from(look(&rows[0]) != look(&rows[1])) } else { head }
+            of_one_row(rows, columns, before_rows(rows, head_before(rows, first)))
         }
         _ => usize::from(!is_data(rows)),
     }
+}
+
+/// Rows that are as those below them are no head; one more that looks otherwise is.
+fn of_one_row(rows: &[Row<'_>], columns: &[Column], head: usize) -> usize {
+    if are_rows(rows, columns, head) { usize::from(look(&rows[0]) != look(&rows[1])) } else { head }
 }
 
 /// Of the rows before the first one of values, those that are the head; single cells at the left begin a group.
@@ -61,11 +65,13 @@ fn is_item(text: &str) -> bool {
 fn are_rows(rows: &[Row<'_>], columns: &[Column], head: usize) -> bool {
     let Some(usual) = usual_drop(&rows[head..]) else { return false };
     let even = |pair: &[Row<'_>]| (pair[1].baseline - pair[0].baseline - usual).abs() < usual * 0.1;
-    let full = |row: &Row<'_>| row.cells.len() == columns.len();
+    let full = |row: &&Row<'_>| row.cells.len() == columns.len();
+    // The head of a group may come between them.
+    let Some(next) = rows[head..].iter().find(full) else { return false };
     head >= FEWEST_ROWS
-        && rows[..=head].windows(2).all(even)
-        && rows[..head].iter().all(full)
-        && rows[1..head].iter().all(|row| look(row) == look(&rows[head]))
+        && rows[..head].windows(2).all(even)
+        && rows[..head].iter().all(|row| full(&row))
+        && rows[1..head].iter().all(|row| look(row) == look(next))
 }
 
 /// Which of its cells are bold.

@@ -5,9 +5,11 @@
 //! and side heads, whose rows belong to the text beside them, are read with that. (After the recursive XY cut of Nagy and
 //! Seth, 1984, with cuts found by what they leave free in place of projections.)
 
+mod beside;
 mod icons;
 mod running;
 
+use self::beside::{bands, by_rows};
 use super::line::Line;
 use super::marker::BULLETS;
 
@@ -35,6 +37,8 @@ pub(super) struct Unit {
     number: bool,
     /// Whether it begins with a small letter.
     begins_low: bool,
+    /// Its first word, where that has a letter and others come behind it.
+    label: Option<String>,
 }
 
 impl Unit {
@@ -58,6 +62,8 @@ impl Unit {
             block: of.len() > 1,
             number: of.iter().all(|at| !lines[*at].words.iter().any(|word| word.text.contains(char::is_alphabetic))),
             begins_low: first.words[0].text.starts_with(char::is_lowercase),
+            label: (first.words.len() > 1 && first.words[0].text.contains(char::is_alphabetic))
+                .then(|| first.words[0].text.clone()),
             lines: of,
         }
     }
@@ -74,8 +80,9 @@ const MOST_CUTS: u32 = 8;
 const MOST_UNITS: usize = 800;
 /// A gutter is at least so wide, in sizes of the text beside it.
 const GUTTER: f64 = 0.8;
-/// A value is at most so far from its label, in sizes.
-const MOST_LABEL_GAP: f64 = 14.0;
+/// A gutter of this width, points, is as good as a wider one, where it has so much more text on both sides.
+const WIDE: f64 = 60.0;
+const LONGER: f64 = 1.2;
 /// The first line of a note of two has so many words, and a line of the text that it stands beside so many.
 const NOTE_WORDS: usize = 3;
 const TEXT_WORDS: usize = 6;
@@ -148,7 +155,7 @@ fn rows(units: &[Unit], of: Vec<usize>) -> Vec<usize> {
 }
 
 /// A gutter, and which of the units, by height, it parts.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Cut {
     gutter: f64,
     from: usize,
@@ -177,7 +184,14 @@ fn best_cut(units: &[Unit], of: &[usize]) -> Option<Cut> {
     gutters.dedup_by(|a, b| (*a - *b).abs() < 0.5);
     let cuts = gutters.iter().flat_map(|gutter| cuts_at(units, of, *gutter));
     // Of gutters of nearly the same height the widest.
-    cuts.max_by(|a, b| (a.height + a.width * 0.1).total_cmp(&(b.height + b.width * 0.1)))
+    let cuts: Vec<Cut> = cuts.collect();
+    let weight = |cut: &Cut| cut.height + cut.width * 0.1;
+    let best = cuts.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)))?;
+    // A wide gutter that goes on above or below is not cut short for one that is wider yet.
+    let goes_on = |cut: &&Cut| {
+        cut.from <= best.from && cut.to >= best.to && cut.height > best.height * LONGER && cut.width > WIDE
+    };
+    cuts.iter().filter(goes_on).max_by(|a, b| a.height.total_cmp(&b.height)).or(Some(best)).copied()
 }
 
 /// The parts of a page that a gutter parts into two columns.
@@ -273,103 +287,6 @@ fn shared_height(units: &[Unit], of: &[usize], gutter: f64) -> f64 {
         }
     }
     shared
-}
-
-/// What stands left of a gutter and belongs to what stands beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rows {
-    /// Labels of values.
-    Labels,
-    /// Side heads of paragraphs, and notes beside them.
-    Heads,
-}
-
-/// Whether what stands left of a gutter belongs to what stands beside it, and how.
-fn by_rows(units: &[Unit], left: &[usize], right: &[usize]) -> Option<Rows> {
-    let level = |at: &usize| {
-        let unit = &units[*at];
-        right
-            .iter()
-            .any(|other| (units[*other].baseline - unit.baseline).abs() < unit.size.min(units[*other].size) * 0.35)
-    };
-    let heads: Vec<usize> = heads(units, left);
-    let aligned = heads.iter().filter(|at| level(at)).count() * 5 >= heads.len() * 4;
-    let mean = |of: &[usize], value: &dyn Fn(&Unit) -> f64| {
-        of.iter().map(|at| value(&units[*at])).sum::<f64>() / f64::from(u32::try_from(of.len()).unwrap_or(u32::MAX))
-    };
-    let words = |of: &[usize]| mean(of, &|unit| f64::from(u32::try_from(unit.words).unwrap_or(u32::MAX)));
-    let width = |of: &[usize]| mean(of, &|unit| unit.end - unit.start);
-    // Labels stand before one value each; side heads are fewer, and narrower, than the lines of their text.
-    let size = left.iter().map(|at| units[*at].size).fold(f64::MIN, f64::max);
-    let even = left.iter().all(|at| units[*at].size > size * 0.8 && !units[*at].item);
-    let mut sorted: Vec<f64> = right.iter().map(|at| units[*at].baseline).collect();
-    sorted.sort_by(f64::total_cmp);
-    let rows = sorted.chunk_by(|a, b| b - a < size * 0.4).count();
-    let gap = right.iter().map(|at| units[*at].start).fold(f64::MAX, f64::min)
-        - left.iter().map(|at| units[*at].end).fold(f64::MIN, f64::max);
-    let numbers = right.iter().filter(|at| units[**at].number).count() * 2 > right.len();
-    let near = numbers || gap < size * MOST_LABEL_GAP;
-    let labels = near && even && heads.len() * 5 >= rows * 4 && words(left) < 3.5 && words(right) < 5.0
-        || words(left) < 2.0 && width(left) < size * 4.0
-        || even && words(right) < 2.0 && width(right) < size * 4.0;
-    let side_heads = heads.len() * 2 <= right.len() && words(left) < 4.0 && width(left) < width(right) * 0.5;
-    match () {
-        () if !aligned || running::are_both(units, left, right) => None,
-        () if labels && icons::are_all(units, left, right) => Some(Rows::Heads),
-        () if labels => Some(Rows::Labels),
-        () => side_heads.then_some(Rows::Heads),
-    }
-}
-
-/// The first lines of blocks of lines that stand close one under the other.
-fn heads(units: &[Unit], of: &[usize]) -> Vec<usize> {
-    let is_head = |at: &usize| {
-        let unit = &units[of[*at]];
-        *at == 0 || unit.top - units[of[at - 1]].bottom > unit.size * 0.6
-    };
-    let close: Vec<usize> = (0..of.len()).filter(is_head).map(|at| of[at]).collect();
-    // Labels of a list stand close, too, and each is a head.
-    if close.len() * 2 < of.len() { of.to_vec() } else { close }
-}
-
-/// Each head with what stands right of it, down to the next head.
-fn bands(units: &[Unit], left: &[usize], right: &[usize], rows: Rows, cuts: u32) -> Vec<usize> {
-    let heads = heads(units, left);
-    let place = |head: usize| {
-        let at = units[head].baseline - units[head].size * 0.35;
-        if rows == Rows::Heads { paragraph_start(units, right, at) } else { at }
-    };
-    let mut places = heads.iter().skip(1).map(|head| place(*head)).chain([f64::MAX]);
-    let mut beside = right.iter().copied().peekable();
-    let mut band = |before: f64| {
-        let band: Vec<usize> = std::iter::from_fn(|| beside.next_if(|at| units[*at].baseline < before)).collect();
-        part(units, band, cuts)
-    };
-    let mut read = band(heads.first().map_or(f64::MAX, |head| place(*head)));
-    for group in left.chunk_by(|_, next| !heads.contains(next)) {
-        read.extend(group);
-        read.extend(band(places.next().unwrap_or(f64::MAX)));
-    }
-    read
-}
-
-/// Where the paragraph begins that a note beside it at `at` stands next to: there, unless that is amid the paragraph.
-fn paragraph_start(units: &[Unit], right: &[usize], at: f64) -> f64 {
-    let begin = right.iter().position(|of| units[*of].baseline >= at).unwrap_or(right.len());
-    let Some(mut first) = right.get(begin).copied() else { return at };
-    let edge = right.iter().map(|of| units[*of].end).fold(f64::MIN, f64::max);
-    let mut moved = false;
-    for above in right[..begin].iter().rev().copied() {
-        let (unit, last) = (&units[first], &units[above]);
-        let close = unit.baseline - last.baseline < unit.size * 1.5 && (unit.size - last.size).abs() < unit.size * 0.1;
-        let full = edge - last.end < last.size * 3.0 && !unit.block && !last.block;
-        let set_in = unit.start - last.start > unit.size * 0.8;
-        if !close || !full || set_in || unit.item {
-            break;
-        }
-        (first, moved) = (above, true);
-    }
-    if moved { units[first].baseline - units[first].size * 0.35 } else { at }
 }
 
 #[cfg(test)]
@@ -475,6 +392,33 @@ mod tests {
         let at = |start: f64, row: u32| unit(start, start + 70.0, 100.0 + 13.0 * f64::from(row), 2);
         let units: Vec<Unit> = (0..3).flat_map(|row| [at(50.0, row), at(300.0, row)]).collect();
         assert_eq!(order(&units), [0, 2, 4, 1, 3, 5]);
+    }
+
+    #[test]
+    fn accounts_side_by_side_are_read_one_after_the_other_and_samples_row_by_row() {
+        let at = |texts: [&str; 2], column: u32, row: u32| {
+            let (start, baseline) = (50.0 + 110.0 * f64::from(column), 100.0 + 9.0 * f64::from(row));
+            let words = vec![Word::at(texts[0], start, start + 30.0), Word::at(texts[1], start + 34.0, start + 95.0)];
+            Unit::of(&[Line::of(words, baseline, 7.0)], vec![0])
+        };
+        let all = |labels: [&str; 3]| -> Vec<Unit> {
+            let cell = |row: u32| (0..3).map(move |column| (column, row));
+            (0..3).flat_map(cell).map(|(column, row)| at([labels[row as usize], "EE24"], column, row)).collect()
+        };
+        assert_eq!(order(&all(["Bank", "SWIFT:", "IBAN:"])), [0, 3, 6, 1, 4, 7, 2, 5, 8]);
+        assert_eq!(order(&all(["A", "A", "A"])), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_column_goes_on_below_the_other_one_where_the_gutter_between_them_would_be_wider() {
+        let line = |start: f64, end: f64, baseline: f64| unit(start, end, baseline, 2);
+        // A title and an address, the last lines of which are wider, beside small print out of step.
+        let mut units = vec![line(60.0, 194.0, 57.0)];
+        units.extend((0..7).map(|row| line(60.0, if row < 5 { 100.0 } else { 148.0 }, 110.0 + 15.3 * f64::from(row))));
+        let small = [51.0, 62.0, 74.0, 86.0, 106.0, 118.0, 129.0, 141.0, 153.0, 164.0, 176.0];
+        units.extend(small.map(|baseline| line(300.0, 430.0, baseline)));
+        units.push(line(40.0, 560.0, 240.0));
+        assert_eq!(order(&units), (0..20).collect::<Vec<_>>());
     }
 
     #[test]

@@ -9,6 +9,10 @@ use super::line::Line;
 const NEAR: f64 = 2.5;
 /// Rules that go so far over others are open ends of a table, points.
 const OPEN: f64 = 5.0;
+/// A drawing has so many ends of rules at least.
+const FEWEST_ENDS: usize = 24;
+/// And so many places of its grid, either way.
+const FEWEST_PLACES: usize = 5;
 /// More rules in one grid are a drawing.
 const MOST_IN_GRID: usize = 400;
 
@@ -48,6 +52,45 @@ impl Region {
         let here = self.levels.iter().filter(|rule| (rule.at - y).abs() < NEAR * 1.5);
         here.map(|rule| rule.to.min(right) - rule.from.max(left)).filter(|width| *width > 0.0).sum::<f64>()
             > (right - left) * 0.5
+    }
+
+    /// Whether it is a drawing: some of its rules end amid it, and most of the places of their grid are empty. Rules of
+    /// tables end at others, or where all of it ends; title blocks leave as many places empty, and none of their ends loose.
+    pub(super) fn is_drawing(&self) -> bool {
+        let ends = (self.levels.len() + self.uprights.len()) * 2;
+        let is_wide = self.xs.len() > FEWEST_PLACES && self.ys.len() > FEWEST_PLACES;
+        is_wide && ends >= FEWEST_ENDS && self.loose_ends() * 8 >= ends && self.is_sparse()
+    }
+
+    /// Whether rules stand at less than half of the places of their grid, level and upright ones.
+    fn is_sparse(&self) -> bool {
+        let places = || self.xs.windows(2).map(|xs| (xs[0], xs[1]));
+        let level = self.ys.iter().flat_map(|y| places().map(|place| self.is_ruled(*y, place)));
+        let upright = self.ys.windows(2).flat_map(|ys| self.parted(f64::midpoint(ys[0], ys[1])));
+        let is_few = |stands: Vec<bool>| stands.iter().filter(|stands| **stands).count() * 2 < stands.len();
+        is_few(level.collect()) && is_few(upright.collect())
+    }
+
+    /// How many ends of its rules stand within it, and on no other rule.
+    fn loose_ends(&self) -> usize {
+        let [left, top, right, bottom] = self.area();
+        let loose = |rule: &Rule, end: f64, others: &[Rule]| {
+            let (first, last) = if rule.upright { (top, bottom) } else { (left, right) };
+            let inside = end > first + OPEN && end < last - OPEN;
+            let meets = |other: &Rule| {
+                (other.at - end).abs() < NEAR * 1.5
+                    && rule.at > other.from - NEAR * 1.5
+                    && rule.at < other.to + NEAR * 1.5
+            };
+            inside && !others.iter().any(meets)
+        };
+        let ends = |rules: &[Rule], others: &[Rule]| {
+            rules
+                .iter()
+                .map(|rule| usize::from(loose(rule, rule.from, others)) + usize::from(loose(rule, rule.to, others)))
+                .sum::<usize>()
+        };
+        ends(&self.levels, &self.uprights) + ends(&self.uprights, &self.levels)
     }
 
     /// Whether a line stands in it.

@@ -20,6 +20,8 @@ const BODY_SHARE: f64 = 0.2;
 /// in lines of so many words, or in so many lines of fewer, as in narrow columns.
 const BODY_WORDS: usize = 6;
 const BODY_LINES: (usize, usize) = (12, 3);
+/// Titles are no more of a page than this, where there are so many lines of them; larger text of invoices is.
+const MOST_TITLES: (f64, usize) = (0.3, 8);
 
 impl Usual {
     pub(super) fn of(lines: &[Line]) -> Self {
@@ -77,7 +79,12 @@ fn size(lines: &[Line]) -> f64 {
             && (words >= group.len() * BODY_WORDS && group.len() >= 2
                 || group.len() >= BODY_LINES.0 && words >= group.len() * BODY_LINES.1)
     };
-    larger.rev().find(is_body).map_or(usual, |group| group[0].0)
+    let mut above = (0, 0);
+    let mut are_too_many = |group: &&[(f64, usize, usize)]| {
+        above = (above.0 + group.iter().map(|of| of.1).sum::<usize>(), above.1 + group.len());
+        above.0 as f64 > all as f64 * MOST_TITLES.0 && above.1 >= MOST_TITLES.1
+    };
+    larger.rev().find(|group| is_body(group) || are_too_many(group)).map_or(usual, |group| group[0].0)
 }
 
 fn direction(lines: &[Line]) -> (f64, f64) {
@@ -90,4 +97,40 @@ fn direction(lines: &[Line]) -> (f64, f64) {
         }
     }
     ways.into_iter().max_by_key(|(_, chars)| *chars).map_or((1.0, 0.0), |(way, _)| way)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Word;
+    use super::*;
+
+    /// So many lines of so many words in letters of this size.
+    fn lines(count: u32, words: usize, size: f64) -> Vec<Line> {
+        let line = |at: u32| {
+            let mut line = Line::of(vec![Word::at("word", 10.0, 60.0); words], 12.0 * f64::from(at), size);
+            line.size = size;
+            line
+        };
+        (0..count).map(line).collect()
+    }
+
+    #[test]
+    fn the_text_of_a_page_is_what_most_of_it_is_or_what_is_larger_and_no_title() {
+        let usual = |parts: &[(u32, usize, f64)]| {
+            let all: Vec<Line> = parts.iter().flat_map(|(count, words, size)| lines(*count, *words, *size)).collect();
+            size(&all)
+        };
+        for (parts, expected) in [
+            // Titles above text.
+            (&[(6, 4, 18.0), (30, 12, 10.0)][..], 10.0),
+            // Text above more small print.
+            (&[(10, 12, 10.0), (30, 12, 7.0)], 10.0),
+            // Short lines, above an account's small print: so many are no titles,
+            (&[(1, 3, 14.0), (12, 3, 9.0), (18, 4, 7.5)], 9.0),
+            // but a few are.
+            (&[(1, 3, 14.0), (5, 3, 9.0), (18, 4, 7.5)], 7.5),
+        ] {
+            assert!((usual(parts) - expected).abs() < 1e-9, "{parts:?}");
+        }
+    }
 }
