@@ -1,8 +1,10 @@
 //! Lines that were recognised on a picture → lines as the text layer has them, for the same layout.
 
 mod gutter;
+mod pairs;
 
 use self::gutter::{Gap, Gaps};
+use self::pairs::Pairs;
 use super::collect::Rule;
 use super::line::{Line, Style, Word};
 use crate::document::ocr::{ScannedLine, ScannedRule, ScannedWord};
@@ -12,6 +14,10 @@ const SAME_SIZE: f64 = 0.09;
 /// Lines on one baseline (off by this much of their size) that are not farther apart than so many sizes are one.
 const LEVEL: f64 = 0.3;
 const APART: f64 = 3.0;
+/// Where the spaces of a page are usually wider than this (of the size), as of letters that are all as wide as each other, one that
+/// is not so many times as wide parts words and no columns: it becomes as narrow as this.
+const SPACE: f64 = 0.4;
+const WIDER: f64 = 1.6;
 /// Letters are read from right to left in these blocks (Hebrew to Arabic Extended-A, presentation forms).
 const RIGHT_TO_LEFT: [std::ops::RangeInclusive<char>; 2] = ['\u{590}'..='\u{8ff}', '\u{fb1d}'..='\u{fefc}'];
 
@@ -19,6 +25,7 @@ const RIGHT_TO_LEFT: [std::ops::RangeInclusive<char>; 2] = ['\u{590}'..='\u{8ff}
 pub(super) fn lines(mut scanned: Vec<ScannedLine>) -> Vec<Line> {
     scanned.retain(|line| !line.words.is_empty());
     even_out(&mut scanned);
+    narrow_spaces(&mut scanned);
     scanned.sort_by(|a, b| a.baseline.total_cmp(&b.baseline).then(start(a).total_cmp(&start(b))));
     let mut rows: Vec<Vec<ScannedLine>> = Vec::new();
     for line in scanned {
@@ -29,14 +36,15 @@ pub(super) fn lines(mut scanned: Vec<ScannedLine>) -> Vec<Line> {
         }
     }
     rows.iter_mut().for_each(|row| row.sort_by(|a, b| start(a).total_cmp(&start(b))));
-    let gaps = Gaps::of(&rows);
+    let (gaps, pairs) = (Gaps::of(&rows), Pairs::of(&rows));
     let mut lines = Vec::new();
     for row in rows {
         let mut parts = row.into_iter();
         let Some(mut open) = parts.next() else { continue };
         for part in parts {
             let gap = Gap::between(&open, &part);
-            if gap.to - gap.from < APART * open.size && !gaps.part_columns_at(&gap) {
+            let is_space = gap.to - gap.from < APART * open.size && !gaps.part_columns_at(&gap);
+            if is_space || pairs.join(&gap, &part) {
                 open.words.extend(part.words);
             } else {
                 lines.push(line(std::mem::replace(&mut open, part)));
@@ -91,6 +99,30 @@ fn even_out(lines: &mut [ScannedLine]) {
     for line in lines {
         let nearest = known.iter().min_by(|a, b| (*a - line.size).abs().total_cmp(&(*b - line.size).abs()));
         line.size = nearest.copied().unwrap_or(line.size);
+    }
+}
+
+/// Has words end nearer to the next ones where spaces are wide all over the page.
+fn narrow_spaces(lines: &mut [ScannedLine]) {
+    let spaces = |line: &ScannedLine| {
+        let size = line.size;
+        line.words.windows(2).map(move |pair| (pair[1].start - pair[0].end) / size).collect::<Vec<_>>()
+    };
+    let mut all: Vec<f64> = lines.iter().flat_map(spaces).collect();
+    all.sort_by(f64::total_cmp);
+    let usual = all.get(all.len() / 2).copied().unwrap_or_default();
+    if usual <= SPACE {
+        return;
+    }
+    for line in lines {
+        for at in 1..line.words.len() {
+            let (begin, size) = (line.words[at].start, line.size);
+            let word = &mut line.words[at - 1];
+            let space = (begin - word.end) / size;
+            if space > SPACE && space < usual * WIDER {
+                word.end = begin - SPACE * size;
+            }
+        }
     }
 }
 
@@ -211,6 +243,44 @@ mod tests {
             })
             .collect();
         assert_eq!(texts(&lines(labels)), ["Date 14 May of the year"; 3]);
+    }
+
+    #[test]
+    fn items_stand_on_one_line_with_their_prices_and_blocks_side_by_side_do_not() {
+        let row = |at: u8, left: &str, right: &str| {
+            let baseline = 100.0 + 14.0 * f64::from(at);
+            [scanned(left, 10.0, baseline, 10.0), scanned(right, 250.0, baseline, 10.0)]
+        };
+        let items = [row(0, "Bread white loaf", "1.20"), row(1, "Oil", "6,75 A"), row(2, "Total", "7.95")].concat();
+        assert_eq!(texts(&lines(items.clone())), ["Bread white loaf 1.20", "Oil 6,75 A", "Total 7.95"]);
+        // One such row alone says nothing, nor do values among others, such as a date.
+        assert_eq!(lines(items[..2].to_vec()).len(), 2);
+        let blocks =
+            [row(0, "12 Quay Street", "Invoice"), row(1, "Dover", "14.03.2026"), row(2, "England", "Our sign: jc")];
+        assert_eq!(lines(blocks.concat()).len(), 6);
+    }
+
+    #[test]
+    fn spaces_of_even_letters_part_words_and_wider_ones_columns() {
+        // Each letter and each space six points wide.
+        let even = |text: &str, baseline: f64| {
+            let words = text.split(' ').scan(10.0, |pen, word| {
+                let begin = *pen;
+                let width = 6.0 * f64::from(u8::try_from(word.chars().count()).unwrap());
+                *pen += width + 6.0;
+                Some(ScannedWord { text: word.into(), start: begin, end: begin + width, likely: 1.0 })
+            });
+            let words = words.filter(|word| !word.text.is_empty()).collect();
+            ScannedLine { words, baseline, size: 10.0, direction: (1.0, 0.0), likely: 1.0 }
+        };
+        let page = vec![even("two words here", 100.0), even("TOTAL EUR   23.94", 112.0), even("so many words", 124.0)];
+        let found = lines(page);
+        let gaps = |line: &Line| line.words.windows(2).map(|pair| pair[1].start - pair[0].end).collect::<Vec<_>>();
+        assert!(gaps(&found[0]).iter().all(|gap| *gap < 4.5), "{:?}", gaps(&found[0]));
+        let [space, column] = gaps(&found[1])[..] else { panic!("{found:?}") };
+        assert!(space < 4.5 && column > 15.0, "{space} {column}");
+        let usual = lines(vec![scanned("some usual words of a page", 10.0, 100.0, 10.0)]);
+        assert!(gaps(&usual[0]).iter().all(|gap| (gap - 3.0).abs() < 1e-9), "{usual:?}");
     }
 
     #[test]

@@ -21,8 +21,8 @@ const FOR_EACH_ACROSS: usize = 2;
 pub(super) struct Gap {
     pub(super) from: f64,
     pub(super) to: f64,
+    pub(super) size: f64,
     baseline: f64,
-    size: f64,
     direction: (f64, f64),
     /// Whether what stands on both sides is long enough for prose.
     prose: bool,
@@ -43,10 +43,13 @@ impl Gap {
     }
 
     fn is_near(&self, baseline: f64, direction: (f64, f64)) -> bool {
+        (baseline - self.baseline).abs() > 0.0 && self.is_beside(baseline, direction, NEAR)
+    }
+
+    /// Whether a row of this baseline and direction is not farther than so many sizes; this one is not.
+    pub(super) fn is_beside(&self, baseline: f64, direction: (f64, f64), sizes: f64) -> bool {
         let same = |a: f64, b: f64| (a - b).abs() < 0.01;
-        let far = (baseline - self.baseline).abs();
-        far > 0.0
-            && far <= NEAR * self.size
+        (baseline - self.baseline).abs() <= sizes * self.size
             && same(direction.0, self.direction.0)
             && same(direction.1, self.direction.1)
     }
