@@ -3,6 +3,7 @@
 //! ```text
 //! page ─▶ gray ─▶ scan: which way up, how level ──▶ lines ─▶ the layout of the text layer
 //!                   │ rules: of tables and forms
+//!                   │ columns: read from top to bottom
 //!                   │ engine: detector ─▶ region (lines at any angle)
 //!                   └ engine: recogniser ─▶ ctc (signs), profile (size, baseline)
 //! ```
@@ -11,6 +12,8 @@
 //! accents, Chinese and Japanese. They run in the confined processes that read PDFs, which get their files as
 //! descriptors. `tesseract` is the program of that name, for other scripts: it gets a picture that such a process drew.
 
+#[cfg(feature = "ocr")]
+mod columns;
 #[cfg(feature = "ocr")]
 mod ctc;
 #[cfg(feature = "ocr")]
@@ -64,6 +67,9 @@ pub struct OcrQuality {
     /// How many were left out as they are of the other side of the paper.
     #[serde(default)]
     pub shone_through: u32,
+    /// How many have ink of which nothing was read, or not all: perhaps in letters that are not known.
+    #[serde(default)]
+    pub unread: u32,
     /// By how many degrees the page had to be turned to the right to stand upright: 0, 90, 180 or 270.
     pub turned: u16,
 }
@@ -76,7 +82,7 @@ impl OcrQuality {
         let sure: f32 = lines.iter().map(|line| line.likely * letters(line) as f32).sum();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let confidence = if all == 0 { 0.0 } else { sure / all as f32 };
-        Self { confidence, letters: count(all), lines: count(lines.len()), left_out, shone_through: 0, turned }
+        Self { confidence, letters: count(all), lines: count(lines.len()), left_out, turned, ..Self::default() }
     }
 }
 
@@ -123,9 +129,12 @@ impl Recogniser {
     #[cfg(feature = "ocr")]
     pub(super) fn read(&self, picture: Gray, scale: f64, (width, height): (f32, f32)) -> Result<Recognised, String> {
         let scan = scan::read(&self.engine, picture, scale)?;
-        let turned = u16::from(scan.quarters) * 90;
-        let quality =
-            OcrQuality { shone_through: scan.shone_through, ..OcrQuality::of(&scan.lines, scan.left_out, turned) };
+        let turned = if scan.columns { 0 } else { u16::from(scan.quarters) * 90 };
+        let quality = OcrQuality {
+            shone_through: scan.shone_through,
+            unread: scan.unread,
+            ..OcrQuality::of(&scan.lines, scan.left_out, turned)
+        };
         // Boxes of a page that had to be turned would not fit its picture.
         let size = if scan.quarters % 2 == 1 { (height, width) } else { (width, height) };
         let mut content = text::of_scan(scan.lines, &scan.rules, size);

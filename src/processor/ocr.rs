@@ -3,10 +3,13 @@
 //! The installed models read Latin, Chinese and Japanese; Tesseract, where it is found, the languages that a task
 //! names in other scripts, and whatever a task wants it for.
 
+mod languages;
+
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use self::languages::{has_script_of_models, tesseract_names};
 use super::unread;
 use super::{PageRead, Processor, ShardInput, ShardOutcome, Step, TextProcessor};
 use crate::document::{ImageOptions, OcrModels, OcrQuality, PageFacts, PageReader, Recognised, Tesseract};
@@ -45,15 +48,13 @@ impl Asked {
 /// The name that tasks choose it by, also among fallbacks.
 pub(crate) const OCR: &str = "ocr";
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// A page whose letters are less sure on average is doubtful,
 const SURE: f32 = 0.9;
 /// and so is one on which more than one of so many lines is left out as unsure.
 const LEFT_OUT: u32 = 5;
 /// What Tesseract is given of a page.
 const PICTURE: ImageOptions = ImageOptions { dpi: 300.0, longest_side: 8_192, max_bytes: 32 << 20, part: None };
-/// What it reads where a task names no language.
-const USUAL: &str = "eng";
 
 /// With what a task is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,12 +171,35 @@ impl OcrProcessor {
             return Ok(output(Recognised::default(), findings));
         }
         let recognised = self.recognise(input, reader, page, &facts)?;
-        findings.push(if recognised.content.is_empty() {
-            Finding::nothing_recognised()
-        } else {
-            finding(recognised.quality, lacks_letters(&text::blocks(&recognised.content.blocks)))
+        let unread = self.unread(recognised.quality.unread);
+        findings.push(match unread {
+            None if recognised.content.is_empty() => Finding::nothing_recognised(),
+            Some(unread) if recognised.content.is_empty() => {
+                Finding::new(FindingCode::NoTextLayer, format!("OCR reads nothing of it; {unread}"))
+            }
+            unread => {
+                finding(recognised.quality, unread.as_deref(), lacks_letters(&text::blocks(&recognised.content.blocks)))
+            }
         });
         Ok(output(recognised, findings))
+    }
+
+    /// What is said of so many lines whose letters the models seem to lack, and what to do.
+    fn unread(&self, lines: u32) -> Option<String> {
+        let what = match lines {
+            0 => return None,
+            1 => "1 line has letters that were not read".to_owned(),
+            count => format!("{count} lines have letters that were not read"),
+        };
+        Some(match &self.tesseract {
+            Some(tesseract) => {
+                let known = tesseract.languages.join(", ");
+                format!("{what}: name their language by ocr_languages, and Tesseract reads them (it has {known})")
+            }
+            None => {
+                format!("{what}: install Tesseract with their language on the server, and name it by ocr_languages")
+            }
+        })
     }
 
     /// What is recognised on the picture of a page.
@@ -250,10 +274,10 @@ const OTHER_SCRIPT: &str = ", perhaps of a script that only Tesseract reads: see
 const LACKS_LETTERS: &str =
     "; it seems to be Vietnamese, many letters of which only Tesseract reads: see ocr_languages";
 
-/// How sure a page is, and by its text whether the models know its letters.
-fn finding(quality: OcrQuality, lacks_letters: bool) -> Finding {
+/// How sure a page is, what is said of lines that were not read, and by its text whether the models know its letters.
+fn finding(quality: OcrQuality, unread: Option<&str>, lacks_letters: bool) -> Finding {
     let OcrQuality { confidence, lines, left_out, shone_through, turned, .. } = quality;
-    let doubtful = lacks_letters || confidence < SURE || left_out * LEFT_OUT > lines;
+    let doubtful = lacks_letters || unread.is_some() || confidence < SURE || left_out * LEFT_OUT > lines;
     let sure = format!("recognised on its picture, {:.0} % sure", (confidence * 100.0).floor());
     let turned = if turned > 0 { format!("; it was turned by {turned} degrees") } else { String::new() };
     let missing = match left_out {
@@ -266,80 +290,11 @@ fn finding(quality: OcrQuality, lacks_letters: bool) -> Finding {
         1 => "; 1 line that shines through from the other side of the paper is left out".to_owned(),
         count => format!("; {count} lines that shine through from the other side of the paper are left out"),
     };
-    let script = if left_out * LEFT_OUT > lines { OTHER_SCRIPT } else { "" };
+    let script = if left_out * LEFT_OUT > lines && unread.is_none() { OTHER_SCRIPT } else { "" };
     let letters = if lacks_letters { LACKS_LETTERS } else { "" };
-    let detail = [&sure, &turned, &missing, &shining, script, letters].concat();
+    let unread = unread.map(|unread| format!("; {unread}")).unwrap_or_default();
+    let detail = [&sure, &turned, &missing, &shining, script, &unread, letters].concat();
     Finding { fact: !doubtful, ..Finding::new(FindingCode::Ocr, detail) }
-}
-
-/// Languages by ISO 639-1 and as Tesseract names them (mostly ISO 639-2/T), and whether the models have their script.
-const LANGUAGES: [(&str, &str, bool); 52] = [
-    ("en", "eng", true),
-    ("de", "deu", true),
-    ("fr", "fra", true),
-    ("es", "spa", true),
-    ("it", "ita", true),
-    ("pt", "por", true),
-    ("nl", "nld", true),
-    ("pl", "pol", true),
-    ("cs", "ces", true),
-    ("sk", "slk", true),
-    ("hu", "hun", true),
-    ("ro", "ron", true),
-    ("sv", "swe", true),
-    ("da", "dan", true),
-    ("nb", "nor", true),
-    ("no", "nor", true),
-    ("fi", "fin", true),
-    ("tr", "tur", true),
-    ("vi", "vie", false),
-    ("el", "ell", false),
-    ("ja", "jpn", true),
-    ("zh", "chi_sim", true),
-    ("zh_tw", "chi_tra", true),
-    ("ru", "rus", false),
-    ("uk", "ukr", false),
-    ("be", "bel", false),
-    ("bg", "bul", false),
-    ("sr", "srp", false),
-    ("mk", "mkd", false),
-    ("kk", "kaz", false),
-    ("ky", "kir", false),
-    ("ko", "kor", false),
-    ("ar", "ara", false),
-    ("fa", "fas", false),
-    ("ur", "urd", false),
-    ("he", "heb", false),
-    ("yi", "yid", false),
-    ("hi", "hin", false),
-    ("mr", "mar", false),
-    ("ne", "nep", false),
-    ("sa", "san", false),
-    ("bn", "ben", false),
-    ("ta", "tam", false),
-    ("te", "tel", false),
-    ("kn", "kan", false),
-    ("ml", "mal", false),
-    ("gu", "guj", false),
-    ("th", "tha", false),
-    ("km", "khm", false),
-    ("my", "mya", false),
-    ("ka", "kat", false),
-    ("hy", "hye", false),
-];
-
-/// Whether the models can read a language. Of one that is not in the table nothing is known: they try.
-fn has_script_of_models(language: &str) -> bool {
-    let named = |of: &&(&str, &str, bool)| of.0.eq_ignore_ascii_case(language) || of.1.eq_ignore_ascii_case(language);
-    LANGUAGES.iter().find(named).is_none_or(|(_, _, has)| *has)
-}
-
-fn tesseract_names(languages: &[String]) -> Vec<String> {
-    let name = |language: &String| {
-        let named = LANGUAGES.iter().find(|of| of.0.eq_ignore_ascii_case(language));
-        named.map_or_else(|| language.clone(), |of| of.1.to_owned())
-    };
-    if languages.is_empty() { vec![USUAL.to_owned()] } else { languages.iter().map(name).collect() }
 }
 
 impl Processor for OcrProcessor {
@@ -464,7 +419,7 @@ pub(in crate::processor) mod tests {
             assert_eq!(lacks_letters(text), lacks, "{text}");
         }
         let sure = OcrQuality { confidence: 0.99, letters: 400, lines: 20, ..OcrQuality::default() };
-        let found = finding(sure, true);
+        let found = finding(sure, None, true);
         assert!(!found.fact && found.detail.contains("Vietnamese"), "{found:?}");
         let processor = processor(true, true);
         let reads = |text: &str| processor.reads_script_of(text, &TaskOptions::default());
@@ -488,9 +443,9 @@ pub(in crate::processor) mod tests {
             perhaps of a script that only Tesseract reads: see ocr_languages",
             ),
         ] {
-            let quality = OcrQuality { confidence, letters: 100, lines, left_out, turned, shone_through: 0 };
-            assert_eq!(finding(quality, false), Finding { code: FindingCode::Ocr, detail: detail.into(), fact });
-            let thin = finding(OcrQuality { shone_through: 1, ..quality }, false);
+            let quality = OcrQuality { confidence, letters: 100, lines, left_out, turned, ..OcrQuality::default() };
+            assert_eq!(finding(quality, None, false), Finding { code: FindingCode::Ocr, detail: detail.into(), fact });
+            let thin = finding(OcrQuality { shone_through: 1, ..quality }, None, false);
             assert!(thin.fact == fact && thin.detail.contains("; 1 line that shines through"), "{thin:?}");
         }
     }

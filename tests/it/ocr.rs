@@ -205,6 +205,43 @@ async fn a_faint_scan_and_one_of_thin_paper_are_read_as_what_the_page_says() {
     }
 }
 
+/// Columns from top to bottom, the same words on a page that lies on its side, and lines of a script that the models lack
+/// between others (`make_scans.py`).
+#[tokio::test]
+async fn columns_are_no_lying_page_and_lines_that_are_not_read_are_said() {
+    let Some(home) = installed() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let scans = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/scans");
+    let names = ["vertical", "lying", "korean"];
+    let files = names.map(|name| scans.join(name).with_extension("png").to_str().unwrap().to_owned());
+    let (data, out) = (dir.path().join("data"), dir.path().join("out"));
+    let arguments = ["convert", &files[0], &files[1], &files[2], "--out-dir", out.to_str().unwrap(), "--json"];
+    // Only the models: what is said depends on whether Tesseract is there.
+    let command = bindery(&data).env("XDG_DATA_HOME", home).env("PATH", dir.path()).args(arguments).output();
+    let (code, _, err) = told(soon("the command to end", command).await.unwrap());
+    assert_eq!(code, 0, "{err}");
+    let pages = names.map(|name| {
+        let json = fs::read(out.join(name).with_extension("json")).unwrap();
+        serde_json::from_slice::<Value>(&json).unwrap()[0].clone()
+    });
+    let said = |page: &Value| page["markdown"].as_str().unwrap().split_whitespace().collect::<String>();
+    let detail = |page: &Value| page["findings"][0]["detail"].as_str().unwrap().to_owned();
+    let order = ["委員会は三月十四日", "予算を承認した", "九人で二人は欠席し", "会議は館長が", "書記が記録し"];
+    for page in &pages[..2] {
+        let places: Vec<usize> = order.iter().filter_map(|part| said(page).find(part)).collect();
+        assert!(places.len() == order.len() && places.is_sorted(), "{page}");
+    }
+    assert!(!detail(&pages[0]).contains("turned"), "{}", detail(&pages[0]));
+    assert!(detail(&pages[1]).contains("turned by 270 degrees"), "{}", detail(&pages[1]));
+    // The first column is the rightmost one of the page.
+    let left = pages[0]["blocks"][0]["bbox"][2].as_f64().unwrap();
+    assert!(left > 0.8, "{}", pages[0]);
+    let unread = detail(&pages[2]);
+    assert!(unread.contains("2 lines have letters that were not read: install Tesseract"), "{unread}");
+    assert!(unread.contains("ocr_languages") && pages[2]["findings"][0]["fact"].is_null(), "{}", pages[2]);
+    assert!(said(&pages[2]).contains("approvedabudget"), "{}", pages[2]);
+}
+
 #[tokio::test]
 async fn only_pages_without_text_are_recognised_each_by_itself_and_once() {
     let Some(home) = installed() else { return };

@@ -1,5 +1,6 @@
 //! One page's picture → its lines: upright, level, with their words where they stand.
 
+use super::columns;
 use super::engine::{Engine, Reading};
 use super::gray::Gray;
 use super::lines::{ScannedLine, ScannedRule, ScannedWord, size_and_baseline};
@@ -17,8 +18,12 @@ pub(super) struct Scan {
     pub(super) left_out: u32,
     /// How many of them are of the other side of the paper.
     pub(super) shone_through: u32,
-    /// By how many quarters the picture had to be turned to the right to stand upright.
+    /// How many look like lines of the page, and say nothing, or less than they have ink for.
+    pub(super) unread: u32,
+    /// By how many quarters the picture was turned to the right so that its lines lie.
     pub(super) quarters: u8,
+    /// Whether that was for columns that are read from top to bottom, so that the page stood upright.
+    pub(super) columns: bool,
 }
 
 /// How fine the picture is that the detector sees, pixels an inch, and at least and at most along its longer side.
@@ -39,6 +44,13 @@ const ENOUGH: u32 = 2;
 /// What shines through from the other side of the paper has less than this much of the contrast of the page's sure lines, and
 /// does not read as well as in a mirror: a heading was 92 % sure, and 100 % in a mirror.
 const SHINES_THROUGH: (f32, f32) = (0.5, 0.97);
+/// What has less of its ink read than this, and is as dark as lines of the page usually are, at least in this part, about as high,
+/// longer than so many times its height, and so surely a line by the detector, is text in letters that the models lack.
+const UNREAD: f32 = 0.75;
+const AS_DARK: f32 = 0.5;
+const AS_HIGH: std::ops::Range<f64> = 0.5..2.0;
+const AS_LONG: f64 = 1.5;
+const A_LINE: f32 = 0.8;
 /// How large letters are, and how large they and how low their baseline usually is, of the thickness of their line.
 const SIZES: std::ops::Range<f64> = 0.3..1.4;
 const USUAL: (f64, f64) = (0.72, 0.72);
@@ -76,16 +88,19 @@ pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, S
             None => read_line(engine, &picture, region)?,
         });
     }
-    let usual = usual_contrast(&read);
+    scan.columns = quarters == 3 && columns::are_columns(engine, &picture, &read)?;
+    let usual = Usual::of(&read);
     for (region, reading) in read {
-        if shines_through(engine, &picture, &region, &reading, usual)? {
+        if shines_through(engine, &picture, &region, &reading, usual.contrast)? {
             scan.shone_through += 1;
             continue;
         }
+        let unread = usual.is_unread(&region, &reading);
+        scan.unread += u32::from(unread);
         match line(&region, &reading, level, middle, scale) {
             Some(line) if line.likely >= LEAST => scan.lines.push(line),
-            Some(_) => scan.left_out += 1,
-            None => {}
+            Some(_) if !unread => scan.left_out += 1,
+            _ => {}
         }
     }
     Ok(scan)
@@ -186,12 +201,36 @@ fn read_line(engine: &Engine, picture: &Gray, region: &Region) -> Result<(Region
     Ok(if turned.weight() > reading.weight() { (other, turned) } else { (*region, reading) })
 }
 
-/// The contrast of most lines that are sure.
-fn usual_contrast(read: &[(Region, Reading)]) -> f32 {
-    let sure = read.iter().filter(|(_, reading)| !reading.signs.is_empty() && reading.likely() >= UPRIGHT);
-    let mut contrasts: Vec<f32> = sure.map(|(_, reading)| reading.contrast).collect();
-    contrasts.sort_by(f32::total_cmp);
-    contrasts.get(contrasts.len() / 2).copied().unwrap_or_default()
+/// How most lines that are sure look; nothing is known where there are none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usual {
+    contrast: f32,
+    thickness: f64,
+}
+
+impl Usual {
+    fn of(read: &[(Region, Reading)]) -> Self {
+        let sure = || read.iter().filter(|(_, reading)| !reading.signs.is_empty() && reading.likely() >= UPRIGHT);
+        let mut contrasts: Vec<f32> = sure().map(|(_, reading)| reading.contrast).collect();
+        let mut heights: Vec<f64> = sure().map(|(region, _)| region.thickness).collect();
+        contrasts.sort_by(f32::total_cmp);
+        heights.sort_by(f64::total_cmp);
+        Self {
+            contrast: contrasts.get(contrasts.len() / 2).copied().unwrap_or_default(),
+            thickness: heights.get(heights.len() / 2).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Whether a region is a line of the page that says nothing, or in part.
+    fn is_unread(self, region: &Region, reading: &Reading) -> bool {
+        let as_high = self.thickness <= 0.0 || AS_HIGH.contains(&(region.thickness / self.thickness));
+        reading.covered < UNREAD
+            && reading.contrast >= self.contrast * AS_DARK
+            && as_high
+            && !region.is_upright()
+            && region.length >= region.thickness * AS_LONG
+            && region.score >= A_LINE
+    }
 }
 
 /// Whether a line is of the other side of the paper: it is faint, and reads better in a mirror.
@@ -267,4 +306,42 @@ fn words(reading: &Reading, start: f64, length: f64, scale: f64) -> Vec<ScannedW
             likely: signs.iter().map(|sign| sign.likely).fold(1.0, f32::min),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::ocr::engine::Read;
+    use crate::document::ocr::profile::Band;
+
+    fn region(length: f64, thickness: f64, score: f32) -> Region {
+        Region { centre: (500.0, 300.0), angle: 0.0, length, thickness, score }
+    }
+
+    /// What is read with so much of its ink and so dark.
+    fn reading(text: &str, covered: f32, contrast: f32) -> Reading {
+        let sign = |c: char| Read { text: c.into(), from: 0.0, to: 1.0, likely: 1.0 };
+        Reading { signs: text.chars().map(sign).collect(), band: Band { top: 0.0, bottom: 1.0 }, covered, contrast }
+    }
+
+    #[test]
+    fn a_line_of_unknown_letters_is_told_from_stains_and_from_the_other_side() {
+        let line = |text, covered| (region(600.0, 40.0, 0.95), reading(text, covered, 0.8));
+        let usual = Usual::of(&[line("one", 1.0), line("two", 0.97), line("three", 1.0)]);
+        for (what, region, reading, unread) in [
+            ("nothing of a line", region(600.0, 40.0, 0.95), reading("", 0.0, 0.7), true),
+            ("blanks alone", region(600.0, 40.0, 0.95), reading("   ", 0.3, 0.7), true),
+            ("a word of it", region(600.0, 40.0, 0.95), reading("Harbour", 0.4, 0.7), true),
+            ("all of it", region(600.0, 40.0, 0.95), reading("Harbour", 0.9, 0.7), false),
+            ("a stain", region(600.0, 40.0, 0.6), reading("", 0.0, 0.7), false),
+            ("a dot", region(45.0, 40.0, 0.95), reading("", 0.0, 0.7), false),
+            ("a picture", region(600.0, 200.0, 0.95), reading("", 0.0, 0.7), false),
+            ("the other side", region(600.0, 40.0, 0.95), reading("", 0.0, 0.2), false),
+            ("what stands on end", region(600.0, 40.0, 0.95).turned(1), reading("", 0.0, 0.7), false),
+        ] {
+            assert_eq!(usual.is_unread(&region, &reading), unread, "{what}");
+        }
+        // Where nothing is sure there is nothing to compare with.
+        assert!(Usual::of(&[]).is_unread(&region(600.0, 90.0, 0.95), &reading("", 0.0, 0.4)));
+    }
 }

@@ -189,7 +189,7 @@ fn testify(seen: &[Block], quality: OcrQuality, answer: &[Block]) -> Testimony {
 
 fn verdict(found: &Comparison, quality: OcrQuality, has_pictures: bool) -> Verdict {
     let [seen, has] = found.letters;
-    let is_poor = quality.confidence < LEAST_SURE || quality.left_out * LEFT_OUT > quality.lines;
+    let is_poor = quality.confidence < LEAST_SURE || (quality.left_out + quality.unread) * LEFT_OUT > quality.lines;
     let (recall, precision) = (found.recall, found.precision);
     let per_cent = |share: f32| format!("{:.0} %", (share * 100.0).floor());
     if seen.max(has) < FEWEST_LETTERS {
