@@ -9,6 +9,9 @@ use super::line::Line;
 const NEAR: f64 = 2.5;
 /// Rules that go so far over others are open ends of a table, points.
 const OPEN: f64 = 5.0;
+/// Rules of staves are nearer to each other than so many sizes of the letters among them, and leave so many gaps at least.
+const STAVE: f64 = 0.85;
+const STAVE_GAPS: usize = 4;
 /// A drawing has so many ends of rules at least.
 const FEWEST_ENDS: usize = 24;
 /// And so many places of its grid, either way.
@@ -52,6 +55,14 @@ impl Region {
         let here = self.levels.iter().filter(|rule| (rule.at - y).abs() < NEAR * 1.5);
         here.map(|rule| rule.to.min(right) - rule.from.max(left)).filter(|width| *width > 0.0).sum::<f64>()
             > (right - left) * 0.5
+    }
+
+    /// Whether most of its level rules are parts of staves: evenly apart, and nearer than letters of this size are high.
+    pub(super) fn is_staves(&self, size: f64) -> bool {
+        let gaps: Vec<f64> = self.ys.windows(2).map(|ys| ys[1] - ys[0]).collect();
+        let even = |a: &f64, b: &f64| *a < size * STAVE && (a - b).abs() < a * 0.15;
+        let staves = gaps.chunk_by(even).filter(|gaps| gaps.len() >= STAVE_GAPS).map(<[f64]>::len).sum::<usize>();
+        staves > 0 && staves * 5 >= gaps.len() * 3
     }
 
     /// Whether it is a drawing: some of its rules end amid it, and most of the places of their grid are empty. Rules of

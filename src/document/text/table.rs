@@ -121,7 +121,8 @@ impl Frame {
         for region in &regions {
             let inside: Vec<usize> =
                 self.of.iter().copied().filter(|at| !taken[*at] && region.holds(&lines[*at])).collect();
-            if region.is_drawing() {
+            let sizes = inside.iter().map(|at| lines[*at].size);
+            if region.is_drawing() || region.is_staves(sizes.fold(f64::MAX, f64::min)) {
                 inside.into_iter().for_each(|at| taken[at] = true);
                 continue;
             }

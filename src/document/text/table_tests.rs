@@ -288,3 +288,16 @@ fn labels_of_a_drawing_are_no_table() {
     let grid: Vec<Rule> = levels.chain([5.0, 110.0, 210.0, 310.0, 400.0].map(|x| upright(x, 92.0, 176.0))).collect();
     assert_eq!(found(&lines, &grid), [vec![labels.to_vec(); 6]]);
 }
+
+#[test]
+fn notes_on_staves_are_no_table() {
+    let rows: &[&[&str]] = &[&["9", "9", "7"], &["9", "7", "9"], &["7", "7", "5"]];
+    let at = [20.0, 120.0, 220.0];
+    let lines = rows_at(&at, 104.0, rows);
+    let sides = [5.0, 100.0, 200.0, 300.0].map(|x| upright(x, 92.0, 140.0));
+    // Six strings, nearer to each other than numbers are high; and rules between the rows.
+    let staves = (0..7).map(|string| level(92.0 + 8.0 * f64::from(string), 5.0, 300.0)).chain(sides);
+    assert!(found(&lines, &staves.collect::<Vec<_>>()).is_empty());
+    let table = [92.0, 108.0, 122.0, 140.0].map(|y| level(y, 5.0, 300.0)).into_iter().chain(sides);
+    assert_eq!(found(&lines, &table.collect::<Vec<_>>()), [rows]);
+}
