@@ -367,7 +367,7 @@ async fn finish(
     output.copy(file, (&markdown, images), record.file_name.as_deref()).await?;
     let troubles = PageTroubles::of(record);
     if troubles.worst() != Worst::Done {
-        progress.say(&format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));
+        progress.say(&format!("bindery: {}: {troubles}; {}", file.shown().display(), troubles.seen_in()));
     }
     Ok(troubles.worst())
 }

@@ -209,7 +209,7 @@ async fn result(
     output.write(file, output.linked(&file.place, names, io::Cursor::new(bytes))).await?;
     let troubles = PageTroubles::of_view(task);
     if troubles.worst() != Worst::Done {
-        say(progress, &format!("bindery: {}: {troubles}; the result marks them", file.shown().display()));
+        say(progress, &format!("bindery: {}: {troubles}; {}", file.shown().display(), troubles.seen_in()));
     }
     Ok(troubles.worst())
 }

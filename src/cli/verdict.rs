@@ -71,6 +71,14 @@ impl PageTroubles {
             _ => Worst::Done,
         }
     }
+
+    /// Where it is seen which pages these are: in Markdown stands what is missing, and not what is doubtful.
+    pub const fn seen_in(&self) -> &'static str {
+        match self.worst() {
+            Worst::Doubtful => "--json says which and why",
+            _ => "the result marks them",
+        }
+    }
 }
 
 impl std::fmt::Display for PageTroubles {
@@ -119,6 +127,7 @@ mod tests {
                 "findings": findings });
             let troubles = PageTroubles::of_view(&serde_json::from_value(task).unwrap());
             assert_eq!((troubles.worst(), troubles.to_string().as_str()), (worst, words));
+            assert_eq!(troubles.seen_in().contains("--json"), worst == Worst::Doubtful);
         }
     }
 }

@@ -158,7 +158,7 @@ async fn a_server_counts_doubtful_pages_and_finds_their_tasks() {
     assert!(code == 3 && shown.contains(&format!("5 pages doubtful ({found})")), "{shown}");
     let pdf = file(dir.path(), "scans.pdf", pdf::unread("Scans"));
     let (code, _, err) = ask(&["submit", &pdf, "--processor", "text", "--pages", "7", "--wait", "--strict"]).await;
-    assert!(code == 3 && err.contains("1 page doubtful (1 unread_picture); the result marks them"), "{err}");
+    assert!(code == 3 && err.contains("1 page doubtful (1 unread_picture); --json says which and why"), "{err}");
 }
 
 #[tokio::test]
