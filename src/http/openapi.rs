@@ -4,97 +4,80 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, Resource, web};
 use serde::Deserialize;
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, OpenApi as Description, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
 };
-use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
+use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::view::Problem;
 use super::wires::Wire;
 use super::{at, convert, events, mcp, ops, page, processors, reference, result, single_page, submit, tasks, usage};
+use crate::task::{OptionValue, TaskOption, TaskOptions};
 
-/// The options of a submit, for the description alone: they are read by
-/// [`TaskOptions::set`](crate::task::TaskOptions::set), from a form and from a query alike.
-#[derive(Deserialize, IntoParams, ToSchema)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "described, not read")]
-pub(super) struct SubmitOptions {
-    /// Which pages, such as `1-5,8,r3-r1` (`r1` is the last; `1-5?` ends with the document); all when absent.
-    pages: Option<String>,
-    /// The PDF's password.
-    password: Option<String>,
-    /// `text`, `llm`, `ocr` or `auto`.
-    processor: Option<String>,
-    /// The model that the endpoint shall use.
-    model: Option<String>,
-    /// Instructions for the model; `{page}` and `{file_name}` stand for what they say.
-    prompt: Option<String>,
-    /// What the model is given of a page: `image`, `text` or `image+text`.
-    input: Option<String>,
-    /// The most pixels of the longer side of a picture, 256 to 8192.
-    #[param(minimum = 256, maximum = 8192)]
-    #[schema(minimum = 256, maximum = 8192)]
-    image_side: Option<u32>,
-    /// Models that read a page when the first has failed, between commas; `text` is the text layer, `ocr` text recognised on the server, `none` turns it off.
-    fallback: Option<String>,
-    /// How fast and how dear the endpoint shall answer, where it has a choice: `auto` (default), `flex` or `priority`.
-    service_tier: Option<String>,
-    /// The most that the task may cost.
-    #[param(minimum = 0)]
-    #[schema(minimum = 0)]
-    max_cost: Option<f64>,
-    /// Pages read in one attempt, 1 to 256.
-    #[param(minimum = 1, maximum = 256)]
-    #[schema(minimum = 1, maximum = 256)]
-    shard_pages: Option<u32>,
-    /// −10 (last) to 10 (first).
-    #[param(minimum = -10, maximum = 10)]
-    #[schema(minimum = -10, maximum = 10)]
-    priority: Option<i8>,
-    /// The most failed pages before the task fails: a number, or a share such as `5%`. Without it a task fails only when every page fails.
-    max_failed_pages: Option<String>,
-    /// The longest one attempt may take, such as `90s`.
-    timeout: Option<String>,
-    /// The line before each page, with `{page}` for its number; empty for none.
-    page_separator: Option<String>,
-    /// `true`: headers, footers and page numbers that the pages repeat stay in the result.
-    keep_headers: Option<bool>,
-    /// How tables stand in the Markdown: `auto` (HTML where cells span others), `markdown` or `html`.
-    tables: Option<String>,
-    /// What stands for figures: `placeholder` (default; the comment `<!-- image -->`), `extract` (links to their files, below
-    /// `images/` of the task) or `none`.
-    images: Option<String>,
-    /// `true`: paragraphs and tables that go on over a page break are joined, on the page where they begin.
-    seams: Option<bool>,
-    /// `true`: the Markdown begins with title, author, dates and the number of pages, as YAML.
-    front_matter: Option<bool>,
-    /// `drop` (default): text that cannot be seen is left out; `keep`: it stands in the result.
-    hidden_text: Option<String>,
-    /// Text that another program has recognised on a scan: `trust` takes it, `reread` does not, `auto` (default) where it is good.
-    ocr_layer: Option<String>,
-    /// What recognises text on pictures of pages: `pp`, `tesseract`, `off`, or `auto` (default).
-    ocr: Option<String>,
-    /// Languages of such pages, between commas, such as `ru,deu`.
-    ocr_languages: Option<String>,
-    /// The result's format for requests that name none: `markdown` (default), `json`, `html`, `text` or `chunks`.
-    format: Option<String>,
-    /// Who is told when the task has ended.
-    webhook_url: Option<String>,
-    /// What that message is signed with.
-    webhook_secret: Option<String>,
-    /// Any JSON; comes back with the task.
-    metadata: Option<String>,
-    /// How long the task stays after its end, such as `12h`.
-    ttl: Option<String>,
-    /// `false`: make a new task although an equal one is there.
-    reuse: Option<bool>,
-    /// The file's name.
-    file_name: Option<String>,
+/// The options of a submit, as [`TaskOptions::ALL`] has them, and the file's name: fields of a form and parameters of a query
+/// alike.
+pub(super) struct SubmitOptions;
+
+/// The options, each with its description and its schema.
+fn options() -> impl Iterator<Item = (&'static str, String, Schema)> {
+    let described = |option: TaskOption| {
+        let default = if option.default.is_empty() { String::new() } else { format!(" [default: {}]", option.default) };
+        (option.name, format!("{}{default}.", option.description), schema(option.takes))
+    };
+    let file_name = ("file_name", "The file's name.".to_owned(), schema(OptionValue::Text));
+    TaskOptions::ALL.into_iter().map(described).chain([file_name])
 }
+
+fn schema(takes: OptionValue) -> Schema {
+    let of = |kind: Type| ObjectBuilder::new().schema_type(kind);
+    let object = match takes {
+        OptionValue::Truth => of(Type::Boolean),
+        OptionValue::Integer(least, most) => {
+            let format = Some(SchemaFormat::KnownFormat(KnownFormat::Int32));
+            of(Type::Integer).format(format).minimum(Some(least)).maximum(Some(most))
+        }
+        OptionValue::Amount => {
+            of(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double))).minimum(Some(0))
+        }
+        OptionValue::OneOf(words) => of(Type::String).enum_values(Some(words.iter().copied())),
+        _ => of(Type::String),
+    };
+    object.into()
+}
+
+impl IntoParams for SubmitOptions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = |(name, description, schema): (&str, String, Schema)| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .description(Some(description))
+                .required(Required::False)
+                .schema(Some(schema))
+                .build()
+        };
+        options().map(parameter).collect()
+    }
+}
+
+impl PartialSchema for SubmitOptions {
+    fn schema() -> RefOr<Schema> {
+        let field = |form: ObjectBuilder, (name, description, schema): (&str, String, Schema)| {
+            let schema = match schema {
+                Schema::Object(object) => ObjectBuilder::from(object).description(Some(description)).into(),
+                other => other,
+            };
+            form.property(name, RefOr::T(schema))
+        };
+        RefOr::T(options().fold(ObjectBuilder::new().schema_type(Type::Object), field).into())
+    }
+}
+
+impl ToSchema for SubmitOptions {}
 
 /// Where a document is fetched from, for the description alone.
 #[derive(Deserialize, IntoParams, ToSchema)]
@@ -299,7 +282,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::task::TaskOptions;
 
     #[test]
     fn every_option_is_described_and_no_other() {

@@ -1,7 +1,8 @@
 //! What a caller may choose for one task.
 //!
 //! Every front door (form fields, query parameters, flags, the builder of [`NewTask`](crate::NewTask)) comes through
-//! [`TaskOptions::set`], so a name and a value mean the same everywhere.
+//! [`TaskOptions::set`], so a name and a value mean the same everywhere. What there is stands in one table,
+//! [`TaskOptions::ALL`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::option_table::OptionValue;
 use super::{
     Cost, FigureForm, HiddenText, OcrEngine, OcrLayer, PageInputKind, PageSelection, ParseError, ResultFormat,
     ServiceTier, TableForm,
@@ -128,40 +130,6 @@ impl TaskOptions {
     pub const EXTRA: &'static str = "extra.";
     /// The most options of its own that a processor can be given.
     pub const MAX_EXTRA: usize = 64;
-    /// The names that [`Self::set`] knows.
-    pub const NAMES: [&'static str; 30] = [
-        "pages",
-        "password",
-        "processor",
-        "model",
-        "prompt",
-        "input",
-        "image_side",
-        "fallback",
-        "service_tier",
-        "max_cost",
-        "shard_pages",
-        "priority",
-        "max_failed_pages",
-        "timeout",
-        "page_separator",
-        "keep_headers",
-        "tables",
-        "images",
-        "seams",
-        "front_matter",
-        "hidden_text",
-        "ocr_layer",
-        "ocr",
-        "ocr_languages",
-        "format",
-        "webhook_url",
-        "webhook_secret",
-        "metadata",
-        "ttl",
-        "reuse",
-    ];
-
     /// Sets one option from text. An empty value means "not given", except for `page_separator`, where it turns the
     /// separator off.
     ///
@@ -171,66 +139,17 @@ impl TaskOptions {
         if let Some(own) = name.strip_prefix(Self::EXTRA) {
             return self.set_extra(own, value).map_err(|reason| OptionError::Value { name: "extra", reason });
         }
-        let Some(name) = Self::NAMES.into_iter().find(|known| *known == name) else {
+        let Some(option) = Self::ALL.into_iter().find(|known| known.name == name) else {
             return Err(OptionError::Unknown { name: name.chars().take(60).collect() });
         };
-        let refuse = |reason: String| OptionError::Value { name, reason };
-        let bad = |error: ParseError| refuse(error.into());
+        let refuse = |reason: String| OptionError::Value { name: option.name, reason };
         if value.len() > Self::MAX_TEXT {
             return Err(refuse(format!("longer than {} bytes", Self::MAX_TEXT)));
         }
-        if name == "page_separator" {
-            return separator(value).map(|text| self.page_separator = Some(text)).map_err(refuse);
-        }
-        if value.is_empty() {
+        if value.is_empty() && option.takes != OptionValue::Line {
             return Ok(());
         }
-        let given = || Some(value.to_owned());
-        match name {
-            "pages" => self.pages = Some(value.parse().map_err(|e| refuse(format!("{e}")))?),
-            "password" => self.password = given(),
-            "processor" => self.processor = given(),
-            "model" => self.model = given(),
-            "prompt" => self.prompt = given(),
-            "webhook_url" if value.len() > Self::MAX_URL => {
-                return Err(refuse(format!("longer than {} bytes", Self::MAX_URL)));
-            }
-            "webhook_url" => self.webhook_url = given(),
-            "webhook_secret" => self.webhook_secret = given(),
-            "input" => self.input = Some(value.trim().parse().map_err(bad)?),
-            "image_side" => self.image_side = Some(number(value, &Self::IMAGE_SIDES).map_err(refuse)?),
-            "fallback" => self.fallback = Some(names(value)),
-            "service_tier" => self.service_tier = Some(value.trim().parse().map_err(bad)?),
-            "max_cost" => self.max_cost = Some(value.parse().map_err(bad)?),
-            "shard_pages" => {
-                let range = 1..=Self::MAX_SHARD_PAGES;
-                self.shard_pages = Some(number(value, &range).map_err(refuse)?);
-            }
-            "priority" => self.priority = number(value, &(-10..=10)).map_err(refuse)?,
-            "max_failed_pages" => self.max_failed_pages = Some(value.parse().map_err(bad)?),
-            "timeout" => self.timeout = Some(seconds(value, 1, 86_400).map_err(refuse)?),
-            "ttl" => self.ttl = Some(u64::from(seconds(value, 1, 10 * 365 * 86_400).map_err(refuse)?)),
-            "keep_headers" => self.keep_headers = Some(truth(value).map_err(refuse)?),
-            "tables" => self.tables = Some(value.trim().parse().map_err(bad)?),
-            "images" => self.images = Some(value.trim().parse().map_err(bad)?),
-            "seams" => self.seams = Some(truth(value).map_err(refuse)?),
-            "front_matter" => self.front_matter = Some(truth(value).map_err(refuse)?),
-            "hidden_text" => self.hidden_text = Some(value.trim().parse().map_err(bad)?),
-            "ocr_layer" => self.ocr_layer = Some(value.trim().parse().map_err(bad)?),
-            "ocr" => self.ocr = Some(value.trim().parse().map_err(bad)?),
-            "ocr_languages" => self.ocr_languages = Some(languages(value).map_err(refuse)?),
-            "format" => self.format = Some(value.trim().parse().map_err(bad)?),
-            "reuse" => self.reuse = Some(truth(value).map_err(refuse)?),
-            "metadata" => {
-                let json = serde_json::from_str(value).map_err(|e| refuse(format!("not JSON: {e}")))?;
-                if !is_flatter_than(&json, Self::MAX_METADATA_DEPTH) {
-                    return Err(refuse(format!("nested deeper than {}", Self::MAX_METADATA_DEPTH)));
-                }
-                self.metadata = Some(json);
-            }
-            _ => return Err(OptionError::Unknown { name: name.to_owned() }),
-        }
-        Ok(())
+        (option.set)(self, value).map_err(refuse)
     }
 
     /// Sets an option that only a processor knows; whether it does is looked at when the task is accepted.
@@ -315,16 +234,6 @@ impl TaskOptions {
     }
 }
 
-/// Whether `json` has at most `depth` levels of lists and objects.
-fn is_flatter_than(json: &serde_json::Value, depth: usize) -> bool {
-    let Some(rest) = depth.checked_sub(usize::from(json.is_array() || json.is_object())) else { return false };
-    match json {
-        serde_json::Value::Array(items) => items.iter().all(|item| is_flatter_than(item, rest)),
-        serde_json::Value::Object(fields) => fields.values().all(|field| is_flatter_than(field, rest)),
-        _ => true,
-    }
-}
-
 /// Written by hand so that a password or a prompt cannot reach a log.
 impl fmt::Debug for TaskOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -358,58 +267,10 @@ impl fmt::Debug for TaskOptions {
     }
 }
 
-fn separator(text: &str) -> Result<String, String> {
-    let plain = text.len() <= 1_000 && !text.contains(['\n', '\r', '\0']);
-    plain.then(|| text.to_owned()).ok_or_else(|| "must be one line of at most 1000 bytes".to_owned())
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    match text.trim() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
-    }
-}
-
-fn number<T>(text: &str, range: &std::ops::RangeInclusive<T>) -> Result<T, String>
-where
-    T: FromStr + PartialOrd + fmt::Display,
-{
-    let parsed = text.trim().parse().ok().filter(|n| range.contains(n));
-    parsed.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
-}
-
 /// Names between commas; `none` is none.
 pub(crate) fn names(text: &str) -> Vec<String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
     names.map(str::to_owned).collect()
-}
-
-/// Names of languages between commas or plus signs, which are part of a command and of names of files.
-fn languages(text: &str) -> Result<Vec<String>, String> {
-    let names: Vec<String> = text.split([',', '+', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let is_name =
-        |name: &String| (2..=16).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
-    let good = !names.is_empty() && names.len() <= 16 && names.iter().all(is_name);
-    good.then_some(names).ok_or_else(|| "must be up to 16 names such as ru, deu or chi_sim between commas".to_owned())
-}
-
-/// Reads `90`, `90s`, `15m`, `12h` or `7d` as seconds.
-pub(crate) fn seconds(text: &str, least: u32, most: u32) -> Result<u32, String> {
-    let text = text.trim();
-    let (digits, factor) = match text.char_indices().next_back() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3_600),
-        Some((at, 'd')) => (&text[..at], 86_400),
-        _ => (text, 1),
-    };
-    digits
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| n.checked_mul(factor))
-        .filter(|n| (least..=most).contains(n))
-        .ok_or_else(|| format!("must be {least} to {most} seconds, written as 90, 90s, 15m, 12h or 7d"))
 }
 
 /// How many failed pages a task allows before it fails as a whole.

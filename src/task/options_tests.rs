@@ -156,3 +156,18 @@ fn options_of_a_processor_are_kept_by_name_and_bounded() {
     }
     assert!(options.set("extra.one_more", "1").is_err());
 }
+
+#[test]
+fn of_words_that_are_listed_all_are_taken_and_no_others() {
+    let lists = TaskOptions::ALL.into_iter().filter_map(|option| match option.takes {
+        OptionValue::OneOf(words) => Some((option.name, words)),
+        _ => None,
+    });
+    let lists: Vec<(&str, &[&str])> = lists.collect();
+    for (name, words) in &lists {
+        for word in lists.iter().flat_map(|(_, words)| *words) {
+            let is_taken = TaskOptions::default().set(name, word).is_ok();
+            assert_eq!(is_taken, words.contains(word), "{name}={word}");
+        }
+    }
+}
