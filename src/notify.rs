@@ -24,7 +24,7 @@ pub(crate) use self::absent::Notifier;
 pub(crate) use self::client::Notifier;
 
 /// The longest that one delivery may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What an operator decides about webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

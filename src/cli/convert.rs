@@ -62,8 +62,8 @@ pub struct Convert {
 /// Files that run at once; each has a copy of its PDF while it does.
 const AT_ONCE: usize = 64;
 /// The longest that a command waits for an endpoint that is down, for all of its files together.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The longest wait between two tries at a page; else one could outlast the patience by as much.
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest wait between two tries at a page; else one could outlast the timeout by as much.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
@@ -187,7 +187,7 @@ impl Local {
         config.supervisor.ledger = LedgerLimits::unlimited();
         // A person waits in front of it: an endpoint that is down is said so soon, and the same command goes on later.
         let retry = &mut config.supervisor.retry;
-        retry.unavailable_timeout = retry.unavailable_timeout.min(PATIENCE);
+        retry.unavailable_timeout = retry.unavailable_timeout.min(OUTAGE_TIMEOUT);
         retry.shared_unavailable_timeout = true;
         retry.cap = retry.cap.min(LONGEST_WAIT);
         let bindery = builder(&config)?
@@ -205,7 +205,7 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(work.files.len());
     let outcome = tokio::select! {
         worst = convert_all(work, &bindery, &progress) => Some(worst),
-        never = say_outages(&bindery, config.supervisor.retry.unavailable_timeout.min(PATIENCE), &progress) => match never {},
+        never = say_outages(&bindery, config.supervisor.retry.unavailable_timeout.min(OUTAGE_TIMEOUT), &progress) => match never {},
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.clear();
@@ -254,10 +254,10 @@ async fn watch(command: &Convert, mut work: Work, config: &Config) -> anyhow::Re
             continue;
         }
         let progress = Progress::new(work.files.len());
-        let patience = config.supervisor.retry.unavailable_timeout.min(PATIENCE);
+        let timeout = config.supervisor.retry.unavailable_timeout.min(OUTAGE_TIMEOUT);
         tokio::select! {
             went = convert_all(&work, &bindery, &progress) => worst = worst.max(went),
-            never = say_outages(&bindery, patience, &progress) => match never {},
+            never = say_outages(&bindery, timeout, &progress) => match never {},
             _ = &mut interrupted => { progress.clear(); break }
         }
         progress.clear();
@@ -268,11 +268,11 @@ async fn watch(command: &Convert, mut work: Work, config: &Config) -> anyhow::Re
 }
 
 /// Says when the endpoint cannot be reached, and when it is there again.
-async fn say_outages(bindery: &Bindery, patience: Duration, progress: &Progress) -> Infallible {
+async fn say_outages(bindery: &Bindery, timeout: Duration, progress: &Progress) -> Infallible {
     if let Some(mut outage) = bindery.llm().map(|llm| llm.outage()) {
         while outage.changed().await.is_ok() {
             let line = match outage.borrow_and_update().as_deref() {
-                Some(why) => format!("bindery: {why}; trying again for {} s", patience.as_secs()),
+                Some(why) => format!("bindery: {why}; trying again for {} s", timeout.as_secs()),
                 None => "bindery: the endpoint is there again".to_owned(),
             };
             progress.say(&line);

@@ -22,7 +22,7 @@ use super::{exit, line, models, words};
 const PICTURE: &[u8] = include_bytes!("doctor.png");
 const WORDS: [&str; 2] = ["PLATYPUS", "4711"];
 /// The longest that is waited for an endpoint that cannot be reached, and for Redis.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Less free space than this is little, bytes.
 const LITTLE: u64 = 1 << 30;
 
@@ -185,9 +185,13 @@ async fn store(config: &Config) -> Vec<Check> {
         let store = RedisStore::connect(url, options).await?;
         store.warnings().await
     };
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(CHECK_TIMEOUT, asked).await {
         Err(_) => {
-            vec![Check::new("store", State::Failed, format!("Redis has not answered for {} s", PATIENCE.as_secs()))]
+            vec![Check::new(
+                "store",
+                State::Failed,
+                format!("Redis has not answered for {} s", CHECK_TIMEOUT.as_secs()),
+            )]
         }
         Ok(Err(why)) => vec![Check::new("store", State::Failed, why.to_string())],
         Ok(Ok(warnings)) => {
@@ -216,7 +220,7 @@ async fn endpoint(command: &Doctor, config: &Config) -> Check {
     Check::of(
         NAME,
         match read_picture(config).await {
-            Ok((record, text)) => judge(&about, llm, &record, &text, begun.elapsed()),
+            Ok((record, text)) => check_answer(&about, llm, &record, &text, begun.elapsed()),
             Err(why) => Err(format!("{about}: {}", words::of(&why))),
         },
     )
@@ -242,7 +246,7 @@ async fn read_picture(config: &Config) -> anyhow::Result<(TaskRecord, String)> {
     let mut config = config.clone();
     config.data_dir = folder.path().join("data");
     config.blob = BlobChoice::Directory(config.data_dir.clone());
-    config.supervisor.retry.unavailable_timeout = PATIENCE;
+    config.supervisor.retry.unavailable_timeout = CHECK_TIMEOUT;
     config.supervisor.retry.max_attempts = 1;
     let mut options = TaskOptions::default();
     for (name, value) in [("processor", "llm"), ("input", "image"), ("fallback", "none")] {
@@ -266,7 +270,13 @@ async fn read_picture(config: &Config) -> anyhow::Result<(TaskRecord, String)> {
 }
 
 /// Whether the answer has the words of the image, and what it has cost.
-fn judge(about: &str, llm: &LlmOptions, record: &TaskRecord, text: &str, took: Duration) -> Result<String, String> {
+fn check_answer(
+    about: &str,
+    llm: &LlmOptions,
+    record: &TaskRecord,
+    text: &str,
+    took: Duration,
+) -> Result<String, String> {
     let usage = &record.usage;
     let tokens = usage.prompt_tokens + usage.completion_tokens;
     let cost = match usage.cost {

@@ -63,7 +63,7 @@ impl Models {
 /// A wheel has 27 MB; more than this is something else.
 const MOST_BYTES: u64 = 256 << 20;
 /// The longest that a download may stand still.
-const PATIENCE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub fn run(command: &Models, config: &Config) -> anyhow::Result<ExitCode> {
     match &command.command {
@@ -137,7 +137,7 @@ fn download(url: &str) -> anyhow::Result<Vec<u8>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let http = reqwest::Client::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().connect_timeout(IDLE_TIMEOUT).read_timeout(IDLE_TIMEOUT).build()?;
         let mut response = http.get(url).send().await?.error_for_status()?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await? {

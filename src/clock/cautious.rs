@@ -46,7 +46,7 @@ impl CautiousClock {
 
     /// What time it is.
     pub(crate) fn now(&self) -> Timestamp {
-        self.judge(Timestamp::now(), Uptime::now())
+        self.reconcile(Timestamp::now(), Uptime::now())
     }
 
     /// The same, with what is doubted of it.
@@ -55,7 +55,7 @@ impl CautiousClock {
     }
 
     fn reading(&self, wall: Timestamp, uptime: Uptime) -> CautiousReading {
-        let now = self.judge(wall, uptime);
+        let now = self.reconcile(wall, uptime);
         if now < wall && !self.was_believed.load(Ordering::Relaxed) {
             return CautiousReading { time: wall, ahead: Duration::ZERO, certain: Some(now) };
         }
@@ -64,7 +64,7 @@ impl CautiousClock {
 
     /// What time it is, going by both clocks. Threads that ask in the very moment of a jump may differ in what they are
     /// told, by no more than the next one that asks.
-    fn judge(&self, wall: Timestamp, uptime: Uptime) -> Timestamp {
+    fn reconcile(&self, wall: Timestamp, uptime: Uptime) -> Timestamp {
         let at_start = self.at_start.load(Ordering::Relaxed);
         let expected = Timestamp(at_start.saturating_add(uptime.0));
         if at_start != 0 && wall > expected.after(Self::DRIFT) {
@@ -106,7 +106,7 @@ mod tests {
             // Back is believed at once: nothing expires too soon.
             (100 * day, 5 * hour, 100 * day),
         ] {
-            assert_eq!(clock.judge(Timestamp(wall), Uptime(uptime)), Timestamp(expected), "{wall} {uptime}");
+            assert_eq!(clock.reconcile(Timestamp(wall), Uptime(uptime)), Timestamp(expected), "{wall} {uptime}");
         }
     }
 

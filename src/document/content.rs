@@ -67,7 +67,7 @@ struct Hashed {
 
 /// There is no hash: the page is too deep or too tangled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tangled;
+pub(super) struct TooComplex;
 
 /// The hash of what `page` shows.
 pub(super) fn content_hash(
@@ -76,7 +76,7 @@ pub(super) fn content_hash(
     shell: Option<Shell>,
     attached: &[String],
     shared: &mut SharedHashes,
-) -> Result<ContentHash, Tangled> {
+) -> Result<ContentHash, TooComplex> {
     let mut walk = Walk { xref, shared, path: Vec::new(), budget: MAX_OBJECTS };
     let mut hash = Sha256::new();
     hash.update([VERSION]);
@@ -142,7 +142,7 @@ impl Seen {
 
 impl<'a> Walk<'a, '_> {
     /// Adds an object: a simple one by itself, a compound one by its hash.
-    fn object(&mut self, object: &Object<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn object(&mut self, object: &Object<'a>, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         match object {
             Object::Null(_) => bytes(hash, b'0', b""),
             Object::Boolean(value) => bytes(hash, b'b', &[u8::from(*value)]),
@@ -167,14 +167,14 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn either(&mut self, object: MaybeRef<Object<'a>>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn either(&mut self, object: MaybeRef<Object<'a>>, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         match object {
             MaybeRef::Ref(reference) => self.reference(reference.into(), hash),
             MaybeRef::NotRef(object) => self.object(&object, hash),
         }
     }
 
-    fn reference(&mut self, id: ObjectIdentifier, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn reference(&mut self, id: ObjectIdentifier, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         // Whatever is hidden is said where it is referred to: by that it is known, and not by what it holds.
         if self.hides(id) {
             bytes(hash, b'h', b"");
@@ -205,10 +205,10 @@ impl<'a> Walk<'a, '_> {
         id: Option<ObjectIdentifier>,
         object: &Object<'a>,
         hash: &mut Sha256,
-    ) -> Result<Seen, Tangled> {
-        self.budget = self.budget.checked_sub(1).ok_or(Tangled)?;
+    ) -> Result<Seen, TooComplex> {
+        self.budget = self.budget.checked_sub(1).ok_or(TooComplex)?;
         if self.path.len() >= MAX_DEPTH {
-            return Err(Tangled);
+            return Err(TooComplex);
         }
         let depth = self.path.len();
         self.path.push(id);
@@ -232,7 +232,7 @@ impl<'a> Walk<'a, '_> {
         Ok(seen)
     }
 
-    fn array(&mut self, items: &Array<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn array(&mut self, items: &Array<'a>, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         hash.update(b"[");
         let mut seen = Seen::NOTHING;
         for item in items.raw_iter() {
@@ -241,7 +241,7 @@ impl<'a> Walk<'a, '_> {
         Ok(seen)
     }
 
-    fn dict(&mut self, dict: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn dict(&mut self, dict: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         hash.update(b"<");
         let mut seen = self.entries(dict, hash, |_| true)?;
         let subtype = dict.get::<Name<'_>>(keys::SUBTYPE);
@@ -250,7 +250,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// What an annotation looks like, what its field says, and where it leads.
-    fn annotation(&mut self, annotation: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn annotation(&mut self, annotation: &Dict<'a>, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         hash.update(b"a");
         let seen = self.entries(annotation, hash, |name| SHOWN_OF_ANNOTATIONS.contains(&name))?;
         match annotation.get::<Name<'_>>(keys::SUBTYPE).as_deref() {
@@ -281,7 +281,7 @@ impl<'a> Walk<'a, '_> {
         resources: &Resources<'a>,
         hash: &mut Sha256,
         wanted: impl Fn(&[u8]) -> bool,
-    ) -> Result<Seen, Tangled> {
+    ) -> Result<Seen, TooComplex> {
         let categories = [
             &resources.ext_g_states,
             &resources.fonts,
@@ -302,7 +302,12 @@ impl<'a> Walk<'a, '_> {
         Ok(seen)
     }
 
-    fn entries(&mut self, dict: &Dict<'a>, hash: &mut Sha256, wanted: impl Fn(&[u8]) -> bool) -> Result<Seen, Tangled> {
+    fn entries(
+        &mut self,
+        dict: &Dict<'a>,
+        hash: &mut Sha256,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Seen, TooComplex> {
         let mut seen = Seen::NOTHING;
         for (name, value) in dict.entries() {
             if !wanted(&name) || self.is_null(&value) && !BY_PRESENCE.contains(&&*name) {
@@ -314,7 +319,7 @@ impl<'a> Walk<'a, '_> {
         Ok(seen)
     }
 
-    fn stream(&mut self, stream: &Stream<'a>, hash: &mut Sha256) -> Result<Seen, Tangled> {
+    fn stream(&mut self, stream: &Stream<'a>, hash: &mut Sha256) -> Result<Seen, TooComplex> {
         let dict = stream.dict();
         hash.update(b"{");
         let decoded = stream.decoded_data();

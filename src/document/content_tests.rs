@@ -204,7 +204,7 @@ fn what_is_too_deep_is_refused() {
         content_hash(&pdf.pages()[0], pdf.xref(), None, &[], &mut SharedHashes::default())
     };
     assert!(nested(20).is_ok());
-    assert_eq!(nested(MAX_DEPTH + 1), Err(Tangled));
+    assert_eq!(nested(MAX_DEPTH + 1), Err(TooComplex));
 }
 
 /// The first page says whether it stands for something else, and for what; and every page what is attached to it.

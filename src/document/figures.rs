@@ -11,7 +11,7 @@ use hayro_syntax::page::Page;
 
 use super::image;
 use super::picture::plain_jpeg;
-use super::text::Piece;
+use super::text::PictureFragment;
 use crate::content::BoundingBox;
 use crate::task::ImageKind;
 
@@ -48,7 +48,7 @@ const NEAR: f64 = 1.0;
 /// that it draws.
 pub(super) fn figures<'a>(
     page: &'a Page<'a>,
-    pieces: &[Piece],
+    pieces: &[PictureFragment],
     areas: &[BoundingBox],
     cache: &RenderCache<'a>,
     settings: &InterpreterSettings,
@@ -58,7 +58,7 @@ pub(super) fn figures<'a>(
     for (at, area) in areas.iter().enumerate() {
         let [x0, y0, x1, y1] = <[f32; 4]>::from(*area).map(f64::from);
         let area = Rect::new(x0, y0, x1, y1);
-        let within: Vec<&Piece> = pieces.iter().filter(|piece| area.contains(piece.area.center())).collect();
+        let within: Vec<&PictureFragment> = pieces.iter().filter(|piece| area.contains(piece.area.center())).collect();
         made[at] = jpeg(page, &within, area).filter(|image| image.bytes.len() <= MOST_FIGURE_BYTES / 2);
         if made[at].is_none() && area.is_finite() && area.width() > 0.0 && area.height() > 0.0 {
             drawings.push(Drawing { at, area, scale: scale(&within, area) });
@@ -136,7 +136,7 @@ fn sheets(mut drawings: Vec<Drawing>) -> Vec<Sheet> {
 }
 
 /// Pixels a point: those of its pictures, within limits.
-fn scale(within: &[&Piece], area: Rect) -> f64 {
+fn scale(within: &[&PictureFragment], area: Rect) -> f64 {
     let coarsest = if within.iter().any(|piece| piece.overdrawn) { LABELLED } else { COARSEST };
     let density = within.iter().map(|piece| piece.density).fold(coarsest, f64::max);
     density.min(FINEST).min(limit(area))
@@ -147,7 +147,7 @@ fn limit(area: Rect) -> f64 {
 }
 
 /// The JPEG that is the figure.
-fn jpeg(page: &Page<'_>, within: &[&Piece], area: Rect) -> Option<FigureImage> {
+fn jpeg(page: &Page<'_>, within: &[&PictureFragment], area: Rect) -> Option<FigureImage> {
     let [piece] = within else { return None };
     let sides = |area: Rect| [area.x0, area.y0, area.x1, area.y1];
     let is_all = sides(piece.area).iter().zip(sides(area)).all(|(a, b)| (a - b).abs() <= NEAR);

@@ -14,7 +14,7 @@ use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use serde::{Deserialize, Serialize};
 
 use super::attached;
-use super::content::{ContentHash, SharedHashes, Tangled, content_hash};
+use super::content::{ContentHash, SharedHashes, TooComplex, content_hash};
 use super::facts::{PageFacts, Shell, Shown};
 use super::figures::{self, FigureImage};
 use super::image::{self, Eye, ImageOptions, Look, PageImage};
@@ -25,7 +25,7 @@ use super::outline::Outline;
 use super::picture::{Picture, PictureKind};
 use super::raster::Raster;
 use super::reader::no_models;
-use super::text::{self, Fonts, Layers, TextLayer, TextOptions, TooMuch};
+use super::text::{self, Fonts, Layers, LimitExceeded, TextLayer, TextOptions};
 use super::{repair, shell};
 use crate::content::BoundingBox;
 use crate::task::{DocumentInfo, Failure, code};
@@ -177,7 +177,7 @@ impl<'a> PdfReader<'a> {
         // Objects of the mended file may be others than those of the same number.
         let mut own = SharedHashes::default();
         let shared = if std::ptr::eq(pdf, &raw const self.open.pdf) { shared } else { &mut own };
-        content_hash(found, pdf.xref(), self.shell(page), &self.attached(page, found), shared).map_err(|Tangled| {
+        content_hash(found, pdf.xref(), self.shell(page), &self.attached(page, found), shared).map_err(|TooComplex| {
             Failure::permanent(code::PAGE_DAMAGED, format!("the parts of page {page} are too many or too deep"))
         })
     }
@@ -189,7 +189,7 @@ impl<'a> PdfReader<'a> {
     pub(super) fn text(&self, page: u32, options: TextOptions) -> Result<TextLayer, Failure> {
         let (found, pdf) = self.found(page)?;
         let read = text::read(found, &self.fonts, &self.layers(pdf), options, &self.look(found));
-        let mut layer = read.map_err(|TooMuch| endless(page))?;
+        let mut layer = read.map_err(|LimitExceeded| endless(page))?;
         layer.shown.shell = self.shell(page);
         layer.attached = self.attached(page, found);
         Ok(layer)
@@ -202,7 +202,7 @@ impl<'a> PdfReader<'a> {
     pub(super) fn figures(&self, page: u32, areas: &[BoundingBox]) -> Result<Vec<Option<FigureImage>>, Failure> {
         let (found, pdf) = self.found(page)?;
         let pieces = text::pieces(found, &self.fonts, &self.layers(pdf), &self.look(found));
-        let pieces = pieces.map_err(|TooMuch| endless(page))?;
+        let pieces = pieces.map_err(|LimitExceeded| endless(page))?;
         Ok(figures::figures(found, &pieces, areas, self.eye.renderer(), &self.open.settings))
     }
 
@@ -234,7 +234,7 @@ impl<'a> PdfReader<'a> {
     pub(super) fn facts(&self, number: u32, shared: &mut SharedHashes) -> Result<PageFacts, Failure> {
         let (page, pdf) = self.found(number)?;
         let shown = text::shown(page, &self.fonts, &self.layers(pdf), &self.look(page));
-        let shown = Shown { shell: self.shell(number), ..shown.map_err(|TooMuch| endless(number))? };
+        let shown = Shown { shell: self.shell(number), ..shown.map_err(|LimitExceeded| endless(number))? };
         let outline = self.outline();
         let (width, height) = page.render_dimensions();
         Ok(PageFacts {

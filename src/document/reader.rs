@@ -35,7 +35,7 @@ use crate::task::{Failure, code};
 
 pub use child::read_for_owner;
 pub(super) use pool::PooledReader;
-pub(super) use process::Patience;
+pub(super) use process::WaitLimits;
 pub(super) use remote::RemotePdf;
 
 /// What a reader process may take.
@@ -119,7 +119,7 @@ impl Readers {
         let id = pool.opened.fetch_add(1, Ordering::Relaxed);
         let (password, models) = (password.map(str::to_owned), self.models.clone());
         let remote = RemotePdf { id, file, password, pool: Arc::clone(pool), models };
-        let pages = remote.open(&mut pool.seat(&Patience::default())?)?;
+        let pages = remote.open(&mut pool.seat(&WaitLimits::default())?)?;
         Ok(Document::elsewhere(limits.check_pages(pages)?, remote))
     }
 
@@ -137,7 +137,7 @@ impl Readers {
     pub fn check(&self) -> Result<Option<String>, Failure> {
         let Some(pool) = &self.pool else { return Ok(None) };
         pool.warned.store(true, Ordering::Relaxed);
-        let mut seat = pool.seat(&Patience::default())?;
+        let mut seat = pool.seat(&WaitLimits::default())?;
         let (reader, unconfined) =
             pool.start().map_err(|error| pool.failure(Death::SpawnFailed(error), "reading", pool.limits.page_time))?;
         seat.reader = Some(reader);

@@ -11,7 +11,7 @@ use super::figures::FigureImage;
 use super::image::{ImageOptions, PageImage};
 use super::ocr::{OcrModels, Recognised, Recogniser};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
-use super::reader::{Patience, PooledReader, Readers, RemotePdf, models_gone, no_models};
+use super::reader::{PooledReader, Readers, RemotePdf, WaitLimits, models_gone, no_models};
 use super::text::{TextLayer, TextOptions};
 use crate::content::{BoundingBox, PageContent};
 use crate::task::{DocumentInfo, Failure, code};
@@ -66,7 +66,7 @@ impl Document {
             },
             Place::Elsewhere(pdf) => ReaderPlace::Elsewhere { pdf, seat: None },
         };
-        PageReader { place, patience: Patience::default() }
+        PageReader { place, limits: WaitLimits::default() }
     }
 
     /// Whether there may be a process for [`PageReader::takes_idle_process`].
@@ -79,7 +79,7 @@ impl Document {
 /// Reads pages of one document on one thread. Its caches only grow, so a reader lives for one shard.
 pub struct PageReader<'a> {
     place: ReaderPlace<'a>,
-    patience: Patience,
+    limits: WaitLimits,
 }
 
 enum ReaderPlace<'a> {
@@ -99,7 +99,7 @@ impl PageReader<'_> {
     /// cannot be done in the midst of a page.
     #[must_use]
     pub fn until(mut self, deadline: Instant, cancel: &CancellationToken) -> Self {
-        self.patience = Patience { deadline: Some(deadline), cancel: Some(cancel.clone()) };
+        self.limits = WaitLimits { deadline: Some(deadline), cancel: Some(cancel.clone()) };
         self
     }
 
@@ -124,7 +124,7 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared, .. } => reader.content_hash(page, shared),
             ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.content_hash(taken(pdf, seat, &self.patience)?, page, &self.patience)
+                pdf.content_hash(taken(pdf, seat, &self.limits)?, page, &self.limits)
             }
         }
     }
@@ -136,7 +136,7 @@ impl PageReader<'_> {
     pub fn facts(&mut self, page: u32) -> Result<PageFacts, Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, shared, .. } => reader.facts(page, shared),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(taken(pdf, seat, &self.patience)?, page, &self.patience),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.facts(taken(pdf, seat, &self.limits)?, page, &self.limits),
         }
     }
 
@@ -149,7 +149,7 @@ impl PageReader<'_> {
     pub fn outline(&mut self) -> Result<(Vec<OutlineEntry>, DocumentInfo), Failure> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => Ok((reader.outline().entries(), reader.info())),
-            ReaderPlace::Elsewhere { pdf, seat } => pdf.outline(taken(pdf, seat, &self.patience)?, &self.patience),
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.outline(taken(pdf, seat, &self.limits)?, &self.limits),
         }
     }
 
@@ -161,7 +161,7 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.image(page, options),
             ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.image(taken(pdf, seat, &self.patience)?, page, *options, &self.patience)
+                pdf.image(taken(pdf, seat, &self.limits)?, page, *options, &self.limits)
             }
         }
     }
@@ -176,7 +176,7 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.figures(page, areas),
             ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.figures(taken(pdf, seat, &self.patience)?, page, areas, &self.patience)
+                pdf.figures(taken(pdf, seat, &self.limits)?, page, areas, &self.limits)
             }
         }
     }
@@ -197,9 +197,7 @@ impl PageReader<'_> {
                 }
                 reader.recognise(page, recogniser.as_deref())
             }
-            ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.recognise(taken(pdf, seat, &self.patience)?, page, &self.patience)
-            }
+            ReaderPlace::Elsewhere { pdf, seat } => pdf.recognise(taken(pdf, seat, &self.limits)?, page, &self.limits),
         }
     }
 
@@ -220,7 +218,7 @@ impl PageReader<'_> {
         match &mut self.place {
             ReaderPlace::Here { reader, .. } => reader.text(page, options),
             ReaderPlace::Elsewhere { pdf, seat } => {
-                pdf.text(taken(pdf, seat, &self.patience)?, page, options, &self.patience)
+                pdf.text(taken(pdf, seat, &self.limits)?, page, options, &self.limits)
             }
         }
     }
@@ -229,10 +227,10 @@ impl PageReader<'_> {
 fn taken<'s, 'a>(
     pdf: &'a RemotePdf,
     seat: &'s mut Option<PooledReader<'a>>,
-    patience: &Patience,
+    limits: &WaitLimits,
 ) -> Result<&'s mut PooledReader<'a>, Failure> {
     match seat {
         Some(seat) => Ok(seat),
-        vacant => Ok(vacant.insert(pdf.seat(patience)?)),
+        vacant => Ok(vacant.insert(pdf.seat(limits)?)),
     }
 }

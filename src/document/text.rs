@@ -17,7 +17,7 @@
 //! tells the head, `assemble` joins the lines of a row and finds what spans others; `empty_columns` go. `leader`: dots that
 //! lead to a number; `struck`: words that a line strikes through.
 //!
-//! Figures: `pieces` are the pictures that a page draws, `figure` finds which of them, alone or together, are figures, `caption`
+//! Figures: `picture_fragments` are the pictures that a page draws, `figure` finds which of them, alone or together, are figures, `caption`
 //! what is said of them, and where among the blocks they stand.
 
 mod abutting;
@@ -26,6 +26,7 @@ mod annotation;
 mod assemble;
 mod bidi;
 mod block;
+mod body_style;
 mod caption;
 mod chart;
 mod code;
@@ -60,7 +61,7 @@ mod open_line;
 mod order;
 mod outlines;
 mod path;
-mod pieces;
+mod picture_fragments;
 mod raised;
 mod reading;
 mod recognised;
@@ -80,7 +81,6 @@ mod symbol;
 mod table;
 mod trust;
 mod typewritten;
-mod usual;
 mod vertical;
 mod widen;
 
@@ -89,16 +89,16 @@ use hayro_syntax::page::Page;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::annotation::Field;
-use self::collect::Rule;
+use self::body_style::BodyStyle;
+use self::collect::RulingLine;
 use self::figure::Figure;
 pub(super) use self::fonts::Fonts;
-pub(super) use self::interpret::TooMuch;
+pub(super) use self::interpret::LimitExceeded;
 pub(super) use self::layers::Layers;
 use self::line::Line;
 use self::link::Link;
-pub(super) use self::pieces::Piece;
+pub(super) use self::picture_fragments::PictureFragment;
 use self::scene::Scene;
-use self::usual::Usual;
 use super::facts::Shown;
 use super::image::Look;
 use super::ocr::{ScannedLine, ScannedRule};
@@ -157,7 +157,7 @@ pub(super) fn read<'a>(
     layers: &Layers,
     options: TextOptions,
     eye: Eye<'_>,
-) -> Result<TextLayer, TooMuch> {
+) -> Result<TextLayer, LimitExceeded> {
     let mut scene = Scene::of(page, fonts, layers, eye)?;
     let shown = scene.shown();
     let hidden = scene.choose(&shown, options);
@@ -174,21 +174,21 @@ pub(super) fn read<'a>(
 /// Lines in their order, as what they are, on a page of this width and height (points).
 fn arranged(
     mut lines: Vec<Line>,
-    (rules, figures): (&[Rule], &[Figure]),
+    (rules, figures): (&[RulingLine], &[Figure]),
     targets: &[Link],
     down: bool,
     (width, height): (f32, f32),
 ) -> PageContent {
-    let usual = Usual::of(&lines);
-    stamp::mark(&mut lines, usual);
+    let body_style = BodyStyle::of(&lines);
+    stamp::mark(&mut lines, body_style);
     algorithm::mark(&mut lines, rules);
     let line_numbers = line_numbers::take(&mut lines);
     let size = (f64::from(width), f64::from(height));
     struck::mark(&mut lines, rules);
     hyphens::mark(&mut lines);
-    let tables = if down { Vec::new() } else { table::find(&lines, rules, size, usual) };
+    let tables = if down { Vec::new() } else { table::find(&lines, rules, size, body_style) };
     let captions = caption::find(figures, &lines);
-    let mut content = compose::content(&lines, (&tables, &captions), targets, f64::from(height), usual);
+    let mut content = compose::content(&lines, (&tables, &captions), targets, f64::from(height), body_style);
     if let Some(numbers) = line_numbers {
         let margin = BlockKind::Margin { edge: Edge::Side, level: None, text: Inline::plain(numbers), repeated: false };
         content.blocks.push(Block::new(margin, None));
@@ -199,7 +199,7 @@ fn arranged(
 
 /// What lines say that were recognised on the picture of a page of this width and height (points).
 pub(super) fn of_scan(lines: Vec<ScannedLine>, rules: &[ScannedRule], size: (f32, f32)) -> PageContent {
-    let rules: Vec<Rule> = rules.iter().map(scanned::rule).collect();
+    let rules: Vec<RulingLine> = rules.iter().map(scanned::rule).collect();
     arranged(scanned::lines(lines), (&rules, &[]), &[], false, size)
 }
 
@@ -209,12 +209,17 @@ pub(super) fn pieces<'a>(
     fonts: &Fonts<'a>,
     layers: &Layers,
     eye: Eye<'_>,
-) -> Result<Vec<Piece>, TooMuch> {
+) -> Result<Vec<PictureFragment>, LimitExceeded> {
     Ok(Scene::of(page, fonts, layers, eye)?.take_pieces())
 }
 
 /// What one page shows, counted.
-pub(super) fn shown<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, eye: Eye<'_>) -> Result<Shown, TooMuch> {
+pub(super) fn shown<'a>(
+    page: &Page<'a>,
+    fonts: &Fonts<'a>,
+    layers: &Layers,
+    eye: Eye<'_>,
+) -> Result<Shown, LimitExceeded> {
     let scene = Scene::of(page, fonts, layers, eye)?;
     let mut shown = scene.shown();
     shown.recognised_is_sound = shown.is_recognised() && scene.recognised_is_sound();

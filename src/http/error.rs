@@ -55,8 +55,8 @@ impl ApiError {
         )
     }
 
-    pub(super) fn upload_stalled(patience: Duration) -> Self {
-        let detail = format!("the upload stood still or was too slow for {} s", patience.as_secs());
+    pub(super) fn upload_stalled(timeout: Duration) -> Self {
+        let detail = format!("the upload stood still or was too slow for {} s", timeout.as_secs());
         Self::new(StatusCode::REQUEST_TIMEOUT, "upload_stalled", detail)
     }
 

@@ -18,7 +18,7 @@ const LEAST_SPEED: u64 = 1024;
 /// What is known of an upload's speed. Pure. Only the time counts in which the client is waited for.
 #[derive(Debug)]
 struct Pace {
-    patience: Duration,
+    timeout: Duration,
     /// Since the last byte.
     still: Duration,
     /// Since the present while began.
@@ -28,13 +28,13 @@ struct Pace {
 }
 
 impl Pace {
-    const fn new(patience: Duration) -> Self {
-        Self { patience, still: Duration::ZERO, waited: Duration::ZERO, received: 0 }
+    const fn new(timeout: Duration) -> Self {
+        Self { timeout, still: Duration::ZERO, waited: Duration::ZERO, received: 0 }
     }
 
     /// How long it can be waited for more before there is something to judge.
     fn allowance(&self) -> Duration {
-        self.patience.saturating_sub(self.still.max(self.waited))
+        self.timeout.saturating_sub(self.still.max(self.waited))
     }
 
     /// Counts a wait and the bytes that it brought; `false` when the upload is too slow.
@@ -42,10 +42,10 @@ impl Pace {
         self.still = if bytes == 0 { self.still.saturating_add(wait) } else { Duration::ZERO };
         self.waited = self.waited.saturating_add(wait);
         self.received = self.received.saturating_add(bytes);
-        if self.still >= self.patience {
+        if self.still >= self.timeout {
             return false;
         }
-        if self.waited < self.patience {
+        if self.waited < self.timeout {
             return true;
         }
         let brought = u128::from(self.received) * 1_000 >= u128::from(LEAST_SPEED) * self.waited.as_millis();
@@ -54,13 +54,13 @@ impl Pace {
     }
 }
 
-/// Ends a body that stands still for `patience`, or brings too little in as long, and sets `stalled`.
+/// Ends a body that stands still for `timeout`, or brings too little in as long, and sets `stalled`.
 pub(super) fn unstalled(
     payload: web::Payload,
-    patience: Duration,
+    timeout: Duration,
     stalled: Rc<Cell<bool>>,
 ) -> impl Stream<Item = Result<Bytes, PayloadError>> {
-    futures::stream::unfold(Some((payload, Pace::new(patience))), move |state| {
+    futures::stream::unfold(Some((payload, Pace::new(timeout))), move |state| {
         let stalled = Rc::clone(&stalled);
         async move {
             let (mut payload, mut pace) = state?;
@@ -95,8 +95,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Seconds until an upload is too slow that brings so many bytes in each wait of so many seconds.
-    fn ends_after(patience: u32, waits: impl Iterator<Item = (u32, u64)>) -> Option<u32> {
-        let mut pace = Pace::new(SECOND * patience);
+    fn ends_after(timeout: u32, waits: impl Iterator<Item = (u32, u64)>) -> Option<u32> {
+        let mut pace = Pace::new(SECOND * timeout);
         let mut passed = 0;
         for (wait, bytes) in waits {
             passed += wait;

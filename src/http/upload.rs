@@ -66,10 +66,10 @@ pub(super) async fn paced<T, F: Future<Output = Result<T, ApiError>>>(
     payload: web::Payload,
     read: impl FnOnce(Body) -> F,
 ) -> Result<T, ApiError> {
-    let patience = state.upload_timeout;
+    let timeout = state.upload_timeout;
     let stalled = Rc::new(Cell::new(false));
-    let body = unstalled(payload, patience, Rc::clone(&stalled)).boxed_local();
-    read(body).await.map_err(|error| if stalled.get() { ApiError::upload_stalled(patience) } else { error })
+    let body = unstalled(payload, timeout, Rc::clone(&stalled)).boxed_local();
+    read(body).await.map_err(|error| if stalled.get() { ApiError::upload_stalled(timeout) } else { error })
 }
 
 /// The bytes of a request.

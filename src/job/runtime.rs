@@ -324,7 +324,7 @@ impl JobRuntime {
         let open = self.pages.unfinished().len();
         let message =
             format!("{spent} are spent and {open} pages are not read: retry the task with a higher max_cost to go on");
-        self.give_up(Failure::permanent(code::BUDGET_EXHAUSTED, message))
+        self.stop_early(Failure::permanent(code::BUDGET_EXHAUSTED, message))
     }
 
     /// Has subtasks begun, as far as the money goes.
@@ -365,7 +365,7 @@ impl JobRuntime {
     }
 
     /// The task cannot be read: what is there of it is kept.
-    fn give_up(&mut self, why: Failure) -> Vec<JobAction> {
+    fn stop_early(&mut self, why: Failure) -> Vec<JobAction> {
         self.phase = Phase::AggregatingPartial(why);
         vec![JobAction::StopAttempts, JobAction::Aggregate { complete: false }]
     }
@@ -376,7 +376,7 @@ impl JobRuntime {
             return Vec::new();
         }
         if let Some(why) = self.too_many_failed() {
-            return self.give_up(why);
+            return self.stop_early(why);
         }
         if !self.pages.are_finished() {
             return Vec::new();

@@ -103,12 +103,12 @@ fn a_job_runs_binds_and_completes() {
 #[test]
 fn no_endpoint_is_waited_for_longer_than_the_timeout() {
     let mut job = planned(1, 1, None);
-    let patience = RetryPolicy::default().unavailable_timeout;
+    let timeout = RetryPolicy::default().unavailable_timeout;
     let unavailable =
         |after| ShardResult::Retry { after, why: Failure::transient(code::RATE_LIMITED, "come back next year") };
     let year = Some(Duration::from_hours(24 * 365));
     let actions = job.on(came(0, 1, unavailable(year)));
-    assert!(matches!(actions[1], JobAction::RetryLater { after, .. } if after == patience), "{actions:?}");
+    assert!(matches!(actions[1], JobAction::RetryLater { after, .. } if after == timeout), "{actions:?}");
     job.on(JobEvent::RetryDue { index: 0, attempt: 1 });
     job.on(came(0, 2, unavailable(year)));
     assert_eq!(job.failures().len(), 1);
@@ -219,8 +219,8 @@ fn waiting_for_an_unavailable_endpoint_is_limited_by_time_and_not_by_attempts() 
         job.on(JobEvent::RetryDue { index: 0, attempt });
         attempt += 1;
     }
-    let patience = RetryPolicy::default().unavailable_timeout;
-    assert!(attempt > 100 && waited >= patience && waited < patience + Duration::from_mins(2), "{attempt} {waited:?}");
+    let timeout = RetryPolicy::default().unavailable_timeout;
+    assert!(attempt > 100 && waited >= timeout && waited < timeout + Duration::from_mins(2), "{attempt} {waited:?}");
     assert_eq!(&job.failures()[&1].failure.code, code::ENDPOINT_UNAVAILABLE);
 
     // What was waited is not held against the page.

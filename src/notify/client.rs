@@ -7,16 +7,16 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
 use super::signature::sign;
-use super::{Message, NotDelivered, NotifyOptions, PATIENCE};
+use super::{DELIVERY_TIMEOUT, Message, NotDelivered, NotifyOptions};
 use crate::clock::Timestamp;
 use crate::outbound::{HostRules, Others, cause, client};
 
 /// Why a message did not reach its target, as its caller sees it.
 const UNREACHABLE: &str = "the target cannot be reached: its name must lead to public addresses only, and something must \
                            answer there within 20 s";
-const _: () = assert!(PATIENCE.as_secs() == 20);
+const _: () = assert!(DELIVERY_TIMEOUT.as_secs() == 20);
 /// The longest that sending a result may take.
-const PUT_PATIENCE: Duration = Duration::from_mins(5);
+const PUT_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl NotDelivered {
     fn now(why: impl Into<String>) -> Self {
@@ -41,7 +41,7 @@ impl Notifier {
     pub(crate) fn new(options: NotifyOptions) -> Self {
         let others = if options.allow.iter().any(|host| host == "*") { Others::All } else { Others::Public };
         let rules = Arc::new(HostRules { named: options.allow.clone(), others, setting: "webhook-allow" });
-        let client = client(&rules).timeout(PATIENCE).build();
+        let client = client(&rules).timeout(DELIVERY_TIMEOUT).build();
         let client = client.map_err(|error| format!("there is no HTTP client here: {error}"));
         Self { client, options: Arc::new(options), rules }
     }
@@ -74,7 +74,7 @@ impl Notifier {
             request = request.header("webhook-signature", sign(secret, message.id, seconds, &message.body));
         }
         let response = request.body(message.body).send().await.map_err(|error| NotDelivered::unreachable(&error))?;
-        judge(response.status(), response.headers())
+        check_status(response.status(), response.headers())
     }
 }
 
@@ -83,10 +83,10 @@ impl Notifier {
     pub(crate) async fn put(&self, url: &str, media_type: &'static str, body: Vec<u8>) -> Result<(), NotDelivered> {
         let url = self.check(url).map_err(|why| NotDelivered { for_good: true, ..NotDelivered::now(why) })?;
         let client = self.client.as_ref().map_err(NotDelivered::now)?;
-        let request = client.put(url).header(CONTENT_TYPE, media_type).timeout(PUT_PATIENCE).body(body);
+        let request = client.put(url).header(CONTENT_TYPE, media_type).timeout(PUT_TIMEOUT).body(body);
         let response = request.send().await.map_err(|error| NotDelivered::unreachable(&error))?;
         let status = response.status();
-        judge(status, response.headers()).map_err(|not| {
+        check_status(status, response.headers()).map_err(|not| {
             // What is refused once is refused again.
             NotDelivered { for_good: not.for_good || status.is_client_error() || status.is_redirection(), ..not }
         })
@@ -94,7 +94,7 @@ impl Notifier {
 }
 
 /// Only what is 2xx was taken; 410 says that there should be no more of them (Standard Webhooks).
-fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), NotDelivered> {
+fn check_status(status: StatusCode, headers: &HeaderMap) -> Result<(), NotDelivered> {
     if status.is_success() {
         return Ok(());
     }
@@ -110,7 +110,7 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), NotDelivered> {
 
 /// Why a message did not reach its target, for the operator.
 fn words(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { cause(error) }
+    if error.is_timeout() { format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs()) } else { cause(error) }
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
             (429, false, Some(30), false),
             (500, false, Some(30), false),
         ] {
-            let judged = judge(StatusCode::from_u16(status).unwrap(), &headers);
+            let judged = check_status(StatusCode::from_u16(status).unwrap(), &headers);
             assert_eq!(judged.is_ok(), taken, "{status}");
             if let Err(not) = judged {
                 assert_eq!((not.after, not.for_good), (after.map(Duration::from_secs), for_good), "{status}");

@@ -16,13 +16,13 @@ const SETTING: &str = "source-hosts";
 /// Redirections that are followed.
 const MOST_REDIRECTS: usize = 5;
 /// How long a server may take until it is connected to, and between two pieces of what it sends.
-const PATIENCE: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a document may take in all.
 const LONGEST: Duration = Duration::from_mins(15);
 /// What went wrong before there was an answer, as its caller sees it.
 const UNREACHABLE: &str = "source_url: the document cannot be fetched: the name must lead to allowed addresses only, and \
                            something must answer there within 30 s";
-const _: () = assert!(PATIENCE.as_secs() == 30);
+const _: () = assert!(IDLE_TIMEOUT.as_secs() == 30);
 
 /// Fetches documents. Cheap to clone.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Fetcher {
         let others = if named.len() < options.hosts.len() { Others::Public } else { Others::No };
         let rules = Arc::new(HostRules { named, others, setting: SETTING });
         let build = || {
-            let client = client(&rules).connect_timeout(PATIENCE).read_timeout(PATIENCE).timeout(LONGEST);
+            let client = client(&rules).connect_timeout(IDLE_TIMEOUT).read_timeout(IDLE_TIMEOUT).timeout(LONGEST);
             client.build().map_err(|error| format!("there is no HTTP client here: {error}"))
         };
         Self { client: (!options.hosts.is_empty()).then(build), rules }

@@ -309,7 +309,7 @@ impl Dispatcher {
         let waits = |work: &JobWork| {
             (work.spec.unavailable_timeout, (!work.spec.shared_unavailable_timeout).then_some(work.queued))
         };
-        let over = self.calls.endpoints.give_up(name, Instant::now(), waits, again);
+        let over = self.calls.endpoints.expire_waits(name, Instant::now(), waits, again);
         let why = Failure::transient(code::ENDPOINT_UNAVAILABLE, "the endpoint has been unavailable for too long");
         tell_expired(over, &why);
     }

@@ -155,7 +155,7 @@ impl<T> Endpoints<T> {
 
     /// Takes out what has waited for longer than `waits` says for an unavailable endpoint, with the moment since when it
     /// waits; without one it counts since any endpoint has been unavailable. `again` puts back the rest.
-    pub(super) fn give_up(
+    pub(super) fn expire_waits(
         &mut self,
         name: &str,
         now: Instant,
@@ -167,9 +167,9 @@ impl<T> Endpoints<T> {
         let Some(since) = endpoint.limiter.open_since() else { return Vec::new() };
         let waiting = std::iter::from_fn(|| endpoint.queue.pop().map(|(_, item)| item));
         let (over, rest): (Vec<T>, Vec<T>) = waiting.partition(|item| {
-            let (patience, queued) = waits(item);
+            let (timeout, queued) = waits(item);
             let from = queued.map_or(first.unwrap_or(since), |queued| since.max(queued));
-            now.saturating_duration_since(from) >= patience
+            now.saturating_duration_since(from) >= timeout
         });
         rest.into_iter().for_each(|item| again(&mut endpoint.queue, item));
         over
@@ -244,21 +244,25 @@ mod tests {
         assert_eq!(at, now + Duration::from_secs(1));
         now += Duration::from_secs(10);
         let begun = now.checked_sub(Duration::from_secs(10)).unwrap();
-        let patience = |item: &u32| match item {
+        let timeout = |item: &u32| match item {
             4 => (Duration::from_secs(5), Some(begun)),
             // It came but now.
             5 => (Duration::from_secs(5), Some(now)),
             _ => (Duration::from_secs(60), Some(begun)),
         };
         let again = |queue: &mut FairQueue<TaskId, u32>, item| queue.push("", task, 0, item);
-        assert_eq!(endpoints.give_up("a", now, patience, again), [4]);
+        assert_eq!(endpoints.expire_waits("a", now, timeout, again), [4]);
         let shared = |item: &u32| {
-            if *item == 5 { (Duration::from_secs(11), None) } else { patience(item) }
+            if *item == 5 { (Duration::from_secs(11), None) } else { timeout(item) }
         };
-        assert_eq!(endpoints.give_up("a", now, shared, again), Vec::<u32>::new());
-        assert_eq!(endpoints.give_up("a", now + Duration::from_secs(1), shared, again), [5], "since it is unavailable");
+        assert_eq!(endpoints.expire_waits("a", now, shared, again), Vec::<u32>::new());
+        assert_eq!(
+            endpoints.expire_waits("a", now + Duration::from_secs(1), shared, again),
+            [5],
+            "since it is unavailable"
+        );
         endpoints.push("a", now, |queue| queue.push("", task, 0, 5));
-        assert_eq!(endpoints.give_up("b", now, patience, again), Vec::<u32>::new());
+        assert_eq!(endpoints.expire_waits("b", now, timeout, again), Vec::<u32>::new());
         let loads = endpoints.loads(now);
         assert_eq!((loads[0].queued, loads[0].window), (2, 1));
         assert_eq!(loads[0].unavailable_for, Some(Duration::from_secs(10)));

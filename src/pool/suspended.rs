@@ -78,7 +78,7 @@ impl<W> Suspended<W> {
         tasks.into_iter().map(|task| (task, self.remove(task))).collect()
     }
 
-    /// Takes out work that has waited for room for longer than `patience` says.
+    /// Takes out work that has waited for room for longer than `unavailable_timeout` says.
     pub(super) fn expire(&mut self, now: Instant, unavailable_timeout: impl Fn(&W) -> Duration) -> Vec<W> {
         let jobs = self.0.values_mut().filter(|job| job.reason == SuspendReason::NoRoom);
         let over = jobs.filter(|job| {

@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After so many looks it is tried whether the task can be ended from here.
 const LOOKS_A_TRY: u32 = 10;
 /// How long another process is waited for, beyond two lengths of a lease.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
 
 /// One try at changing a task; `None` when another process was faster and the task should be read again.
 type Try = Result<Option<TaskRecord>, RequestError>;
@@ -162,7 +162,7 @@ async fn cancel_record(
             Err(other) => return Err(other.into()),
         }
     }
-    let until = Uptime::now().after(store.lease().unwrap_or_default() * 2 + CANCEL_PATIENCE);
+    let until = Uptime::now().after(store.lease().unwrap_or_default() * 2 + CANCEL_GRACE);
     for look in 1_u32.. {
         tokio::time::sleep(LOOK_AGAIN).await;
         let record = store.get(id).await?;

@@ -317,8 +317,8 @@ impl Janitor {
         // How long it is seen counts: by its time, a folder of this moment is old when the clock has just been set.
         let first = self.missing.get(&id).copied().unwrap_or_else(Uptime::now);
         let was_accepted = copy.is_some();
-        let patience = (self.store.lease().unwrap_or_default(), submit_patience(&self.blob, self.options.tick));
-        match orphan(copy, Uptime::now().since(first), patience, (&self.clock, self.options.ttl)) {
+        let grace = (self.store.lease().unwrap_or_default(), submit_grace(&self.blob, self.options.tick));
+        match orphan(copy, Uptime::now().since(first), grace, (&self.clock, self.options.ttl)) {
             Orphan::Restore(record) => swept.restored += usize::from(self.bring_back(&record).await?),
             Orphan::Wait(left) => {
                 still_missing.insert(id, first);
@@ -463,7 +463,7 @@ impl Janitor {
 }
 
 /// How long a folder is seen before it is no longer that of a submit under way.
-fn submit_patience(blob: &LocalBlob, tick: Duration) -> Duration {
+fn submit_grace(blob: &LocalBlob, tick: Duration) -> Duration {
     if blob.is_shared() { tick.max(SHARED_SUBMIT) } else { tick }
 }
 

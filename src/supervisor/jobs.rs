@@ -248,7 +248,7 @@ impl Supervisor {
     }
 
     /// Lets go of a task that is not ours any more, without a word to the store.
-    pub(super) fn give_up(&mut self, id: TaskId, ctx: &mut Context<Self>) {
+    pub(super) fn abandon_lease(&mut self, id: TaskId, ctx: &mut Context<Self>) {
         self.intake.remove(id);
         if let Some(Slot::Running(running)) = self.active.remove(id)
             && let Some(job) = running.job

@@ -110,7 +110,7 @@ impl Supervisor {
                     running.pending.refused();
                 }
                 // Held: it lost its last writes, and another process began from what was left.
-                if matches!(refused, StoreError::Held) { self.give_up(id, ctx) } else { self.reconcile(id, ctx) }
+                if matches!(refused, StoreError::Held) { self.abandon_lease(id, ctx) } else { self.reconcile(id, ctx) }
             }
         }
     }
@@ -143,7 +143,7 @@ impl Supervisor {
             return;
         }
         match found {
-            Ok(stored) => match judge(running.pending.record(), &stored, &self.owner) {
+            Ok(stored) => match compare(running.pending.record(), &stored, &self.owner) {
                 Verdict::Ended => self.finish(stored, ctx),
                 Verdict::Ours { cancel } => {
                     if let Some(running) = self.active.running_mut(id) {
@@ -161,13 +161,13 @@ impl Supervisor {
                 Verdict::Theirs => {
                     log::warn!(task:% = id; "job is stopped, its task belongs to another process now");
                     metrics::task_lost();
-                    self.give_up(id, ctx);
+                    self.abandon_lease(id, ctx);
                 }
             },
             Err(StoreError::NotFound) => self.make_again(id, ctx),
             Err(StoreError::Unreadable(why)) => {
                 log::error!(task:% = id; "job is stopped, its record cannot be read any more: {why}");
-                self.give_up(id, ctx);
+                self.abandon_lease(id, ctx);
             }
             Err(why) => {
                 log::debug!(task:% = id; "record cannot be looked at, trying again: {why}");
@@ -197,7 +197,7 @@ impl Supervisor {
                 }
                 this.persist(id, ctx);
             }
-            Err(StoreError::Final) => this.give_up(id, ctx),
+            Err(StoreError::Final) => this.abandon_lease(id, ctx),
             Err(StoreError::Exists | StoreError::Conflict(_)) => this.reconcile(id, ctx),
             Err(_) => {
                 ctx.run_later(Duration::from_secs(1), move |this, ctx| this.reconcile(id, ctx));
@@ -219,7 +219,7 @@ enum Verdict {
 }
 
 /// Compares the record as it should be with the stored one, as the process `me`. Pure.
-fn judge(pending: &TaskRecord, stored: &TaskRecord, me: &str) -> Verdict {
+fn compare(pending: &TaskRecord, stored: &TaskRecord, me: &str) -> Verdict {
     let behind = stored.epoch < pending.epoch;
     let same = stored.epoch == pending.epoch;
     let ours = same && !stored.status.is_final() && stored.owner.as_deref() == Some(me);
@@ -330,7 +330,7 @@ mod tests {
         let with = |change: &dyn Fn(&mut TaskRecord)| {
             let mut stored = pending.clone();
             change(&mut stored);
-            judge(&pending, &stored, "a#1")
+            compare(&pending, &stored, "a#1")
         };
         let ours = Verdict::Ours { cancel: false };
         assert_eq!(with(&|s| s.version = 2), ours, "the store went back");
@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(with(&|s| s.status = TaskStatus::Cancelled), Verdict::Theirs);
         let done = TaskRecord { status: TaskStatus::Completed, owner: None, ..pending.clone() };
         let newer = |record: &TaskRecord| TaskRecord { version: 8, ..record.clone() };
-        assert_eq!(judge(&done, &newer(&done), "a#1"), Verdict::Ended, "our own end, whose answer was lost");
-        assert_eq!(judge(&done, &newer(&pending), "a#1"), ours, "an end on top of a cancel that came too late");
+        assert_eq!(compare(&done, &newer(&done), "a#1"), Verdict::Ended, "our own end, whose answer was lost");
+        assert_eq!(compare(&done, &newer(&pending), "a#1"), ours, "an end on top of a cancel that came too late");
     }
 }

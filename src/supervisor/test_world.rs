@@ -21,7 +21,7 @@ use crate::store::altered::AlteredStore;
 use crate::store::{Create, TaskStore};
 use crate::task::{TaskId, TaskRecord, TaskStatus, test_record};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct World {
     _dir: TempDir,
@@ -134,5 +134,5 @@ pub(super) fn waiting_record(tenant: &str) -> TaskRecord {
 }
 
 pub(super) fn in_system<T>(test: impl Future<Output = T>) -> T {
-    System::new().block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("it takes too long") })
+    System::new().block_on(async { tokio::time::timeout(TEST_TIMEOUT, test).await.expect("it takes too long") })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{PATIENCE, soon};
+use super::{TEST_TIMEOUT, soon};
 
 /// The key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -112,7 +112,7 @@ impl Browser {
                 breath.tick().await;
             }
         };
-        if tokio::time::timeout(PATIENCE, asked).await.is_err() {
+        if tokio::time::timeout(TEST_TIMEOUT, asked).await.is_err() {
             let text = self.run("return document.body.innerText").await;
             panic!("waited too long for {condition}; the page says:\n{}", text.as_str().unwrap_or_default());
         }

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The longest that any single wait may last. Generous: machines are slow at times; a wait that never ends is a bug.
-pub const PATIENCE: Duration = Duration::from_mins(3);
+pub const TEST_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Bits that depend on all bits of `z` (the finaliser of splitmix64): chance that a seed replays.
 pub const fn mix(z: u64) -> u64 {
@@ -58,7 +58,7 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// Waits for `future`, but not without end.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let waited = tokio::time::timeout(PATIENCE, future).await;
+    let waited = tokio::time::timeout(TEST_TIMEOUT, future).await;
     waited.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::ReaderLimits;
-use super::process::{Death, GLANCE, Patience, Reader};
+use super::process::{Death, GLANCE, Reader, WaitLimits};
 use crate::metrics;
 use crate::task::{Failure, code};
 
@@ -35,13 +35,13 @@ impl Pool {
     /// Waits for a seat.
     ///
     /// # Errors
-    /// `reader_unavailable` when `patience` ends first: nothing was done, and no page is to blame.
-    pub(super) fn seat(&self, patience: &Patience) -> Result<PooledReader<'_>, Failure> {
+    /// `reader_unavailable` when `limits` end first: nothing was done, and no page is to blame.
+    pub(super) fn seat(&self, limits: &WaitLimits) -> Result<PooledReader<'_>, Failure> {
         loop {
             match self.seats.1.recv_timeout(GLANCE) {
                 Ok(reader) => return Ok(PooledReader { pool: self, reader }),
                 // It cannot be disconnected: the pool has the other end.
-                Err(_) if patience.has_ended() => {
+                Err(_) if limits.has_ended() => {
                     return Err(Failure::transient(code::READER_UNAVAILABLE, "all readers of PDFs are busy"));
                 }
                 Err(_) => {}

@@ -30,7 +30,7 @@ pub(super) struct Reader {
 
 /// How long an answer is waited for.
 #[derive(Clone, Default)]
-pub(in super::super) struct Patience {
+pub(in super::super) struct WaitLimits {
     /// When the attempt as a whole has taken too long.
     pub(in super::super) deadline: Option<Instant>,
     /// Fires when the answer is no longer wanted.
@@ -91,7 +91,7 @@ impl Reader {
             .spawn()?;
         let last_words = process.stderr.take();
         let reader = Self { process, stream, last_words, glance: Cell::default(), open: None, has_models: false };
-        match reader.receive(Instant::now() + START_TIME, &Patience::default()) {
+        match reader.receive(Instant::now() + START_TIME, &WaitLimits::default()) {
             Ok((Answer::Ready { unconfined }, _)) => Ok((reader, unconfined)),
             Ok(_) => Err(io::Error::other("the program is not a reader of this version")),
             Err(error) => Err(error),
@@ -110,31 +110,31 @@ impl Reader {
         request: &Request,
         files: &[&File],
         until: Instant,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<Frame, Trouble> {
         let asked = wire::send(&self.stream, request, b"");
         let asked = asked.and_then(|()| files.iter().try_for_each(|file| wire::send_file(&self.stream, file)));
-        match asked.and_then(|()| self.receive(until, patience)) {
+        match asked.and_then(|()| self.receive(until, limits)) {
             Ok((Answer::Failed(failure), _)) => Err(Trouble::Said(failure)),
             Ok(answer) => Ok(answer),
-            Err(error) => Err(Trouble::Died(self.why_dead(&error, until, patience))),
+            Err(error) => Err(Trouble::Died(self.why_dead(&error, until, limits))),
         }
     }
 
-    fn receive(&self, until: Instant, patience: &Patience) -> io::Result<Frame> {
-        let until = patience.deadline.map_or(until, |deadline| until.min(deadline));
-        let mut answer = BufReader::with_capacity(AHEAD, Waited { reader: self, until, patience });
+    fn receive(&self, until: Instant, limits: &WaitLimits) -> io::Result<Frame> {
+        let until = limits.deadline.map_or(until, |deadline| until.min(deadline));
+        let mut answer = BufReader::with_capacity(AHEAD, Waited { reader: self, until, limits });
         let frame = wire::receive(|buffer| answer.read_exact(buffer))?;
         // One question has one answer.
         if answer.buffer().is_empty() { Ok(frame) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 
     /// Makes sure that the process is dead, and says what of.
-    fn why_dead(&mut self, error: &io::Error, until: Instant, patience: &Patience) -> Death {
+    fn why_dead(&mut self, error: &io::Error, until: Instant, limits: &WaitLimits) -> Death {
         if error.kind() == io::ErrorKind::TimedOut {
-            return match patience {
-                Patience { cancel: Some(cancel), .. } if cancel.is_cancelled() => Death::Cancelled,
-                Patience { deadline: Some(deadline), .. } if *deadline < until => Death::OutOfTime,
+            return match limits {
+                WaitLimits { cancel: Some(cancel), .. } if cancel.is_cancelled() => Death::Cancelled,
+                WaitLimits { deadline: Some(deadline), .. } if *deadline < until => Death::OutOfTime,
                 _ => Death::TooSlow,
             };
         }
@@ -144,8 +144,8 @@ impl Reader {
             error.kind(),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
         );
-        let patience = Instant::now() + DYING_TIME;
-        while hung_up && matches!(self.process.try_wait(), Ok(None)) && Instant::now() < patience {
+        let limits = Instant::now() + DYING_TIME;
+        while hung_up && matches!(self.process.try_wait(), Ok(None)) && Instant::now() < limits {
             let _ = crossbeam_channel::never::<()>().recv_timeout(GLANCE / 20);
         }
         let by_itself = matches!(self.process.try_wait(), Ok(Some(_)));
@@ -170,7 +170,7 @@ impl Reader {
 struct Waited<'a> {
     reader: &'a Reader,
     until: Instant,
-    patience: &'a Patience,
+    limits: &'a WaitLimits,
 }
 
 impl Read for Waited<'_> {
@@ -179,7 +179,7 @@ impl Read for Waited<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.patience.is_over() {
+            if left.is_zero() || self.limits.is_over() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             let glance = left.min(GLANCE);
@@ -201,7 +201,7 @@ impl Drop for Reader {
     }
 }
 
-impl Patience {
+impl WaitLimits {
     /// Whether the time is over, or the answer is no longer wanted.
     pub(super) fn has_ended(&self) -> bool {
         self.is_over() || self.deadline.is_some_and(|deadline| deadline <= Instant::now())

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::pool::{KILLS, Pool, PooledReader};
-use super::process::{Death, Frame, Patience, Trouble};
+use super::process::{Death, Frame, Trouble, WaitLimits};
 use super::wire::{Answer, Request, unpacked};
 use super::{models_gone, no_models};
 use crate::content::BoundingBox;
@@ -34,8 +34,8 @@ pub(in crate::document) struct RemotePdf {
 
 impl RemotePdf {
     /// See [`Pool::seat`].
-    pub(in crate::document) fn seat(&self, patience: &Patience) -> Result<PooledReader<'_>, Failure> {
-        self.pool.seat(patience)
+    pub(in crate::document) fn seat(&self, limits: &WaitLimits) -> Result<PooledReader<'_>, Failure> {
+        self.pool.seat(limits)
     }
 
     /// See [`Pool::idle_seat`].
@@ -55,7 +55,7 @@ impl RemotePdf {
     /// # Errors
     /// See [`Readers::open`](super::Readers::open).
     pub(super) fn open(&self, seat: &mut PooledReader<'_>) -> Result<usize, Failure> {
-        match self.ask(seat, None, &Patience::default()) {
+        match self.ask(seat, None, &WaitLimits::default()) {
             Ok((Answer::Opened { pages }, _)) => Ok(pages),
             Ok(_) => Err(Failure::permanent(code::PDF_DAMAGED, "opening the PDF crashes the reader")),
             Err(Trouble::Said(failure)) => Err(failure),
@@ -75,9 +75,9 @@ impl RemotePdf {
         seat: &mut PooledReader<'_>,
         page: u32,
         options: TextOptions,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<TextLayer, Failure> {
-        self.page(seat, page, &Request::Text { page, options }, patience, |answer| match answer {
+        self.page(seat, page, &Request::Text { page, options }, limits, |answer| match answer {
             (Answer::Text { shown, hidden, attached }, content) => {
                 serde_json::from_slice(&content).ok().map(|content| TextLayer { content, shown, hidden, attached })
             }
@@ -93,9 +93,9 @@ impl RemotePdf {
         &self,
         seat: &mut PooledReader<'_>,
         page: u32,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<ContentHash, Failure> {
-        self.page(seat, page, &Request::ContentHash { page }, patience, |answer| match answer {
+        self.page(seat, page, &Request::ContentHash { page }, limits, |answer| match answer {
             (Answer::ContentHash, hash) => hash.try_into().ok(),
             _ => None,
         })
@@ -109,9 +109,9 @@ impl RemotePdf {
         &self,
         seat: &mut PooledReader<'_>,
         page: u32,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<PageFacts, Failure> {
-        self.page(seat, page, &Request::Facts { page }, patience, |answer| match answer {
+        self.page(seat, page, &Request::Facts { page }, limits, |answer| match answer {
             (Answer::Facts(facts), _) => Some(facts),
             _ => None,
         })
@@ -124,9 +124,9 @@ impl RemotePdf {
     pub(in crate::document) fn outline(
         &self,
         seat: &mut PooledReader<'_>,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<(Vec<OutlineEntry>, DocumentInfo), Failure> {
-        self.about("the outline", seat, &Request::Outline, patience, |answer| match answer {
+        self.about("the outline", seat, &Request::Outline, limits, |answer| match answer {
             (Answer::Outline(entries, info), _) => Some((entries, info)),
             _ => None,
         })
@@ -141,9 +141,9 @@ impl RemotePdf {
         seat: &mut PooledReader<'_>,
         page: u32,
         options: ImageOptions,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<PageImage, Failure> {
-        self.page(seat, page, &Request::Image { page, options }, patience, |answer| match answer {
+        self.page(seat, page, &Request::Image { page, options }, limits, |answer| match answer {
             (Answer::Image { media_type, width, height, blank, plain, bare, letters }, bytes) => {
                 Some(PageImage { media_type, width, height, blank, plain, bare, letters, bytes })
             }
@@ -160,10 +160,10 @@ impl RemotePdf {
         seat: &mut PooledReader<'_>,
         page: u32,
         areas: &[BoundingBox],
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<Vec<Option<FigureImage>>, Failure> {
         let request = Request::Figures { page, areas: areas.to_vec() };
-        self.page(seat, page, &request, patience, |answer| match answer {
+        self.page(seat, page, &request, limits, |answer| match answer {
             (Answer::Figures(heads), files) if heads.len() == areas.len() => unpacked(heads, &files),
             _ => None,
         })
@@ -177,9 +177,9 @@ impl RemotePdf {
         &self,
         seat: &mut PooledReader<'_>,
         page: u32,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<Recognised, Failure> {
-        self.page(seat, page, &Request::Recognise { page }, patience, |answer| match answer {
+        self.page(seat, page, &Request::Recognise { page }, limits, |answer| match answer {
             (Answer::Recognised(quality), content) => {
                 serde_json::from_slice(&content).ok().map(|content| Recognised { content, quality })
             }
@@ -191,16 +191,16 @@ impl RemotePdf {
     ///
     /// # Errors
     /// `page_damaged`, or how the page kept its reader from answering: `page_timeout`, `page_memory`, `page_crash`;
-    /// `timeout` when `patience` ended first, `reader_killed` when its readers were killed from outside.
+    /// `timeout` when `limits` ended first, `reader_killed` when its readers were killed from outside.
     fn page<T>(
         &self,
         seat: &mut PooledReader<'_>,
         page: u32,
         request: &Request,
-        patience: &Patience,
+        limits: &WaitLimits,
         understand: impl FnOnce(Frame) -> Option<T>,
     ) -> Result<T, Failure> {
-        self.about(&format!("page {page}"), seat, request, patience, understand)
+        self.about(&format!("page {page}"), seat, request, limits, understand)
     }
 
     fn about<T>(
@@ -208,10 +208,10 @@ impl RemotePdf {
         what: &str,
         seat: &mut PooledReader<'_>,
         request: &Request,
-        patience: &Patience,
+        limits: &WaitLimits,
         understand: impl FnOnce(Frame) -> Option<T>,
     ) -> Result<T, Failure> {
-        let death = match self.ask(seat, Some(request), patience) {
+        let death = match self.ask(seat, Some(request), limits) {
             Ok(answer) => match understand(answer) {
                 Some(understood) => return Ok(understood),
                 None => Death::Crash,
@@ -227,11 +227,11 @@ impl RemotePdf {
         &self,
         seat: &mut PooledReader<'_>,
         request: Option<&Request>,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<Frame, Trouble> {
         let (mut tried, mut killed) = (0, 0);
         loop {
-            let answer = self.ask_once(seat, request, patience);
+            let answer = self.ask_once(seat, request, limits);
             let Err(Trouble::Died(death)) = &answer else { return answer };
             seat.reader = None;
             match death {
@@ -249,7 +249,7 @@ impl RemotePdf {
         &self,
         seat: &mut PooledReader<'_>,
         request: Option<&Request>,
-        patience: &Patience,
+        limits: &WaitLimits,
     ) -> Result<Frame, Trouble> {
         let page_time = self.pool.limits.page_time;
         let reader = match &mut seat.reader {
@@ -266,7 +266,7 @@ impl RemotePdf {
         if request.is_none() || reader.open != Some(self.id) {
             reader.open = None;
             let open = Request::Open { password: self.password.clone() };
-            let opened = reader.ask(&open, &[&self.file], Instant::now() + page_time, patience)?;
+            let opened = reader.ask(&open, &[&self.file], Instant::now() + page_time, limits)?;
             reader.open = Some(self.id);
             if request.is_none() {
                 return Ok(opened);
@@ -276,11 +276,11 @@ impl RemotePdf {
             let files =
                 self.models.as_ref().ok_or_else(no_models).and_then(|models| models.open().map_err(|_| models_gone()));
             let [detector, recogniser] = files.map_err(Trouble::Said)?;
-            reader.ask(&Request::Models, &[&detector, &recogniser], Instant::now() + page_time, patience)?;
+            reader.ask(&Request::Models, &[&detector, &recogniser], Instant::now() + page_time, limits)?;
             reader.has_models = true;
         }
         match request {
-            Some(request) => reader.ask(request, &[], Instant::now() + request.time(page_time), patience),
+            Some(request) => reader.ask(request, &[], Instant::now() + request.time(page_time), limits),
             None => Err(Trouble::Died(Death::Crash)),
         }
     }

@@ -1,7 +1,7 @@
 //! Algorithms: listings in letters of any width that stand between rules, below their caption. They keep their lines, and how
 //! far these are set in, as code does; read as text their lines would run together, and their comments would be columns.
 
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::line::Line;
 
 /// What a caption begins with, before a number.
@@ -52,7 +52,7 @@ const BELOW: f64 = 4.5;
 const FULL: f64 = 1.0;
 
 /// Marks the lines of algorithms, and makes one line of what is drawn apart on one baseline of them.
-pub(super) fn mark(lines: &mut Vec<Line>, rules: &[Rule]) {
+pub(super) fn mark(lines: &mut Vec<Line>, rules: &[RulingLine]) {
     for caption in (0..lines.len()).filter(|at| is_caption(&lines[*at])).collect::<Vec<_>>() {
         if let Some(frame) = Frame::below(&lines[caption], rules) {
             let mut of: Vec<usize> = (0..lines.len()).filter(|at| frame.holds(&lines[*at])).collect();
@@ -94,15 +94,15 @@ struct Frame {
 impl Frame {
     /// That of the listing whose caption this is: between the second and the third of three equal rules, the first of which
     /// stands above the caption.
-    fn below(caption: &Line, rules: &[Rule]) -> Option<Self> {
+    fn below(caption: &Line, rules: &[RulingLine]) -> Option<Self> {
         let level = || rules.iter().filter(|rule| !rule.upright && rule.from <= caption.start + SAME_EDGE);
-        let above = |rule: &&Rule| {
+        let above = |rule: &&RulingLine| {
             rule.at < caption.baseline
                 && rule.at > caption.baseline - caption.size * ABOVE
                 && rule.to > caption.end - SAME_EDGE
         };
         let first = level().filter(above).max_by(|a, b| a.at.total_cmp(&b.at))?;
-        let same = |rule: &&Rule| {
+        let same = |rule: &&RulingLine| {
             (rule.from - first.from).abs() < SAME_EDGE
                 && (rule.to - first.to).abs() < SAME_EDGE
                 && rule.at > caption.baseline
@@ -164,8 +164,8 @@ mod tests {
         Line::of(text.split(' ').map(word).collect(), baseline, 10.0)
     }
 
-    fn rule(at: f64) -> Rule {
-        Rule { upright: false, at, from: 50.0, to: 290.0, soft: false }
+    fn rule(at: f64) -> RulingLine {
+        RulingLine { upright: false, at, from: 50.0, to: 290.0, soft: false }
     }
 
     fn listing() -> Vec<Line> {
@@ -181,7 +181,7 @@ mod tests {
         ]
     }
 
-    fn marked(mut lines: Vec<Line>, rules: &[Rule]) -> Vec<String> {
+    fn marked(mut lines: Vec<Line>, rules: &[RulingLine]) -> Vec<String> {
         mark(&mut lines, rules);
         let text = |line: &Line| line.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
         lines.iter().filter(|line| line.listing).map(text).collect()

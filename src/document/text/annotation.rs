@@ -8,7 +8,7 @@ use hayro_syntax::page::Resources;
 
 use super::collect::{Collector, Look};
 use super::fonts::plain_text;
-use super::interpret::{MAX_DEPTH, State, TooMuch, USUAL_SIZE, Walk};
+use super::interpret::{LimitExceeded, MAX_DEPTH, State, USUAL_SIZE, Walk};
 use super::open_line::Text;
 use crate::document::outline::text_string;
 
@@ -19,7 +19,7 @@ impl<'a> Walk<'_, 'a> {
         annotation: &Dict<'a>,
         resources: &Resources<'a>,
         state: &State<'a>,
-    ) -> Result<(), TooMuch> {
+    ) -> Result<(), LimitExceeded> {
         const UNSEEN: u32 = 1 << 1 | 1 << 5;
         let Some(area) = annotation.get::<PdfRect>(keys::RECT) else { return Ok(()) };
         if annotation.get::<u32>("F").unwrap_or(0) & UNSEEN != 0 || self.layers.hide(annotation, b"OC") {
@@ -53,7 +53,7 @@ impl<'a> Walk<'_, 'a> {
         area: Rect,
         resources: &Resources<'a>,
         state: &State<'a>,
-    ) -> Result<(), TooMuch> {
+    ) -> Result<(), LimitExceeded> {
         let field = Field::of(widget);
         if field.is_button && !field.is_push_button {
             // Whatever sign the document has for it.
@@ -73,7 +73,7 @@ impl<'a> Walk<'_, 'a> {
         area: Rect,
         resources: &Resources<'a>,
         state: &State<'a>,
-    ) -> Result<(), TooMuch> {
+    ) -> Result<(), LimitExceeded> {
         let Some(look) = appearance(annotation) else { return Ok(()) };
         let Some([x0, y0, x1, y1]) = look.dict().get::<[f64; 4]>("BBox") else { return Ok(()) };
         let matrix = Affine::new(look.dict().get::<[f64; 6]>("Matrix").unwrap_or([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]));

@@ -4,13 +4,13 @@
 
 use hayro_interpret::kurbo::Rect;
 
+use super::body_style::BodyStyle;
 use super::flow::{Flow, Follows};
 use super::heading::{self, is_bold};
 use super::line::{Line, Word};
 use super::marker::{Marker, Siblings};
 use super::table::Table;
 use super::typewritten;
-use super::usual::Usual;
 
 /// A part of a page that stands by itself.
 #[derive(Debug)]
@@ -70,14 +70,14 @@ pub(super) fn blocks<'a>(
     lines: &[&'a Line],
     tables: &'a [Table<'a>],
     table_of: &[Option<usize>],
-    usual: Usual,
+    body_style: BodyStyle,
 ) -> Vec<Placed<'a>> {
-    if usual.style.mono && table_of.iter().all(Option::is_none) {
+    if body_style.style.mono && table_of.iter().all(Option::is_none) {
         return typewritten::blocks(lines);
     }
     let siblings = Siblings::of(lines);
-    let flow = Flow::of(lines, usual);
-    let mut making = Making { usual, flow, lists: Vec::new(), open: None, made: Vec::new(), last: None };
+    let flow = Flow::of(lines, body_style);
+    let mut making = Making { body_style, flow, lists: Vec::new(), open: None, made: Vec::new(), last: None };
     let mut written = vec![false; tables.len()];
     for (at, &line) in lines.iter().enumerate() {
         if let Some(table) = table_of[at] {
@@ -156,7 +156,7 @@ struct List {
 }
 
 struct Making<'a> {
-    usual: Usual,
+    body_style: BodyStyle,
     flow: Flow,
     lists: Vec<List>,
     open: Option<Open<'a>>,
@@ -185,7 +185,7 @@ impl<'a> Making<'a> {
     }
 
     fn kind(&self, line: &Line, siblings: &Siblings) -> Kind {
-        if self.usual.is_code(line) {
+        if self.body_style.is_code(line) {
             return Kind::Code;
         }
         if line.leader {
@@ -193,7 +193,8 @@ impl<'a> Making<'a> {
             return Kind::Item(Marker::Bullet(0));
         }
         // A number before large or heavy letters is that of a heading.
-        let is_title = heading::by_size(line, self.usual).is_some() || is_bold(line) && !self.usual.style.bold;
+        let is_title =
+            heading::by_size(line, self.body_style).is_some() || is_bold(line) && !self.body_style.style.bold;
         match siblings.marker(line) {
             Some(marker) if !is_title || matches!(marker, Marker::Bullet(_)) => Kind::Item(marker),
             _ if siblings.counts(line) => Kind::Counted,
@@ -224,7 +225,7 @@ impl<'a> Making<'a> {
                 Block::Paragraph(open.lines, open.breaks)
             }
             Kind::Code => Block::Code(open.lines),
-            Kind::Text | Kind::Counted => match heading::level(&open.lines, self.usual) {
+            Kind::Text | Kind::Counted => match heading::level(&open.lines, self.body_style) {
                 Some(level) => {
                     self.lists.clear();
                     self.made.push(Placed { block: Block::Heading(level, open.lines), depth: 0 });
@@ -239,7 +240,9 @@ impl<'a> Making<'a> {
     /// Forgets the items that a block does not belong to.
     fn leave_lists(&mut self, open: &Open<'_>, first: &Line, last: Option<&Line>) {
         let follows = last.is_some_and(|last| {
-            last.goes_like(first) && first.baseline > last.baseline && first.baseline - last.baseline < first.size * 4.0
+            last.has_same_direction(first)
+                && first.baseline > last.baseline
+                && first.baseline - last.baseline < first.size * 4.0
         });
         if !follows || first.right_to_left {
             self.lists.clear();

@@ -10,9 +10,9 @@ use super::ground::Ground;
 use super::gutters;
 use super::initials;
 use super::line::{Line, Style};
-use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
+use super::open_line::{OpenLine, REPLACEMENT, Text, TextRun};
 use super::outlines::Outlines;
-use super::pieces::Pieces;
+use super::picture_fragments::PictureFragments;
 use super::raised;
 use super::shading;
 use super::sight::Sight;
@@ -20,7 +20,7 @@ use super::trust::FontsUsed;
 
 /// A straight level or upright stroke; lengths in points.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rule {
+pub(super) struct RulingLine {
     /// Whether it is upright.
     pub(super) upright: bool,
     /// Where it is: its y when it is level, its x when it is upright.
@@ -63,7 +63,7 @@ pub(super) struct Collector {
     /// and where those of them are that are not packed as photographs are.
     pub(super) prints: Vec<Rect>,
     /// and what figures are made of.
-    pub(super) pieces: Pieces,
+    pub(super) pieces: PictureFragments,
     pub(super) outlines: Outlines,
     pub(super) fonts: FontsUsed,
     /// Strings of a light colour on a picture, and where a glyph of each stands.
@@ -71,7 +71,7 @@ pub(super) struct Collector {
     /// Strings whose glyphs cut off what is outside of them, and how often something was painted within some.
     pub(super) stencils: HashSet<u32>,
     pub(super) painted_within: u32,
-    rules: Vec<Rule>,
+    rules: Vec<RulingLine>,
     areas: Vec<Rect>,
     dots: Vec<Point>,
     pub(super) counts: Counts,
@@ -155,7 +155,7 @@ impl Collector {
             ground: Ground::default(),
             pictures: Vec::new(),
             prints: Vec::new(),
-            pieces: Pieces::default(),
+            pieces: PictureFragments::default(),
             outlines: Outlines::default(),
             fonts: FontsUsed::default(),
             pale: Vec::new(),
@@ -173,7 +173,7 @@ impl Collector {
         }
     }
 
-    pub(super) fn finish(mut self) -> (Vec<Line>, Vec<Rule>) {
+    pub(super) fn finish(mut self) -> (Vec<Line>, Vec<RulingLine>) {
         raised::attach(&mut self.lines);
         let mut rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
         rules.extend(shading::rules(&self.areas));
@@ -229,7 +229,7 @@ impl Collector {
         let (from, to) = (run.start + pen.0 * run.reach, run.start + pen.1 * run.reach);
         let (start, end) = (from.min(to), from.max(to));
         let (baseline, size, string) = (run.baseline, run.size, self.strings);
-        let piece = Piece { text, start, end, baseline, size, style: look.style, string, glyph: look.glyph };
+        let piece = TextRun { text, start, end, baseline, size, style: look.style, string, glyph: look.glyph };
         if look.sight == Sight::Pale && self.pale.len() < MOST_PALE && !piece.text.is_blank() {
             self.pale.push((string, piece.area(run.direction)));
         }
@@ -288,7 +288,7 @@ impl Collector {
             return;
         }
         let (at, a, b) = if upright { (from.x, from.y, to.y) } else { (from.y, from.x, to.x) };
-        self.rules.push(Rule { upright, at, from: a.min(b), to: a.max(b), soft: false });
+        self.rules.push(RulingLine { upright, at, from: a.min(b), to: a.max(b), soft: false });
     }
 
     /// A filled area of the page: a thin one is a stroke.
@@ -313,7 +313,7 @@ impl Collector {
 }
 
 /// Whether the same glyph stands at the same place already; then it stands there as it was drawn last.
-fn is_drawn(lines: &mut [OpenLine], piece: &Piece, direction: (f64, f64)) -> bool {
+fn is_drawn(lines: &mut [OpenLine], piece: &TextRun, direction: (f64, f64)) -> bool {
     lines.iter_mut().rev().take(DRAWN_AGAIN).any(|line| line.has(piece, direction))
 }
 
@@ -337,7 +337,7 @@ fn label_of_box(lines: &[Line], value: &Line) -> Option<usize> {
     let is_box = matches!(&value.words[..], [word] if matches!(word.text.as_str(), "☐" | "☑" | "☒"));
     let is_label = |line: &Line| {
         let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
-        level && line.goes_like(value) && (-0.5..2.5).contains(&((line.start - value.end) / line.size))
+        level && line.has_same_direction(value) && (-0.5..2.5).contains(&((line.start - value.end) / line.size))
     };
     let labels = lines.iter().enumerate().filter(|(_, line)| is_box && line.field.is_none() && is_label(line));
     labels.min_by(|a, b| a.1.start.total_cmp(&b.1.start)).map(|(at, _)| at)
@@ -359,7 +359,7 @@ fn beside_labels(lines: &mut Vec<Line>) {
         }
         let is_label = |line: &Line| {
             let level = (line.baseline - value.baseline).abs() < line.size.max(value.size) * 0.6;
-            level && line.goes_like(&value) && line.end < value.start + value.size
+            level && line.has_same_direction(&value) && line.end < value.start + value.size
         };
         if let Some(label) = label_of_box(lines, &value) {
             // They are one line, though their letters have other sizes.

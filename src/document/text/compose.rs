@@ -3,6 +3,7 @@
 use hayro_interpret::kurbo::Rect;
 
 use super::block::{self, Block, Placed};
+use super::body_style::BodyStyle;
 use super::caption::{self, Captioned};
 use super::code;
 use super::inline::{join, skip};
@@ -11,7 +12,6 @@ use super::link::Link;
 use super::marker::Marker;
 use super::order::Order;
 use super::table::Table;
-use super::usual::Usual;
 use crate::content::{self, BlockKind, BoundingBox, Edge, Figure, Inline, ListItem, PageContent};
 
 pub(super) fn content(
@@ -19,17 +19,17 @@ pub(super) fn content(
     (tables, figures): (&[Table<'_>], &[Captioned]),
     targets: &[Link],
     height: f64,
-    usual: Usual,
+    body_style: BodyStyle,
 ) -> PageContent {
     let mut table_of = vec![None; lines.len()];
     for (at, table) in tables.iter().enumerate() {
         table.lines.iter().for_each(|line| table_of[*line] = Some(at));
     }
-    let order = Order::of(lines, &table_of, figures, height, usual);
-    let composer = Composer { lines, usual, targets };
+    let order = Order::of(lines, &table_of, figures, height, body_style);
+    let composer = Composer { lines, body_style, targets };
     let blocks = |of: &[usize]| {
         let (lines, their): (Vec<&Line>, Vec<Option<usize>>) = of.iter().map(|at| (&lines[*at], table_of[*at])).unzip();
-        block::blocks(&lines, tables, &their, usual)
+        block::blocks(&lines, tables, &their, body_style)
     };
     let margin =
         |of: &[usize], edge| blocks(of).into_iter().filter_map(move |placed| composer.margin(&placed.block, edge));
@@ -49,7 +49,7 @@ pub(super) fn content(
 #[derive(Clone, Copy)]
 struct Composer<'a> {
     lines: &'a [Line],
-    usual: Usual,
+    body_style: BodyStyle,
     targets: &'a [Link],
 }
 
@@ -57,7 +57,7 @@ type Rest<'p, 'a> = std::iter::Peekable<std::slice::Iter<'p, Placed<'a>>>;
 
 impl Composer<'_> {
     fn inline(&self, lines: &[&Line]) -> Inline {
-        join(lines, &[], self.usual.style, self.targets)
+        join(lines, &[], self.body_style.style, self.targets)
     }
 
     /// What stands in a margin: running text, above the text perhaps a heading. Below it, nothing comes that a heading
@@ -69,7 +69,7 @@ impl Composer<'_> {
             Block::Item(_, lines) | Block::Code(lines) => (None, lines, &[][..]),
             Block::Table(_) | Block::Figure(..) => return None,
         };
-        let text = join(lines, breaks, self.usual.style, self.targets);
+        let text = join(lines, breaks, self.body_style.style, self.targets);
         Some(content::Block::new(BlockKind::Margin { edge, level, text, repeated: false }, around(lines)))
     }
 
@@ -118,7 +118,7 @@ impl Composer<'_> {
                 (BlockKind::Heading { level: *level, text: self.inline(lines) }, around(lines))
             }
             Block::Paragraph(lines, breaks) => {
-                (BlockKind::Paragraph { text: join(lines, breaks, self.usual.style, self.targets) }, around(lines))
+                (BlockKind::Paragraph { text: join(lines, breaks, self.body_style.style, self.targets) }, around(lines))
             }
             Block::Item(_, lines) => (BlockKind::Paragraph { text: self.inline(lines) }, around(lines)),
             Block::Code(lines) => (BlockKind::Code { text: code::text(lines) }, around(lines)),
@@ -127,7 +127,7 @@ impl Composer<'_> {
             }
             Block::Table(table) => {
                 let lines: Vec<&Line> = table.lines.iter().map(|at| &self.lines[*at]).collect();
-                (BlockKind::Table(table.to_content(self.usual.style, self.targets)), around(&lines))
+                (BlockKind::Table(table.to_content(self.body_style.style, self.targets)), around(&lines))
             }
         };
         content::Block::new(kind, bbox)
@@ -171,8 +171,14 @@ mod tests {
     }
 
     fn page(lines: &[Line]) -> PageContent {
-        let usual = Usual::of(lines);
-        content(lines, (&super::super::table::find(lines, &[], (600.0, 800.0), usual), &[]), &[], 800.0, usual)
+        let body_style = BodyStyle::of(lines);
+        content(
+            lines,
+            (&super::super::table::find(lines, &[], (600.0, 800.0), body_style), &[]),
+            &[],
+            800.0,
+            body_style,
+        )
     }
 
     fn write(lines: &[Line]) -> String {
@@ -354,7 +360,7 @@ mod tests {
             lines[at].words[word].link = Some(0);
         }
         let target = [Link::to("https://example.org/x")];
-        let read = content(&lines, (&[], &[]), &target, 800.0, Usual::of(&lines));
+        let read = content(&lines, (&[], &[]), &target, 800.0, BodyStyle::of(&lines));
         assert_eq!(markdown(&read), "see the [long page \\[1\\]](https://example.org/x), of it");
     }
 

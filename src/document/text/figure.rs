@@ -6,7 +6,7 @@
 
 use hayro_interpret::kurbo::Rect;
 
-use super::pieces::Piece;
+use super::picture_fragments::PictureFragment;
 
 /// A picture that is part of what the page says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +40,7 @@ const MOST_COMPARED: usize = 400;
 
 /// Figures of a page, from top to bottom. `text` is where its lines are, `shows` whether an area shows anything.
 pub(super) fn find(
-    pieces: &[Piece],
+    pieces: &[PictureFragment],
     text: &[Rect],
     (width, height): (f64, f64),
     shows: impl Fn(Rect) -> bool,
@@ -147,20 +147,26 @@ mod tests {
 
     const PAGE: (f64, f64) = (600.0, 800.0);
 
-    fn piece(x0: f64, y0: f64, x1: f64, y1: f64) -> Piece {
-        Piece { area: Rect::new(x0, y0, x1, y1), density: 2.0, may_be_plain: false, jpeg: None, overdrawn: false }
+    fn piece(x0: f64, y0: f64, x1: f64, y1: f64) -> PictureFragment {
+        PictureFragment {
+            area: Rect::new(x0, y0, x1, y1),
+            density: 2.0,
+            may_be_plain: false,
+            jpeg: None,
+            overdrawn: false,
+        }
     }
 
-    fn areas(pieces: &[Piece], text: &[Rect]) -> Vec<Rect> {
+    fn areas(pieces: &[PictureFragment], text: &[Rect]) -> Vec<Rect> {
         find(pieces, text, PAGE, |_| true).into_iter().map(|figure| figure.area).collect()
     }
 
     #[test]
     fn strips_and_tiles_are_one_figure_and_neighbours_are_two() {
-        let strips: Vec<Piece> =
+        let strips: Vec<PictureFragment> =
             (0..40).map(|at| f64::from(at) * 5.0).map(|y| piece(100.0, 200.0 + y, 400.0, 205.0 + y)).collect();
         assert_eq!(areas(&strips, &[]), [Rect::new(100.0, 200.0, 400.0, 400.0)]);
-        let tiles: Vec<Piece> = (0..20)
+        let tiles: Vec<PictureFragment> = (0..20)
             .map(|at| (f64::from(at % 4) * 50.0, f64::from(at / 4) * 40.0))
             .map(|(x, y)| piece(100.0 + x, 200.0 + y, 150.3 + x, 240.2 + y))
             .collect();
@@ -175,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_no_figure() {
-        let plain = Piece { may_be_plain: true, ..piece(100.0, 200.0, 300.0, 400.0) };
+        let plain = PictureFragment { may_be_plain: true, ..piece(100.0, 200.0, 300.0, 400.0) };
         assert_eq!(find(&[plain], &[], PAGE, |_| true).len(), 1);
         assert!(find(&[plain], &[], PAGE, |_| false).is_empty());
         for (why, piece) in [

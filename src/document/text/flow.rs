@@ -7,11 +7,11 @@
 mod address;
 
 use super::block::{Kind, Open};
+use super::body_style::BodyStyle;
 use super::heading::{by_size, is_bold};
 use super::line::{Line, Word};
 use super::marker::Siblings;
 use super::runs::{Alignment, Runs};
-use super::usual::Usual;
 use crate::content::is_ideographic;
 
 /// Lines farther apart than this much of their size are of two paragraphs, or than this much of what is usual.
@@ -66,7 +66,7 @@ pub(super) enum Follows {
 
 /// Lines of a page in their order, and what can be known of each from those around it.
 pub(super) struct Flow {
-    usual: Usual,
+    body_style: BodyStyle,
     runs: Runs,
     /// Whether entries hang: their first lines stand out.
     hanging: bool,
@@ -75,12 +75,12 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn of(lines: &[&Line], usual: Usual) -> Self {
+    pub(super) fn of(lines: &[&Line], body_style: BodyStyle) -> Self {
         let runs = Runs::of(lines);
         let hanging = is_hanging(lines, &runs);
         let beside = |pair: &[&Line]| pair[1].field.is_some() && pair[0].field.is_none() && is_level(pair[0], pair[1]);
         let has_value = lines.windows(2).map(beside).chain([false]).collect();
-        Self { usual, runs, hanging, has_value }
+        Self { body_style, runs, hanging, has_value }
     }
 
     /// Whether `line`, at `at` in the page's order, goes on with a block.
@@ -94,7 +94,7 @@ impl Flow {
             return self.beside(open, above, line, kind);
         }
         if open.kind == Kind::Code {
-            let near = above.goes_like(line) && drop > 0.0 && drop < above.size * 3.2;
+            let near = above.has_same_direction(line) && drop > 0.0 && drop < above.size * 3.2;
             return if *kind == Kind::Code && near { Follows::On } else { Follows::No };
         }
         // A line may begin with a reference that stands amid a sentence; behind a number of its own kind it is the next one.
@@ -131,7 +131,7 @@ impl Flow {
         if far && short && (self.runs.samples(line) < FEWEST_SAMPLES || open.kind != Kind::Text) {
             return Follows::No;
         }
-        let titles = by_size(above, self.usual).is_some() && by_size(line, self.usual).is_some();
+        let titles = by_size(above, self.body_style).is_some() && by_size(line, self.body_style).is_some();
         if titles && drop >= above.size * TITLE_GAP {
             return Follows::No;
         }
@@ -162,10 +162,10 @@ impl Flow {
 
     /// Of a line that stands right of the last one.
     fn beside(&self, open: &Open<'_>, above: &Line, line: &Line, kind: &Kind) -> Follows {
-        if above.goes_like(line) && belongs_beside(open, above, line, kind) {
+        if above.has_same_direction(line) && belongs_beside(open, above, line, kind) {
             return Follows::On;
         }
-        if open.kind == Kind::Code && *kind == Kind::Code && above.goes_like(line) {
+        if open.kind == Kind::Code && *kind == Kind::Code && above.has_same_direction(line) {
             let below = line.baseline > above.baseline;
             return if below { Follows::On } else { Follows::No };
         }
@@ -179,7 +179,7 @@ impl Flow {
         let is_label = above.words.iter().any(has_letters) && above.words.len() <= LABEL_WORDS;
         let near = line.start - above.end < line.size * LABEL_GAP && !above.right_to_left;
         let is_amount = !line.words.iter().any(has_letters) && line.words[0].text.contains(['.', ',']);
-        let is_value = by_size(line, self.usual).is_none() || is_amount;
+        let is_value = by_size(line, self.body_style).is_none() || is_amount;
         if same_size && is_label && near && is_value { Follows::Beside } else { Follows::No }
     }
 
@@ -192,7 +192,7 @@ impl Flow {
         let short = |line: &Line| self.is_short(at, line);
         let all_short = || open.kind == Kind::Text && open.lines.iter().all(|line| short(line)) && short(line);
         let near = |a: f64, b: f64| (a - b).abs() < line.size * ALIGNED * 2.0;
-        let is_title = by_size(line, self.usual).is_some();
+        let is_title = by_size(line, self.body_style).is_some();
         let run = self.runs.of_line(at);
         let near_enough = line.baseline - above.baseline < above.size * LINE_GAP;
         let reach = (run.left.min(open.left), run.right.max(open.right));
@@ -322,7 +322,7 @@ fn is_level(left: &Line, right: &Line) -> bool {
 
 /// Whether both lines run the same way, and are of the same text.
 fn is_like(above: &Line, line: &Line) -> bool {
-    above.goes_like(line) && above.right_to_left == line.right_to_left && above.stamp == line.stamp
+    above.has_same_direction(line) && above.right_to_left == line.right_to_left && above.stamp == line.stamp
 }
 
 /// Whether a line ends its paragraph: the next word would have had room in it, where lines reach from `left` to `right`.

@@ -2,7 +2,7 @@
 
 use unicode_normalization::char::compose;
 
-use super::open_line::{Piece, REPLACEMENT, Text};
+use super::open_line::{REPLACEMENT, Text, TextRun};
 use crate::content::Script;
 
 /// The combining mark (Unicode, block 0300) of an accent that is drawn by itself, as TeX does.
@@ -30,9 +30,9 @@ const fn mark_of(c: char) -> Option<char> {
 const COVERED: f64 = 0.5;
 
 /// Puts accents that are drawn over letters, before or after them, into these.
-pub(super) fn compose_accents(pieces: &mut Vec<Piece>) {
+pub(super) fn compose_accents(pieces: &mut Vec<TextRun>) {
     let may_be = |c: char| c >= '\u{a8}' || matches!(c, '`' | '^' | '~');
-    let is_accent = |piece: &Piece| matches!(piece.text, Text::One(c) if may_be(c) && mark_of(c).is_some());
+    let is_accent = |piece: &TextRun| matches!(piece.text, Text::One(c) if may_be(c) && mark_of(c).is_some());
     if !pieces.iter().any(is_accent) {
         return;
     }
@@ -87,8 +87,8 @@ const ATTACHED: f64 = 0.2;
 /// Marks what is raised or lowered: numbers become the characters for that, so that `10⁻⁶` does not read 10-6 and the mark
 /// of a footnote is none of the word's letters; other signs get their style. `size` and `baseline` are those of most of
 /// the line.
-pub(super) fn mark_scripts(pieces: &mut [Piece], size: f64, baseline: f64) {
-    let place = |piece: &Piece| {
+pub(super) fn mark_scripts(pieces: &mut [TextRun], size: f64, baseline: f64) {
+    let place = |piece: &TextRun| {
         let off = piece.baseline - baseline;
         let is_off = piece.size < size * INDEX_SIZE && off.abs() > size * RAISED;
         is_off.then_some(if off < 0.0 { Script::Super } else { Script::Sub })
@@ -121,7 +121,7 @@ fn is_sign(text: &Text) -> bool {
     }
 }
 
-fn mark_run(run: &mut [Piece], script: Script, attached: bool) {
+fn mark_run(run: &mut [TextRun], script: Script, attached: bool) {
     let mut digits = false;
     let changed: Option<Vec<char>> = run
         .iter()
@@ -169,8 +169,8 @@ fn sign(c: char, script: Script, after_digits: bool) -> Option<char> {
 const FEWEST_LEADING: usize = 8;
 
 /// Puts dots in place of rows of one sign that has no meaning: leaders of lists and tables.
-pub(super) fn name_leaders(pieces: &mut [Piece]) {
-    let unknown = |piece: &Piece| piece.text == Text::One(REPLACEMENT);
+pub(super) fn name_leaders(pieces: &mut [TextRun]) {
+    let unknown = |piece: &TextRun| piece.text == Text::One(REPLACEMENT);
     let all = pieces.len();
     for run in pieces.chunk_by_mut(|a, b| unknown(a) && unknown(b) && a.glyph == b.glyph) {
         if (FEWEST_LEADING..all).contains(&run.len()) {
@@ -184,9 +184,9 @@ mod tests {
     use super::super::line::Style;
     use super::*;
 
-    fn piece(text: char, start: f64, end: f64) -> Piece {
+    fn piece(text: char, start: f64, end: f64) -> TextRun {
         let (style, glyph) = (Style::default(), (0, 0));
-        Piece { text: Text::One(text), start, end, baseline: 0.0, size: 10.0, style, string: 0, glyph }
+        TextRun { text: Text::One(text), start, end, baseline: 0.0, size: 10.0, style, string: 0, glyph }
     }
 
     #[test]
@@ -213,8 +213,8 @@ mod tests {
     #[test]
     fn rows_of_one_unknown_sign_between_text_are_leaders() {
         let row = |texts: &str| {
-            let piece = |c: char| Piece { glyph: (0, u32::from(c != REPLACEMENT)), ..piece(c, 0.0, 5.0) };
-            let mut pieces: Vec<Piece> = texts.chars().map(piece).collect();
+            let piece = |c: char| TextRun { glyph: (0, u32::from(c != REPLACEMENT)), ..piece(c, 0.0, 5.0) };
+            let mut pieces: Vec<TextRun> = texts.chars().map(piece).collect();
             name_leaders(&mut pieces);
             pieces.iter().map(|piece| piece.text.to_text()).collect::<String>()
         };

@@ -1,8 +1,8 @@
 //! Titles: by their size, by their weight, by their numbering.
 
 use super::block::{Block, Placed};
+use super::body_style::BodyStyle;
 use super::line::{Line, Word};
-use super::usual::Usual;
 
 /// A heading is at most this long; longer large text is an introduction, not a title.
 const HEADING_CHARS: usize = 160;
@@ -70,12 +70,12 @@ pub(super) fn is_bold(line: &Line) -> bool {
 }
 
 /// The level that a line's size tells.
-pub(super) fn by_size(line: &Line, usual: Usual) -> Option<u8> {
+pub(super) fn by_size(line: &Line, body_style: BodyStyle) -> Option<u8> {
     // What is written into a form may be as large as its field.
     if line.stamp || line.field.is_some() {
         return None;
     }
-    match line.size / usual.size {
+    match line.size / body_style.size {
         ratio if ratio < 1.15 => None,
         ratio if ratio >= 1.7 => Some(1),
         ratio if ratio >= 1.35 => Some(2),
@@ -84,7 +84,7 @@ pub(super) fn by_size(line: &Line, usual: Usual) -> Option<u8> {
 }
 
 /// The level of the heading that lines are, if they are one.
-pub(super) fn level(lines: &[&Line], usual: Usual) -> Option<u8> {
+pub(super) fn level(lines: &[&Line], body_style: BodyStyle) -> Option<u8> {
     let chars: usize = lines.iter().flat_map(|line| &line.words).map(|word| word.text.chars().count() + 1).sum();
     let letters = || lines.iter().flat_map(|line| &line.words).flat_map(|word| word.text.chars());
     if chars > HEADING_CHARS
@@ -97,15 +97,15 @@ pub(super) fn level(lines: &[&Line], usual: Usual) -> Option<u8> {
     let last = lines[lines.len() - 1].words.last().map_or("", |word| &word.text);
     // Text that is hardly larger than most of the page, and ends as a sentence does, is text.
     let words: usize = lines.iter().map(|line| line.words.len()).sum();
-    let small = lines[0].size < usual.size * CLEARLY_LARGER || words >= SENTENCE_WORDS && last.ends_with('.');
+    let small = lines[0].size < body_style.size * CLEARLY_LARGER || words >= SENTENCE_WORDS && last.ends_with('.');
     let is_sentence = last.ends_with(['.', ',', ';', ':']) && !last.ends_with("..") && last != "." && small;
-    let by_size = by_size(lines[0], usual).filter(|_| !is_sentence || lines.iter().all(|line| is_bold(line)));
+    let by_size = by_size(lines[0], body_style).filter(|_| !is_sentence || lines.iter().all(|line| is_bold(line)));
     let level = by_size.or_else(|| {
-        let heavy = !usual.style.bold
+        let heavy = !body_style.style.bold
             && lines.iter().all(|line| is_bold(line) && !line.words[0].style.mono && !line.stamp)
             && chars <= BOLD_CHARS
             && lines.len() <= 2
-            && lines[0].size > usual.size * 0.95
+            && lines[0].size > body_style.size * 0.95
             && letters().filter(|c| c.is_alphabetic()).count() >= 3;
         (heavy && !last.ends_with(['.', ',', ';', ':'])).then_some(4)
     })?;

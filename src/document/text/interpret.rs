@@ -22,7 +22,7 @@ use crate::document::outline::text_string;
 
 /// A page whose content is deeper, or longer, than anyone would make it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::document) struct TooMuch;
+pub(in crate::document) struct LimitExceeded;
 
 /// Forms are nested at most so deep.
 pub(super) const MAX_DEPTH: u32 = 50;
@@ -40,7 +40,7 @@ pub(super) fn collect<'a>(
     fonts: &Fonts<'a>,
     layers: &Layers,
     collector: &mut Collector,
-) -> Result<(), TooMuch> {
+) -> Result<(), LimitExceeded> {
     let mut walk = Walk { fonts, layers, collector, left: MAX_INSTRUCTIONS, hidden: 0, depth: 0 };
     let state = State::new(upright);
     walk.content(page.page_stream().unwrap_or_default(), page.resources(), state.clone())?;
@@ -128,7 +128,7 @@ fn point(instruction: &Instruction<'_, '_>) -> Point {
 
 impl<'a> Walk<'_, 'a> {
     #[allow(clippy::too_many_lines, reason = "one line an operator")]
-    fn content(&mut self, bytes: &[u8], resources: &Resources<'a>, state: State<'a>) -> Result<(), TooMuch> {
+    fn content(&mut self, bytes: &[u8], resources: &Resources<'a>, state: State<'a>) -> Result<(), LimitExceeded> {
         let mut instructions = UntypedIter::new(bytes);
         let mut names: HashMap<Vec<u8>, Option<Rc<PageFont<'a>>>> = HashMap::new();
         let (mut state, mut saved) = (state, Vec::new());
@@ -136,14 +136,14 @@ impl<'a> Walk<'_, 'a> {
         let mut path = Path::default();
         let mut marked: Vec<Marked> = Vec::new();
         while let Some(instruction) = instructions.next() {
-            self.left = self.left.checked_sub(1).ok_or(TooMuch)?;
+            self.left = self.left.checked_sub(1).ok_or(LimitExceeded)?;
             let mut next_line = |line: &mut Affine, x: f64, y: f64| {
                 *line *= Affine::translate((x, y));
                 matrix = *line;
             };
             match &**instruction.operator {
                 b"q" if saved.len() < MAX_SAVED => saved.push(state.clone()),
-                b"q" => return Err(TooMuch),
+                b"q" => return Err(LimitExceeded),
                 b"Q" => state = saved.pop().unwrap_or(state),
                 b"cm" => state.to_page *= Affine::new(numbers(&instruction)),
                 b"gs" => {
@@ -405,7 +405,12 @@ impl<'a> Walk<'_, 'a> {
         *path = Path::default();
     }
 
-    fn object(&mut self, object: &Stream<'a>, resources: &Resources<'a>, state: &State<'a>) -> Result<(), TooMuch> {
+    fn object(
+        &mut self,
+        object: &Stream<'a>,
+        resources: &Resources<'a>,
+        state: &State<'a>,
+    ) -> Result<(), LimitExceeded> {
         if self.hidden > 0 || self.layers.hide(object.dict(), b"OC") {
             return Ok(());
         }
@@ -423,7 +428,7 @@ impl<'a> Walk<'_, 'a> {
         form: &Stream<'a>,
         resources: &Resources<'a>,
         mut state: State<'a>,
-    ) -> Result<(), TooMuch> {
+    ) -> Result<(), LimitExceeded> {
         if self.depth >= MAX_DEPTH {
             return Ok(());
         }

@@ -120,11 +120,14 @@ impl Line {
         let near = |a: f64, b: f64| (a - b).abs() < self.size * 0.3;
         let same_place = near(self.start, again.start) && near(self.baseline, again.baseline);
         let words = |line: &Self| line.words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
-        same_place && self.goes_like(again) && self.words.len() == again.words.len() && words(self) == words(again)
+        same_place
+            && self.has_same_direction(again)
+            && self.words.len() == again.words.len()
+            && words(self) == words(again)
     }
 
     /// Whether both run the same way.
-    pub(super) fn goes_like(&self, other: &Self) -> bool {
+    pub(super) fn has_same_direction(&self, other: &Self) -> bool {
         self.direction.0 * other.direction.0 + self.direction.1 * other.direction.1 > 0.99
     }
 }

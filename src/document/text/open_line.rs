@@ -6,7 +6,7 @@ use super::{bidi, glyphs, leader};
 
 /// A glyph with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
+pub(super) struct TextRun {
     pub(super) text: Text,
     pub(super) start: f64,
     pub(super) end: f64,
@@ -74,7 +74,7 @@ impl Text {
 /// A line in the making.
 #[derive(Debug)]
 pub(super) struct OpenLine {
-    pub(super) pieces: Vec<Piece>,
+    pub(super) pieces: Vec<TextRun>,
     start: f64,
     end: f64,
     /// How far right any of its glyphs reaches.
@@ -108,13 +108,13 @@ const DRAWN_AGAIN: f64 = 0.45;
 impl OpenLine {
     /// A line that begins with a glyph, and will perhaps have as many as the one `before`.
     pub(super) fn new(
-        piece: Piece,
+        piece: TextRun,
         direction: (f64, f64),
         artifact: bool,
         field: Option<u32>,
         before: Option<&Self>,
     ) -> Self {
-        let Piece { start, end, baseline, size, .. } = piece;
+        let TextRun { start, end, baseline, size, .. } = piece;
         let right_to_left = piece.text.is_right_to_left();
         let mut pieces = Vec::with_capacity(before.map_or(0, |line| line.pieces.len()).clamp(4, USUAL_GLYPHS));
         pieces.push(piece);
@@ -132,7 +132,7 @@ impl OpenLine {
     }
 
     /// Whether a glyph belongs to this line. A smaller or raised glyph (an index, a mark) does.
-    pub(super) fn takes(&self, piece: &Piece, direction: (f64, f64)) -> bool {
+    pub(super) fn takes(&self, piece: &TextRun, direction: (f64, f64)) -> bool {
         // As nearly all do.
         let gap = piece.start - self.end;
         let goes_on = piece.start > self.start && gap.abs() < piece.size;
@@ -155,7 +155,7 @@ impl OpenLine {
     }
 
     /// Whether a glyph can stand on this line by its height: on its baseline, or near it as indexes and exponents do.
-    fn is_level_with(&self, piece: &Piece, gap: f64) -> bool {
+    fn is_level_with(&self, piece: &TextRun, gap: f64) -> bool {
         let (larger, smaller) = (self.size.max(piece.size), self.size.min(piece.size));
         // How far the smaller one is raised.
         let rise = if piece.size < self.size { self.baseline - piece.baseline } else { piece.baseline - self.baseline };
@@ -170,18 +170,18 @@ impl OpenLine {
     }
 
     /// Whether a glyph stands behind all others of this line, as nearly all do.
-    pub(super) fn is_followed_by(&self, piece: &Piece) -> bool {
+    pub(super) fn is_followed_by(&self, piece: &TextRun) -> bool {
         (piece.baseline - self.baseline).abs() < 1e-6 && piece.start > self.reach - piece.size * 0.1
     }
 
     /// Whether the same glyph stands here already: it is drawn again to look bold, or to cast a shadow. What was drawn over
     /// the first one does not cover the second.
-    pub(super) fn has(&mut self, piece: &Piece, direction: (f64, f64)) -> bool {
+    pub(super) fn has(&mut self, piece: &TextRun, direction: (f64, f64)) -> bool {
         let apart = ((piece.end - piece.start) * DRAWN_AGAIN).min(piece.size * 0.1);
         // Within one string, glyphs that stand too close are of a font with wrong widths.
-        let reach = |of: &Piece| if of.string == piece.string { apart * 0.3 } else { apart };
+        let reach = |of: &TextRun| if of.string == piece.string { apart * 0.3 } else { apart };
         let near = (piece.baseline - self.baseline).abs() < self.size && piece.start > self.start - piece.size;
-        let is_same = |of: &Piece| {
+        let is_same = |of: &TextRun| {
             (of.start - piece.start).abs() < reach(of)
                 && (of.baseline - piece.baseline).abs() < apart.min(piece.size * 0.1)
                 && of.text == piece.text
@@ -197,7 +197,7 @@ impl OpenLine {
         drawn.is_some()
     }
 
-    pub(super) fn add(&mut self, piece: Piece, artifact: bool) {
+    pub(super) fn add(&mut self, piece: TextRun, artifact: bool) {
         self.right_to_left |= piece.text.is_right_to_left();
         self.artifact &= artifact;
         self.start = self.start.min(piece.start);
@@ -283,8 +283,8 @@ impl OpenLine {
 }
 
 /// A mark goes with the letter that it stands at, whichever of them was drawn first.
-fn attach_marks(pieces: &mut Vec<Piece>) {
-    let (marks, mut letters): (Vec<Piece>, Vec<Piece>) =
+fn attach_marks(pieces: &mut Vec<TextRun>) {
+    let (marks, mut letters): (Vec<TextRun>, Vec<TextRun>) =
         std::mem::take(pieces).into_iter().partition(|piece| bidi::is_mark(&piece.text.to_text()));
     letters.sort_by(|a, b| a.start.total_cmp(&b.start));
     for mark in marks {
@@ -300,15 +300,15 @@ fn attach_marks(pieces: &mut Vec<Piece>) {
 }
 
 /// Puts a space where there is a gap, so that it takes part in the ordering.
-fn with_spaces(pieces: Vec<Piece>, gap: f64) -> Vec<Piece> {
-    let mut spaced: Vec<Piece> = Vec::with_capacity(pieces.len());
+fn with_spaces(pieces: Vec<TextRun>, gap: f64) -> Vec<TextRun> {
+    let mut spaced: Vec<TextRun> = Vec::with_capacity(pieces.len());
     for piece in pieces {
         if let Some(last) = spaced.last()
             && piece.start - last.end > gap
             && !last.text.is_space()
             && !piece.text.is_space()
         {
-            let space = Piece { text: Text::One(' '), start: last.end, end: piece.start, ..piece };
+            let space = TextRun { text: Text::One(' '), start: last.end, end: piece.start, ..piece };
             spaced.push(space);
         }
         spaced.push(piece);
@@ -316,7 +316,7 @@ fn with_spaces(pieces: Vec<Piece>, gap: f64) -> Vec<Piece> {
     spaced
 }
 
-fn words(pieces: &[Piece], gap: f64, spaced: bool) -> Vec<Word> {
+fn words(pieces: &[TextRun], gap: f64, spaced: bool) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::with_capacity(pieces.len() / USUAL_LETTERS + 1);
     let (mut open, mut space) = (false, false);
     let mut pen = f64::MIN;
@@ -408,7 +408,7 @@ mod tests {
             };
             for c in text.chars() {
                 let (start, end) = (pen, pen + size / 2.0);
-                let piece = Piece {
+                let piece = TextRun {
                     text: Text::One(c),
                     start,
                     end,

@@ -3,10 +3,10 @@
 //! What stands by itself at the top and at the bottom comes first and last, footnotes come behind the text, and the rest is
 //! read by its places, whatever the order in which it is drawn.
 
+use super::body_style::BodyStyle;
 use super::caption::Captioned;
 use super::line::Line;
 use super::reading::{self, Unit};
-use super::usual::Usual;
 use crate::content::is_ideographic;
 
 /// Indexes of lines, each of them once.
@@ -38,7 +38,7 @@ impl Order {
         table_of: &[Option<usize>],
         figures: &[Captioned],
         height: f64,
-        usual: Usual,
+        body_style: BodyStyle,
     ) -> Self {
         let mut order = Self::default();
         let is_caption = |at: usize| figures.iter().any(|figure| figure.caption == Some(at));
@@ -47,15 +47,15 @@ impl Order {
         };
         let free: Vec<usize> = (0..lines.len()).filter(is_free).collect();
         let mut left = vec![true; lines.len()];
-        order.edges(lines, &free, figures, height, usual);
+        order.edges(lines, &free, figures, height, body_style);
         order.top.iter().chain(&order.bottom).for_each(|at| left[*at] = false);
-        order.notes = notes(lines, &free, &left, height, usual);
+        order.notes = notes(lines, &free, &left, height, body_style);
         order.notes.iter().for_each(|at| left[*at] = false);
         order.body = body((0..lines.len()).filter(|at| left[*at]).collect(), lines, table_of);
         order
     }
 
-    fn edges(&mut self, lines: &[Line], free: &[usize], figures: &[Captioned], height: f64, usual: Usual) {
+    fn edges(&mut self, lines: &[Line], free: &[usize], figures: &[Captioned], height: f64, body_style: BodyStyle) {
         let (said, free): (Vec<usize>, Vec<usize>) = free.iter().partition(|at| lines[**at].artifact);
         for at in said {
             if lines[at].baseline < height / 2.0 { self.top.push(at) } else { self.bottom.push(at) }
@@ -70,7 +70,7 @@ impl Order {
         usual_drop.sort_by(f64::total_cmp);
         let gap = usual_drop
             .get(usual_drop.len().saturating_sub(1) / 2)
-            .map_or(usual.size, |drop| drop.max(usual.size * 1.1))
+            .map_or(body_style.size, |drop| drop.max(body_style.size * 1.1))
             * EDGE_GAP;
         // Lines of a title stand farther apart than those of the text.
         let own_gap = |row: &[usize], next: &[usize]| {
@@ -100,7 +100,7 @@ impl Order {
                 && edge < height * EDGE
                 && distance(*count, row, next) >= own_gap(rows[row], rows[next])
                 && rows[row].len() <= EDGE_ROWS
-                && !rows[row].iter().any(|at| usual.is_code(&lines[*at]))
+                && !rows[row].iter().any(|at| body_style.is_code(&lines[*at]))
         };
         let top = (1..rows.len())
             .take(EDGE_ROWS)
@@ -121,8 +121,8 @@ impl Order {
 }
 
 /// Lines of footnotes: from one that begins with a mark, in small letters, all below it in its column.
-fn notes(lines: &[Line], free: &[usize], left: &[bool], height: f64, usual: Usual) -> Vec<usize> {
-    let is_small = |line: &Line| line.size <= usual.size * NOTE_SIZE;
+fn notes(lines: &[Line], free: &[usize], left: &[bool], height: f64, body_style: BodyStyle) -> Vec<usize> {
+    let is_small = |line: &Line| line.size <= body_style.size * NOTE_SIZE;
     let begins = |line: &Line| {
         let marks = ['¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹', '∗', '*', '†', '‡', '§', '¶'];
         line.baseline > height * 0.4 && is_small(line) && line.words[0].text.starts_with(marks)
@@ -180,7 +180,7 @@ const LABEL_GAP: f64 = 15.0;
 fn is_value_beside(lines: &[Line], label: &[usize], at: usize) -> bool {
     let (first, last, value) = (&lines[label[0]], &lines[label[label.len() - 1]], &lines[at]);
     let is_box = |line: &Line| line.words[0].text.starts_with(['☐', '☑', '☒']);
-    if value.field.is_none() || !value.goes_like(first) || is_box(value) || is_box(first) {
+    if value.field.is_none() || !value.has_same_direction(first) || is_box(value) || is_box(first) {
         return false;
     }
     let level = (value.baseline - first.baseline).abs() < value.size.max(first.size) * 0.6;

@@ -2,7 +2,7 @@
 //! goes into the gap that the line leaves for it.
 
 use super::marker::BULLETS;
-use super::open_line::{OpenLine, Piece};
+use super::open_line::{OpenLine, TextRun};
 
 /// A mark has so many letters at most,
 const MOST_LETTERS: usize = 3;
@@ -85,8 +85,8 @@ fn gap_for(line: &OpenLine, mark: &OpenLine) -> Option<usize> {
         return None;
     }
     let (start, end) = mark.pieces.iter().fold((f64::MAX, f64::MIN), |(a, b), of| (a.min(of.start), b.max(of.end)));
-    let is_left = |piece: &Piece| piece.end <= start + size * OVERLAP;
-    let is_right = |piece: &Piece| piece.start >= end - size * OVERLAP;
+    let is_left = |piece: &TextRun| piece.end <= start + size * OVERLAP;
+    let is_right = |piece: &TextRun| piece.start >= end - size * OVERLAP;
     let letters = || line.pieces.iter().enumerate().filter(|(_, piece)| !piece.text.is_blank());
     if !letters().all(|(_, piece)| is_left(piece) || is_right(piece)) {
         return None;
@@ -118,7 +118,7 @@ mod tests {
         for c in text.chars() {
             let (start, end) = (pen, pen + size / 2.0);
             let style = Style::default();
-            let piece = Piece { text: Text::One(c), start, end, baseline, size, style, string: 0, glyph: (0, 0) };
+            let piece = TextRun { text: Text::One(c), start, end, baseline, size, style, string: 0, glyph: (0, 0) };
             pen = end;
             match &mut line {
                 Some(line) => line.add(piece, false),

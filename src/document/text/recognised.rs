@@ -3,7 +3,7 @@
 use hayro_interpret::kurbo::Rect;
 
 use super::bidi::is_right_to_left;
-use super::open_line::{OpenLine, Piece};
+use super::open_line::{OpenLine, TextRun};
 
 /// A word and where it lies.
 pub(super) struct Word {
@@ -22,7 +22,7 @@ const GAP: f64 = 0.2;
 pub(super) fn words(lines: &[OpenLine]) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     for line in lines {
-        let mut last: Option<&Piece> = None;
+        let mut last: Option<&TextRun> = None;
         for piece in line.pieces() {
             let parts = last.is_none_or(|last| piece.start - last.end > piece.size * GAP || last.text.is_blank());
             last = Some(piece);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::line::Line;
 
 /// Rules and words this near belong together, points.
@@ -23,8 +23,8 @@ const MOST_IN_GRID: usize = 400;
 pub(super) struct Region {
     pub(super) xs: Vec<f64>,
     pub(super) ys: Vec<f64>,
-    uprights: Vec<Rule>,
-    levels: Vec<Rule>,
+    uprights: Vec<RulingLine>,
+    levels: Vec<RulingLine>,
     left: f64,
     right: f64,
 }
@@ -46,7 +46,7 @@ impl Region {
     }
 
     /// Its upright rules.
-    pub(super) fn uprights(&self) -> &[Rule] {
+    pub(super) fn uprights(&self) -> &[RulingLine] {
         &self.uprights
     }
 
@@ -85,17 +85,17 @@ impl Region {
     /// How many ends of its rules stand within it, and on no other rule.
     fn loose_ends(&self) -> usize {
         let [left, top, right, bottom] = self.area();
-        let loose = |rule: &Rule, end: f64, others: &[Rule]| {
+        let loose = |rule: &RulingLine, end: f64, others: &[RulingLine]| {
             let (first, last) = if rule.upright { (top, bottom) } else { (left, right) };
             let inside = end > first + OPEN && end < last - OPEN;
-            let meets = |other: &Rule| {
+            let meets = |other: &RulingLine| {
                 (other.at - end).abs() < NEAR * 1.5
                     && rule.at > other.from - NEAR * 1.5
                     && rule.at < other.to + NEAR * 1.5
             };
             inside && !others.iter().any(meets)
         };
-        let ends = |rules: &[Rule], others: &[Rule]| {
+        let ends = |rules: &[RulingLine], others: &[RulingLine]| {
             rules
                 .iter()
                 .map(|rule| usize::from(loose(rule, rule.from, others)) + usize::from(loose(rule, rule.to, others)))
@@ -114,13 +114,13 @@ impl Region {
 }
 
 /// Grids, and stacks of level rules of the same width.
-pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
+pub(super) fn regions(rules: &[RulingLine]) -> Vec<Region> {
     let level = joined(rules.iter().filter(|rule| !rule.upright && !rule.soft));
     let upright = joined(rules.iter().filter(|rule| rule.upright));
     if level.len() + upright.len() > MOST_IN_GRID {
         return Vec::new();
     }
-    let all: Vec<Rule> = level.into_iter().chain(upright).collect();
+    let all: Vec<RulingLine> = level.into_iter().chain(upright).collect();
     let mut group: Vec<usize> = (0..all.len()).collect();
     for a in 0..all.len() {
         for b in a + 1..all.len() {
@@ -132,7 +132,7 @@ pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
     }
     let names: BTreeSet<usize> = group.iter().copied().collect();
     let region = |name: usize| {
-        let members: Vec<&Rule> = (0..all.len()).filter(|at| group[*at] == name).map(|at| &all[at]).collect();
+        let members: Vec<&RulingLine> = (0..all.len()).filter(|at| group[*at] == name).map(|at| &all[at]).collect();
         let places = |upright: bool| distinct(members.iter().filter(|r| r.upright == upright).map(|rule| rule.at));
         let (mut xs, mut ys) = (places(true), places(false));
         let level = members.iter().filter(|rule| !rule.upright);
@@ -146,8 +146,8 @@ pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
                 xs.push(right);
             }
         }
-        let (uprights, levels): (Vec<Rule>, Vec<Rule>) =
-            members.iter().map(|rule| **rule).partition(|rule: &Rule| rule.upright);
+        let (uprights, levels): (Vec<RulingLine>, Vec<RulingLine>) =
+            members.iter().map(|rule| **rule).partition(|rule: &RulingLine| rule.upright);
         open_ends(&mut ys, &uprights);
         Region { xs, ys, uprights, levels, left, right }
     };
@@ -158,10 +158,10 @@ pub(super) fn regions(rules: &[Rule]) -> Vec<Region> {
 }
 
 /// Upright rules may go on above the first level one, or below the last.
-fn open_ends(ys: &mut Vec<f64>, uprights: &[Rule]) {
+fn open_ends(ys: &mut Vec<f64>, uprights: &[RulingLine]) {
     let all = distinct(uprights.iter().map(|rule| rule.at)).len();
     let (Some(&first), Some(&last)) = (ys.first(), ys.last()) else { return };
-    let beyond = |of: fn(&Rule) -> f64, past: fn(f64, f64) -> f64, edge: f64| {
+    let beyond = |of: fn(&RulingLine) -> f64, past: fn(f64, f64) -> f64, edge: f64| {
         let open = || uprights.iter().filter(|rule| past(of(rule), edge) > OPEN);
         let ends: Vec<f64> = open().map(of).collect();
         // As most of them do.
@@ -178,13 +178,13 @@ fn open_ends(ys: &mut Vec<f64>, uprights: &[Rule]) {
 }
 
 /// Rules on one line that overlap or nearly touch, as one.
-fn joined<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<Rule> {
-    let mut sorted: Vec<Rule> = rules.copied().collect();
+fn joined<'a>(rules: impl Iterator<Item = &'a RulingLine>) -> Vec<RulingLine> {
+    let mut sorted: Vec<RulingLine> = rules.copied().collect();
     sorted.sort_by(|a, b| {
-        let line = |rule: &Rule| (rule.at / NEAR).round();
+        let line = |rule: &RulingLine| (rule.at / NEAR).round();
         line(a).total_cmp(&line(b)).then(a.from.total_cmp(&b.from))
     });
-    let mut joined: Vec<Rule> = Vec::new();
+    let mut joined: Vec<RulingLine> = Vec::new();
     for rule in sorted {
         match joined.last_mut() {
             Some(last) if (last.at - rule.at).abs() < NEAR && rule.from < last.to + NEAR => {
@@ -196,13 +196,13 @@ fn joined<'a>(rules: impl Iterator<Item = &'a Rule>) -> Vec<Rule> {
     joined
 }
 
-fn touch(a: &Rule, b: &Rule) -> bool {
-    let reaches = |a: &Rule, b: &Rule| b.at > a.from - NEAR && b.at < a.to + NEAR;
+fn touch(a: &RulingLine, b: &RulingLine) -> bool {
+    let reaches = |a: &RulingLine, b: &RulingLine| b.at > a.from - NEAR && b.at < a.to + NEAR;
     a.upright != b.upright && reaches(a, b) && reaches(b, a)
 }
 
 /// Level rules one above the other, of the same width.
-fn stacked(a: &Rule, b: &Rule) -> bool {
+fn stacked(a: &RulingLine, b: &RulingLine) -> bool {
     !a.upright && !b.upright && (a.from - b.from).abs() < NEAR && (a.to - b.to).abs() < NEAR
 }
 

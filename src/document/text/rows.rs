@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::line::{Line, Word};
 
 /// A gap of more than this much of the size parts cells; where letters are as wide as each other, spaces are wide, too.
@@ -70,7 +70,7 @@ pub(super) fn text_of(words: &[&Word]) -> String {
 }
 
 /// The rows that some lines make. `spaces` says whether the page parts words by spaces; `uprights` part cells, too.
-pub(super) fn rows_of<'a>(lines: &'a [Line], of: &[usize], spaces: bool, uprights: &[Rule]) -> Vec<Row<'a>> {
+pub(super) fn rows_of<'a>(lines: &'a [Line], of: &[usize], spaces: bool, uprights: &[RulingLine]) -> Vec<Row<'a>> {
     let mut rows: Vec<(f64, f64, Vec<&Word>, Vec<usize>)> = Vec::new();
     for at in in_order(lines, of) {
         let line = &lines[at];

@@ -72,7 +72,7 @@ impl Runs {
             let drop = b.baseline - a.baseline;
             let overlap = a.end.min(b.end) > a.start.max(b.start);
             let level = drop.abs() < a.size * 0.3;
-            a.goes_like(b) && (level || drop > 0.0 && drop < a.size * 12.0 && overlap)
+            a.has_same_direction(b) && (level || drop > 0.0 && drop < a.size * 12.0 && overlap)
         };
         for column in lines.chunk_by(|a, b| goes_on(a, b)) {
             let near = |a: &Line, b: &Line| {
@@ -285,7 +285,7 @@ fn widest(lines: &[&Line], line: &Line) -> f64 {
 fn leadings(lines: &[&Line]) -> Vec<(f64, f64, usize)> {
     let mut drops: Vec<(f64, f64)> = lines
         .windows(2)
-        .filter(|pair| same_size(pair[0].size, pair[1].size) && pair[0].goes_like(pair[1]))
+        .filter(|pair| same_size(pair[0].size, pair[1].size) && pair[0].has_same_direction(pair[1]))
         .map(|pair| (pair[0].size, (pair[1].baseline - pair[0].baseline) / pair[0].size))
         .filter(|(_, drop)| (0.8..MOST_DROP).contains(drop))
         .collect();

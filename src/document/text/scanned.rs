@@ -5,7 +5,7 @@ mod pairs;
 
 use self::gutter::{Gap, Gaps};
 use self::pairs::Pairs;
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::line::{Line, Style, Word};
 use crate::document::ocr::{ScannedLine, ScannedRule, ScannedWord};
 
@@ -56,9 +56,9 @@ pub(super) fn lines(mut scanned: Vec<ScannedLine>) -> Vec<Line> {
 }
 
 /// A rule as the page draws them.
-pub(super) fn rule(scanned: &ScannedRule) -> Rule {
+pub(super) fn rule(scanned: &ScannedRule) -> RulingLine {
     let ScannedRule { upright, at, from, to } = *scanned;
-    Rule { upright, at, from, to, soft: false }
+    RulingLine { upright, at, from, to, soft: false }
 }
 
 /// Parts of a row come within so many rows.

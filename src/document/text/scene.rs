@@ -10,10 +10,10 @@ use hayro_syntax::page::Page;
 use super::collect::Collector;
 use super::figure::{self, Figure};
 use super::fonts::Fonts;
-use super::interpret::{self, TooMuch};
+use super::interpret::{self, LimitExceeded};
 use super::layers::Layers;
 use super::open_line::OpenLine;
-use super::pieces::Piece;
+use super::picture_fragments::PictureFragment;
 use super::{Eye, Hidden, TextOptions, recognised, trust};
 use crate::document::facts::Shown;
 use crate::document::image::Look;
@@ -47,7 +47,12 @@ pub(super) struct Scene<'l> {
 }
 
 impl<'l> Scene<'l> {
-    pub(super) fn of<'a>(page: &Page<'a>, fonts: &Fonts<'a>, layers: &Layers, eye: Eye<'l>) -> Result<Self, TooMuch> {
+    pub(super) fn of<'a>(
+        page: &Page<'a>,
+        fonts: &Fonts<'a>,
+        layers: &Layers,
+        eye: Eye<'l>,
+    ) -> Result<Self, LimitExceeded> {
         let size = page.render_dimensions();
         let mut collector = Collector::new(Rect::new(0.0, 0.0, f64::from(size.0), f64::from(size.1)));
         let upright = page.initial_transform(true).to_kurbo();
@@ -127,7 +132,7 @@ impl<'l> Scene<'l> {
     }
 
     /// The pictures that it draws, in their order; those that text stands on are drawn over.
-    pub(super) fn take_pieces(&mut self) -> Vec<Piece> {
+    pub(super) fn take_pieces(&mut self) -> Vec<PictureFragment> {
         // Where lines stand takes long to find out, and most pages have no pictures.
         if self.collector.pieces.is_empty() {
             return Vec::new();
@@ -139,7 +144,7 @@ impl<'l> Scene<'l> {
     }
 
     /// The figures that these make. On a scan with recognised text they are parts of the scan.
-    pub(super) fn figures(&self, shown: &Shown, pieces: &[Piece]) -> Vec<Figure> {
+    pub(super) fn figures(&self, shown: &Shown, pieces: &[PictureFragment]) -> Vec<Figure> {
         if pieces.is_empty() || shown.is_recognised() {
             return Vec::new();
         }

@@ -2,7 +2,7 @@
 
 use hayro_interpret::kurbo::Rect;
 
-use super::collect::Rule;
+use super::collect::RulingLine;
 
 /// Edges nearer to each other than this are one, points.
 const NEAR: f64 = 2.0;
@@ -21,7 +21,7 @@ pub(super) fn may_be_cell(area: Rect) -> bool {
 }
 
 /// The rules that areas stand for. Those at the edges of bands part rows only of what is a table anyway.
-pub(super) fn rules(areas: &[Rect]) -> Vec<Rule> {
+pub(super) fn rules(areas: &[Rect]) -> Vec<RulingLine> {
     if areas.len() >= MOST_AREAS {
         return Vec::new();
     }
@@ -40,12 +40,12 @@ pub(super) fn rules(areas: &[Rect]) -> Vec<Rule> {
             let (first, last) = (cells[0], cells[cells.len() - 1]);
             let soft = cells.len() < 2;
             for at in [first.y0, first.y1] {
-                rules.push(Rule { upright: false, at, from: first.x0, to: last.x1, soft });
+                rules.push(RulingLine { upright: false, at, from: first.x0, to: last.x1, soft });
             }
             let (from, to) = (first.y0, first.y1);
             let between = cells.windows(2).map(|pair| f64::midpoint(pair[0].x1, pair[1].x0));
             for at in [first.x0, last.x1].into_iter().chain(between).filter(|_| !soft) {
-                rules.push(Rule { upright: true, at, from, to, soft });
+                rules.push(RulingLine { upright: true, at, from, to, soft });
             }
         }
     }

@@ -8,7 +8,7 @@ use hayro_interpret::kurbo::{Affine, Point, Rect};
 use super::collect::{Collector, Run};
 use super::ground::{Contrast, Ground, Painted};
 use super::ink::{Ink, Picture, Rgb, is_upright};
-use super::open_line::{OpenLine, Piece};
+use super::open_line::{OpenLine, TextRun};
 use super::path::Shape;
 
 /// Whether a glyph is seen.
@@ -55,7 +55,7 @@ fn points((start, end): (f64, f64), baseline: f64, size: f64, direction: (f64, f
     })
 }
 
-impl Piece {
+impl TextRun {
     /// The box around it.
     pub(super) fn area(&self, direction: (f64, f64)) -> Rect {
         let corner = |along, rise: f64| place(along, self.baseline - self.size * rise, direction);
@@ -83,19 +83,19 @@ impl OpenLine {
         self.pieces.iter().filter(|piece| !piece.text.is_blank()).count()
     }
 
-    pub(super) fn pieces(&self) -> impl Iterator<Item = &Piece> {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &TextRun> {
         self.pieces.iter()
     }
 
     /// The line without the glyphs that are hidden, and a line of those; `None` for one without glyphs.
-    pub(super) fn part(self, is_hidden: impl Fn(&Piece, (f64, f64)) -> bool) -> (Option<Self>, Option<Self>) {
+    pub(super) fn part(self, is_hidden: impl Fn(&TextRun, (f64, f64)) -> bool) -> (Option<Self>, Option<Self>) {
         let Self { direction, artifact, field, .. } = self;
         if !self.pieces.iter().any(|piece| is_hidden(piece, direction)) {
             return (Some(self), None);
         }
-        let (hidden, seen): (Vec<Piece>, Vec<Piece>) =
+        let (hidden, seen): (Vec<TextRun>, Vec<TextRun>) =
             self.pieces.into_iter().partition(|piece| is_hidden(piece, direction));
-        let line = |pieces: Vec<Piece>| {
+        let line = |pieces: Vec<TextRun>| {
             let mut pieces = pieces.into_iter().skip_while(|piece| piece.text.is_blank());
             let mut line = Self::new(pieces.next()?, direction, artifact, field, None);
             pieces.for_each(|piece| line.add(piece, artifact));
@@ -142,7 +142,7 @@ impl Collector {
 
     /// Sets glyphs apart that were covered after they had been painted, and those that are too small to be read.
     pub(super) fn set_hidden_apart(&mut self) {
-        let is_tiny = |piece: &Piece| piece.size < TINY && piece.end - piece.start < TINY;
+        let is_tiny = |piece: &TextRun| piece.size < TINY && piece.end - piece.start < TINY;
         let pieces = self.lines.iter().flat_map(OpenLine::pieces);
         let (all, tiny, first) = pieces.fold((0, 0, u32::MAX), |(all, tiny, first), piece| {
             (all + 1, tiny + usize::from(is_tiny(piece)), first.min(piece.string))
@@ -168,7 +168,7 @@ impl Collector {
 
     /// How many hidden glyphs lie on a picture.
     pub(super) fn on_pictures(&self) -> u32 {
-        let lies = |line: &OpenLine, piece: &Piece| {
+        let lies = |line: &OpenLine, piece: &TextRun| {
             let middle = piece.area(line.direction()).center();
             self.pictures.iter().any(|picture| picture.contains(middle))
         };
@@ -189,7 +189,7 @@ impl Collector {
         u32::try_from(letters).unwrap_or(u32::MAX)
     }
 
-    fn set_apart(&mut self, is_hidden: impl Fn(&Ground, &Piece, (f64, f64)) -> bool) {
+    fn set_apart(&mut self, is_hidden: impl Fn(&Ground, &TextRun, (f64, f64)) -> bool) {
         let (mut seen, mut count) = (Vec::with_capacity(self.lines.len()), 0_usize);
         for line in std::mem::take(&mut self.lines) {
             let (left, off) = line.part(|piece, direction| is_hidden(&self.ground, piece, direction));
@@ -209,7 +209,7 @@ impl Collector {
             return;
         }
         let (area, ground, stencils) = (area.intersect(ink.clip), &self.ground, &self.stencils);
-        let is_seen = |piece: &Piece, direction| {
+        let is_seen = |piece: &TextRun, direction| {
             let middle = piece.area(direction).center();
             (first..=last).contains(&piece.string)
                 && stencils.contains(&piece.string)

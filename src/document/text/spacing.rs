@@ -1,6 +1,6 @@
 //! How wide a gap between letters parts words.
 
-use super::open_line::Piece;
+use super::open_line::TextRun;
 
 /// A gap of more than this much of the size parts words,
 const WORD_GAP: f64 = 0.18;
@@ -10,8 +10,8 @@ const CLOSE_WORD_GAP: f64 = 0.1;
 const CLEFT: f64 = 0.05;
 
 /// The gap that parts words of a line, in points.
-pub(super) fn word_gap(pieces: &[Piece], size: f64) -> f64 {
-    let gap = |pair: &[Piece]| (pair[1].start - pair[0].end) / size;
+pub(super) fn word_gap(pieces: &[TextRun], size: f64) -> f64 {
+    let gap = |pair: &[TextRun]| (pair[1].start - pair[0].end) / size;
     let is_close = |gap: &f64| (CLOSE_WORD_GAP..WORD_GAP).contains(gap);
     if !pieces.windows(2).any(|pair| is_close(&gap(pair))) {
         return WORD_GAP * size;
@@ -35,13 +35,13 @@ const TRACKED_WORDS: f64 = 1.6;
 
 /// The gap that parts words of a line whose letters are all set apart from each other, in points, if it is one. Spaces in
 /// it are what sets the letters apart.
-pub(super) fn tracked_gap(pieces: &[Piece], size: f64) -> Option<f64> {
+pub(super) fn tracked_gap(pieces: &[TextRun], size: f64) -> Option<f64> {
     let mut drawn = pieces.iter().filter(|piece| !piece.text.is_blank());
     let (first, second) = (drawn.next()?, drawn.next()?);
     if second.start - first.end < TRACKED.start * size {
         return None;
     }
-    let letters: Vec<&Piece> = pieces.iter().filter(|piece| !piece.text.is_blank()).collect();
+    let letters: Vec<&TextRun> = pieces.iter().filter(|piece| !piece.text.is_blank()).collect();
     if letters.len() < FEWEST_LETTERS {
         return None;
     }

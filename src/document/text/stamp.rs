@@ -1,7 +1,7 @@
 //! Stamps and watermarks: large text that lies over or under other text, or runs across it.
 
+use super::body_style::BodyStyle;
 use super::line::Line;
-use super::usual::Usual;
 
 /// A watermark is at least so many times as large as the text that it lies under.
 const LARGER: f64 = 1.8;
@@ -9,12 +9,12 @@ const LARGER: f64 = 1.8;
 const FEWEST_LINES: usize = 2;
 
 /// Marks stamps and watermarks, which are neither headings nor part of the text around them.
-pub(super) fn mark(lines: &mut [Line], usual: Usual) {
+pub(super) fn mark(lines: &mut [Line], body_style: BodyStyle) {
     let is_stamp = |line: &Line| {
-        if !usual.runs_like(line) {
+        if !body_style.runs_like(line) {
             return true;
         }
-        if line.size < usual.size * LARGER {
+        if line.size < body_style.size * LARGER {
             return false;
         }
         let own = line.bounding_box();

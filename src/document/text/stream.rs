@@ -1,7 +1,7 @@
 //! Tables by white space: rows of the same columns, one under the other.
 
 use super::assemble::{Placed, TableLine, assemble};
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::columns::{self, Column};
 use super::guard;
 use super::head::head_of;
@@ -22,7 +22,7 @@ pub(super) enum Evidence {
 pub(super) struct Surroundings<'r> {
     pub(super) evidence: Evidence,
     /// Its level rules.
-    pub(super) levels: &'r [Rule],
+    pub(super) levels: &'r [RulingLine],
     pub(super) page_width: f64,
     /// All of its lines.
     pub(super) lines: &'r [Line],
@@ -212,7 +212,7 @@ fn table<'a>(
     }
     let above = rows[from..begin].iter().rev().take_while(|row| is_head_above(row, &columns)).count();
     let rows = &rows[begin - above..end];
-    let levels: Vec<&Rule> = around.levels.iter().filter(|rule| is_within(rule, rows)).collect();
+    let levels: Vec<&RulingLine> = around.levels.iter().filter(|rule| is_within(rule, rows)).collect();
     let (lines, head, ruled) = lines_of(rows, &columns, &levels);
     let (cells, head) = assemble(lines, &columns, head, ruled);
     sensible(cells, head, rows.iter().flat_map(|row| row.lines.iter().copied()).collect(), Parted::Open)
@@ -233,7 +233,7 @@ fn is_head_above(row: &Row<'_>, columns: &[Column]) -> bool {
     row.start() > columns[1].start - row.size * 2.0 && row.end() < columns[columns.len() - 1].end + row.size
 }
 
-fn is_within(rule: &Rule, rows: &[Row<'_>]) -> bool {
+fn is_within(rule: &RulingLine, rows: &[Row<'_>]) -> bool {
     let (top, bottom) = (rows[0].middle(), rows[rows.len() - 1].middle());
     let (left, right) = rows.iter().fold((f64::MAX, f64::MIN), |(l, r), row| (l.min(row.start()), r.max(row.end())));
     rule.at > top && rule.at < bottom && rule.to.min(right) - rule.from.max(left) > (right - left).min(20.0) * 0.3
@@ -243,7 +243,7 @@ fn is_within(rule: &Rule, rows: &[Row<'_>]) -> bool {
 fn lines_of<'r, 'a>(
     rows: &'r [Row<'a>],
     columns: &[Column],
-    levels: &[&Rule],
+    levels: &[&RulingLine],
 ) -> (Vec<TableLine<'r, 'a>>, usize, bool) {
     let (left, right) = (columns[0].start, columns[columns.len() - 1].end);
     // Rules of less than half of the width are of single heads, or below sums.
@@ -268,18 +268,18 @@ fn lines_of<'r, 'a>(
 }
 
 /// Where each column has a rule of its own, as below a head that is underlined.
-fn underlined(columns: &[Column], levels: &[&Rule]) -> Option<f64> {
-    let of = |column: &Column, rule: &Rule| column.overlap(rule.from, rule.to) > 0.0;
-    let single = |rule: &Rule| columns.iter().filter(|column| of(column, rule)).count() == 1;
+fn underlined(columns: &[Column], levels: &[&RulingLine]) -> Option<f64> {
+    let of = |column: &Column, rule: &RulingLine| column.overlap(rule.from, rule.to) > 0.0;
+    let single = |rule: &RulingLine| columns.iter().filter(|column| of(column, rule)).count() == 1;
     let all_at = |at: f64| {
-        let here: Vec<&Rule> = levels.iter().copied().filter(|rule| (rule.at - at).abs() < 2.0).collect();
+        let here: Vec<&RulingLine> = levels.iter().copied().filter(|rule| (rule.at - at).abs() < 2.0).collect();
         here.iter().all(|rule| single(rule)) && columns.iter().all(|column| here.iter().any(|rule| of(column, rule)))
     };
     levels.iter().map(|rule| rule.at).filter(|at| all_at(*at)).min_by(f64::total_cmp)
 }
 
 /// The cells of a row with their columns.
-fn place<'a>(row: &Row<'a>, columns: &[Column], is_head: bool, levels: &[&Rule]) -> Vec<Placed<'a>> {
+fn place<'a>(row: &Row<'a>, columns: &[Column], is_head: bool, levels: &[&RulingLine]) -> Vec<Placed<'a>> {
     let mut cells: Vec<Placed<'a>> = Vec::with_capacity(row.cells.len());
     let spans: Vec<Span> = row.cells.iter().flat_map(|cell| columns::parted_between(row, cell, columns)).collect();
     for (at, cell) in spans.iter().enumerate() {
@@ -305,7 +305,7 @@ fn range(
     columns: &[Column],
     (is_head, free): (bool, usize),
     (before, next): (f64, f64),
-    levels: &[&Rule],
+    levels: &[&RulingLine],
 ) -> (usize, usize) {
     let near = |a: f64, b: f64| (a - b).abs() < row.size * 0.6;
     let overlap = |at: usize| columns[at].overlap(cell.start, cell.end);
@@ -342,9 +342,9 @@ fn over_rule(
     columns: &[Column],
     free: usize,
     (before, next): (f64, f64),
-    levels: &[&Rule],
+    levels: &[&RulingLine],
 ) -> Option<(usize, usize)> {
-    let below = |rule: &&&Rule| {
+    let below = |rule: &&&RulingLine| {
         let drop = rule.at - row.baseline;
         (-row.size * 0.2..row.size * 1.3).contains(&drop)
             && rule.from < cell.start + row.size

@@ -1,6 +1,6 @@
 //! Words that a line strikes through: the page shows them, and says that they no longer hold.
 
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::line::{Line, Word};
 
 /// How far above the baseline the line runs, in sizes: through the small letters.
@@ -18,18 +18,18 @@ const FEWEST_LETTERS: usize = 3;
 const MOST_RULES: usize = 1_000;
 
 /// Marks the words of `lines` that level rules strike through. Rules that meet upright ones are those of tables.
-pub(super) fn mark(lines: &mut [Line], rules: &[Rule]) {
+pub(super) fn mark(lines: &mut [Line], rules: &[RulingLine]) {
     if rules.len() > MOST_RULES {
         return;
     }
-    let (uprights, levels): (Vec<&Rule>, Vec<&Rule>) =
+    let (uprights, levels): (Vec<&RulingLine>, Vec<&RulingLine>) =
         rules.iter().filter(|rule| !rule.soft).partition(|of| of.upright);
-    let meets = |rule: &Rule| {
+    let meets = |rule: &RulingLine| {
         let near = |at: f64, from: f64, to: f64| at > from - 1.0 && at < to + 1.0;
         uprights.iter().any(|of| near(of.at, rule.from, rule.to) && near(rule.at, of.from, of.to))
     };
-    let fills = |rule: &Rule, size: f64| {
-        let alike = |of: &&&Rule| (of.from - rule.from).abs().max((of.to - rule.to).abs()) < 1.0;
+    let fills = |rule: &RulingLine, size: f64| {
+        let alike = |of: &&&RulingLine| (of.from - rule.from).abs().max((of.to - rule.to).abs()) < 1.0;
         levels.iter().filter(alike).filter(|of| (of.at - rule.at).abs() < size).count() > MOST_ALIKE
     };
     for rule in levels.iter().copied().filter(|rule| !meets(rule)) {
@@ -43,7 +43,7 @@ pub(super) fn mark(lines: &mut [Line], rules: &[Rule]) {
     }
 }
 
-fn strike(line: &mut Line, rule: &Rule) {
+fn strike(line: &mut Line, rule: &RulingLine) {
     // What is raised or lowered has other heights: parts of fractions, notes that are underlined.
     let covers = |word: &Word| {
         let shared = word.end.min(rule.to) - word.start.max(rule.from);
@@ -71,15 +71,15 @@ fn says(word: &Word) -> bool {
 mod tests {
     use super::*;
 
-    fn level(at: f64, from: f64, to: f64) -> Rule {
-        Rule { upright: false, at, from, to, soft: false }
+    fn level(at: f64, from: f64, to: f64) -> RulingLine {
+        RulingLine { upright: false, at, from, to, soft: false }
     }
 
     #[test]
     fn a_line_through_words_strikes_them_and_no_others() {
         let words =
             || vec![Word::at("within", 0.0, 30.0), Word::at("thirty", 33.0, 60.0), Word::at("days", 63.0, 85.0)];
-        let struck = |rules: &[Rule]| -> Vec<String> {
+        let struck = |rules: &[RulingLine]| -> Vec<String> {
             let mut lines = [Line::of(words(), 100.0, 10.0)];
             mark(&mut lines, rules);
             lines[0].words.iter().filter(|word| word.struck).map(|word| word.text.clone()).collect()
@@ -92,10 +92,10 @@ mod tests {
         {
             assert_eq!(struck(&[rule]), Vec::<String>::new(), "{rule:?}");
         }
-        let area: Vec<Rule> = [94.0, 96.0, 98.0].map(|at| level(at, 33.0, 60.0)).to_vec();
+        let area: Vec<RulingLine> = [94.0, 96.0, 98.0].map(|at| level(at, 33.0, 60.0)).to_vec();
         assert_eq!(struck(&area), Vec::<String>::new());
         // One of a table's, however near it comes.
-        let upright = Rule { upright: true, at: 33.0, from: 80.0, to: 120.0, soft: false };
+        let upright = RulingLine { upright: true, at: 33.0, from: 80.0, to: 120.0, soft: false };
         assert_eq!(struck(&[level(97.0, 33.0, 60.0), upright]), Vec::<String>::new());
     }
 }

@@ -1,7 +1,8 @@
 //! Finds tables: by their rules where they have some, else by columns of white space.
 
+use super::body_style::BodyStyle;
 use super::chart;
-use super::collect::Rule;
+use super::collect::RulingLine;
 use super::empty_columns;
 use super::inline::join_cell;
 use super::lattice;
@@ -10,7 +11,6 @@ use super::link::Link;
 use super::region::{Region, regions};
 use super::rows::rows_of;
 use super::stream::{self, Evidence, Surroundings};
-use super::usual::Usual;
 use super::widen;
 use crate::content;
 
@@ -36,14 +36,14 @@ pub(super) struct Cell<'a> {
 }
 
 impl Table<'_> {
-    /// The table as part of a page's content; `usual` is how most of the page looks, `targets` are its links.
-    pub(super) fn to_content(&self, usual: Style, targets: &[Link]) -> content::Table {
+    /// The table as part of a page's content; `body_style` is how most of the page looks, `targets` are its links.
+    pub(super) fn to_content(&self, body_style: Style, targets: &[Link]) -> content::Table {
         // A table that is all in letters of one width says nothing by them.
         let mono = self.rows.iter().flatten().flat_map(|cell| cell.lines.iter().flatten()).all(|word| word.style.mono);
-        let usual = Style { mono: usual.mono || mono, ..usual };
+        let body_style = Style { mono: body_style.mono || mono, ..body_style };
         let span = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
         let cell = |cell: &Cell<'_>| content::Cell {
-            text: join_cell(&cell.lines, usual, targets),
+            text: join_cell(&cell.lines, body_style, targets),
             colspan: span(cell.across),
             rowspan: span(cell.down),
         };
@@ -53,10 +53,15 @@ impl Table<'_> {
 }
 
 /// The tables of a page, in the order of their first lines. No line is in two of them.
-pub(super) fn find<'a>(lines: &'a [Line], rules: &[Rule], page: (f64, f64), usual: Usual) -> Vec<Table<'a>> {
+pub(super) fn find<'a>(
+    lines: &'a [Line],
+    rules: &[RulingLine],
+    page: (f64, f64),
+    body_style: BodyStyle,
+) -> Vec<Table<'a>> {
     let mut tables = Vec::new();
     // What is set in columns by letters of one width keeps them as it is.
-    if usual.style.mono {
+    if body_style.style.mono {
         return tables;
     }
     let spaces = has_spaces(lines);
@@ -64,7 +69,7 @@ pub(super) fn find<'a>(lines: &'a [Line], rules: &[Rule], page: (f64, f64), usua
         let of: Vec<usize> = (0..lines.len()).filter(|at| runs_along(&lines[*at], direction)).collect();
         if of.len() > 1 {
             let frame = Frame::of(of, rules, page, direction);
-            frame.find(lines, spaces, usual, &mut tables);
+            frame.find(lines, spaces, body_style, &mut tables);
         }
     }
     tables.sort_by_key(|table| table.lines[0]);
@@ -79,32 +84,33 @@ fn runs_along(line: &Line, direction: (f64, f64)) -> bool {
 struct Frame {
     is_level: bool,
     of: Vec<usize>,
-    rules: Vec<Rule>,
+    rules: Vec<RulingLine>,
     width: f64,
     height: f64,
 }
 
 impl Frame {
-    fn of(of: Vec<usize>, rules: &[Rule], (width, height): (f64, f64), (dx, dy): (f64, f64)) -> Self {
+    fn of(of: Vec<usize>, rules: &[RulingLine], (width, height): (f64, f64), (dx, dy): (f64, f64)) -> Self {
         if dx > 0.5 {
             return Self { is_level: true, of, rules: rules.to_vec(), width, height };
         }
         // As the places of lines are: along the direction, and across it.
-        let turned = |rule: &Rule| {
+        let turned = |rule: &RulingLine| {
             let (along, across) = if rule.upright { (dy, -dy) } else { (-dy, dy) };
             let (a, b) = (rule.from * along, rule.to * along);
-            Rule { upright: !rule.upright, at: rule.at * across, from: a.min(b), to: a.max(b), ..*rule }
+            RulingLine { upright: !rule.upright, at: rule.at * across, from: a.min(b), to: a.max(b), ..*rule }
         };
         Self { is_level: false, of, rules: rules.iter().map(turned).collect(), width: height, height: width }
     }
 
-    fn find<'a>(&self, lines: &'a [Line], spaces: bool, usual: Usual, tables: &mut Vec<Table<'a>>) {
+    fn find<'a>(&self, lines: &'a [Line], spaces: bool, body_style: BodyStyle, tables: &mut Vec<Table<'a>>) {
         let mut taken: Vec<bool> = lines.iter().map(|line| line.listing).collect();
         let mut keep = |found: Vec<Table<'a>>, taken: &mut Vec<bool>| {
             found.iter().flat_map(|table| &table.lines).for_each(|line| taken[*line] = true);
             tables.extend(found);
         };
-        let (uprights, levels): (Vec<Rule>, Vec<Rule>) = self.rules.iter().copied().partition(|rule| rule.upright);
+        let (uprights, levels): (Vec<RulingLine>, Vec<RulingLine>) =
+            self.rules.iter().copied().partition(|rule| rule.upright);
         let around = |evidence| Surroundings { evidence, levels: &levels, page_width: self.width, lines };
         let regions = regions(&self.rules);
         // Charts have lines for their axes, their marks and their bars.
@@ -114,7 +120,7 @@ impl Frame {
         }
         // White space in code is no table, and neither is a form.
         let free = |taken: &[bool]| -> Vec<usize> {
-            let is_free = |line: &Line| line.field.is_none() && !usual.is_code(line);
+            let is_free = |line: &Line| line.field.is_none() && !body_style.is_code(line);
             self.of.iter().copied().filter(|at| !taken[*at] && is_free(&lines[*at])).collect()
         };
         let open = |of: &[usize]| stream::tables(&mut rows_of(lines, of, spaces, &uprights), around(Evidence::None));

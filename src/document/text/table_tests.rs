@@ -19,8 +19,8 @@ fn line(text: &str, start: f64, baseline: f64) -> Line {
 
 #[test]
 fn cells_that_no_rule_parts_are_one_and_text_in_the_frame_is_none() {
-    let level = |at: f64| Rule { upright: false, at, from: 0.0, to: 200.0, soft: false };
-    let upright = |at: f64, from: f64, to: f64| Rule { upright: true, at, from, to, soft: false };
+    let level = |at: f64| RulingLine { upright: false, at, from: 0.0, to: 200.0, soft: false };
+    let upright = |at: f64, from: f64, to: f64| RulingLine { upright: true, at, from, to, soft: false };
     // A frame; its first row is not parted, its third one is parted once.
     let rules = [
         [0.0, 20.0, 40.0, 60.0, 80.0].map(level).to_vec(),
@@ -38,7 +38,7 @@ fn cells_that_no_rule_parts_are_one_and_text_in_the_frame_is_none() {
         line("f", 10.0, 74.0),
         line("g", 155.0, 74.0),
     ];
-    let tables = find(&lines, &rules, (600.0, 800.0), Usual::of(&lines));
+    let tables = find(&lines, &rules, (600.0, 800.0), BodyStyle::of(&lines));
     let rows = texts(&tables[0]);
     assert_eq!(rows, [vec!["a", "b", "c"], vec!["d", "e 2x1"], vec!["f", "", "g"]]);
     assert_eq!((tables.len(), &tables[0].lines[..]), (1, &[1, 2, 3, 4, 5, 6, 7][..]));
@@ -53,7 +53,7 @@ fn a_page_number_below_a_table_is_in_none_of_its_cells() {
         let rows = [row(100.0, ["a", "b", "c"]), row(114.0, ["d", "e", "80"]), row(128.0, ["f", "g", "90"])];
         let mut lines: Vec<Line> = rows.into_iter().flatten().collect();
         lines.push(line(below.0, 105.0, below.1));
-        let tables = find(&lines, &[], (600.0, 800.0), Usual::of(&lines));
+        let tables = find(&lines, &[], (600.0, 800.0), BodyStyle::of(&lines));
         texts(&tables[0]).last().unwrap()[1].clone()
     };
     assert_eq!(table(("3", 150.0)), "g");
@@ -79,16 +79,16 @@ fn rows_at(at: &[f64], top: f64, rows: &[&[&str]]) -> Vec<Line> {
     (0..).zip(rows).flat_map(row).collect()
 }
 
-fn found(lines: &[Line], rules: &[Rule]) -> Vec<Vec<Vec<String>>> {
-    find(lines, rules, (600.0, 800.0), Usual::of(lines)).iter().map(texts).collect()
+fn found(lines: &[Line], rules: &[RulingLine]) -> Vec<Vec<Vec<String>>> {
+    find(lines, rules, (600.0, 800.0), BodyStyle::of(lines)).iter().map(texts).collect()
 }
 
-const fn level(at: f64, from: f64, to: f64) -> Rule {
-    Rule { upright: false, at, from, to, soft: false }
+const fn level(at: f64, from: f64, to: f64) -> RulingLine {
+    RulingLine { upright: false, at, from, to, soft: false }
 }
 
-const fn upright(at: f64, from: f64, to: f64) -> Rule {
-    Rule { upright: true, at, from, to, soft: false }
+const fn upright(at: f64, from: f64, to: f64) -> RulingLine {
+    RulingLine { upright: true, at, from, to, soft: false }
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn rows_between_two_rules_are_parted_by_their_numbers_and_text_goes_on() {
         100.0,
         &[&["Qty", "Item", "Sum"], &["2", "Oak board", "18.50"], &["", "planed", ""], &["4", "Nails", "3.10"]],
     );
-    let mut rules: Vec<Rule> = [88.0, 104.0, 160.0].map(|at| level(at, 5.0, 400.0)).to_vec();
+    let mut rules: Vec<RulingLine> = [88.0, 104.0, 160.0].map(|at| level(at, 5.0, 400.0)).to_vec();
     rules.extend([5.0, 100.0, 300.0, 400.0].map(|at| upright(at, 88.0, 160.0)));
     assert_eq!(
         found(&lines, &rules),
@@ -110,7 +110,7 @@ fn rows_between_two_rules_are_parted_by_their_numbers_and_text_goes_on() {
         100.0,
         &[&["Term", "Means"], &["Gate", "a board that is lifted up"], &["", "and let down"]],
     );
-    let mut rules: Vec<Rule> = [88.0, 104.0, 136.0].map(|at| level(at, 5.0, 320.0)).to_vec();
+    let mut rules: Vec<RulingLine> = [88.0, 104.0, 136.0].map(|at| level(at, 5.0, 320.0)).to_vec();
     rules.extend([5.0, 100.0, 320.0].map(|at| upright(at, 88.0, 136.0)));
     assert_eq!(found(&lines, &rules), [[["Term", "Means"], ["Gate", "a board that is lifted up and let down"]]]);
 }
@@ -125,7 +125,7 @@ fn upright_rules_part_groups_and_white_space_the_columns_within_them() {
         &[&["", "2009", "2010", "2009", "2010"], &["Oslo", "60", "61", "10", "11"], &["Bodo", "7", "8", "9", "5"]],
     );
     let lines = [head, body].concat();
-    let mut rules: Vec<Rule> = [88.0, 118.0, 150.0].map(|at| level(at, 5.0, 310.0)).to_vec();
+    let mut rules: Vec<RulingLine> = [88.0, 118.0, 150.0].map(|at| level(at, 5.0, 310.0)).to_vec();
     rules.extend([5.0, 100.0, 210.0, 310.0].map(|at| upright(at, 88.0, 150.0)));
     assert_eq!(
         found(&lines, &rules)[0],
@@ -281,11 +281,12 @@ fn labels_of_a_drawing_are_no_table() {
         let (x, y) = (40.0 + 50.0 * f64::from(at), 97.0 + 12.0 * f64::from(at));
         [upright(x, 90.0, y + 3.0), level(y, x - 20.0, x + 30.0)]
     });
-    let drawing: Vec<Rule> = wires.chain([level(90.0, 5.0, 400.0)]).collect();
+    let drawing: Vec<RulingLine> = wires.chain([level(90.0, 5.0, 400.0)]).collect();
     assert!(found(&lines, &drawing).is_empty(), "{:?}", found(&lines, &drawing));
     // The same labels between rules that meet are one.
     let levels = (0..7).map(|row| level(92.0 + 14.0 * f64::from(row), 5.0, 400.0));
-    let grid: Vec<Rule> = levels.chain([5.0, 110.0, 210.0, 310.0, 400.0].map(|x| upright(x, 92.0, 176.0))).collect();
+    let grid: Vec<RulingLine> =
+        levels.chain([5.0, 110.0, 210.0, 310.0, 400.0].map(|x| upright(x, 92.0, 176.0))).collect();
     assert_eq!(found(&lines, &grid), [vec![labels.to_vec(); 6]]);
 }
 

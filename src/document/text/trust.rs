@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::open_line::{OpenLine, Piece, REPLACEMENT, Text};
+use super::open_line::{OpenLine, REPLACEMENT, Text, TextRun};
 use super::shifted::{FEWEST, is_shifted};
 
 /// What is known of a font that a page uses.
@@ -67,8 +67,8 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
     fonts_used.resize_with(fonts.0.len().max(1), Use::default);
     let mut in_words: Vec<u32> = vec![0; fonts_used.len()];
     for line in lines {
-        let mut last: Option<&Piece> = None;
-        let mut word: Vec<&Piece> = Vec::new();
+        let mut last: Option<&TextRun> = None;
+        let mut word: Vec<&TextRun> = Vec::new();
         for piece in line.pieces() {
             let at = usize::from(piece.glyph.0).min(fonts_used.len() - 1);
             let parts =
@@ -95,7 +95,7 @@ pub(super) fn unreadable(lines: &[OpenLine], fonts: &FontsUsed) -> Unreadable {
 }
 
 /// Whether nothing is known of what a glyph means.
-const fn is_unknown(piece: &Piece) -> bool {
+const fn is_unknown(piece: &TextRun) -> bool {
     matches!(piece.text, Text::One(REPLACEMENT))
 }
 
@@ -108,23 +108,23 @@ struct Lost {
 }
 
 impl Lost {
-    fn pass(&mut self, last: Option<&Piece>, piece: &Piece, unknown: bool) {
+    fn pass(&mut self, last: Option<&TextRun>, piece: &TextRun, unknown: bool) {
         let last = last.filter(|last| unknown || is_unknown(last));
-        let is_letter = |piece: &Piece| match &piece.text {
+        let is_letter = |piece: &TextRun| match &piece.text {
             Text::One(c) => c.is_alphanumeric(),
             Text::More(text) => text.chars().any(char::is_alphanumeric),
         };
-        let apart = |last: &Piece| (piece.start - last.end).abs().min((last.start - piece.end).abs());
+        let apart = |last: &TextRun| (piece.start - last.end).abs().min((last.start - piece.end).abs());
         let near = last.filter(|last| apart(last) <= piece.size * GAP);
         // What stands before a word in another font is a sign.
-        let begins = |last: &&Piece| is_unknown(last) && is_letter(piece) && last.glyph.0 == piece.glyph.0;
+        let begins = |last: &&TextRun| is_unknown(last) && is_letter(piece) && last.glyph.0 == piece.glyph.0;
         self.count += u32::from(!self.last && near.is_some_and(|last| begins(&last)));
         self.last = unknown && near.is_some_and(is_letter);
         self.count += u32::from(self.last);
     }
 }
 
-fn count_word(word: &[&Piece], in_words: &mut [u32]) {
+fn count_word(word: &[&TextRun], in_words: &mut [u32]) {
     let codes: HashSet<u32> = word.iter().map(|piece| piece.glyph.1).collect();
     if codes.len() >= WORD
         && let Some(count) = in_words.get_mut(usize::from(word[0].glyph.0))
@@ -134,7 +134,7 @@ fn count_word(word: &[&Piece], in_words: &mut [u32]) {
 }
 
 impl Use {
-    fn add(&mut self, piece: &Piece, parts: bool, unknown: bool) {
+    fn add(&mut self, piece: &TextRun, parts: bool, unknown: bool) {
         if parts || piece.text.is_blank() {
             self.push(' ');
         }
@@ -356,7 +356,7 @@ mod tests {
             let mut open: Option<OpenLine> = None;
             for (c, code, gap) in glyphs {
                 pen += gap;
-                let piece = Piece {
+                let piece = TextRun {
                     text: Text::One(*c),
                     start: pen,
                     end: pen + 5.0,

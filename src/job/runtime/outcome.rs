@@ -32,7 +32,7 @@ impl JobRuntime {
             ShardResult::Retry { why, .. } | ShardResult::WaitExpired(why) if has_fallback && is_unavailable(&why) => {
                 self.try_again(index, attempt, FailedAttempt::wait_expired(step), &why)
             }
-            ShardResult::Fatal(why) => self.give_up(why),
+            ShardResult::Fatal(why) => self.stop_early(why),
             // Of several pages one may be the cause; alone each has all its attempts.
             ShardResult::Failed(_) if several => self.split(index, attempt),
             ShardResult::Failed(why) => self.try_again(index, attempt, FailedAttempt::new(step, &why), &why),

@@ -9,7 +9,7 @@ use super::Dispatcher;
 use crate::store::{ShareRequest, StoreError, TaskStore};
 
 /// A store that takes longer than this to answer is unavailable: a share counts for no longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHARE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is needed to share limits with other servers.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Dispatcher {
             let (store, name) = (Arc::clone(&shared.store), request.endpoint.clone());
             let share = async move {
                 let late = |_| Err(StoreError::Unavailable("no answer in time".to_owned()));
-                tokio::time::timeout(PATIENCE, store.share(&request)).await.unwrap_or_else(late)
+                tokio::time::timeout(SHARE_TIMEOUT, store.share(&request)).await.unwrap_or_else(late)
             };
             ctx.spawn(share.into_actor(self).map(move |share, this, ctx| {
                 if let Err(why) = &share {

@@ -11,7 +11,7 @@ use crate::store::{Share, ShareRequest, SharedWindow, TaskStore};
 /// Longer than any check takes.
 const LEASE: Duration = Duration::from_mins(5);
 /// What has not come by then does not come.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 fn request(endpoint: &str, server: &str) -> ShareRequest {
     ShareRequest {
@@ -75,7 +75,7 @@ pub(super) async fn divides_what_is_allowed_by_what_is_wanted(store: &impl TaskS
             assert!(got.iter().sum::<u32>() <= most, "{wanted:?}: {got:?}");
             got.sort_unstable();
             as_expected = if got == expected { as_expected + 1 } else { 0 };
-            assert!(begun.elapsed() < PATIENCE, "{most} for {wanted:?}: {got:?}");
+            assert!(begun.elapsed() < TEST_TIMEOUT, "{most} for {wanted:?}: {got:?}");
         }
     }
 }
@@ -130,7 +130,7 @@ pub(super) async fn what_a_dead_server_had_comes_back(store: &impl TaskStore) {
             break;
         }
         assert_eq!((sharers, elsewhere), (2, 7));
-        assert!(begun.elapsed() < PATIENCE, "it never comes back");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "it never comes back");
     }
     let held = now(store).await.since(asked_at);
     assert!(held >= lease, "as long as the lease counts it is held: {held:?}");
@@ -172,7 +172,7 @@ pub(super) async fn rates_hold_over_all_servers(store: &impl TaskStore) {
         let least = 90.0 * after.0.since(before.0).as_secs_f64();
         let drawn = (f64::from(after.1 - before.1), hundreds(after.2 - before.2));
         is_complete = drawn.0 >= least && drawn.1 >= least;
-        assert!(begun.elapsed() < PATIENCE, "{drawn:?} of {least}");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "{drawn:?} of {least}");
         before = after;
     }
     let unlimited = ShareRequest { calls_per_minute: None, tokens_per_minute: None, ..greedy("one") };
@@ -223,7 +223,7 @@ pub(super) async fn after_an_outage_each_goes_on_with_what_it_kept(store: &impl 
     while share(store, &asked("new", None)).await.in_flight == 0 {
         share(store, &asked("one", None)).await;
         share(store, &asked("two", None)).await;
-        assert!(begun.elapsed() < PATIENCE, "it never ends");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "it never ends");
     }
     assert!(now(store).await.since(first) > Duration::from_secs(1), "the others had no time to come back");
     // A store that lost everything knows nothing of the calls in flight.

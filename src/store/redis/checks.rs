@@ -35,11 +35,11 @@ pub(super) async fn warnings(store: &RedisStore) -> Result<Vec<String>, StoreErr
     ];
     // An unreachable server is not one with unknown settings.
     crate::store::TaskStore::ping(store).await?;
-    Ok(settings.iter().filter_map(|(name, value)| judge(name, value.as_deref(), replicas)).collect())
+    Ok(settings.iter().filter_map(|(name, value)| check_setting(name, value.as_deref(), replicas)).collect())
 }
 
 /// The rule for one setting. Pure.
-fn judge(name: &str, value: Option<&str>, replicas: u32) -> Option<String> {
+fn check_setting(name: &str, value: Option<&str>, replicas: u32) -> Option<String> {
     let advice = match (name, value) {
         ("maxmemory-policy", Some("noeviction")) | ("appendonly", Some("yes")) => return None,
         ("min-replicas-to-write", Some(least)) if replicas == 0 || least != "0" => return None,
@@ -94,7 +94,7 @@ mod tests {
             ("min-replicas-to-write", None, 0, None),
             ("min-replicas-to-write", None, 1, Some("cannot be read")),
         ] {
-            let said = judge(name, value, replicas);
+            let said = check_setting(name, value, replicas);
             match warned {
                 None => assert_eq!(said, None, "{name} {value:?}"),
                 Some(words) => assert!(said.as_ref().is_some_and(|s| s.contains(words)), "{name} {value:?}: {said:?}"),

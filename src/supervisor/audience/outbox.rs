@@ -39,7 +39,7 @@ const MOST_A_HOST: usize = 4;
 const HOST_PAUSE: Duration = Duration::from_secs(30);
 /// When a message is sent again of whose sending nothing was heard.
 const UNHEARD: Duration = Duration::from_secs(60);
-const _: () = assert!(UNHEARD.as_secs() > 2 * notify::PATIENCE.as_secs());
+const _: () = assert!(UNHEARD.as_secs() > 2 * notify::DELIVERY_TIMEOUT.as_secs());
 
 /// What sending a message needs.
 #[derive(Clone)]

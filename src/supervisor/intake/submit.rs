@@ -213,11 +213,11 @@ impl Handler<EstimateTask> for Supervisor {
 }
 
 /// How long a request waits for the store to tell the time.
-const TIME_PATIENCE: Duration = Duration::from_secs(5);
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Waits for the store's time: a record that was stamped by a wall clock which is days off would stay wrong.
 pub(in crate::supervisor) async fn time_told(clock: &TaskClock) -> Result<(), RequestError> {
-    let told = clock.told(TIME_PATIENCE).await;
+    let told = clock.told(CLOCK_TIMEOUT).await;
     told.then_some(()).ok_or_else(|| RequestError::StoreUnavailable("the store has not told the time yet".into()))
 }
 

@@ -41,8 +41,8 @@ fn a_folder_in_shared_storage_is_given_the_time_that_a_submit_takes_there() {
     let (dir, [shared]) = servers();
     let alone = LocalBlob::open(dir.path().join("alone")).unwrap();
     let (short, long) = (Duration::from_mins(1), HOUR);
-    assert_eq!([short, long].map(|tick| submit_patience(&alone, tick)), [short, long]);
-    assert_eq!([short, long].map(|tick| submit_patience(&shared, tick)), [SHARED_SUBMIT, long]);
+    assert_eq!([short, long].map(|tick| submit_grace(&alone, tick)), [short, long]);
+    assert_eq!([short, long].map(|tick| submit_grace(&shared, tick)), [SHARED_SUBMIT, long]);
 }
 
 fn ended(at: Timestamp) -> TaskRecord {

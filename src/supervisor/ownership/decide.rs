@@ -154,14 +154,14 @@ pub(in crate::supervisor) fn orphan(
     (lease, submit): (Duration, Duration),
     (clock, ttl): (&TaskClock, Duration),
 ) -> Orphan {
-    let patience = match &backup {
+    let grace = match &backup {
         Some(backup) if has_expired(backup, clock, ttl) => return Orphan::Remove,
         Some(backup) if backup.status.is_final() => Duration::ZERO,
         Some(_) => lease,
         None => submit,
     };
     match backup {
-        _ if seen < patience => Orphan::Wait(patience.saturating_sub(seen)),
+        _ if seen < grace => Orphan::Wait(grace.saturating_sub(seen)),
         Some(backup) => Orphan::Restore(Box::new(as_waiting(backup))),
         None => Orphan::Remove,
     }

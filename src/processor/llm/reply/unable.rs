@@ -350,11 +350,11 @@ pub(super) fn unable(answer: &str) -> Option<Unable> {
         .map(str::trim)
         .filter(|sentence| sentence.chars().any(char::is_alphanumeric))
         .collect();
-    LANGUAGES.iter().find_map(|language| language.judge(&sentences))
+    LANGUAGES.iter().find_map(|language| language.classify(&sentences))
 }
 
 impl Language {
-    fn judge(&self, sentences: &[&str]) -> Option<Unable> {
+    fn classify(&self, sentences: &[&str]) -> Option<Unable> {
         let has = |sentence: &str, words: &[&str]| words.iter().any(|word| sentence.contains(word));
         let is_blind = |sentence: &str| has(sentence, self.blind) && is_of_i_or_you(sentence);
         let cannot = |s: &str| has(s, self.unable) && has(s, self.acts) && has(s, self.things) && is_denied(s);

@@ -7,7 +7,7 @@ use super::ink::{Ink, Picture, is_upright};
 
 /// A picture as it was drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in super::super) struct Piece {
+pub(in super::super) struct PictureFragment {
     /// What is seen of it, points on the upright page.
     pub(in super::super) area: Rect,
     /// Pixels a point, along the finer of its sides.
@@ -31,9 +31,9 @@ const FEW_BYTES: usize = 4_096;
 
 /// The pictures of a page, in the order in which they are drawn.
 #[derive(Default)]
-pub(super) struct Pieces(Vec<Piece>);
+pub(super) struct PictureFragments(Vec<PictureFragment>);
 
-impl Pieces {
+impl PictureFragments {
     /// A picture in the unit square of a space that `to_page` leads out of, of which `shown` is seen.
     pub(super) fn draw(&mut self, to_page: Affine, shown: Rect, ink: &Ink, picture: Picture) {
         let full = to_page.transform_rect_bbox(Rect::new(0.0, 0.0, 1.0, 1.0));
@@ -49,7 +49,7 @@ impl Pieces {
         let cut = [full.x0 - shown.x0, full.y0 - shown.y0, full.x1 - shown.x1, full.y1 - shown.y1];
         let is_all = ink.clip_is_exact && cut.iter().all(|cut| cut.abs() < UNCUT);
         if self.0.len() < MOST {
-            self.0.push(Piece {
+            self.0.push(PictureFragment {
                 area: shown,
                 density,
                 may_be_plain: picture.bytes < FEW_BYTES,
@@ -79,7 +79,7 @@ impl Pieces {
 
     /// A line was drawn: around a whole picture it is its frame.
     pub(super) fn stroke(&mut self, area: Rect, rectangle: bool) {
-        let frames = |piece: &Piece| {
+        let frames = |piece: &PictureFragment| {
             let inner = piece.area.inflate(-1.0, -1.0);
             rectangle && area.x0 <= inner.x0 && area.y0 <= inner.y0 && area.x1 >= inner.x1 && area.y1 >= inner.y1
         };
@@ -88,8 +88,8 @@ impl Pieces {
         }
     }
 
-    pub(super) fn into_vec(self) -> Vec<Piece> {
+    pub(super) fn into_vec(self) -> Vec<PictureFragment> {
         let many = self.0.len() > MOST_FOLLOWED;
-        self.0.into_iter().map(|piece| Piece { overdrawn: piece.overdrawn || many, ..piece }).collect()
+        self.0.into_iter().map(|piece| PictureFragment { overdrawn: piece.overdrawn || many, ..piece }).collect()
     }
 }

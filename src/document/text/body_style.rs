@@ -4,7 +4,7 @@ use super::line::{Line, Style};
 
 /// What is usual on a page.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Usual {
+pub(super) struct BodyStyle {
     /// The size in which its text is set, points.
     pub(super) size: f64,
     /// How most of them look.
@@ -23,7 +23,7 @@ const BODY_LINES: (usize, usize) = (12, 3);
 /// Titles are no more of a page than this, where there are so many lines of them; larger text of invoices is.
 const MOST_TITLES: (f64, usize) = (0.3, 8);
 
-impl Usual {
+impl BodyStyle {
     pub(super) fn of(lines: &[Line]) -> Self {
         let words = || lines.iter().flat_map(|line| &line.words);
         let share = |is: fn(&Style) -> bool| {
