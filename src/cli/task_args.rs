@@ -39,7 +39,9 @@ fn help(option: &TaskOption) -> String {
     let about = option.description.replace('`', "");
     let about = match option.name {
         PASSWORD => {
-            format!("{about}. ps shows it to all users of the machine: rather use BINDERY_PASSWORD or --password-file")
+            format!(
+                "{about}. `ps` shows it to all users of the machine: rather use `BINDERY_PASSWORD` or --password-file"
+            )
         }
         "priority" => format!("{about} among the files of this command"),
         _ => about,

@@ -3,7 +3,7 @@
 //! ```text
 //! interpret ──glyphs, strokes──▶ collect ──lines, rules──▶ table ──▶ order ──▶ block ──▶ compose ──▶ PageContent
 //!   fonts: what glyphs mean        open_line: words, looks (glyphs: accents, exponents; spacing; initials)     region: rules     inline: lines joined,
-//!   letters, symbol: what they do not say, looks: how they look, trust, shifted: what cannot be so
+//!   letters, symbol: what they do not say, actual_text: what is said of glyphs, looks: how they look, trust, shifted: what cannot be so
 //!   layers: what is hidden         bidi: order of letters     columns: white      emphasis, links
 //!   path: strokes, annotation: forms and notes
 //!   ink, ground, sight: what of it is seen
@@ -21,6 +21,7 @@
 //! what is said of them, and where among the blocks they stand.
 
 mod abutting;
+mod actual_text;
 mod algorithm;
 mod annotation;
 mod assemble;

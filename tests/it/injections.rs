@@ -46,6 +46,7 @@ async fn what_cannot_be_seen_reaches_no_prompt_and_no_result() {
         ("off the page", format!("BT /F1 12 Tf 72 -600 Td ({ORDER}) Tj ET")),
         ("tiny", format!("BT /F1 0.4 Tf 72 600 Td ({ORDER}) Tj ET")),
         ("covered", format!("BT /F1 12 Tf 72 600 Td ({ORDER}) Tj ET 1 g 60 590 500 30 re f")),
+        ("in place of a word", format!("/Span <</ActualText ({ORDER})>> BDC BT /F1 12 Tf 72 600 Td (Seal) Tj ET EMC")),
     ] {
         // Not even where the task would have it in its result.
         for query in ["input=image%2Btext&hidden_text=keep", "input=text&fallback=text&hidden_text=keep"] {

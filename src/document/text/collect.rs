@@ -6,6 +6,7 @@ use hayro_interpret::kurbo::{Point, Rect, Vec2};
 
 use super::super::facts::Shown;
 use super::abutting;
+use super::actual_text;
 use super::ground::Ground;
 use super::gutters;
 use super::initials;
@@ -87,10 +88,11 @@ pub(super) struct Collector {
 
 /// Text that stands for all glyphs of a span (PDF 32000-1, 14.9.4).
 struct Actual {
-    /// Until the first of them has it.
-    text: Option<String>,
+    text: String,
     /// How many spans within it are open.
     inner: u32,
+    /// Where its glyphs are: whether among the hidden ones, in which line, and at which place of that.
+    glyphs: Vec<(bool, usize, usize)>,
 }
 
 /// What a page shows, counted.
@@ -216,10 +218,7 @@ impl Collector {
         self.counts.unmapped = self.counts.unmapped.saturating_add(u32::from(text.is_none()));
         self.counts.hidden =
             self.counts.hidden.saturating_add(u32::from(matches!(look.sight, Sight::Hidden | Sight::Outside)));
-        let text = match &mut self.actual {
-            Some(actual) => Text::More(actual.text.take().unwrap_or_default()),
-            None => text.cloned().unwrap_or(Text::One(REPLACEMENT)),
-        };
+        let text = text.cloned().unwrap_or(Text::One(REPLACEMENT));
         if look.sight == Sight::Outside && !text.is_blank() {
             self.counts.outside = self.counts.outside.saturating_add(1);
         }
@@ -243,11 +242,14 @@ impl Collector {
         }
         match lines.last_mut() {
             Some(line) if line.field == field && line.takes(&piece, run.direction) => line.add(piece, artifact),
-            _ if piece.text.is_blank() => {}
+            _ if piece.text.is_blank() => return,
             _ => {
                 let line = OpenLine::new(piece, run.direction, artifact, field, lines.last());
                 lines.push(line);
             }
+        }
+        if let (Some(actual), Some(line)) = (&mut self.actual, lines.last()) {
+            actual.glyphs.push((hidden, lines.len() - 1, line.pieces.len() - 1));
         }
     }
 
@@ -266,15 +268,31 @@ impl Collector {
     pub(super) fn begin_actual(&mut self, text: String) {
         match &mut self.actual {
             Some(actual) => actual.inner += 1,
-            None => self.actual = Some(Actual { text: Some(text), inner: 0 }),
+            None => self.actual = Some(Actual { text, inner: 0, glyphs: Vec::new() }),
         }
     }
 
-    /// No further than here.
+    /// No further than here. What its glyphs do not show is left out, as text that is not seen.
     pub(super) fn end_actual(&mut self) {
-        match &mut self.actual {
-            Some(actual) if actual.inner > 0 => actual.inner -= 1,
-            _ => self.actual = None,
+        if let Some(actual) = self.actual.as_mut().filter(|actual| actual.inner > 0) {
+            actual.inner -= 1;
+            return;
+        }
+        let Some(Actual { text, glyphs, .. }) = self.actual.take() else { return };
+        let lines = |hidden: bool| if hidden { &self.hidden } else { &self.lines };
+        let glyph = |(hidden, line, at): &(bool, usize, usize)| lines(*hidden).get(*line)?.pieces.get(*at);
+        let shown = glyphs.iter().filter_map(glyph).map(|glyph| glyph.text.to_text());
+        if glyphs.is_empty() || !actual_text::may_stand_for(&text, &shown.collect::<String>()) {
+            let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+            self.counts.outside = self.counts.outside.saturating_add(u32::try_from(letters).unwrap_or(u32::MAX));
+            return;
+        }
+        let mut text = Some(text);
+        for (hidden, line, at) in glyphs {
+            let lines = if hidden { &mut self.hidden } else { &mut self.lines };
+            if let Some(line) = lines.get_mut(line) {
+                line.rename(at, text.take().unwrap_or_default());
+            }
         }
     }
 

@@ -383,7 +383,7 @@ mod tests {
         let joined = format!("{full} {more}");
         let plain = Style::default();
         for (start, drop, style, size) in
-            [(72.0, 22.0, plain, 10.0), (92.0, 12.0, plain, 10.0), (72.0, 12.0, plain, 11.5)]
+            [(72.0, 22.0, plain, 10.0), (72.0, 28.0, plain, 10.0), (92.0, 12.0, plain, 10.0), (72.0, 12.0, plain, 11.5)]
         {
             assert!(two(start, drop, style, size).starts_with(&joined), "{start} {drop} {size}");
         }

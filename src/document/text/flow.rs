@@ -44,12 +44,15 @@ const SHORT_SIZES: f64 = 20.0;
 /// A full line has so many words, is at least so many sizes wide, and the next one of its sentence comes within so many sizes,
 const FULL_WORDS: usize = 4;
 const FULL_SIZES: f64 = 12.0;
-const MOST_DROP: f64 = 2.6;
+const MOST_DROP: f64 = 2.9;
 /// and begins at most so many sizes further in or out.
 const MOST_INDENT: f64 = 5.0;
 /// A label is at most so many words long, and its value at most so many sizes away.
 const LABEL_WORDS: usize = 4;
 const LABEL_GAP: f64 = 14.0;
+
+/// Marks that begin no line of Chinese or Japanese text (JIS X 4051).
+const CLOSING: &str = "。，、．：；！？）」』】》〉〕";
 
 /// How a line stands to the block before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -331,8 +334,10 @@ fn is_last_of((left, right): (f64, f64), above: &Line, line: &Line) -> bool {
     let glued = line.words.iter().skip(1).take_while(|word| word.glued);
     let (start, end) =
         glued.fold((first.start, first.end), |(start, end), word| (start.min(word.start), end.max(word.end)));
-    // Between ideographs a line may end anywhere.
-    let word = if first.text.starts_with(is_ideographic) { line.size } else { end - start };
+    // Between ideographs a line may end anywhere, but no mark that closes something begins one.
+    let closing = first.text.chars().skip(1).take_while(|c| CLOSING.contains(*c));
+    let signs = closing.fold(1.0, |count, _| count + 1.0);
+    let word = if first.text.starts_with(is_ideographic) { line.size * signs } else { end - start };
     let room = if line.right_to_left { above.start - line.start.min(left) } else { line.end.max(right) - above.end };
     room > word + line.size
 }

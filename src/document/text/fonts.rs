@@ -247,6 +247,9 @@ impl<'a> PageFont<'a> {
             }
             _ if own.is_some() => own.map(Text::One),
             Some(said) if says_nothing(&said, &glyph, self.embedded) => self.letter(&glyph).map(Text::One),
+            Some(BfString::Char(c)) if symbol::is_misnamed(c, self.symbols) => {
+                symbol::picture(c, self.symbols).map(Text::One)
+            }
             Some(BfString::Char(c)) if is_plain(c) => Some(Text::One(c)),
             Some(BfString::Char(c)) => self.understood(plain_text(c.encode_utf8(&mut [0; 4]))),
             Some(BfString::String(text)) => self.understood(plain_text(&text)),

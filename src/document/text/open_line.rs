@@ -197,6 +197,15 @@ impl OpenLine {
         drawn.is_some()
     }
 
+    /// Says what a glyph of it stands for.
+    pub(super) fn rename(&mut self, at: usize, text: String) {
+        let text = Text::More(text);
+        self.right_to_left |= text.is_right_to_left();
+        if let Some(piece) = self.pieces.get_mut(at) {
+            piece.text = text;
+        }
+    }
+
     pub(super) fn add(&mut self, piece: TextRun, artifact: bool) {
         self.right_to_left |= piece.text.is_right_to_left();
         self.artifact &= artifact;

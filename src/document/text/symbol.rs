@@ -11,6 +11,10 @@ pub(super) enum Symbols {
     Signs,
     /// The pictures of Wingdings, with which word processors write boxes, arrows and signs of lists.
     Wingdings,
+    /// The pictures of Wingdings 2, with which forms are ticked.
+    Wingdings2,
+    /// Signs of lists and other pictures, of Wingdings 3 and Webdings.
+    Dingbats,
     /// Pictures.
     Pictures,
     /// The signs of lists and quotation marks of `WordPerfect`, which claim to be letters.
@@ -24,7 +28,11 @@ impl Symbols {
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         if has(&["mathematicalpi", "mathpi"]) {
             Self::Signs
-        } else if has(&["wingdings"]) && !name.contains(['2', '3']) {
+        } else if has(&["wingdings2", "wingdings-2", "wingdings 2"]) {
+            Self::Wingdings2
+        } else if has(&["wingdings3", "wingdings-3", "wingdings 3", "webdings"]) {
+            Self::Dingbats
+        } else if has(&["wingdings"]) {
             Self::Wingdings
         } else if has(&["dings", "icon", "awesome", "glyphicon", "marlett", "sign"]) {
             Self::Pictures
@@ -81,12 +89,38 @@ const WINGDINGS: [(u32, &str); 13] = [
     (0xfb, "✗✓☒☑"),
 ];
 
+/// The signs of Wingdings 2 that are written into boxes (Unicode L2/12-368).
+const TICKS: [(char, char); 6] = [('O', '✗'), ('P', '✓'), ('R', '☑'), ('S', '☒'), ('T', '☒'), ('£', '☐')];
+
+/// Whether a map names a letter for the picture of a font, as those of some word processors do.
+pub(super) fn is_misnamed(letter: char, symbols: Symbols) -> bool {
+    let is_letter = ('!'..='\u{ff}').contains(&letter) && !letter.is_whitespace();
+    match symbols {
+        Symbols::Wingdings | Symbols::Wingdings2 => is_letter,
+        Symbols::Dingbats => is_letter && letter.is_alphanumeric(),
+        _ => false,
+    }
+}
+
+/// The picture that a map names a letter for; `None` when that cannot be known.
+pub(super) fn picture(letter: char, symbols: Symbols) -> Option<char> {
+    match symbols {
+        // Which one it is is not known, and that it is one is.
+        Symbols::Dingbats => Some('•'),
+        _ => public(char::from_u32(0xf000 + u32::from(letter))?, symbols),
+    }
+}
+
 /// What a sign of private use stands for in a font; `None` when that cannot be known.
 pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
     if symbols == Symbols::Wingdings {
         let code = u32::from(sign).checked_sub(0xf000)?;
         let row = WINGDINGS.iter().rev().find(|(first, _)| *first <= code)?;
         return row.1.chars().nth((code - row.0) as usize);
+    }
+    if symbols == Symbols::Wingdings2 {
+        let code = u32::from(sign).checked_sub(0xf000)?;
+        return TICKS.iter().find(|(of, _)| u32::from(*of) == code).map(|(_, sign)| *sign);
     }
     let code = u32::from(sign).checked_sub(0xf000).filter(|code| (0x20..0x7f).contains(code))?;
     let ascii = char::from_u32(code)?;
@@ -98,7 +132,7 @@ pub(super) fn public(sign: char, symbols: Symbols) -> Option<char> {
         Symbols::Greek if ascii.is_ascii_digit() || matches!(ascii, ' ' | '+' | '=' | '<' | '>' | '.' | ',') => {
             Some(ascii)
         }
-        Symbols::Greek | Symbols::Signs | Symbols::Wingdings | Symbols::Pictures | Symbols::WordPerfect => None,
+        _ => None,
     }
 }
 
@@ -127,10 +161,30 @@ mod tests {
             ('\u{f0e3}', "Wingdings", Some('↖')),
             ('\u{f0ff}', "Wingdings", None),
             ('\u{f0a8}', "Wingdings2", None),
+            ('\u{f052}', "Wingdings2", Some('☑')),
+            ('\u{f052}', "Wingdings3", None),
             ('\u{f0b7}', "Calibri", None),
             ('\u{e041}', "Calibri", None),
         ] {
             assert_eq!(public(sign, Symbols::of(font)), expected, "{sign:?} {font}");
+        }
+    }
+
+    #[test]
+    fn letters_that_a_map_names_for_pictures_are_none() {
+        for (letter, font, expected) in [
+            ('l', "Wingdings-Regular", Some('●')),
+            ('Ø', "ABCDEF+Wingdings", Some('➢')),
+            ('P', "ABCDEF+Wingdings2", Some('✓')),
+            ('a', "Wingdings2", None),
+            ('h', "EWVNYY+Wingdings3", Some('•')),
+        ] {
+            let symbols = Symbols::of(font);
+            assert!(is_misnamed(letter, symbols), "{letter:?} {font}");
+            assert_eq!(picture(letter, symbols), expected, "{letter:?} {font}");
+        }
+        for (letter, font) in [(' ', "Wingdings"), ('✓', "Wingdings"), ('h', "Calibri"), ('h', "DesignSans")] {
+            assert!(!is_misnamed(letter, Symbols::of(font)), "{letter:?} {font}");
         }
     }
 }

@@ -71,6 +71,7 @@ export class RaiseBudget {
     // What it has cost a page, for all pages, and a tenth more.
     const { done, failed, pending } = task.pages, cost = task.usage.cost ?? 0, read = Math.max(1, done + failed);
     $("limit").value = Number((cost * ((read + pending) / read) * 1.1).toPrecision(2)) || "";
-    $("limit-unit").textContent = currency() ?? "";
+    // Which currency costs are in may be known later than the task is.
+    processors().catch(() => null).then(() => { $("limit-unit").textContent = currency() ?? ""; });
   }
 }

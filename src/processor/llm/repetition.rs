@@ -37,12 +37,13 @@ impl<'a> Repeated<'a> {
     pub(super) fn of(answer: &'a str) -> Option<Self> {
         let signs: Vec<(usize, char)> = signs(answer);
         let letters = signs.iter().filter(|(_, c)| c.is_alphanumeric()).count();
-        let copies = (2..=MOST.min(letters / FEWEST)).rev().find(|copies| {
-            let period = signs.len() / copies;
-            signs.len().is_multiple_of(*copies)
-                && signs.iter().zip(&signs[period..]).all(|((_, sign), (_, next))| sign == next)
-        })?;
-        let begins = signs.iter().step_by(signs.len() / copies).map(|(at, _)| *at).collect();
+        // A text that goes round in less than a copy is a loop, and no page several times over.
+        let period = smallest_period(&signs).max(1);
+        let copies = signs.len() / period;
+        if !(2..=MOST.min(letters / FEWEST)).contains(&copies) || !signs.len().is_multiple_of(period) {
+            return None;
+        }
+        let begins = signs.iter().step_by(period).map(|(at, _)| *at).collect();
         Some(Self { answer, begins })
     }
 
@@ -83,6 +84,19 @@ impl<'a> Repeated<'a> {
             Shown::Letters(_) | Shown::Nothing => None,
         }
     }
+}
+
+/// After how many signs they first come again, to the end: by the borders of all beginnings (Knuth, Morris and Pratt, 1977).
+fn smallest_period(signs: &[(usize, char)]) -> usize {
+    let mut borders = vec![0; signs.len()];
+    for at in 1..signs.len() {
+        let mut border = borders[at - 1];
+        while border > 0 && signs[at].1 != signs[border].1 {
+            border = borders[border - 1];
+        }
+        borders[at] = border + usize::from(signs[at].1 == signs[border].1);
+    }
+    signs.len() - borders.last().copied().unwrap_or(0)
 }
 
 /// The signs of an answer that are no blanks, nor of rules, and where they stand.
@@ -132,6 +146,8 @@ mod tests {
             [PAGE, &PAGE.replace("42.50", "42.51")].join("\n\n"),
             [PAGE, "Copy", PAGE].join("\n\n"),
             "No. ".repeat(12),
+            "and so on and ".repeat(400),
+            "a line that is read again and again\n".repeat(41),
             "---\n".repeat(9),
             String::new(),
         ] {
