@@ -93,6 +93,8 @@ struct Actual {
     inner: u32,
     /// Where its glyphs are: whether among the hidden ones, in which line, and at which place of that.
     glyphs: Vec<(bool, usize, usize)>,
+    /// Whether some of them were drawn before, where they are, as for bold letters.
+    is_repeated: bool,
 }
 
 /// What a page shows, counted.
@@ -236,7 +238,8 @@ impl Collector {
         let hidden = look.sight == Sight::Hidden;
         let lines = if hidden { &mut self.hidden } else { &mut self.lines };
         let follows = lines.last().is_some_and(|line| line.is_followed_by(&piece));
-        if !follows && self.actual.is_none() && is_drawn(lines, &piece, run.direction) {
+        if !follows && is_drawn(lines, &piece, run.direction) {
+            self.actual.iter_mut().for_each(|actual| actual.is_repeated = true);
             self.counts.repeated = self.counts.repeated.saturating_add(u32::from(!piece.text.is_blank()));
             return;
         }
@@ -268,7 +271,7 @@ impl Collector {
     pub(super) fn begin_actual(&mut self, text: String) {
         match &mut self.actual {
             Some(actual) => actual.inner += 1,
-            None => self.actual = Some(Actual { text, inner: 0, glyphs: Vec::new() }),
+            None => self.actual = Some(Actual { text, inner: 0, glyphs: Vec::new(), is_repeated: false }),
         }
     }
 
@@ -278,7 +281,10 @@ impl Collector {
             actual.inner -= 1;
             return;
         }
-        let Some(Actual { text, glyphs, .. }) = self.actual.take() else { return };
+        let Some(Actual { text, glyphs, is_repeated, .. }) = self.actual.take() else { return };
+        if glyphs.is_empty() && is_repeated {
+            return;
+        }
         let lines = |hidden: bool| if hidden { &self.hidden } else { &self.lines };
         let glyph = |(hidden, line, at): &(bool, usize, usize)| lines(*hidden).get(*line)?.pieces.get(*at);
         let shown = glyphs.iter().filter_map(glyph).map(|glyph| glyph.text.to_text());
