@@ -44,7 +44,7 @@ pub enum OptionValue {
 }
 
 impl TaskOption {
-    const fn flag(
+    const fn new(
         name: &'static str,
         takes: OptionValue,
         description: &'static str,
@@ -54,14 +54,9 @@ impl TaskOption {
         Self { name, takes, description, default, is_flag: true, set }
     }
 
-    const fn of_requests(
-        name: &'static str,
-        takes: OptionValue,
-        description: &'static str,
-        default: &'static str,
-        set: fn(&mut TaskOptions, &str) -> Result<(), String>,
-    ) -> Self {
-        Self { name, takes, description, default, is_flag: false, set }
+    /// One that only means something to a server.
+    const fn of_requests(self) -> Self {
+        Self { is_flag: false, ..self }
     }
 }
 
@@ -76,17 +71,17 @@ use OptionValue::{Amount, Integer, Line, OneOf, Text, Truth};
 impl TaskOptions {
     /// All options, in the order in which they are described.
     pub const ALL: [TaskOption; 30] = [
-        TaskOption::flag(
+        TaskOption::new(
             "pages",
             Text,
             "Which pages, such as `1-5,8,r3-r1` (`r1` is the last; `1-5?` ends with the document)",
             "all",
             |options, value| put(&mut options.pages, value.parse()),
         ),
-        TaskOption::flag("password", Text, "The PDF's password", "", |options, value| {
+        TaskOption::new("password", Text, "The PDF's password", "", |options, value| {
             put_text(&mut options.password, value)
         }),
-        TaskOption::flag(
+        TaskOption::new(
             "processor",
             Text,
             "How pages are read: `text`, `llm`, `ocr`, or `auto`, which uses the model, or OCR without one, for pages without \
@@ -94,31 +89,31 @@ impl TaskOptions {
             "auto when an endpoint and a model are configured or the OCR models installed, else text",
             |options, value| put_text(&mut options.processor, value),
         ),
-        TaskOption::flag("model", Text, "The model, for `llm`", "", |options, value| {
+        TaskOption::new("model", Text, "The model, for `llm`", "", |options, value| {
             put_text(&mut options.model, value)
         }),
-        TaskOption::flag(
+        TaskOption::new(
             "prompt",
             Text,
             "Instructions for the model; `{page}` and `{file_name}` stand for what they say",
             "",
             |options, value| put_text(&mut options.prompt, value),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "input",
             OneOf(&["image", "text", "image+text"]),
             "What the model is given of a page: `image`, `text` or `image+text`",
             "image",
             |options, value| put(&mut options.input, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "image_side",
             Integer(*TaskOptions::IMAGE_SIDES.start() as i64, *TaskOptions::IMAGE_SIDES.end() as i64),
             "The most pixels of the longer side of a page's image, 256 to 8192",
             "1600",
             |options, value| put(&mut options.image_side, number(value, &TaskOptions::IMAGE_SIDES)),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "fallback",
             Text,
             "Models that read a page when the first has failed, between commas; `text` is the text layer, `ocr` text that is \
@@ -126,7 +121,7 @@ impl TaskOptions {
             "",
             |options, value| put(&mut options.fallback, Ok::<_, String>(names(value))),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "service_tier",
             OneOf(&["auto", "flex", "flex,auto", "priority"]),
             "The endpoint's service tier, where it has several: `auto`, `flex` (slower, at about half the price; waits while \
@@ -134,56 +129,56 @@ impl TaskOptions {
             "auto",
             |options, value| put(&mut options.service_tier, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "max_cost",
             Amount,
             "The most that the task may cost; needs a price for each of its models, see `--llm-prices`",
             "",
             |options, value| put(&mut options.max_cost, value.parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "shard_pages",
             Integer(1, TaskOptions::MAX_SHARD_PAGES as i64),
             "Pages read in one attempt, 1 to 256",
             "16 for text, 1 for llm",
             |options, value| put(&mut options.shard_pages, number(value, &(1..=TaskOptions::MAX_SHARD_PAGES))),
         ),
-        TaskOption::flag("priority", Integer(-10, 10), "-10 (last) to 10 (first)", "0", |options, value| {
+        TaskOption::new("priority", Integer(-10, 10), "-10 (last) to 10 (first)", "0", |options, value| {
             options.priority = number(value, &(-10..=10))?;
             Ok(())
         }),
-        TaskOption::flag(
+        TaskOption::new(
             "max_failed_pages",
             Text,
             "The most failed pages before the task fails: a number, or a share such as `5%`",
             "fail only if every page fails",
             |options, value| put(&mut options.max_failed_pages, value.parse()),
         ),
-        TaskOption::flag("timeout", Text, "The longest one attempt may take, such as `90s`", "", |options, value| {
+        TaskOption::new("timeout", Text, "The longest one attempt may take, such as `90s`", "", |options, value| {
             put(&mut options.timeout, seconds(value, 1, 86_400))
         }),
-        TaskOption::flag(
+        TaskOption::new(
             "page_separator",
             Line,
             "The line before each page, with `{page}` for its number; empty for none",
             TaskOptions::DEFAULT_SEPARATOR,
             |options, value| put(&mut options.page_separator, separator(value)),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "keep_headers",
             Truth,
             "Keep headers, footers and page numbers that the pages repeat",
             "",
             |options, value| put(&mut options.keep_headers, truth(value)),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "tables",
             OneOf(&["markdown", "html", "auto"]),
             "How tables stand in the Markdown: `markdown`, `html`, or `auto`, which is HTML where cells span others",
             "auto",
             |options, value| put(&mut options.tables, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "images",
             OneOf(&["placeholder", "extract", "none"]),
             "What stands for figures: `placeholder`, which is a comment, `extract`, which is links to their files (below \
@@ -191,35 +186,35 @@ impl TaskOptions {
             "placeholder",
             |options, value| put(&mut options.images, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "seams",
             Truth,
             "Join paragraphs and tables that go on over a page break, on the page where they begin",
             "",
             |options, value| put(&mut options.seams, truth(value)),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "front_matter",
             Truth,
             "Begin the Markdown with title, author, dates and the number of pages, as YAML",
             "",
             |options, value| put(&mut options.front_matter, truth(value)),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "hidden_text",
             OneOf(&["drop", "keep"]),
             "Text that cannot be seen: `drop` or `keep`",
             "drop",
             |options, value| put(&mut options.hidden_text, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "ocr_layer",
             OneOf(&["auto", "trust", "reread"]),
             "Text that another program has recognised on a scan: `trust` takes it, `reread` does not, `auto` where it is good",
             "auto",
             |options, value| put(&mut options.ocr_layer, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "ocr",
             OneOf(&["auto", "pp", "tesseract", "off"]),
             "What recognises text on pictures of pages: `pp` (the models of `bindery models`), `tesseract`, `off`, or `auto`, \
@@ -227,7 +222,7 @@ impl TaskOptions {
             "auto",
             |options, value| put(&mut options.ocr, value.trim().parse()),
         ),
-        TaskOption::flag(
+        TaskOption::new(
             "ocr_languages",
             Text,
             "Languages of such pages, between commas, such as `ru,deu`; those in scripts that `pp` does not know are read by \
@@ -235,14 +230,15 @@ impl TaskOptions {
             "",
             |options, value| put(&mut options.ocr_languages, languages(value)),
         ),
-        TaskOption::of_requests(
+        TaskOption::new(
             "format",
             OneOf(&["markdown", "json", "html", "text", "chunks"]),
             "The result's format for requests that name none",
             "markdown",
             |options, value| put(&mut options.format, value.trim().parse()),
-        ),
-        TaskOption::of_requests(
+        )
+        .of_requests(),
+        TaskOption::new(
             "webhook_url",
             Text,
             "Where a message is sent when the task has ended",
@@ -253,31 +249,36 @@ impl TaskOptions {
                 }
                 put_text(&mut options.webhook_url, value)
             },
-        ),
-        TaskOption::of_requests(
+        )
+        .of_requests(),
+        TaskOption::new(
             "webhook_secret",
             Text,
             "What that message is signed with",
             "the server's secret",
             |options, value| put_text(&mut options.webhook_secret, value),
-        ),
-        TaskOption::of_requests("metadata", Text, "Any JSON; comes back with the task", "", |options, value| {
+        )
+        .of_requests(),
+        TaskOption::new("metadata", Text, "Any JSON; comes back with the task", "", |options, value| {
             put(&mut options.metadata, metadata(value))
-        }),
-        TaskOption::of_requests(
+        })
+        .of_requests(),
+        TaskOption::new(
             "ttl",
             Text,
             "How long the task stays after its end, such as `12h`",
             "as the server is configured",
             |options, value| put(&mut options.ttl, seconds(value, 1, 10 * 365 * 86_400).map(u64::from)),
-        ),
-        TaskOption::of_requests(
+        )
+        .of_requests(),
+        TaskOption::new(
             "reuse",
             Truth,
             "Whether an equal task that is unfinished or completed will do; `false` makes a new one",
             "true",
             |options, value| put(&mut options.reuse, truth(value)),
-        ),
+        )
+        .of_requests(),
     ];
 
     /// The names of [`Self::ALL`].

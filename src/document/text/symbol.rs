@@ -104,11 +104,7 @@ pub(super) fn is_misnamed(letter: char, symbols: Symbols) -> bool {
 
 /// The picture that a map names a letter for; `None` when that cannot be known.
 pub(super) fn picture(letter: char, symbols: Symbols) -> Option<char> {
-    match symbols {
-        // Which one it is is not known, and that it is one is.
-        Symbols::Dingbats => Some('•'),
-        _ => public(char::from_u32(0xf000 + u32::from(letter))?, symbols),
-    }
+    public(char::from_u32(0xf000 + u32::from(letter))?, symbols)
 }
 
 /// What a sign of private use stands for in a font; `None` when that cannot be known.
@@ -177,7 +173,8 @@ mod tests {
             ('Ø', "ABCDEF+Wingdings", Some('➢')),
             ('P', "ABCDEF+Wingdings2", Some('✓')),
             ('a', "Wingdings2", None),
-            ('h', "EWVNYY+Wingdings3", Some('•')),
+            // An arrow or a sign of a list: which one is not known, and no letter.
+            ('h', "EWVNYY+Wingdings3", None),
         ] {
             let symbols = Symbols::of(font);
             assert!(is_misnamed(letter, symbols), "{letter:?} {font}");

@@ -9,8 +9,6 @@ use super::comparison::compare;
 const FEWEST: usize = 24;
 /// More copies than these are a loop, for which no witness is asked.
 const MOST: usize = 40;
-/// A page is not asked about more copies than these.
-const MOST_ON_PAGE: usize = 4;
 /// A witness that has a smaller share of one copy says nothing of how many there are.
 const SAYS: f32 = 0.5;
 
@@ -65,7 +63,7 @@ impl<'a> Repeated<'a> {
 
     /// How many copies a page holds by what it shows, at least one; `None` where that does not tell.
     pub(super) fn on_page(&self, shown: Shown<'_>) -> Option<usize> {
-        let most = self.copies().min(MOST_ON_PAGE);
+        let most = self.copies();
         match shown {
             Shown::Text(text) => {
                 let fits = |copies: usize| {
@@ -179,5 +177,8 @@ mod tests {
         ] {
             assert_eq!(repeated.on_page(shown), copies, "{shown:?}");
         }
+        // A sheet of ten cards has ten.
+        let (cards, read) = ([PAGE; 12].join("\n\n"), [&*read; 10].join("\n"));
+        assert_eq!(Repeated::of(&cards).unwrap().on_page(Shown::Text(&read)), Some(10));
     }
 }
