@@ -89,13 +89,13 @@ pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, S
         });
     }
     scan.columns = quarters == 3 && columns::are_columns(engine, &picture, &read)?;
-    let body_style = BodyStyle::of(&read);
+    let typical = TypicalLine::of(&read);
     for (region, reading) in read {
-        if shines_through(engine, &picture, &region, &reading, body_style.contrast)? {
+        if shines_through(engine, &picture, &region, &reading, typical.contrast)? {
             scan.shone_through += 1;
             continue;
         }
-        let unread = body_style.is_unread(&region, &reading);
+        let unread = typical.is_unread(&region, &reading);
         scan.unread += u32::from(unread);
         match line(&region, &reading, level, middle, scale) {
             Some(line) if line.likely >= LEAST => scan.lines.push(line),
@@ -203,12 +203,12 @@ fn read_line(engine: &Engine, picture: &Gray, region: &Region) -> Result<(Region
 
 /// How most lines that are sure look; nothing is known where there are none.
 #[derive(Clone, Copy, Debug, Default)]
-struct BodyStyle {
+struct TypicalLine {
     contrast: f32,
     thickness: f64,
 }
 
-impl BodyStyle {
+impl TypicalLine {
     fn of(read: &[(Region, Reading)]) -> Self {
         let sure = || read.iter().filter(|(_, reading)| !reading.signs.is_empty() && reading.likely() >= UPRIGHT);
         let mut contrasts: Vec<f32> = sure().map(|(_, reading)| reading.contrast).collect();
@@ -239,10 +239,11 @@ fn shines_through(
     picture: &Gray,
     region: &Region,
     reading: &Reading,
-    body_style: f32,
+    typical_contrast: f32,
 ) -> Result<bool, String> {
     let likely = reading.likely();
-    if reading.signs.is_empty() || reading.contrast >= body_style * SHINES_THROUGH.0 || likely >= SHINES_THROUGH.1 {
+    if reading.signs.is_empty() || reading.contrast >= typical_contrast * SHINES_THROUGH.0 || likely >= SHINES_THROUGH.1
+    {
         return Ok(false);
     }
     Ok(engine.read_in_mirror(picture, region)?.likely() > likely)
@@ -327,7 +328,7 @@ mod tests {
     #[test]
     fn a_line_of_unknown_letters_is_told_from_stains_and_from_the_other_side() {
         let line = |text, covered| (region(600.0, 40.0, 0.95), reading(text, covered, 0.8));
-        let body_style = BodyStyle::of(&[line("one", 1.0), line("two", 0.97), line("three", 1.0)]);
+        let typical = TypicalLine::of(&[line("one", 1.0), line("two", 0.97), line("three", 1.0)]);
         for (what, region, reading, unread) in [
             ("nothing of a line", region(600.0, 40.0, 0.95), reading("", 0.0, 0.7), true),
             ("blanks alone", region(600.0, 40.0, 0.95), reading("   ", 0.3, 0.7), true),
@@ -339,9 +340,9 @@ mod tests {
             ("the other side", region(600.0, 40.0, 0.95), reading("", 0.0, 0.2), false),
             ("what stands on end", region(600.0, 40.0, 0.95).turned(1), reading("", 0.0, 0.7), false),
         ] {
-            assert_eq!(body_style.is_unread(&region, &reading), unread, "{what}");
+            assert_eq!(typical.is_unread(&region, &reading), unread, "{what}");
         }
         // Where nothing is sure there is nothing to compare with.
-        assert!(BodyStyle::of(&[]).is_unread(&region(600.0, 90.0, 0.95), &reading("", 0.0, 0.4)));
+        assert!(TypicalLine::of(&[]).is_unread(&region(600.0, 90.0, 0.95), &reading("", 0.0, 0.4)));
     }
 }
