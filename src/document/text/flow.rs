@@ -51,9 +51,6 @@ const MOST_INDENT: f64 = 5.0;
 const LABEL_WORDS: usize = 4;
 const LABEL_GAP: f64 = 14.0;
 
-/// Marks that begin no line of Chinese or Japanese text (JIS X 4051).
-const CLOSING: &str = "。，、．：；！？）」』】》〉〕";
-
 /// How a line stands to the block before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Follows {
@@ -334,10 +331,8 @@ fn is_last_of((left, right): (f64, f64), above: &Line, line: &Line) -> bool {
     let glued = line.words.iter().skip(1).take_while(|word| word.glued);
     let (start, end) =
         glued.fold((first.start, first.end), |(start, end), word| (start.min(word.start), end.max(word.end)));
-    // Between ideographs a line may end anywhere, but no mark that closes something begins one.
-    let closing = first.text.chars().skip(1).take_while(|c| CLOSING.contains(*c));
-    let signs = closing.fold(1.0, |count, _| count + 1.0);
-    let word = if first.text.starts_with(is_ideographic) { line.size * signs } else { end - start };
+    // Between ideographs a line may end anywhere.
+    let word = if first.text.starts_with(is_ideographic) { line.size } else { end - start };
     let room = if line.right_to_left { above.start - line.start.min(left) } else { line.end.max(right) - above.end };
     room > word + line.size
 }
