@@ -149,8 +149,8 @@ async fn the_list_is_searched_ordered_and_changed_in_bulk() {
     };
     shown("agab").await;
     assert_eq!(browser.run("return document.querySelectorAll('.task .bar:not([hidden])').length").await, 1);
-    let cost = browser.run("return document.querySelectorAll('.task .cost')[1].textContent").await;
-    assert!(cost.as_str().unwrap().starts_with('$'), "{cost}");
+    // The page asks for the currency and for the tasks at once.
+    browser.until("document.querySelectorAll('.task .cost')[1].textContent.startsWith('$')").await;
     browser.click("[data-sort=name]").await;
     shown("aabg").await;
     browser.click("[data-sort=pages]").await;
@@ -191,6 +191,35 @@ async fn the_list_is_searched_ordered_and_changed_in_bulk() {
     browser.click(".back").await;
     shown("aa").await;
     complains_of_nothing(&browser, &[]).await;
+    browser.close().await;
+}
+
+/// Holds back what the page asks about the server's processors until `letGo()`.
+const PROCESSORS_COME_LATE: &str = "
+    const atOnce = window.fetch, late = new Promise((go) => { window.letGo = go; });
+    window.fetch = async (address, ...more) => {
+        if (String(address).includes('v1/processors')) await late;
+        return atOnce.call(window, address, ...more);
+    };";
+
+#[tokio::test]
+async fn costs_have_their_currency_also_where_it_is_known_after_them() {
+    let llm = FakeLlm::start(Script::default());
+    let server = Server::start(&["--llm-base-url", &llm.url, "--llm-model", "m", "--llm-prices", "m=1/1"]).await;
+    let id = server.accepted(book("late", 2), "processor=llm").await;
+    server.finished(&id).await;
+    let browser = Browser::open(1_440, 900, false).await;
+    browser.before_pages(PROCESSORS_COME_LATE).await;
+    let task = format!("{}/#/tasks/{id}", server.url);
+    for (address, shown) in [(&server.url, "querySelector('.task .cost')"), (&task, "getElementById('task-state')")] {
+        browser.go("about:blank").await;
+        browser.go(address).await;
+        let cost = format!("document.{shown}?.textContent");
+        browser.until(&format!("{cost}?.includes('0.000')")).await;
+        assert_eq!(browser.run(&format!("return {cost}.includes('$')")).await, false, "no currency is made up");
+        browser.run("window.letGo()").await;
+        browser.until(&format!("{cost}.includes('$0.000')")).await;
+    }
     browser.close().await;
 }
 

@@ -99,6 +99,12 @@ impl Browser {
         self.command("POST", "url", &json!({ "url": url })).await;
     }
 
+    /// Runs a piece of JavaScript in each page before the page's own.
+    pub async fn before_pages(&self, script: &str) {
+        let command = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": { "source": script } });
+        self.command("POST", "goog/cdp/execute", &command).await;
+    }
+
     /// What a piece of JavaScript returns.
     pub async fn run(&self, script: &str) -> Value {
         self.command("POST", "execute/sync", &json!({ "script": script, "args": [] })).await

@@ -36,6 +36,7 @@ export class List {
       else for (const row of this.rows.values()) row.unfollow();
     });
     window.addEventListener("recovered", () => this.refresh());
+    window.addEventListener("processors", () => { for (const row of this.rows.values()) row.drawCost(); });
   }
 
   /** Shows what the address asks for. */

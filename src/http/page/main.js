@@ -56,6 +56,7 @@ document.addEventListener("keydown", (event) => {
   event.stopImmediatePropagation();
 }, true);
 
+window.addEventListener("recovered", () => { processors().catch(() => {}); });
 window.addEventListener("connection", ({ detail: there }) => {
   $("connection").textContent = there ? "" : "The server cannot be reached. Trying again …";
 });

@@ -8,10 +8,12 @@ let known = null;
 /** The currency of costs; nothing as long as it is not known. */
 export const currency = () => known?.currency ?? null;
 
-/** What the server has; asked once. */
+/** What the server has; asked once. What shows costs hears `processors`, as their currency may come after them. */
 export async function processors() {
-  known ??= await json("GET", "v1/processors");
+  if (known) return known;
+  known = await json("GET", "v1/processors");
   $("version").textContent = `v${known.version}`;
+  window.dispatchEvent(new Event("processors"));
   return known;
 }
 

@@ -48,7 +48,7 @@ export class Row {
     this.note.title = task.error?.message ?? "";
     const all = task.total_pages ?? "?";
     this.count.replaceChildren(...(done === task.total_pages ? [String(all)] : [String(done), el("span", { class: "quiet" }, ` / ${all}`)]));
-    this.cost.textContent = task.usage.cost === null || task.usage.cost === undefined ? "" : money(task.usage.cost);
+    this.drawCost();
     this.age.dateTime = task.created_at;
     this.age.title = exactTime(task.created_at);
     const act = isFinal(task) ? ["trash", "Delete"] : ["failed", "Cancel"];
@@ -58,6 +58,11 @@ export class Row {
     this.canvas.hidden = isFinal(task) && !failed && !doubtful;
     this.canvas.setAttribute("aria-label", `Pages of ${name}: ${done} done, ${doubtful} of them doubtful, ${failed} failed, ${task.pages.pending} open`);
     if (!this.exact) this.bar.setCounts(task.total_pages ?? 0, task.pages);
+  }
+
+  drawCost() {
+    const { cost } = this.task.usage;
+    this.cost.textContent = cost === null || cost === undefined ? "" : money(cost);
   }
 
   /** Seconds that are left, as far as it can be told. */

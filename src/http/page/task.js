@@ -29,6 +29,7 @@ export class Task {
     document.addEventListener("keydown", (event) => this.key(event));
     for (const button of document.querySelectorAll("[data-act]")) button.addEventListener("click", () => this.act(button));
     window.addEventListener("recovered", () => { if (this.id) this.follow(); });
+    window.addEventListener("processors", () => { if (this.id && this.task) this.drawFacts(); });
   }
 
   show(id, page, view) {
@@ -116,7 +117,7 @@ export class Task {
     $("task-name").textContent = $("task-name").title = name;
     $("task-badge").className = `badge ${shown.kind}`;
     $("task-badge").replaceChildren(icon(shown.icon), shown.text);
-    $("task-state").textContent = facts(task, this.rateNow);
+    this.drawFacts();
     if (task.error) this.fail(task.error.message, task);
     else $("task-error").hidden = true;
     const final = isFinal(task), { done, failed, pending } = task.pages, unfaithful = task.findings?.unfaithful ?? 0;
@@ -131,6 +132,8 @@ export class Task {
     if (before && isFinal(before) !== final && this.page) this.content.show(this.id, this.page, task);
     this.mark();
   }
+
+  drawFacts() { $("task-state").textContent = facts(this.task, this.rateNow); }
 
   /** What depends on the pages' states and on which one is shown. */
   mark() {
