@@ -16,13 +16,21 @@
 //! | `attached` | files that are attached to it, by name |
 //! | `text` | glyphs → lines, tables → Markdown |
 //! | `ocr` | text on pictures of pages, recognised on this machine |
-//! | `image`, `glance`, `raster` | a page as a picture; its pictures small and in grays; what these show |
+//! | `image` | how large a page's picture may be, and how pages are looked at |
+//! | `draw`, `encode` | a page drawn; its pixels as a file |
+//! | `undrawn` | what stands for these where the feature `render` is left out |
+//! | `glance`, `raster` | a page's pictures small and in grays; what these show |
 //! | `figures` | the pictures of figures, as files |
 //! | `plan`, `split` | pages → shards; parts as PDFs |
 
 mod attached;
 mod content;
+#[cfg(feature = "render")]
+mod draw;
+#[cfg(feature = "render")]
+mod encode;
 mod facts;
+#[cfg(feature = "render")]
 mod figures;
 mod glance;
 mod image;
@@ -31,6 +39,7 @@ mod lost;
 pub(crate) mod ocr;
 mod outline;
 pub(crate) mod pdf;
+#[cfg(feature = "render")]
 mod picture;
 
 pub(crate) mod plan;
@@ -41,12 +50,13 @@ mod shell;
 mod source;
 pub(crate) mod split;
 mod text;
+#[cfg(not(feature = "render"))]
+mod undrawn;
 
 pub(crate) use attached::MOST_FILES as MOST_ATTACHED;
 pub use content::ContentHash;
 pub use facts::{OutlineEntry, PageFacts, Shell, Shown};
-pub use figures::FigureImage;
-pub use image::{ImageOptions, PageImage, PagePart};
+pub use image::{FigureImage, ImageOptions, PageImage, PagePart};
 pub use ocr::{OcrModels, OcrQuality, Recognised, Tesseract};
 pub use pdf::DocumentLimits;
 pub(crate) use pdf::{looks_like_document, media_type, not_a_pdf, too_large};

@@ -9,25 +9,12 @@ use hayro_interpret::{InterpreterSettings, TransformExt};
 use hayro_syntax::object::Stream;
 use hayro_syntax::page::Page;
 
-use super::image;
+use super::encode::encode_figure;
+use super::image::FigureImage;
 use super::picture::plain_jpeg;
 use super::text::PictureFragment;
 use crate::content::BoundingBox;
 use crate::task::ImageKind;
-
-/// The picture of a figure.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FigureImage {
-    /// How it is stored.
-    pub kind: ImageKind,
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// The file.
-    pub bytes: Vec<u8>,
-}
 
 /// The most bytes of all figures of a page; what is beyond has no file. A figure for whose JPEG there is no room is drawn.
 pub const MOST_FIGURE_BYTES: usize = 16 << 20;
@@ -187,7 +174,7 @@ fn cut(pixmap: &Pixmap, area: Rect, scale: f64) -> Option<FigureImage> {
     let row = usize::from(pixmap.width()) * 4;
     let rows = pixmap.data_as_u8_slice().chunks_exact(row).skip(top.into()).take(height.into());
     let rgba: Vec<u8> = rows.flat_map(|row| &row[usize::from(left) * 4..][..usize::from(width) * 4]).copied().collect();
-    let (kind, bytes) = image::encode_figure(&rgba, width, height)?;
+    let (kind, bytes) = encode_figure(&rgba, width, height)?;
     Some(FigureImage { kind, width: width.into(), height: height.into(), bytes })
 }
 

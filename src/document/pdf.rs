@@ -1,4 +1,4 @@
-//! A PDF opened in this process: the only place that calls hayro.
+//! A PDF opened in this process.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,17 +15,21 @@ use serde::{Deserialize, Serialize};
 
 use super::attached;
 use super::content::{ContentHash, SharedHashes, TooComplex, content_hash};
+#[cfg(feature = "render")]
+use super::draw::scan;
 use super::facts::{PageFacts, Shell, Shown};
-use super::figures::{self, FigureImage};
-use super::image::{self, Eye, ImageOptions, Look, PageImage};
+use super::image::{Eye, FigureImage, ImageOptions, Look, PageImage};
 use super::info;
 use super::lost::PageList;
 use super::ocr::{Recognised, Recogniser};
 use super::outline::Outline;
+#[cfg(feature = "render")]
 use super::picture::{Picture, PictureKind};
 use super::raster::Raster;
 use super::reader::no_models;
 use super::text::{self, Fonts, Layers, LimitExceeded, TextLayer, TextOptions};
+#[cfg(not(feature = "render"))]
+use super::undrawn::{Picture, PictureKind, scan};
 use super::{repair, shell};
 use crate::content::BoundingBox;
 use crate::task::{DocumentInfo, Failure, code};
@@ -203,7 +207,7 @@ impl<'a> PdfReader<'a> {
         let (found, pdf) = self.found(page)?;
         let pieces = text::pieces(found, &self.fonts, &self.layers(pdf), &self.look(found));
         let pieces = pieces.map_err(|LimitExceeded| endless(page))?;
-        Ok(figures::figures(found, &pieces, areas, self.eye.renderer(), &self.open.settings))
+        Ok(self.eye.renderer().figures(found, &pieces, areas, &self.open.settings))
     }
 
     /// Makes a small picture of a page, where one is needed.
@@ -264,8 +268,7 @@ impl<'a> PdfReader<'a> {
         if let Some(picture) = &self.open.picture {
             return self.picture(picture, number, page, options);
         }
-        image::image(page, self.eye.renderer(), &self.open.settings, options)
-            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
+        self.eye.renderer().image(page, &self.open.settings, options).ok_or_else(|| undrawn(number))
     }
 
     /// A page of a file of pictures: the file itself where that will do, and never coarser than it is where there is room.
@@ -283,8 +286,7 @@ impl<'a> PdfReader<'a> {
             return Ok(PageImage { blank, plain, bare, letters: detail.letter_count(&raster), ..as_it_is });
         }
         let options = ImageOptions { dpi: options.dpi.max(picture.dpi(number)), ..*options };
-        image::image(page, self.eye.renderer(), &self.open.settings, &options)
-            .ok_or_else(|| Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area")))
+        self.eye.renderer().image(page, &self.open.settings, &options).ok_or_else(|| undrawn(number))
     }
 
     /// What the picture of `page` (from 1) says.
@@ -294,8 +296,7 @@ impl<'a> PdfReader<'a> {
     pub(super) fn recognise(&self, number: u32, recogniser: Option<&Recogniser>) -> Result<Recognised, Failure> {
         let page = self.page(number)?;
         let reads = recogniser.ok_or_else(no_models)?;
-        let no_area = || Failure::permanent(code::PAGE_DAMAGED, format!("page {number} has no area"));
-        let (picture, scale) = image::scan(page, &self.open.settings).ok_or_else(no_area)?;
+        let (picture, scale) = scan(page, &self.open.settings).ok_or_else(|| undrawn(number))?;
         reads
             .read(picture, scale, page.render_dimensions())
             .map_err(|why| Failure::permanent(code::OCR_FAILED, format!("recognising page {number}: {why}")))
@@ -342,6 +343,12 @@ impl<'a> PdfReader<'a> {
 
 fn endless(page: u32) -> Failure {
     Failure::permanent(code::PAGE_DAMAGED, format!("the content of page {page} is too long or too deep"))
+}
+
+/// Why there is no picture of a page.
+fn undrawn(page: u32) -> Failure {
+    let why = if cfg!(feature = "render") { "has no area" } else { "is not drawn: the feature `render` is left out" };
+    Failure::permanent(code::PAGE_DAMAGED, format!("page {page} {why}"))
 }
 
 /// The file without its lock, by way of the other parser: it knows owner passwords and ways of locking that this one
@@ -408,8 +415,8 @@ pub fn is_document_ending(ending: &str) -> bool {
 }
 
 pub(crate) fn not_a_pdf() -> Failure {
-    let message = "the file is not a PDF, nor a picture in PNG, JPEG, TIFF or WebP: it does not begin like one";
-    Failure::permanent(code::NOT_A_PDF, message)
+    let nor = if cfg!(feature = "render") { ", nor a picture in PNG, JPEG, TIFF or WebP" } else { "" };
+    Failure::permanent(code::NOT_A_PDF, format!("the file is not a PDF{nor}: it does not begin like one"))
 }
 
 pub(crate) fn too_large(limit: u64) -> Failure {

@@ -7,8 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{ContentHash, SharedHashes};
 use super::facts::{OutlineEntry, PageFacts};
-use super::figures::FigureImage;
-use super::image::{ImageOptions, PageImage};
+use super::image::{FigureImage, ImageOptions, PageImage};
 use super::ocr::{OcrModels, Recognised, Recogniser};
 use super::pdf::{DocumentLimits, OpenPdf, PdfReader};
 use super::reader::{PooledReader, Readers, RemotePdf, WaitLimits, models_gone, no_models};

@@ -9,7 +9,10 @@ use std::path::Path;
 
 use lopdf::{Dictionary, LoadOptions, Object, ObjectId, StringFormat};
 
+#[cfg(feature = "render")]
 use super::picture::PictureKind;
+#[cfg(not(feature = "render"))]
+use super::undrawn::PictureKind;
 use super::{Document, repair};
 use crate::task::{Failure, code};
 

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::BoundingBox;
 use crate::document::facts::{OutlineEntry, PageFacts, Shown};
-use crate::document::figures::FigureImage;
-use crate::document::image::ImageOptions;
+use crate::document::image::{FigureImage, ImageOptions};
 use crate::document::ocr::OcrQuality;
 use crate::document::text::{Hidden, TextOptions};
 use crate::task::{DocumentInfo, Failure, ImageKind};
