@@ -46,6 +46,7 @@ pub enum WorkKind {
 }
 
 /// One attempt at one shard.
+#[non_exhaustive]
 pub struct ShardInput<'a> {
     /// The whole PDF.
     pub document: &'a Document,
@@ -94,6 +95,7 @@ pub trait KeptAnswers: Sync {
 
 /// An answer that was kept.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct KeptAnswer {
     /// As it was given to [`KeptAnswers::keep`].
     pub answer: Value,
@@ -101,11 +103,20 @@ pub struct KeptAnswer {
     pub is_uncounted: bool,
 }
 
+impl KeptAnswer {
+    /// An answer that was kept, and whether its cost is not counted yet.
+    #[must_use]
+    pub const fn new(answer: Value, is_uncounted: bool) -> Self {
+        Self { answer, is_uncounted }
+    }
+}
+
 /// A place among the calls in flight of an endpoint. It is given back when this is dropped.
 pub type HedgePermit = Box<dyn Send>;
 
 /// One call of an endpoint, as seen by who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallReport {
     /// What it cost, also when its answer was of no use.
     pub usage: Usage,
@@ -113,6 +124,14 @@ pub struct CallReport {
     pub took: Duration,
     /// How the endpoint took it.
     pub outcome: CallOutcome,
+}
+
+impl CallReport {
+    /// A call that took so long, came to that and cost this.
+    #[must_use]
+    pub const fn new(outcome: CallOutcome, took: Duration, usage: Usage) -> Self {
+        Self { usage, took, outcome }
+    }
 }
 
 /// How an endpoint took a call: what the next ones are to be held back by.
@@ -186,12 +205,21 @@ impl Drop for Waiting<'_> {
 
 /// What became of one page of a shard.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PageRead {
     /// Page number, from 1.
     pub page: u32,
     /// Its Markdown, or why there is none. A page's own failure is final and does not fail the shard; what may pass is
     /// said of the shard, with [`ShardOutcome::Retry`] or [`ShardOutcome::Failed`].
     pub result: Result<PageOutput, Failure>,
+}
+
+impl PageRead {
+    /// What became of page `page` (from 1).
+    #[must_use]
+    pub const fn new(page: u32, result: Result<PageOutput, Failure>) -> Self {
+        Self { page, result }
+    }
 }
 
 /// What a processor answers.

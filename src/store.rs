@@ -42,6 +42,7 @@ pub use shares::{Share, ShareRequest, SharedWindow};
 
 /// A replacement of one record by its next version.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Update {
     /// The revision that `next` was made from.
     pub expected: Revision,
@@ -52,6 +53,14 @@ pub struct Update {
     pub operation: Uuid,
     /// What becomes of the task's lease.
     pub lease: LeaseChange,
+}
+
+impl Update {
+    /// Replaces the record of revision `expected` by `next`, and leaves its lease as it is.
+    #[must_use]
+    pub fn new(expected: Revision, next: TaskRecord) -> Self {
+        Self { expected, next, operation: Uuid::now_v7(), lease: LeaseChange::Keep }
+    }
 }
 
 /// What an update does to the lease of its task. Stores that are not shared have none and ignore it.
@@ -67,6 +76,7 @@ pub enum LeaseChange {
 
 /// A first writing.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Create {
     /// The record. When it has an owner, the owner gets the lease.
     pub record: TaskRecord,
@@ -74,6 +84,14 @@ pub struct Create {
     pub operation: Uuid,
     /// Whether a task of the same fingerprint that is unfinished or completed will do as well.
     pub reuse: bool,
+}
+
+impl Create {
+    /// Writes a record for the first time, whatever other tasks there are.
+    #[must_use]
+    pub fn new(record: TaskRecord) -> Self {
+        Self { record, operation: Uuid::now_v7(), reuse: false }
+    }
 }
 
 /// What a [`Create`] came to.
@@ -103,6 +121,7 @@ pub enum Renewal {
 
 /// The answer to a renewing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Renewed {
     /// One answer for each task, in the order of the question.
     pub tasks: Vec<Renewal>,
@@ -179,11 +198,20 @@ impl std::str::FromStr for Cursor {
 
 /// One window of a listing.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ListPage {
     /// The records, newest first.
     pub tasks: Vec<TaskRecord>,
     /// Where to go on, when there may be more.
     pub next: Option<Cursor>,
+}
+
+impl ListPage {
+    /// These records, and where to go on.
+    #[must_use]
+    pub const fn new(tasks: Vec<TaskRecord>, next: Option<Cursor>) -> Self {
+        Self { tasks, next }
+    }
 }
 
 /// Why a store did not do what it was asked.
@@ -225,6 +253,7 @@ pub enum StoreError {
 
 /// What a store is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoreIdentity {
     /// What it is: `embedded`, `redis`.
     pub kind: &'static str,
@@ -232,6 +261,14 @@ pub struct StoreIdentity {
     pub place: String,
     /// The name that no other store has; absent until it is [given](TaskStore::name), and when the store was emptied.
     pub id: Option<Uuid>,
+}
+
+impl StoreIdentity {
+    /// A store of this kind at this place; `id` once it has one.
+    #[must_use]
+    pub const fn new(kind: &'static str, place: String, id: Option<Uuid>) -> Self {
+        Self { kind, place, id }
+    }
 }
 
 /// Where task records live. Implementations are shared between threads; what takes longer than a short read must

@@ -98,6 +98,7 @@ pub enum PutMode {
 
 /// What is known of a blob without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BlobMeta {
     /// Its whole key.
     pub key: String,
@@ -107,12 +108,29 @@ pub struct BlobMeta {
     pub modified: Timestamp,
 }
 
+impl BlobMeta {
+    /// A blob of so many bytes that was last written then.
+    #[must_use]
+    pub const fn new(key: String, bytes: u64, modified: Timestamp) -> Self {
+        Self { key, bytes, modified }
+    }
+}
+
 /// A blob on its way.
+#[non_exhaustive]
 pub struct Download {
     /// Of the whole blob.
     pub meta: BlobMeta,
     /// Its bytes, or those of the range.
     pub bytes: BoxStream<'static, io::Result<Bytes>>,
+}
+
+impl Download {
+    /// A blob, or a range of it.
+    #[must_use]
+    pub const fn new(meta: BlobMeta, bytes: BoxStream<'static, io::Result<Bytes>>) -> Self {
+        Self { meta, bytes }
+    }
 }
 
 /// Checks that `key` is a relative path of plain segments.

@@ -10,7 +10,7 @@ use bindery::config::SecretFile;
 /// # Errors
 /// When the file cannot be read, or is empty.
 pub fn read(file: &str) -> io::Result<String> {
-    let SecretFile { secret, warning } = SecretFile::read(Path::new(file))?;
+    let SecretFile { secret, warning, .. } = SecretFile::read(Path::new(file))?;
     if let Some(warning) = warning {
         eprintln!("bindery: {warning}");
     }

@@ -7,6 +7,7 @@ use super::{Config, ConfigError};
 use crate::keys::Keys;
 
 /// What a file with one secret holds.
+#[non_exhaustive]
 pub struct SecretFile {
     /// The secret, without white space around it.
     pub secret: String,

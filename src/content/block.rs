@@ -9,6 +9,7 @@ use crate::task::ImageName;
 /// A part of a page that stands by itself.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "FlatBlock")]
+#[non_exhaustive]
 pub struct Block {
     /// What it is, and what it says.
     pub kind: BlockKind,

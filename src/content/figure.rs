@@ -17,6 +17,7 @@ pub struct Figure {
 
 /// The file of a figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FigureFile {
     /// What it is called.
     pub name: ImageName,
@@ -26,6 +27,14 @@ pub struct FigureFile {
     pub height: u32,
     /// How long it is.
     pub bytes: u64,
+}
+
+impl FigureFile {
+    /// The file of that name, of so many pixels and bytes.
+    #[must_use]
+    pub const fn new(name: ImageName, (width, height): (u32, u32), bytes: u64) -> Self {
+        Self { name, width, height, bytes }
+    }
 }
 
 /// What models write for want of anything to say about a picture.

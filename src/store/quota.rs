@@ -4,6 +4,7 @@ use crate::task::TaskId;
 
 /// Unfinished tasks of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holding {
     /// How many.
     pub tasks: u64,
@@ -15,6 +16,7 @@ pub struct Holding {
 
 /// A task that is about to be one of a tenant's unfinished ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reservation {
     /// Whose.
     pub tenant: String,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// What one server asks of an endpoint's limits.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ShareRequest {
     /// The endpoint and model.
     pub endpoint: String,
@@ -46,6 +47,7 @@ pub struct ShareRequest {
 
 /// The adaptive window of calls in flight at an endpoint, of all servers together.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct SharedWindow {
     /// The most calls in flight at present.
     pub limit: f64,
@@ -53,8 +55,17 @@ pub struct SharedWindow {
     pub state: String,
 }
 
+impl SharedWindow {
+    /// A window of so many calls in flight.
+    #[must_use]
+    pub const fn new(limit: f64, state: String) -> Self {
+        Self { limit, state }
+    }
+}
+
 /// What a server gets.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Share {
     /// Calls that it may have in flight.
     pub in_flight: u32,

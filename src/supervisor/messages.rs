@@ -120,6 +120,7 @@ impl From<StoreError> for RequestError {
 /// Accepts a task. When this is answered, the task survives whatever dies.
 #[derive(Message)]
 #[rtype(result = "Result<Accepted, RequestError>")]
+#[non_exhaustive]
 pub struct SubmitTask {
     /// The PDF, safe on the disk of the supervisor's blob store.
     pub source: Staged,
@@ -135,14 +136,31 @@ pub struct SubmitTask {
     pub upload: Option<UploadSlot>,
 }
 
+impl SubmitTask {
+    /// A task of this PDF with these options, without a name, a key, a tenant or an upload's slot.
+    #[must_use]
+    pub const fn new(source: Staged, options: TaskOptions) -> Self {
+        Self { source, file_name: None, options, idempotency_key: None, tenant: None, upload: None }
+    }
+}
+
 /// Asks whether a tenant may bring a PDF now, before it is taken in, and counts it from now on.
 #[derive(Message)]
 #[rtype(result = "Result<UploadSlot, RequestError>")]
+#[non_exhaustive]
 pub struct BeginUpload {
     /// Who asks.
     pub tenant: Option<String>,
     /// How many bytes it says to have; 0 when that is not known.
     pub bytes: u64,
+}
+
+impl BeginUpload {
+    /// An upload of so many bytes, 0 when that is not known.
+    #[must_use]
+    pub const fn new(tenant: Option<String>, bytes: u64) -> Self {
+        Self { tenant, bytes }
+    }
 }
 
 /// Asks whether an upload may have more bytes than are counted for it, and counts them.
@@ -182,6 +200,7 @@ pub struct CancelTask(pub TaskId);
 /// Runs the pages of a final task again that have no output or are marked unfaithful, in a new epoch.
 #[derive(Message)]
 #[rtype(result = "Result<TaskRecord, RequestError>")]
+#[non_exhaustive]
 pub struct RetryTask {
     /// The task.
     pub id: TaskId,
@@ -189,9 +208,18 @@ pub struct RetryTask {
     pub max_cost: Option<Cost>,
 }
 
+impl RetryTask {
+    /// At no more cost than the task may have.
+    #[must_use]
+    pub const fn new(id: TaskId) -> Self {
+        Self { id, max_cost: None }
+    }
+}
+
 /// Asks what a task would take, without making one.
 #[derive(Message)]
 #[rtype(result = "Result<Estimate, RequestError>")]
+#[non_exhaustive]
 pub struct EstimateTask {
     /// The PDF.
     pub source: Staged,
@@ -205,6 +233,14 @@ pub struct EstimateTask {
     pub cancel: CancellationToken,
 }
 
+impl EstimateTask {
+    /// What this PDF would take with these options, without a tenant or an upload's slot.
+    #[must_use]
+    pub fn new(source: Staged, options: TaskOptions) -> Self {
+        Self { source, options, tenant: None, upload: None, cancel: CancellationToken::new() }
+    }
+}
+
 /// Sends the message about a task's end again.
 #[derive(Message)]
 #[rtype(result = "Result<TaskRecord, RequestError>")]
@@ -213,11 +249,20 @@ pub struct SendWebhook(pub TaskId);
 /// Cancels a task if needed and removes its record and files.
 #[derive(Message)]
 #[rtype(result = "Result<(), RequestError>")]
+#[non_exhaustive]
 pub struct DeleteTask {
     /// The task.
     pub id: TaskId,
     /// Whether what was read of it goes from the ledger, too. A purge that was begun is finished whatever dies.
     pub purge: bool,
+}
+
+impl DeleteTask {
+    /// Leaves what was read of it in the ledger.
+    #[must_use]
+    pub const fn new(id: TaskId) -> Self {
+        Self { id, purge: false }
+    }
 }
 
 /// The record now and whenever it changes.
@@ -349,6 +394,7 @@ pub struct TaskLocation {
 /// Asks what a page of a task's PDF looks like.
 #[derive(Message)]
 #[rtype(result = "Result<PageImage, RequestError>")]
+#[non_exhaustive]
 pub struct DrawTaskPage {
     /// The task.
     pub id: TaskId,
@@ -360,11 +406,28 @@ pub struct DrawTaskPage {
     pub cancel: CancellationToken,
 }
 
+impl DrawTaskPage {
+    /// Page `page` (from 1) of a task.
+    #[must_use]
+    pub fn new(id: TaskId, page: u32, options: ImageOptions) -> Self {
+        Self { id, page, options, cancel: CancellationToken::new() }
+    }
+}
+
 /// Takes no new task from now on. With `stop_jobs`, tells running attempts to stop, too. Answers when everything known
 /// is written to the store.
 #[derive(Message)]
 #[rtype(result = "()")]
+#[non_exhaustive]
 pub struct DrainTasks {
     /// Whether running attempts are told to stop.
     pub stop_jobs: bool,
+}
+
+impl DrainTasks {
+    /// Whether running attempts are told to stop, too.
+    #[must_use]
+    pub const fn new(stop_jobs: bool) -> Self {
+        Self { stop_jobs }
+    }
 }

@@ -14,6 +14,7 @@ use crate::task::{Failure, OcrEngine, TaskId, TaskOptions, TaskRecord, code};
 /// Asks for the text layer of a page of a task's document.
 #[derive(Message)]
 #[rtype(result = "Result<PageContent, RequestError>")]
+#[non_exhaustive]
 pub struct GetTaskTextLayer {
     /// The task.
     pub id: TaskId,
@@ -23,6 +24,14 @@ pub struct GetTaskTextLayer {
     pub ocr: bool,
     /// Fires when the caller is gone.
     pub cancel: CancellationToken,
+}
+
+impl GetTaskTextLayer {
+    /// The text layer of page `page` (from 1) of a task.
+    #[must_use]
+    pub fn new(id: TaskId, page: u32) -> Self {
+        Self { id, page, ocr: false, cancel: CancellationToken::new() }
+    }
 }
 
 impl Handler<GetTaskTextLayer> for Supervisor {

@@ -95,6 +95,7 @@ pub struct TaskOptions {
 
 /// An option that is unknown or cannot have the value it was given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OptionError {
     /// No option has this name.
     #[error("unknown option {name:?}: the options are {}", TaskOptions::NAMES.join(", "))]
@@ -276,6 +277,7 @@ pub(crate) fn names(text: &str) -> Vec<String> {
 /// How many failed pages a task allows before it fails as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum FailedPagesLimit {
     /// At most so many pages.
     Pages(u32),

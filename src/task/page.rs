@@ -45,11 +45,20 @@ pub struct PageOutput {
 
 /// The file of a figure.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageBytes {
     /// The name of these bytes.
     pub name: ImageName,
     /// The bytes.
     pub bytes: std::sync::Arc<[u8]>,
+}
+
+impl ImageBytes {
+    /// A file of that name.
+    #[must_use]
+    pub const fn new(name: ImageName, bytes: std::sync::Arc<[u8]>) -> Self {
+        Self { name, bytes }
+    }
 }
 
 impl std::fmt::Debug for ImageBytes {
@@ -245,6 +254,7 @@ pub struct PageView {
 /// The file of a figure, as callers see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(ToSchema))]
+#[non_exhaustive]
 pub struct PageImageView {
     /// Its name below `images/` of its task: the hash of its bytes.
     #[cfg_attr(feature = "http", schema(value_type = String))]

@@ -79,6 +79,7 @@ pub struct Revision {
 
 /// The bytes a task was submitted with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Source {
     /// SHA-256 of the file, lower-case hex.
     pub sha256: String,

@@ -6,6 +6,7 @@ use super::DocumentInfo;
 
 /// The length and hash of a file as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FileDigest {
     /// Its length.
     pub bytes: u64,
@@ -15,6 +16,7 @@ pub struct FileDigest {
 
 /// The files of a task's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ResultDigests {
     /// The Markdown.
     pub markdown: FileDigest,

@@ -26,6 +26,7 @@ enum Bound {
 
 /// A selection that cannot be read, or that names pages a document does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PageRangeError {
     /// Not of the form described at [`PageSelection`].
     #[error("cannot read the page range {0:?}: write pages and ranges such as 1-5,8,r3-r1")]

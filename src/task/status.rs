@@ -57,6 +57,7 @@ pub enum TaskStep {
 /// A step that the current status does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a task that is {from} cannot take the step {step:?}")]
+#[non_exhaustive]
 pub struct IllegalTransition {
     /// The status it had.
     pub from: TaskStatus,

@@ -13,6 +13,7 @@ pub(crate) const FORMAT_FIELD: &str = "format";
 
 /// Why a stored record cannot be read as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnreadableRecord {
     /// What is wrong with it.
     pub why: String,

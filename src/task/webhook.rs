@@ -113,6 +113,7 @@ impl Webhook {
 /// One end of a task and the message about it. A task that is retried before its message was delivered has another end
 /// later; what this message tells stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct EndNotice {
     /// How the message stands.
     pub webhook: Webhook,

@@ -32,7 +32,7 @@ impl Processor for Shout {
         let read = |page| {
             let loudly = |content| from_markdown(markdown::page(&content).to_uppercase());
             let result = reader.text(page).map(|content| PageOutput::new("shout", loudly(content)));
-            PageRead { page, result }
+            PageRead::new(page, result)
         };
         ShardOutcome::Done(input.shard.pages().map(read).collect())
     }

@@ -212,7 +212,7 @@ async fn the_embedded_store_opens_anew_after_a_write_that_failed() {
         let text = include_str!("../data/record.json").replace("ID", &TaskId::generate().to_string());
         let mut record: TaskRecord = serde_json::from_str(&text).unwrap();
         record.options.prompt = Some(format!("{number} ").repeat(8_000));
-        Create { record, operation: uuid::Uuid::now_v7(), reuse: false }
+        Create::new(record)
     };
     let store = EmbeddedStore::open(disk.path()).unwrap();
     let (mut kept, mut failed) = (0, None);

@@ -283,7 +283,7 @@ impl Processor for Stamp {
     fn process(&self, input: &ShardInput<'_>) -> ShardOutcome {
         let content = from_markdown(Self::mark(input.options));
         let output = PageOutput::new("stamp", content);
-        ShardOutcome::Done(input.shard.pages().map(|page| PageRead { page, result: Ok(output.clone()) }).collect())
+        ShardOutcome::Done(input.shard.pages().map(|page| PageRead::new(page, Ok(output.clone()))).collect())
     }
 }
 

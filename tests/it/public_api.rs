@@ -44,6 +44,57 @@ fn a_change_of_the_public_items_is_meant() {
     );
 }
 
+/// Types that get no further field or case, or whose users must know of each. All others with public fields or cases are
+/// `non_exhaustive`, so that those may be added without breaking programs that embed Bindery.
+const CLOSED: [(&str, &[&str]); 4] = [
+    (
+        "whole by their meaning",
+        &[
+            "content::BoundingBox",
+            "content::Edge",
+            "content::Inline",
+            "content::Script",
+            "document::PagePart",
+            "document::Shard",
+            "store::Cursor",
+            "task::Revision",
+            "task::Tokens",
+        ],
+    ),
+    (
+        "what a store has to do in each case",
+        &["blob::Body", "blob::Durability", "blob::PutMode", "store::Created", "store::LeaseChange", "store::Renewal"],
+    ),
+    ("the state machine, which is part of the contract", &["task::PageStatus", "task::TaskStatus", "task::TaskStep"]),
+    (
+        "what a program that starts Bindery by a configuration has to open",
+        &["config::BlobChoice", "config::StoreChoice"],
+    ),
+];
+
+#[test]
+fn types_that_may_grow_say_so() {
+    let text = listing().text();
+    let lines = || text.lines();
+    // A line `path::Type::name` is a field or a case; those of tuples have numbers for names.
+    let has_parts = |path: &str| {
+        lines().filter_map(|line| line.strip_prefix(path)?.strip_prefix("::")).any(|rest| {
+            let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            !name.is_empty() && !name.chars().all(|c| c.is_ascii_digit()) && !rest[name.len()..].starts_with("::")
+        })
+    };
+    let closed: BTreeSet<&str> = CLOSED.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    let named = |line: &str| {
+        let (_, rest) = line.split_once("pub struct bindery::").or_else(|| line.split_once("pub enum bindery::"))?;
+        Some(rest.split(['<', '(', ' ']).next()?.to_owned())
+    };
+    let open = lines().filter(|line| !line.contains("#[non_exhaustive]")).filter_map(named);
+    let open: BTreeSet<String> = open.filter(|name| has_parts(&format!("bindery::{name}"))).collect();
+    let open: BTreeSet<&str> = open.iter().map(String::as_str).collect();
+    assert!(open.is_subset(&closed), "may grow, and do not say so: {:?}", open.difference(&closed));
+    assert!(closed.is_subset(&open), "no longer closed: {:?}", closed.difference(&open));
+}
+
 /// Crates whose names every program knows.
 const STANDARD: [&str; 3] = ["std", "core", "alloc"];
 
