@@ -13,6 +13,7 @@ use crate::support::soon;
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_said_at_once_and_given_up_for_the_whole_run() {
+    const PATIENCE: Duration = Duration::from_secs(4);
     let dir = tempfile::tempdir().unwrap();
     let url = format!("http://127.0.0.1:{}/v1", free_port());
     let names: Vec<String> = (0..6).map(|file| format!("{file}.pdf")).collect();
@@ -24,7 +25,7 @@ async fn an_endpoint_that_is_not_there_is_said_at_once_and_given_up_for_the_whol
         .arg("convert")
         .args(&names)
         .args(["--out-dir", "o", "--processor", "llm", "--llm-base-url", &url, "--llm-model", "m"])
-        .args(["--llm-fallback", "other", "--llm-unavailable-timeout", "4s"])
+        .args(["--llm-fallback", "other", "--llm-unavailable-timeout", &format!("{}s", PATIENCE.as_secs())])
         .current_dir(dir.path())
         .stderr(Stdio::piped())
         .spawn()
@@ -32,14 +33,13 @@ async fn an_endpoint_that_is_not_there_is_said_at_once_and_given_up_for_the_whol
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let first = soon("a word", lines.next_line()).await.unwrap().unwrap();
     assert!(first.contains(&url) && first.contains("refused") && first.ends_with("trying again for 4 s"), "{first}");
-    // Half of what the whole run has: machines are slow at times.
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(process.try_wait().unwrap().is_none(), "it is said at once, and not when all is over");
     let mut rest = String::new();
     soon("the command to end", lines.into_inner().read_to_string(&mut rest)).await.unwrap();
     assert_eq!(process.wait().await.unwrap().code(), Some(1), "{rest}");
     assert!(rest.ends_with("bindery: 6 files: 6 failed\n"), "{rest}");
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(15), "once for 30 pages and two models, not for each: {took:?}");
+    let waits = begun.elapsed().as_secs_f64() / PATIENCE.as_secs_f64();
+    assert!(waits < 6.0, "once for 30 pages and two models, not for each: {waits} times");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn a_dead_servers_task_goes_on_elsewhere() {
     let killed = std::time::Instant::now();
     let task = second.finished(&id).await;
     assert_eq!((&task["status"], &task["pages"]["done"]), (&"completed".into(), &6.into()), "{task}");
-    assert!(killed.elapsed() < LEASE + Duration::from_secs(4), "took {:?}", killed.elapsed());
+    assert!(killed.elapsed() < LEASE * 4, "it was not found when its lease had ended: {:?}", killed.elapsed());
     // An answer that was under way at the kill was in flight, too.
     assert!(llm.books().calls.len() <= 6 + 2, "only calls in flight are made again: {:?}", llm.books());
 }
