@@ -74,6 +74,7 @@ mod scene;
 mod shading;
 mod shifted;
 mod sight;
+mod skew;
 mod spacing;
 mod stamp;
 mod stream;

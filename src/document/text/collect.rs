@@ -17,6 +17,7 @@ use super::picture_fragments::PictureFragments;
 use super::raised;
 use super::shading;
 use super::sight::Sight;
+use super::skew;
 use super::trust::FontsUsed;
 
 /// A straight level or upright stroke; lengths in points.
@@ -178,6 +179,7 @@ impl Collector {
     }
 
     pub(super) fn finish(mut self) -> (Vec<Line>, Vec<RulingLine>) {
+        self.lines = skew::turn(self.lines);
         raised::attach(&mut self.lines);
         let mut rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
         rules.extend(shading::rules(&self.areas));
