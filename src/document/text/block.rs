@@ -224,6 +224,10 @@ impl<'a> Making<'a> {
             {
                 Block::Paragraph(open.lines, open.breaks)
             }
+            Kind::Code if !first.listing && self.body_style.are_typed(&open.lines) => {
+                self.made.extend(typewritten::blocks(&open.lines).into_iter().map(|placed| Placed { depth, ..placed }));
+                return;
+            }
             Kind::Code => Block::Code(open.lines),
             Kind::Text | Kind::Counted => match heading::level(&open.lines, self.body_style) {
                 Some(level) => {

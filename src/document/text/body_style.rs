@@ -1,6 +1,6 @@
 //! What is usual on a page: the size, the look and the direction of most of its lines.
 
-use super::line::{Line, Style};
+use super::line::{Line, Style, Word};
 
 /// What is usual on a page.
 #[derive(Clone, Copy, Debug)]
@@ -11,10 +11,14 @@ pub(super) struct BodyStyle {
     pub(super) style: Style,
     /// How most of them run.
     pub(super) direction: (f64, f64),
+    /// Whether most of it is in even letters, among lines in others: a form that is typed, a book of programs.
+    typed: bool,
 }
 
 /// With fewer words in other letters a page of even ones is typewritten.
 const FEWEST_WORDS: usize = 8;
+/// A page is typed when so much of it is in even letters; and a line that is all but quotes and the like.
+const TYPED: f64 = 0.8;
 /// Text in letters larger than those of most of the page is its body, and not its titles, when it is this much of it,
 const BODY_SHARE: f64 = 0.2;
 /// in lines of so many words, or in so many lines of fewer, as in narrow columns.
@@ -39,12 +43,19 @@ impl BodyStyle {
             mono: others < FEWEST_WORDS && even > others,
             script: None,
         };
-        Self { size: size(lines), style, direction: direction(lines) }
+        let typed = !style.mono && share_of_even(words()) >= TYPED;
+        Self { size: size(lines), style, direction: direction(lines), typed }
+    }
+
+    /// Whether lines are in the even letters that are usual on the page.
+    pub(super) fn are_typed(&self, lines: &[&Line]) -> bool {
+        self.typed && share_of_even(lines.iter().flat_map(|line| &line.words)) >= TYPED
     }
 
     /// Whether a line is code: of a listing, or in even letters, which not all of the page is in.
     pub(super) fn is_code(&self, line: &Line) -> bool {
-        let even = !line.right_to_left && line.words.iter().all(|word| word.style.mono);
+        let is_even = || line.words.iter().all(|word| word.style.mono) || self.are_typed(&[line]);
+        let even = !line.right_to_left && is_even();
         line.listing || !self.style.mono && even && line.size < self.size * 1.15
     }
 
@@ -52,6 +63,16 @@ impl BodyStyle {
     pub(super) fn runs_like(&self, line: &Line) -> bool {
         self.direction.0 * line.direction.0 + self.direction.1 * line.direction.1 > 0.99
     }
+}
+
+/// How much of some words is in even letters.
+#[allow(clippy::cast_precision_loss, reason = "a share")]
+fn share_of_even<'w>(words: impl Iterator<Item = &'w Word>) -> f64 {
+    let (even, all) = words.fold((0, 0), |(even, all), word| {
+        let letters = word.text.len();
+        (even + if word.style.mono { letters } else { 0 }, all + letters)
+    });
+    even as f64 / all.max(1) as f64
 }
 
 fn chars(line: &Line) -> usize {
@@ -101,7 +122,6 @@ fn direction(lines: &[Line]) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::Word;
     use super::*;
 
     /// So many lines of so many words in letters of this size.

@@ -7,7 +7,7 @@ use super::body_style::BodyStyle;
 use super::caption::{self, Captioned};
 use super::code;
 use super::inline::{join, skip};
-use super::line::Line;
+use super::line::{Line, Style};
 use super::link::Link;
 use super::marker::Marker;
 use super::order::Order;
@@ -118,7 +118,9 @@ impl Composer<'_> {
                 (BlockKind::Heading { level: *level, text: self.inline(lines) }, around(lines))
             }
             Block::Paragraph(lines, breaks) => {
-                (BlockKind::Paragraph { text: join(lines, breaks, self.body_style.style, self.targets) }, around(lines))
+                let mono = self.body_style.style.mono || self.body_style.are_typed(lines);
+                let usual = Style { mono, ..self.body_style.style };
+                (BlockKind::Paragraph { text: join(lines, breaks, usual, self.targets) }, around(lines))
             }
             Block::Item(_, lines) => (BlockKind::Paragraph { text: self.inline(lines) }, around(lines)),
             Block::Code(lines) => (BlockKind::Code { text: code::text(lines) }, around(lines)),
@@ -246,6 +248,20 @@ mod tests {
         );
         // A page in such letters only is typewritten.
         assert_eq!(write(&lines[1..3]), "```\nloop {\n  step(a, `b`)\n```");
+    }
+
+    #[test]
+    fn typed_text_below_a_printed_head_is_text() {
+        let (head, typed) =
+            ("A head in other letters that are printed on it", "who quotes on such a request is asked for");
+        let typed_at = |text: &str, at: i32| styled(text, 72.0, 100.0 + 14.0 * f64::from(at), 10.0, MONO);
+        let mut lines = vec![line(head, 72.0, 60.0, 10.0)];
+        lines.extend((0..12).map(|at| typed_at(typed, at)));
+        // Quotes are of another font.
+        lines[3].words[2].style.mono = false;
+        lines.extend([typed_at("- - - - - x", 14), typed_at("JOHN DOE,", 15), typed_at("Petitioner", 16)]);
+        let text = [typed; 12].join(" ");
+        assert_eq!(write(&lines), format!("{head}\n\n{text}\n\n```\n- - - - - x\nJOHN DOE,\nPetitioner\n```"));
     }
 
     #[test]

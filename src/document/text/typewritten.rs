@@ -38,12 +38,14 @@ pub(super) fn blocks<'a>(lines: &[&'a Line]) -> Vec<Placed<'a>> {
     blocks
 }
 
-/// Whether rows are running text: they begin at one place, have no columns, and are full.
+/// Whether rows are running text: they begin at one place, have no columns, are full, and have letters.
 fn is_text(rows: &[&[&Line]]) -> bool {
     let lines: Vec<&Line> = rows.iter().filter_map(|row| if let [line] = row { Some(*line) } else { None }).collect();
     let words: usize = lines.iter().map(|line| line.words.len()).sum();
     let [above @ .., last] = &lines[..] else { return false };
-    if lines.len() < rows.len() || words < lines.len() * TEXT_WORDS {
+    let says = |line: &&Line| line.words.iter().any(|word| word.text.contains(char::is_alphabetic));
+    // A row of strokes is a rule.
+    if lines.len() < rows.len() || words < lines.len() * TEXT_WORDS || !lines.iter().all(says) {
         return false;
     }
     // One line says nothing of how it goes on, and rows that begin with dates or numbers are entries of a list.
