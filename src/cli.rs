@@ -125,9 +125,10 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 28] = [
+const SERVER_ONLY: [&str; 29] = [
     "listen",
     "wires",
+    "cors_origin",
     "operator",
     "upload_timeout",
     "webhook_allow",

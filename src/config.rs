@@ -4,6 +4,7 @@
 //! file of the same name. [`Config`] is what holds in the end.
 
 mod blob;
+mod callers;
 mod endpoint;
 mod print;
 mod secret;
@@ -14,13 +15,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::callers::{origins, wires};
 use self::endpoint::currency;
 pub use self::secret::SecretFile;
 use self::secret::{SecretSources, given_keys, one_secret};
 pub use self::settings::Settings;
 use crate::blob::ObjectOptions;
 use crate::document::{DocumentLimits, OcrModels, ReaderLimits};
-use crate::http::Wire;
+use crate::http::{Origins, Wire};
 use crate::job::RetryPolicy;
 use crate::keys::Keys;
 use crate::ledger::{LedgerLimits, LedgerSharing};
@@ -63,6 +65,8 @@ pub struct Config {
     pub keys: Keys,
     /// Interfaces of other services that are served, too.
     pub wires: Vec<Wire>,
+    /// Origins whose web pages may use the API.
+    pub cors: Origins,
     /// Whether listening beyond loopback without keys is wanted.
     pub insecure: bool,
     /// Where everything durable lives.
@@ -160,6 +164,7 @@ impl Settings {
             keys,
             task: self.task,
             wires: wires(self.wires.as_deref())?,
+            cors: origins(self.cors_origin.as_deref())?,
             insecure,
             blob: blob::choose(
                 self.blob.as_deref(),
@@ -295,12 +300,6 @@ fn task_defaults(given: &BTreeMap<String, toml::Value>) -> Result<TaskOptions, C
     Ok(defaults)
 }
 
-fn wires(text: Option<&str>) -> Result<Vec<Wire>, ConfigError> {
-    let Some(text) = text else { return Ok(Wire::ALL.to_vec()) };
-    let unknown = |error: ParseError| ConfigError::new("wires", error.to_string());
-    names(text).iter().map(|name| name.parse().map_err(unknown)).collect()
-}
-
 fn secs(value: u32) -> Duration {
     Duration::from_secs(u64::from(value))
 }
@@ -334,21 +333,6 @@ impl Config {
     #[must_use]
     pub fn ocr_models(&self) -> Option<OcrModels> {
         OcrModels::find(&self.model_folders)
-    }
-
-    /// Refuses to serve beyond loopback, where there are no keys, unless that is meant.
-    ///
-    /// # Errors
-    /// [`ConfigError`] that names the word it takes.
-    pub fn refuse_open_door(&self) -> Result<(), ConfigError> {
-        if self.listen.ip().is_loopback() || self.insecure || !self.keys.is_empty() {
-            return Ok(());
-        }
-        let reason = format!(
-            "{} is not loopback and there are no keys: give --api-key NAME=KEY, or --insecure if that is meant",
-            self.listen
-        );
-        Err(ConfigError::new("listen", reason))
     }
 }
 
@@ -464,6 +448,7 @@ mod tests {
             ("max_upload = '0'", "max-upload"),
             ("workers = 0", "workers"),
             ("ledger_scope = 'all'", "ledger-scope"),
+            ("cors_origin = ['https://h/']", "cors-origin"),
         ] {
             let error = toml::from_str::<Settings>(toml).unwrap().resolve(home).err().unwrap();
             assert!(error.to_string().starts_with(option), "{error}");

@@ -7,6 +7,7 @@ mod events;
 mod mcp;
 mod openapi;
 mod ops;
+mod origins;
 mod pace;
 mod page;
 mod processors;
@@ -31,6 +32,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use self::origins::Origins;
 pub use self::processors::Models;
 pub use self::view::{PageCounts, Problem, TaskLinks, TaskListView, TaskView};
 pub use self::wires::Wire;
@@ -49,6 +51,8 @@ pub struct ApiState {
     upload_timeout: Duration,
     /// Where only this machine is let in: names that it has besides.
     hosts: Option<Arc<[String]>>,
+    /// Whose web pages may use it all the same.
+    origins: Origins,
     wires: Arc<[Wire]>,
     models: Arc<Models>,
     /// What stands before `/v1/…` in addresses that answers name: empty, or `/prefix`.
@@ -70,6 +74,7 @@ impl ApiState {
             metrics: None,
             upload_timeout: UPLOAD_TIMEOUT,
             hosts: None,
+            origins: Origins::default(),
             wires: Arc::default(),
             models: Arc::default(),
             base_path: Arc::from(""),
@@ -95,6 +100,13 @@ impl ApiState {
     #[must_use]
     pub fn local(self, hosts: Vec<String>) -> Self {
         Self { hosts: Some(hosts.into()), ..self }
+    }
+
+    /// The same for web pages of these origins, too: what [`Self::local`] refuses others they may do. The app tells browsers
+    /// so with [`Origins::middleware`].
+    #[must_use]
+    pub fn origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
     }
 
     /// The same with another limit of how long an upload may stand still; a minute else.

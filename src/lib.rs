@@ -194,7 +194,7 @@ pub use supervisor::{Handle, NewTask};
 // The crates whose types stand in public signatures, in the versions that these have them in.
 pub use {actix, bytes, futures, serde_json, tokio, tokio_util, uuid};
 #[cfg(feature = "http")]
-pub use {actix_web, metrics_exporter_prometheus};
+pub use {actix_cors, actix_web, metrics_exporter_prometheus};
 
 /// What the program, the tests and the benches of this package have of its inside. It may change in any release.
 #[doc(hidden)]

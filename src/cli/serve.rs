@@ -61,13 +61,11 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let stopping = CancellationToken::new();
     let keys = watch::Sender::new(config.keys.clone());
     let state = ApiState::new(bindery.handle(), stopping.clone()).changing_keys(keys.subscribe()).metrics(recorder);
-    let state = state.upload_timeout(config.upload_timeout).wires(&config.wires);
-    let base_path = public_path(&config);
-    let state = state.models(models(&config)).base_path(&base_path);
-    let state = if config.listen.ip().is_loopback() { state.local(public_host(&config)) } else { state };
+    let (state, base_path, origins) = (configured(state, &config), public_path(&config), config.cors.clone());
     let server = HttpServer::new(move || {
         let routes = |app: &mut ServiceConfig| http::configure(app, state.clone());
-        App::new().configure(routes).configure(below(&base_path, routes)).default_service(http::no_such_route())
+        let app = App::new().wrap(origins.middleware());
+        app.configure(routes).configure(below(&base_path, routes)).default_service(http::no_such_route())
     })
     // An answer in pieces would else wait for the caller's delayed acknowledgement of the one before (RFC 9293, 3.7.4).
     .tcp_nodelay(true)
@@ -157,6 +155,13 @@ async fn log_outages(outage: Option<watch::Receiver<Option<String>>>) {
             None => log::info!("the endpoint is there again"),
         }
     }
+}
+
+/// What the routes share, as the configuration says.
+fn configured(state: ApiState, config: &Config) -> ApiState {
+    let state = state.upload_timeout(config.upload_timeout).wires(&config.wires).origins(config.cors.clone());
+    let state = state.models(models(config)).base_path(&public_path(config));
+    if config.listen.ip().is_loopback() { state.local(public_host(config)) } else { state }
 }
 
 /// The routes below a path, too, if there is one: a proxy may take it off, or leave it.

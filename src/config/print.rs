@@ -45,6 +45,7 @@ impl Config {
         let mut lines = vec![
             ("listen", text(&self.listen.to_string())),
             ("api_key", format!("[{}]", keys.join(", "))),
+            ("cors_origin", format!("[{}]", self.cors.iter().map(text).collect::<Vec<_>>().join(", "))),
             ("operator", text(&self.keys.operators().join(","))),
             ("tenant_running", tenant.running.to_string()),
             ("tenant_tasks", if tenant.tasks == usize::MAX { 0 } else { tenant.tasks }.to_string()),

@@ -22,6 +22,10 @@ pub struct Settings {
     /// Interfaces of other services that are served, too: docling, mistral, tika, open-webui, llama-cloud; none for none [default: all]
     #[arg(long, env = "BINDERY_WIRES", value_name = "NAME,…")]
     pub wires: Option<String>,
+    /// Origins whose web pages may use the API from a browser, such as `https://app.example.org`; * for all; may be given
+    /// several times
+    #[arg(long, env = "BINDERY_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origin: Option<Vec<String>>,
     /// A key that lets a caller in, and its name, by which tasks are kept apart; may be given several times. `ps` shows
     /// it to all users of the machine: rather use `BINDERY_API_KEYS` or --api-key-file
     #[arg(long, env = "BINDERY_API_KEYS", value_name = "NAME=KEY", value_delimiter = ',', hide_env_values = true)]
@@ -274,6 +278,7 @@ impl Settings {
             api_key: self.api_key.or(under.api_key),
             api_key_file: self.api_key_file.or(under.api_key_file),
             operator: self.operator.or(under.operator),
+            cors_origin: self.cors_origin.or(under.cors_origin),
             tenant_running: self.tenant_running.or(under.tenant_running),
             tenant_tasks: self.tenant_tasks.or(under.tenant_tasks),
             tenant_pages: self.tenant_pages.or(under.tenant_pages),

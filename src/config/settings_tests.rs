@@ -32,8 +32,9 @@ fn flag_variable_and_key_have_one_name() {
     for setting in settings() {
         let name = setting.get_id().as_str().to_owned();
         assert_eq!(setting.get_long().map(|flag| flag.replace('-', "_")), Some(name.clone()));
-        // It takes several, which the others do not.
-        let variable = if name == "api_key" { "BINDERY_API_KEYS".to_owned() } else { variable_of(&name) };
+        // They take several, which the others do not.
+        let several = ["api_key", "cors_origin"].contains(&name.as_str());
+        let variable = if several { format!("{}S", variable_of(&name)) } else { variable_of(&name) };
         assert_eq!(setting.get_env().and_then(|name| name.to_str()), Some(variable.as_str()));
         let key = toml::from_str::<Settings>(&format!("{name} = [[0]]")).err().map(|why| why.message().to_owned());
         assert!(key.as_ref().is_some_and(|why| !why.contains("unknown field")), "{name}: {key:?}");

@@ -7,8 +7,8 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures::future::{LocalBoxFuture, Ready, ready};
 
-use super::ApiState;
 use super::error::ApiError;
+use super::{ApiState, Origins};
 use crate::supervisor::RequestError;
 use crate::task::TaskId;
 
@@ -40,7 +40,7 @@ impl Caller {
         let keys = state.keys.borrow();
         if keys.is_empty() {
             if let Some(hosts) = &state.hosts {
-                refuse_cross_site(request, hosts)?;
+                refuse_cross_site(request, hosts, &state.origins)?;
             }
             return Ok(Self(None));
         }
@@ -77,7 +77,7 @@ impl FromRequest for Caller {
 /// Where there are no keys, a server on this machine is for this machine. A web page of another site in a browser here
 /// must not use it: neither under a name that leads here for the moment (DNS rebinding; the `Host` is that name), nor by
 /// sending forms across (`Origin`, `Sec-Fetch-Site`; Fetch Standard).
-fn refuse_cross_site(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiError> {
+fn refuse_cross_site(request: &HttpRequest, hosts: &[String], origins: &Origins) -> Result<(), ApiError> {
     let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let host = text("host").unwrap_or_default();
     let name = host_name(host);
@@ -89,11 +89,16 @@ fn refuse_cross_site(request: &HttpRequest, hosts: &[String]) -> Result<(), ApiE
     if !known && !host.is_empty() {
         return Err(ApiError::cross_site(&format!("the server is not known as {name}: name it in --public-url")));
     }
-    if request.method().is_safe() {
+    // What changes nothing a browser keeps from such a page, unless it is a WebSocket, which is any page's to read (RFC 6455, 10.2).
+    if request.method().is_safe() && !request.headers().contains_key(header::UPGRADE) {
+        return Ok(());
+    }
+    let origin = text("origin");
+    if origin.is_some_and(|origin| origins.allow(origin)) {
         return Ok(());
     }
     // A page in a sandbox says "null".
-    let origin = text("origin").map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
+    let origin = origin.map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
     if origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(host)) || text("sec-fetch-site") == Some("cross-site") {
         return Err(ApiError::cross_site("a page of another site must not use this server"));
     }

@@ -20,6 +20,7 @@ mod command_line;
 mod configuration;
 mod content_hash;
 mod convert;
+mod cross_origin;
 mod data_dir;
 mod docs;
 mod drain;
