@@ -1,6 +1,7 @@
 //! The HTTP API: thin routes over [`Handle`]. Nothing else touches actix-web.
 
 mod caller;
+mod compress;
 mod convert;
 mod error;
 mod events;
@@ -194,12 +195,12 @@ pub fn no_such_route() -> Route {
     web::to(error::no_such_route)
 }
 
-/// A path whose requests have names and whose errors come in our own form. That is set here and not for the app, whose
+/// A path whose requests have names, whose errors come in our own form, and whose long answers are compressed. That is set here and not for the app, whose
 /// other paths are not ours.
 fn at(path: &str, routes: impl FnOnce(Resource) -> Resource) -> impl HttpServiceFactory + 'static {
     let resource = web::resource(path)
         .app_data(web::QueryConfig::default().error_handler(|e, _| error::bad_query(&e).into()))
         .app_data(web::PathConfig::default().error_handler(|_, _| error::ApiError::task_not_found().into()))
         .default_service(web::to(error::method_not_allowed));
-    routes(resource).wrap(from_fn(request_id::name_requests))
+    routes(resource).wrap(from_fn(request_id::name_requests)).wrap(from_fn(compress::compress))
 }

@@ -97,8 +97,20 @@ pub(super) async fn result(
     AuthorizedTask(id): AuthorizedTask,
     query: web::Query<ResultQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    let mut response = stored(&state, &request, id, &query).await?;
+    // What a cache keeps for one is another format for the next.
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+async fn stored(
+    state: &ApiState,
+    request: &HttpRequest,
+    id: TaskId,
+    query: &ResultQuery,
+) -> Result<HttpResponse, ApiError> {
     let handle = &state.handle;
-    let format = match query.format(&request)? {
+    let format = match query.format(request)? {
         Some(format) => format,
         None => {
             handle.get(id).await.map_err(|error| ApiError::from(error).of_task(id))?.options.format.unwrap_or_default()
@@ -112,18 +124,18 @@ pub(super) async fn result(
                 .set_content_type(actix_web::mime::TEXT_PLAIN_UTF_8)
                 .set_content_disposition(disposition(&record, format))
                 .use_etag(true)
-                .into_response(&request);
+                .into_response(request);
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(ResultFormat::Markdown.media_type()));
             headers.insert(PAGES_HEADER, page_counts(&record));
             Ok(response)
         }
         Ok((record, path)) if format == ResultFormat::Json => {
-            Ok(json_answer(&state, record, chunks(open(id, path).await?)))
+            Ok(json_answer(state, record, chunks(open(id, path).await?)))
         }
-        Ok((record, _)) => Ok(whole(&state, record, format, query.chunk_tokens())),
+        Ok((record, _)) => Ok(whole(state, record, format, query.chunk_tokens())),
         Err(RequestError::ResultNotReady(record)) if query.partial => {
-            Ok(whole(&state, *record, format, query.chunk_tokens()))
+            Ok(whole(state, *record, format, query.chunk_tokens()))
         }
         Err(error) => Err(ApiError::from(error).of_task(id)),
     }

@@ -17,6 +17,7 @@ mod chaos;
 mod client;
 mod cluster_limits;
 mod command_line;
+mod compression;
 mod configuration;
 mod content_hash;
 mod convert;
