@@ -20,6 +20,7 @@ mod secret;
 mod serve;
 mod split;
 mod submit;
+mod systemd;
 mod task_args;
 mod tasks;
 mod variables;

@@ -16,7 +16,7 @@ use bindery::keys::Keys;
 use bindery::metrics;
 use bindery::processor::LlmProcessor;
 use bindery::store::{EmbeddedStore, RedisOptions, RedisStore, StoreError};
-use bindery::{Bindery, Builder};
+use bindery::{Bindery, Builder, Handle};
 use clap::Args;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
+use super::systemd::Manager;
 
 /// Seconds that open connections may take to end once the tasks are stopped.
 const LAST_ANSWERS: u64 = 5;
@@ -59,6 +60,7 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let recorder = record_metrics()?;
     let bindery = start(&config, rebuild).await?;
     let stopping = CancellationToken::new();
+    let manager = Arc::new(Manager::of(|name| std::env::var(name).ok(), std::process::id()));
     let keys = watch::Sender::new(config.keys.clone());
     let state = ApiState::new(bindery.handle(), stopping.clone()).changing_keys(keys.subscribe()).metrics(recorder);
     let (state, base_path, origins) = (configured(state, &config), public_path(&config), config.cors.clone());
@@ -82,26 +84,26 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
         config.clone(),
         keys,
         bindery.llm().cloned(),
+        Arc::clone(&manager),
     ));
+    // Before anyone knows that it runs, and might stop it.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let server = server.run();
     let accepting = server.handle();
     let serving = actix_web::rt::spawn(server);
     println!("bindery listens on {}", addresses.join(", "));
+    manager.ready(&addresses.join(", "));
+    watch_over(Arc::clone(&manager), bindery.handle());
     log::info!("data in {}, store {}, blobs in {}", config.data_dir.display(), store_name(&config), config.blob);
     actix_web::rt::spawn(log_outages(bindery.llm().map(|llm| llm.outage())));
-    for warning in config.warnings.iter().chain(&config.llm_gap) {
-        log::warn!("{warning}");
-    }
-    for warning in bindery.condition().await.map(|condition| condition.warnings).unwrap_or_default() {
-        log::warn!("{warning}");
-    }
+    actix_web::rt::spawn(log_warnings(config.clone(), bindery.handle()));
 
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => log::info!("SIGTERM: draining"),
         _ = interrupt.recv() => log::info!("SIGINT: draining; once more to leave at once"),
         () = bindery.crashed() => bail!("a part of the server has crashed: start it again, unfinished tasks go on"),
     }
+    manager.stopping(config.drain + Duration::from_secs(2 * LAST_ANSWERS));
     let orderly = async {
         stopping.cancel();
         // Pausing takes no new connections; those that are open learn from the answers that we are going.
@@ -125,24 +127,44 @@ async fn read_keys_on_hangup(
     config: Config,
     keys: watch::Sender<Keys>,
     llm: Option<Arc<LlmProcessor>>,
+    manager: Arc<Manager>,
 ) {
     while hangup.recv().await.is_some() {
-        match config.read_keys() {
-            Ok(read) => {
-                log::info!("SIGHUP: {} keys of callers", read.names().count());
-                keys.send_replace(read);
-            }
-            Err(why) => log::error!("SIGHUP: the keys of callers stay as they were: {why}"),
+        manager.reloading();
+        read_keys(&config, &keys, llm.as_deref());
+        manager.reloaded();
+    }
+}
+
+fn read_keys(config: &Config, keys: &watch::Sender<Keys>, llm: Option<&LlmProcessor>) {
+    match config.read_keys() {
+        Ok(read) => {
+            log::info!("SIGHUP: {} keys of callers", read.names().count());
+            keys.send_replace(read);
         }
-        let Some(llm) = &llm else { continue };
-        match config.read_llm_api_key().map_err(|why| why.to_string()) {
-            Ok(None) => {}
-            Ok(Some(key)) => match llm.set_api_key(Some(&key)) {
-                Ok(()) => log::info!("SIGHUP: the key of the endpoint is read again"),
-                Err(why) => log::error!("SIGHUP: the key of the endpoint stays as it was: {why}"),
-            },
+        Err(why) => log::error!("SIGHUP: the keys of callers stay as they were: {why}"),
+    }
+    let Some(llm) = llm else { return };
+    match config.read_llm_api_key().map_err(|why| why.to_string()) {
+        Ok(None) => {}
+        Ok(Some(key)) => match llm.set_api_key(Some(&key)) {
+            Ok(()) => log::info!("SIGHUP: the key of the endpoint is read again"),
             Err(why) => log::error!("SIGHUP: the key of the endpoint stays as it was: {why}"),
-        }
+        },
+        Err(why) => log::error!("SIGHUP: the key of the endpoint stays as it was: {why}"),
+    }
+}
+
+/// Tells the service manager that the process lives, as long as supervisor and dispatcher answer.
+fn watch_over(manager: Arc<Manager>, handle: Handle) {
+    actix_web::rt::spawn(async move { manager.keep_alive(async || handle.alive().await.is_ok()).await });
+}
+
+/// Logs what its operator should know of the configuration and of the store.
+async fn log_warnings(config: Config, handle: Handle) {
+    let of_store = handle.condition().await.map(|condition| condition.warnings).unwrap_or_default();
+    for warning in config.warnings.iter().chain(&config.llm_gap).chain(&of_store) {
+        log::warn!("{warning}");
     }
 }
 

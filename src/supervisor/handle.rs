@@ -12,9 +12,9 @@ use super::intake::recipes::task_recipes;
 use super::intake::submit::not_stored;
 use super::intake::tenants::UploadSlot;
 use super::messages::{
-    Accepted, CancelTask, CheckReady, DeleteTask, DrawTaskPage, EstimateTask, Follow, FollowTask, GetSystemHealth,
-    GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask, SystemHealth, TaskLocation, TaskPagesNow,
-    Watch, WatchTask,
+    Accepted, CancelTask, CheckAlive, CheckReady, DeleteTask, DrawTaskPage, EstimateTask, Follow, FollowTask,
+    GetSystemHealth, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask, SystemHealth, TaskLocation,
+    TaskPagesNow, Watch, WatchTask,
 };
 use super::options::SupervisorOptions;
 use super::pages::{PageWindow, read_pages};
@@ -227,6 +227,15 @@ impl Handle {
     /// What keeps them from it.
     pub async fn ready(&self) -> Result<Load, RequestError> {
         self.supervisor.send(CheckReady).await.map_err(gone)?
+    }
+
+    /// Whether the process works at all, for what starts it again when it does not: a store or a disk that does not answer is
+    /// no reason for that.
+    ///
+    /// # Errors
+    /// That a part of it has ended. One that hangs does not answer.
+    pub async fn alive(&self) -> Result<Load, RequestError> {
+        self.supervisor.send(CheckAlive).await.map_err(gone)?
     }
 
     /// What an operator wants to know.

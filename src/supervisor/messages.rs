@@ -349,6 +349,11 @@ impl fmt::Debug for Watch {
 #[rtype(result = "Result<Load, RequestError>")]
 pub struct CheckReady;
 
+/// Whether the supervisor and the dispatcher take messages, whatever store and files are like.
+#[derive(Message)]
+#[rtype(result = "Result<Load, RequestError>")]
+pub struct CheckAlive;
+
 /// What an operator wants to know beyond whether tasks can be worked on.
 #[derive(Message)]
 #[rtype(result = "Result<SystemHealth, RequestError>")]

@@ -10,8 +10,8 @@ use tokio::sync::broadcast;
 use super::actor::Supervisor;
 use super::intake::submit::storage_failure;
 use super::messages::{
-    CheckReady, DrawTaskPage, Follow, FollowTask, GetSystemHealth, GetTask, ListTasks, RequestError, SystemHealth,
-    TaskLocation, TaskPagesNow, Watch, WatchTask,
+    CheckAlive, CheckReady, DrawTaskPage, Follow, FollowTask, GetSystemHealth, GetTask, ListTasks, RequestError,
+    SystemHealth, TaskLocation, TaskPagesNow, Watch, WatchTask,
 };
 use super::nodes;
 use super::records::backup;
@@ -173,6 +173,15 @@ impl Handler<CheckReady> for Supervisor {
             store.ping().await?;
             load.await.map_err(|_| RequestError::Stopping)
         })
+    }
+}
+
+impl Handler<CheckAlive> for Supervisor {
+    type Result = ResponseFuture<Result<Load, RequestError>>;
+
+    fn handle(&mut self, _: CheckAlive, _: &mut Context<Self>) -> Self::Result {
+        let load = self.dispatcher.send(GetLoad);
+        Box::pin(async move { load.await.map_err(|_| RequestError::Stopping) })
     }
 }
 

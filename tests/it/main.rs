@@ -65,6 +65,7 @@ mod redis;
 mod redis_ways;
 mod schema;
 mod secrets;
+mod service_manager;
 mod sight;
 mod source_url;
 mod split;

@@ -46,7 +46,9 @@ fn a_debian_package_has_program_manual_completions_and_unit() {
         assert!(tree.join(file).is_file(), "{file}");
     }
     let unit = std::fs::read_to_string(tree.join("lib/systemd/system/bindery.service")).unwrap();
-    assert!(unit.contains("ExecStart=/usr/bin/bindery serve"), "{unit}");
+    for line in ["ExecStart=/usr/bin/bindery serve", "Type=notify", "WatchdogSec=2min"] {
+        assert!(unit.contains(&format!("\n{line}\n")), "{line}: {unit}");
+    }
     let control = done(Command::new("dpkg-deb").arg("-f").arg(&package)).stdout;
     let control = String::from_utf8(control).unwrap();
     let version = format!("Version: {}\n", env!("CARGO_PKG_VERSION"));
