@@ -34,6 +34,7 @@ mod findings;
 mod formats;
 mod golden;
 mod hardening;
+mod helm;
 mod hostile;
 mod image;
 mod images;
