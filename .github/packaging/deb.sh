@@ -5,32 +5,16 @@
 set -eu
 binary=$(realpath "$1") version=$2 out=$3 compression=${4:-xz} models=${5:-}
 here=$(dirname "$(realpath "$0")")
-root=$(realpath "$here/../..")
 architecture=$(dpkg --print-architecture)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 chmod 755 "$tree"
 
-install -Dm755 "$binary" "$tree/usr/bin/bindery"
-install -Dm644 "$root/LICENSE" "$tree/usr/share/doc/bindery/copyright"
-install -Dm644 "$root/README.md" "$tree/usr/share/doc/bindery/README.md"
+"$here/tree.sh" "$binary" "$tree" "$models"
 if [ -n "$models" ]; then
-    install -d "$tree/usr/share/bindery/models"
-    install -m644 "$models"/*.onnx "$tree/usr/share/bindery/models"
     printf '\nThe models in /usr/share/bindery/models are under the Apache License 2.0, see\n/usr/share/common-licenses/Apache-2.0.\n' \
         >> "$tree/usr/share/doc/bindery/copyright"
 fi
-mkdir -p "$tree/lib/systemd/system"
-sed 's|/usr/local/bin/|/usr/bin/|' "$root/.docker/bindery.service" > "$tree/lib/systemd/system/bindery.service"
-"$binary" man "$tree/usr/share/man/man1"
-gzip -9n "$tree"/usr/share/man/man1/*
-install -d "$tree/usr/share/bash-completion/completions" "$tree/usr/share/zsh/vendor-completions" \
-    "$tree/usr/share/fish/vendor_completions.d"
-"$binary" completions bash > "$tree/usr/share/bash-completion/completions/bindery"
-"$binary" completions zsh > "$tree/usr/share/zsh/vendor-completions/_bindery"
-"$binary" completions fish > "$tree/usr/share/fish/vendor_completions.d/bindery.fish"
-find "$tree" -type d -exec chmod 755 {} +
-find "$tree/usr/share" "$tree/lib" -type f -exec chmod 644 {} +
 
 # The newest C library that the program asks for.
 libc=$(grep -ao 'GLIBC_2\.[0-9]*' "$binary" | sort -uV | tail -1 | sed 's/GLIBC_//')
