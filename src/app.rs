@@ -248,7 +248,9 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
             Dispatcher::new(pool, blob, pages, journal, readers, shared, in_flight)
         });
-        let (outside, sharing) = ((parts.options.limits, Outside::new(&parts.options)), parts.options.ledger_sharing);
+        let counts_requests = parts.options.tenant.requests_per_minute.is_some();
+        let outside = (parts.options.limits, counts_requests, Outside::new(&parts.options));
+        let sharing = parts.options.ledger_sharing;
         let state = Supervisor::new(SupervisorParts {
             store: Arc::clone(&store),
             blob: self.blob.clone(),

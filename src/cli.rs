@@ -126,7 +126,7 @@ enum Command {
 }
 
 /// Settings that mean nothing to a conversion. As flags they are refused there; variables and files are shared.
-const SERVER_ONLY: [&str; 29] = [
+const SERVER_ONLY: [&str; 30] = [
     "listen",
     "wires",
     "cors_origin",
@@ -143,6 +143,7 @@ const SERVER_ONLY: [&str; 29] = [
     "tenant_tasks",
     "tenant_pages",
     "tenant_bytes",
+    "tenant_rate",
     "insecure",
     "store",
     "store_password",

@@ -255,6 +255,7 @@ impl Settings {
                 Some(text) => Some(bytes("tenant-bytes", text, 0)?).filter(|n| *n > 0).unwrap_or(u64::MAX),
                 None => u64::MAX,
             },
+            requests_per_minute: self.tenant_rate.filter(|n| *n > 0),
         })
     }
 

@@ -20,12 +20,13 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::task::{ParseError, Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod altered;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod cursor;
 mod embedded;
 mod measured;
 mod quota;
@@ -33,9 +34,10 @@ mod quota;
 mod redis;
 mod shares;
 
+pub use cursor::Cursor;
 pub use embedded::EmbeddedStore;
 pub(crate) use measured::MeasuredStore;
-pub use quota::{Holding, Reservation};
+pub use quota::{Holding, RequestRate, Reservation};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
 pub use shares::{Share, ShareRequest, SharedWindow};
@@ -159,40 +161,6 @@ impl ListQuery {
     #[must_use]
     pub const fn has_pages(&self, record: &TaskRecord) -> bool {
         (!self.doubtful || record.counts.doubtful > 0) && (!self.failed_pages || record.counts.failed > 0)
-    }
-}
-
-/// A place in the list. It is a place in time, not a count, so inserts do not move it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
-    /// When the task at this place was accepted.
-    pub created_at: Timestamp,
-    /// Its id.
-    pub id: TaskId,
-}
-
-impl Cursor {
-    /// The place of `record`.
-    #[must_use]
-    pub const fn of(record: &TaskRecord) -> Self {
-        Self { created_at: record.created_at, id: record.id }
-    }
-}
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.created_at.as_millis(), self.id)
-    }
-}
-
-impl std::str::FromStr for Cursor {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let parts = text.split_once('.').and_then(|(ms, id)| Some((ms.parse().ok()?, id.parse().ok()?)));
-        let (ms, id) =
-            parts.ok_or_else(|| ParseError::new("not a cursor: pass next_cursor of the page before, unchanged"))?;
-        Ok(Self { created_at: Timestamp::from_millis(ms), id })
     }
 }
 
@@ -424,6 +392,16 @@ pub trait TaskStore: Send + Sync + 'static {
     async fn unreserve(&self, tenant: &str, task: TaskId) -> Result<(), StoreError> {
         let _ = (tenant, task);
         Ok(())
+    }
+
+    /// Counts one more request of a tenant among those that it makes of all servers; returns how long it comes too early, zero
+    /// when it was counted. `None` from a store that only one process uses, which counts by itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn count_request(&self, tenant: &str, rate: RequestRate) -> Result<Option<Duration>, StoreError> {
+        let _ = (tenant, rate);
+        Ok(None)
     }
 
     /// Gives a server its share of what an endpoint allows to all that use this store, and takes in what it learnt.

@@ -58,9 +58,9 @@ pub use handle::{Handle, NewTask};
 pub use intake::tenants::{TenantLimits, UploadSlot};
 pub(crate) use lessons::recall;
 pub use messages::{
-    Accepted, BeginUpload, CancelTask, CheckAlive, CheckReady, DeleteTask, DrainTasks, DrawTaskPage, EstimateTask,
-    Follow, FollowTask, GetSystemHealth, GetTask, ListTasks, RequestError, RetryTask, SendWebhook, SubmitTask,
-    SystemHealth, Watch, WatchTask,
+    Accepted, BeginUpload, CancelTask, CheckAlive, CheckReady, CountRequest, DeleteTask, DrainTasks, DrawTaskPage,
+    EstimateTask, Follow, FollowTask, GetSystemHealth, GetTask, ListTasks, RequestError, RetryTask, SendWebhook,
+    SubmitTask, SystemHealth, Watch, WatchTask,
 };
 pub use nodes::Node;
 pub use options::SupervisorOptions;

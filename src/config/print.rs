@@ -51,6 +51,7 @@ impl Config {
             ("tenant_tasks", if tenant.tasks == usize::MAX { 0 } else { tenant.tasks }.to_string()),
             ("tenant_pages", if tenant.pages == u64::MAX { 0 } else { tenant.pages }.to_string()),
             ("tenant_bytes", size(if tenant.bytes == u64::MAX { 0 } else { tenant.bytes })),
+            ("tenant_rate", tenant.requests_per_minute.unwrap_or(0).to_string()),
             ("insecure", self.insecure.to_string()),
             ("data_dir", path(&self.data_dir)),
             ("store", text(&store)),

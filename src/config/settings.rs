@@ -48,6 +48,9 @@ pub struct Settings {
     /// The most bytes of one key's unfinished tasks and uploads, such as 2G; 0 for no limit [default: 0]
     #[arg(long, env = "BINDERY_TENANT_BYTES", value_name = "SIZE")]
     pub tenant_bytes: Option<String>,
+    /// The most requests a minute of one key's caller, evened out over ten seconds; 0 for no limit [default: 0]
+    #[arg(long, env = "BINDERY_TENANT_RATE", value_name = "N")]
+    pub tenant_rate: Option<u32>,
     /// Serve beyond loopback although there are no keys: anyone who reaches the port can use it
     #[arg(long, env = "BINDERY_INSECURE", num_args = 0..=1, default_missing_value = "true")]
     pub insecure: Option<bool>,
@@ -283,6 +286,7 @@ impl Settings {
             tenant_tasks: self.tenant_tasks.or(under.tenant_tasks),
             tenant_pages: self.tenant_pages.or(under.tenant_pages),
             tenant_bytes: self.tenant_bytes.or(under.tenant_bytes),
+            tenant_rate: self.tenant_rate.or(under.tenant_rate),
             insecure: self.insecure.or(under.insecure),
             data_dir: self.data_dir.or(under.data_dir),
             store: self.store.or(under.store),

@@ -136,6 +136,10 @@ impl From<RequestError> for ApiError {
                 let error = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
                 Self { retry_after: Some(QUOTA_COME_BACK), ..error }
             }
+            RequestError::OverRate(early) => {
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
+                Self { retry_after: Some(early + Duration::from_secs(1)), ..error }
+            }
             RequestError::QueueFull => Self::unavailable(&code, detail),
             RequestError::StoreUnavailable(why) => {
                 // The address and the cause are for the operator.

@@ -3,14 +3,15 @@
 
 use std::time::Instant;
 
-use actix_web::HttpMessage;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{HttpMessage, web};
 use uuid::Uuid;
 
-use super::caller::Tenant;
+use super::ApiState;
+use super::caller::{Caller, Tenant};
 use super::error::ApiError;
 use crate::metrics;
 
@@ -30,7 +31,10 @@ pub(super) async fn name_requests(
     let waits = request.query_string().split('&').any(|option| option.starts_with("wait="));
     let remote = request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
     let forwarded = forwarded(&request);
-    let response = next.call(request).await?.map_into_boxed_body();
+    let response = match over_rate(&request).await {
+        Some(refused) => request.error_response(refused),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
     let problem = response.response().error().and_then(|error| error.as_error::<ApiError>());
     let problem = problem.map(|problem| problem.response(Some(&id)));
     let mut response = match problem {
@@ -60,6 +64,17 @@ pub(super) async fn name_requests(
         level, request:% = id, remote, forwarded, tenant, method, path, status, ms; "{method} {path}: {status}"
     );
     Ok(response)
+}
+
+/// Why the request comes too early, where its caller has a key and makes more than it may. Whether the key is good is for the
+/// route to say.
+async fn over_rate(request: &ServiceRequest) -> Option<ApiError> {
+    let handle = request.app_data::<web::Data<ApiState>>()?.handle.clone();
+    if !handle.counts_requests() {
+        return None;
+    }
+    let Ok(Caller(Some(tenant))) = Caller::of(request.request()) else { return None };
+    handle.count_request(&tenant).await.err().map(ApiError::from)
 }
 
 /// For whom a proxy asks, by its own words; empty where none says so.

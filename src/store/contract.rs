@@ -34,8 +34,8 @@ use self::ownership::{
     of_racing_owners_one_wins, renews_only_for_the_owner_of_the_epoch,
 };
 use self::quota::{
-    a_tenant_has_no_more_unfinished_than_it_may, of_racing_submits_as_many_are_admitted_as_may_be,
-    what_was_not_reserved_counts_and_what_is_deleted_does_not,
+    a_tenant_has_no_more_unfinished_than_it_may, a_tenant_makes_no_more_requests_than_it_may,
+    of_racing_submits_as_many_are_admitted_as_may_be, what_was_not_reserved_counts_and_what_is_deleted_does_not,
 };
 use self::shares::{
     a_pause_is_for_all_servers, after_an_outage_each_goes_on_with_what_it_kept,
@@ -71,6 +71,7 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
         a_tenant_has_no_more_unfinished_than_it_may(store).await;
         of_racing_submits_as_many_are_admitted_as_may_be(store).await;
         what_was_not_reserved_counts_and_what_is_deleted_does_not(store).await;
+        a_tenant_makes_no_more_requests_than_it_may(store).await;
     }
     if store.share(&ShareRequest::default()).await.unwrap().is_some() {
         divides_what_is_allowed_by_what_is_wanted(store).await;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Create, Created, Holding, ListPage, ListQuery, Renewed, Reservation, Share, ShareRequest, StoreError,
+    Create, Created, Holding, ListPage, ListQuery, Renewed, RequestRate, Reservation, Share, ShareRequest, StoreError,
     StoreIdentity, TaskStore, Update,
 };
 use crate::clock::Timestamp;
@@ -115,6 +115,10 @@ impl TaskStore for MeasuredStore {
 
     async fn unreserve(&self, tenant: &str, task: TaskId) -> Result<(), StoreError> {
         timed("unreserve", self.0.unreserve(tenant, task)).await
+    }
+
+    async fn count_request(&self, tenant: &str, rate: RequestRate) -> Result<Option<Duration>, StoreError> {
+        timed("count_request", self.0.count_request(tenant, rate)).await
     }
 
     async fn share(&self, asked: &ShareRequest) -> Result<Option<Share>, StoreError> {

@@ -30,8 +30,8 @@ use self::connect::Target;
 use self::fields::{from_fields, to_fields};
 use self::scripts::Scripts;
 use super::{
-    Create, Created, Cursor, Holding, LeaseChange, ListPage, ListQuery, Renewal, Renewed, Reservation, Share,
-    ShareRequest, StoreError, StoreIdentity, TaskStore, Update, node_of,
+    Create, Created, Cursor, Holding, LeaseChange, ListPage, ListQuery, Renewal, Renewed, RequestRate, Reservation,
+    Share, ShareRequest, StoreError, StoreIdentity, TaskStore, Update, node_of,
 };
 use crate::clock::Timestamp;
 use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
@@ -453,6 +453,10 @@ impl TaskStore for RedisStore {
 
     async fn unreserve(&self, tenant: &str, task: TaskId) -> Result<(), StoreError> {
         self.unreserve_quota(tenant, task).await
+    }
+
+    async fn count_request(&self, tenant: &str, rate: RequestRate) -> Result<Option<Duration>, StoreError> {
+        self.count_one(tenant, rate).await.map(Some)
     }
 
     async fn share(&self, asked: &ShareRequest) -> Result<Option<Share>, StoreError> {

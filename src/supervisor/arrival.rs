@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use super::handle::{Handle, gone};
 use super::intake::submit::not_stored;
 use super::intake::tenants::UploadSlot;
-use super::messages::{BeginUpload, GrowUpload, RequestError};
+use super::messages::{BeginUpload, CountRequest, GrowUpload, RequestError};
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_document, not_a_pdf, too_large};
 use crate::task::{Failure, code};
@@ -25,6 +25,23 @@ impl Handle {
     /// [`RequestError::QueueFull`], [`RequestError::OverQuota`] or [`RequestError::Stopping`].
     pub async fn begin_upload(&self, tenant: Option<String>, bytes: u64) -> Result<UploadSlot, RequestError> {
         self.supervisor.send(BeginUpload { tenant, bytes }).await.map_err(gone)?
+    }
+
+    /// Whether the requests of tenants are limited.
+    #[cfg(feature = "http")]
+    pub(crate) const fn counts_requests(&self) -> bool {
+        self.counts_requests
+    }
+
+    /// Counts one more request of `tenant` among those that it may make.
+    ///
+    /// # Errors
+    /// [`RequestError::OverRate`].
+    pub async fn count_request(&self, tenant: &str) -> Result<(), RequestError> {
+        if !self.counts_requests {
+            return Ok(());
+        }
+        self.supervisor.send(CountRequest::new(tenant.to_owned())).await.map_err(gone)?
     }
 
     /// Counts an upload with `bytes` bytes in all, before they are kept.

@@ -130,6 +130,7 @@ pub struct Handle {
     ledger_sharing: LedgerSharing,
     processors: Processors,
     limits: DocumentLimits,
+    pub(super) counts_requests: bool,
     pub(super) outside: Outside,
 }
 
@@ -152,9 +153,9 @@ impl Handle {
         blob: LocalBlob,
         (ledger, ledger_sharing): (Ledger, LedgerSharing),
         processors: Processors,
-        (limits, outside): (DocumentLimits, Outside),
+        (limits, counts_requests, outside): (DocumentLimits, bool, Outside),
     ) -> Self {
-        Self { supervisor, blob, ledger, ledger_sharing, processors, limits, outside }
+        Self { supervisor, blob, ledger, ledger_sharing, processors, limits, counts_requests, outside }
     }
 
     /// The actor itself, for those who would rather send the messages.

@@ -9,6 +9,7 @@ pub(super) mod tenants;
 
 use std::collections::{HashMap, HashSet};
 
+use self::quota::Requests;
 use self::tenants::Accounts;
 use crate::task::{TaskId, TaskRecord};
 
@@ -16,6 +17,7 @@ use crate::task::{TaskId, TaskRecord};
 #[derive(Default)]
 pub(super) struct Intake {
     accounts: Accounts,
+    requests: Requests,
     /// Submits that are being accepted.
     submitting: usize,
     closed: bool,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix::{Addr, Message};
 use futures::stream::BoxStream;
@@ -51,6 +52,9 @@ pub enum RequestError {
     /// The tenant has as much as it may have.
     #[error("{0}")]
     OverQuota(String),
+    /// The tenant makes more requests than it may; there is room for one after this time.
+    #[error("more requests a minute than this key may make: try again in {} s", .0.as_secs() + 1)]
+    OverRate(Duration),
     /// The task has no webhook.
     #[error("the task has no webhook_url")]
     NoWebhook,
@@ -90,6 +94,7 @@ impl RequestError {
             Self::ResultDamaged(_) => "result_damaged",
             Self::QueueFull => "queue_full",
             Self::OverQuota(_) => "quota_exceeded",
+            Self::OverRate(_) => "rate_limited",
             Self::NoWebhook => "no_webhook",
             Self::KeyTaken => "idempotency_conflict",
             Self::RecordUnreadable(_) => "record_unreadable",
@@ -160,6 +165,23 @@ impl BeginUpload {
     #[must_use]
     pub const fn new(tenant: Option<String>, bytes: u64) -> Self {
         Self { tenant, bytes }
+    }
+}
+
+/// Counts one more request of a tenant among those that it may make.
+#[derive(Message)]
+#[rtype(result = "Result<(), RequestError>")]
+#[non_exhaustive]
+pub struct CountRequest {
+    /// Whose.
+    pub tenant: String,
+}
+
+impl CountRequest {
+    /// A request of this tenant.
+    #[must_use]
+    pub const fn new(tenant: String) -> Self {
+        Self { tenant }
     }
 }
 

@@ -85,7 +85,7 @@ impl World {
     pub(super) fn handle(&self) -> Handle {
         let (blob, processors) = (self.blob.clone(), self.processors.clone());
         let ledger = (Ledger::new(blob.clone()), LedgerSharing::default());
-        let outside = (DocumentLimits::default(), Outside::new(&SupervisorOptions::default()));
+        let outside = (DocumentLimits::default(), true, Outside::new(&SupervisorOptions::default()));
         Handle::new(self.supervisor.clone(), blob, ledger, processors, outside)
     }
 

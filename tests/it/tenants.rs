@@ -6,6 +6,7 @@ use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
 use crate::support::server::{Server, answer, run};
+use crate::support::until;
 
 const ANN: &str = "ann-has-this-key";
 const BOB: &str = "bob-has-this-key";
@@ -244,4 +245,51 @@ async fn tenants_share_what_they_had_read_where_the_operator_says_so() {
     // What one puts beside a page in a call must not decide what another gets for that page.
     let (calls, known, reused, _) = the_same_pdf_of_two(&shared, "processor=llm&shard_pages=2").await;
     assert_eq!((calls, known.as_u64(), reused.as_u64()), (4, Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn a_key_makes_no_more_requests_a_minute_than_it_may() {
+    // Five at once, then one every two seconds.
+    let server = Server::start(&[&KEYS[..], &["--tenant-rate", "30"]].concat()).await;
+    for _ in 0..5 {
+        assert_eq!(ask(&server, ANN, "GET", "/v1/tasks").await.0, 200);
+    }
+    for (method, path) in [("GET", "/v1/tasks"), ("GET", "/mcp"), ("PUT", "/tika"), ("POST", "/v1/convert/file")] {
+        let refused = server.request(method, path).header("x-api-key", ANN).send().await.unwrap();
+        assert_eq!(refused.status(), 429, "{path}");
+        let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=3).contains(&wait), "{wait}");
+        let problem: Value = refused.json().await.unwrap();
+        assert_eq!((problem["code"].as_str(), problem["request_id"].is_string()), (Some("rate_limited"), true));
+    }
+    // Its key in the address is its key.
+    let socket = format!("/v1/status/ws/01a21038-160b-7397-8202-643de52b8631?api_key={ANN}");
+    assert_eq!(answer(server.request("GET", &socket)).await.0, 429);
+    assert_eq!(ask(&server, BOB, "GET", "/v1/tasks").await.0, 200, "each has its own");
+    assert_eq!(ask(&server, "guessed-key", "GET", "/v1/tasks").await.0, 401);
+    assert_eq!(ask(&server, ANN, "GET", "/no-such-path").await.0, 404);
+    until("room for one more", async || ask(&server, ANN, "GET", "/v1/tasks").await.0 == 200).await;
+}
+
+#[tokio::test]
+async fn a_key_makes_no_more_requests_of_all_servers_together() {
+    let mut redis = RedisServer::start().await;
+    // Ten at once, then one a second.
+    let store = redis.url();
+    let arguments = [&KEYS[..], &["--store", &store, "--tenant-rate", "60"]].concat();
+    let one = Server::start(&arguments).await;
+    let other = Server::start_on(one.shared_data(), &arguments, &[]).await;
+    let begun = std::time::Instant::now();
+    let asked = (0..40).map(|n| ask(if n % 2 == 0 { &one } else { &other }, ANN, "GET", "/v1/processors"));
+    let answers = futures::future::join_all(asked).await;
+    let made = answers.iter().filter(|(status, _)| *status == 200).count();
+    let refused = answers.iter().filter(|(status, _)| *status == 429).count();
+    let more = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+    assert!((10..=10 + more).contains(&made) && made + refused == 40, "{made} made, {refused} refused");
+    // While Redis is unavailable each counts by itself.
+    redis.kill().await;
+    let asked = (0..20).map(|_| ask(&one, ANN, "GET", "/v1/processors"));
+    let answers = futures::future::join_all(asked).await;
+    let made = answers.iter().filter(|(status, _)| *status == 200).count();
+    assert!((10..20).contains(&made), "{answers:?}");
 }

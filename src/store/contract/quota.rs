@@ -1,9 +1,11 @@
 //! What a tenant may have on all servers together.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::{apply, creating};
-use crate::store::{Created, Holding, Reservation, TaskStore};
+use crate::store::{Created, Holding, RequestRate, Reservation, TaskStore};
 use crate::task::{Source, TaskId, TaskRecord, TaskStep, test_record};
 
 const MOST: Holding = Holding { tasks: 3, pages: 25, bytes: 1_000 };
@@ -73,4 +75,27 @@ pub(super) async fn what_was_not_reserved_counts_and_what_is_deleted_does_not(st
     store.delete(record.id, None).await.unwrap();
     assert_eq!(store.reserve(&more).await.unwrap(), None);
     store.unreserve(&tenant, more.task).await.unwrap();
+}
+
+/// Of a store that counts them.
+pub(super) async fn a_tenant_makes_no_more_requests_than_it_may(store: &impl TaskStore) {
+    let [ann, bob] = ["ann", "bob"].map(|name| format!("{name} {}", Uuid::now_v7()));
+    // So slow that none comes free while this runs.
+    let rate = RequestRate::new(Duration::from_secs(1_200), 3);
+    let asked = futures::future::join_all((0..10).map(|_| store.count_request(&ann, rate))).await;
+    let early: Vec<Duration> = asked.into_iter().map(|answer| answer.unwrap().unwrap()).collect();
+    assert_eq!(early.iter().filter(|early| early.is_zero()).count(), 3, "{early:?}");
+    let minutes = Duration::from_mins(15)..=Duration::from_mins(20);
+    assert!(early.iter().all(|early| early.is_zero() || minutes.contains(early)), "{early:?}");
+    assert_eq!(store.count_request(&bob, rate).await.unwrap(), Some(Duration::ZERO), "each has its own");
+    // One that comes often enough: no more at once than come free.
+    let rate = RequestRate::new(Duration::from_millis(20), 1);
+    let one = format!("cid {}", Uuid::now_v7());
+    assert_eq!(store.count_request(&one, rate).await.unwrap(), Some(Duration::ZERO));
+    loop {
+        match store.count_request(&one, rate).await.unwrap().unwrap() {
+            Duration::ZERO => break,
+            early => assert!(early <= Duration::from_millis(20), "{early:?}"),
+        }
+    }
 }

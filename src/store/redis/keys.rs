@@ -18,6 +18,7 @@
 //! | `tasks:same:<hash>` | string | the task with this fingerprint that later equal submits get; expires with it |
 //! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
 //! | `tasks:held:<tenant>` | hash | pages, bytes and since when of each unfinished task of a tenant, by its id; and their sums |
+//! | `tasks:rate:<tenant>` | string | until when the requests of a tenant take that it has made, µs; ends then |
 //! | `{limits:<endpoint>}` | hash | the window and rates of an endpoint, of all servers together; ends an hour after its last use |
 //! | `{limits:<endpoint>}:servers` | hash | what each server holds of them and until when |
 //!
@@ -54,6 +55,10 @@ pub(super) fn of_tenant(tenant: &str, status: Option<TaskStatus>) -> String {
 
 pub(super) fn held(tenant: &str) -> String {
     format!("tasks:held:{tenant}")
+}
+
+pub(super) fn rate(tenant: &str) -> String {
+    format!("tasks:rate:{tenant}")
 }
 
 pub(super) fn same(fingerprint: &str) -> String {

@@ -1,7 +1,9 @@
-//! What tenants have unfinished, counted by the scripts that change it.
+//! What tenants have unfinished, counted by the scripts that change it, and the requests that they make.
+
+use std::time::Duration;
 
 use super::{RedisStore, keys};
-use crate::store::{Holding, Reservation, StoreError};
+use crate::store::{Holding, RequestRate, Reservation, StoreError};
 use crate::task::TaskId;
 
 /// A task that was reserved and never written counts for so many seconds, if another one wants its place.
@@ -57,7 +59,32 @@ if status ~= 'pending' and status ~= 'processing' then release(KEYS[1], ARGV[1])
 return 1
 ";
 
+/// Counts a request of a tenant by the clock of the database, as [`RequestRate::count`] does.
+///
+/// KEYS: until when the tenant's requests take.
+/// ARGV: µs between two, how many at once.
+/// Returns: µs that it comes too early; 0 when it is counted.
+pub(super) const COUNT_REQUEST: &str = r"#!lua
+local time = redis.call('TIME')
+local now, interval, burst = tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(ARGV[1]), tonumber(ARGV[2])
+local taken = tonumber(redis.call('GET', KEYS[1]) or 0)
+taken = math.max(now, math.min(taken, now + interval * burst))
+local early = taken - now - interval * (burst - 1)
+if early > 0 then return math.ceil(early) end
+taken = taken + interval
+redis.call('SET', KEYS[1], string.format('%.0f', taken), 'PX', math.ceil((taken - now) / 1000) + 1)
+return 0
+";
+
 impl RedisStore {
+    pub(super) async fn count_one(&self, tenant: &str, rate: RequestRate) -> Result<Duration, StoreError> {
+        let mut call = self.scripts.count_request.prepare_invoke();
+        let interval = u64::try_from(rate.interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        let counted = call.key(keys::rate(tenant)).arg(interval).arg(rate.burst);
+        let early: u64 = counted.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        Ok(Duration::from_micros(early))
+    }
+
     pub(super) async fn reserve_quota(&self, asked: &Reservation) -> Result<Option<Holding>, StoreError> {
         let Reservation { tenant, task, more, most } = asked;
         let mut call = self.scripts.reserve.prepare_invoke();

@@ -8,7 +8,7 @@
 use redis::Script;
 
 use super::nodes::{ANNOUNCE, NODES};
-use super::quota::{RESERVE, UNRESERVE};
+use super::quota::{COUNT_REQUEST, RESERVE, UNRESERVE};
 use super::shares::SHARE;
 
 pub(super) struct Scripts {
@@ -23,6 +23,7 @@ pub(super) struct Scripts {
     pub(super) nodes: Script,
     pub(super) reserve: Script,
     pub(super) unreserve: Script,
+    pub(super) count_request: Script,
 }
 
 impl Scripts {
@@ -39,6 +40,7 @@ impl Scripts {
             nodes: Script::new(NODES),
             reserve: with_tenants(RESERVE),
             unreserve: with_tenants(UNRESERVE),
+            count_request: Script::new(COUNT_REQUEST),
         }
     }
 }

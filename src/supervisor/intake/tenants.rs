@@ -20,6 +20,8 @@ pub struct TenantLimits {
     pub pages: u64,
     /// Bytes of the PDFs of unfinished tasks, and of uploads and estimates under way, together.
     pub bytes: u64,
+    /// Requests a minute, whatever they ask for, evened out over ten seconds.
+    pub requests_per_minute: Option<u32>,
 }
 
 impl TenantLimits {
@@ -31,7 +33,7 @@ impl TenantLimits {
 
 impl Default for TenantLimits {
     fn default() -> Self {
-        Self { running: 64, tasks: usize::MAX, pages: u64::MAX, bytes: u64::MAX }
+        Self { running: 64, tasks: usize::MAX, pages: u64::MAX, bytes: u64::MAX, requests_per_minute: None }
     }
 }
 
@@ -285,7 +287,8 @@ mod tests {
         TaskRecord { tenant: Some(tenant.into()), total_pages: Some(pages), ..test_record(1) }
     }
 
-    const MANY: TenantLimits = TenantLimits { running: 1, tasks: usize::MAX, pages: u64::MAX, bytes: u64::MAX };
+    const MANY: TenantLimits =
+        TenantLimits { running: 1, tasks: usize::MAX, pages: u64::MAX, bytes: u64::MAX, requests_per_minute: None };
 
     fn pages(pages: u64) -> Amount {
         Amount { tasks: 1, pages, bytes: 0 }

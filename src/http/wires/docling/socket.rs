@@ -24,7 +24,14 @@ pub(super) async fn socket(
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let caller = match &query.api_key {
-        Some(key) => Caller::with_key(&request, key)?,
+        Some(key) => {
+            let caller = Caller::with_key(&request, key)?;
+            // Where the key was in no header, it is not counted yet.
+            if let (Caller(Some(tenant)), Err(_)) = (&caller, Caller::of(&request)) {
+                state.handle.count_request(tenant).await.map_err(ApiError::from)?;
+            }
+            caller
+        }
         None => Caller::of(&request)?,
     };
     let id = request.match_info().get("id").and_then(|id| id.parse().ok()).ok_or_else(ApiError::task_not_found)?;
