@@ -39,6 +39,7 @@ impl<'a> Renderer<'a> {
     }
 
     /// The page in grays, at so many pixels a point across and down.
+    #[allow(clippy::unnecessary_wraps, reason = "there is none where nothing is drawn")]
     pub(super) fn grays(
         &self,
         page: &'a Page<'a>,

@@ -102,13 +102,13 @@ mod tests {
     use super::*;
 
     /// Lines of words of five letters in size 10, each at its place.
-    fn page(lines: usize, words: usize, baseline: impl Fn(f64, usize) -> f64, many_strings: bool) -> Vec<OpenLine> {
+    fn page(lines: u8, words: u8, baseline: impl Fn(f64, u8) -> f64, many_strings: bool) -> Vec<OpenLine> {
         let mut open: Vec<OpenLine> = Vec::new();
         let mut string = 0;
         for line in 0..lines {
             for word in 0..words {
                 string += u32::from(many_strings || word == 0);
-                let from = 50.0 + word as f64 * 30.0;
+                let from = 50.0 + f64::from(word) * 30.0;
                 for letter in 0..5 {
                     let start = from + f64::from(letter) * 5.0;
                     let text = Text::One('n');
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn lines_that_fall_or_rise_word_by_word_are_one_each() {
         for slope in [0.042, -0.042, 0.1, 0.004] {
-            let askew = page(20, 15, |x, line| 100.0 + x * slope + line as f64 * 13.0, true);
+            let askew = page(20, 15, |x, line| 100.0 + x * slope + f64::from(line) * 13.0, true);
             let lines = finished(askew);
             assert_eq!(lines.len(), 20, "{slope}");
             assert!(lines.iter().all(|line| line.words.len() == 15 && line.is_level()), "{slope}");
@@ -147,20 +147,20 @@ mod tests {
 
     #[test]
     fn level_text_stays_as_it_is() {
-        let level = |x: f64, line: usize| 100.0 + line as f64 * 13.0 + if x > 450.0 { -3.0 } else { 0.0 };
+        let level = |x: f64, line: u8| 100.0 + f64::from(line) * 13.0 + if x > 450.0 { -3.0 } else { 0.0 };
         // A note behind each line of some; a page of a few lines; and one of which half falls.
         for (lines, baseline) in [
             (
                 20,
                 Box::new(move |x, line| if line < 8 { level(x, line) } else { level(0.0, line) })
-                    as Box<dyn Fn(f64, usize) -> f64>,
+                    as Box<dyn Fn(f64, u8) -> f64>,
             ),
-            (5, Box::new(|x, line| 100.0 + line as f64 * 13.0 + x * 0.01)),
-            (20, Box::new(|x, line| 100.0 + line as f64 * 13.0 + if line % 2 == 0 { x * 0.01 } else { 0.0 })),
+            (5, Box::new(|x, line| 100.0 + f64::from(line) * 13.0 + x * 0.01)),
+            (20, Box::new(|x, line| 100.0 + f64::from(line) * 13.0 + if line % 2 == 0 { x * 0.01 } else { 0.0 })),
         ] {
             assert!(turn(page(lines, 15, baseline, true)).iter().all(is_straight));
         }
         // Strings of whole lines are level whatever is beside them.
-        assert!(turn(page(20, 15, |_, line| 100.0 + line as f64 * 13.0, false)).iter().all(is_straight));
+        assert!(turn(page(20, 15, |_, line| 100.0 + f64::from(line) * 13.0, false)).iter().all(is_straight));
     }
 }
