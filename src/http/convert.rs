@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::openapi::{ChunkOption, ConvertForm, SourceOption, SubmitOptions, WaitOption};
+use super::openapi::{Binary, ChunkOption, ConvertForm, SourceOption, SubmitOptions, WaitOption};
 use super::result::{self, WholeView};
 use super::submit::{accept, ended_within, told};
 use super::upload::{Form, Wanted};
@@ -29,8 +29,8 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(120);
     tag = "tasks",
     params(SubmitOptions, SourceOption, WaitOption, ChunkOption,
         ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
-    request_body(content((ConvertForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
+    request_body(content((ConvertForm = "multipart/form-data"), (inline(Binary) = "application/pdf"), (inline(Binary) = "image/png"),
+        (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/tiff"), (inline(Binary) = "image/webp"))),
     responses(
         (status = 200, description = "The result", headers(("Location" = String), ("Bindery-Pages" = String)),
             content((String = "text/markdown"), (WholeView = "application/json"), (String = "text/html"),

@@ -79,6 +79,19 @@ impl PartialSchema for SubmitOptions {
 
 impl ToSchema for SubmitOptions {}
 
+/// A file as it is, for the description alone. Said so as programs that make clients from descriptions understand it; `contentMediaType`,
+/// which OpenAPI 3.1 has for it, most of them do not.
+pub(super) struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let binary = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+        RefOr::T(ObjectBuilder::new().schema_type(Type::String).format(binary).into())
+    }
+}
+
+impl ToSchema for Binary {}
+
 /// Where a document is fetched from, for the description alone.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
@@ -200,6 +213,9 @@ impl Modify for Common {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let header = ApiKey::Header(ApiKeyValue::new("X-Api-Key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(header));
+        for schema in components.schemas.values_mut() {
+            flatten(schema);
+        }
         for (path, item) in &mut api.paths.paths {
             let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.head];
             for operation in operations.into_iter().flatten() {
@@ -221,6 +237,21 @@ impl Modify for Common {
         // Their errors are not ours.
         Wire::ALL.into_iter().for_each(|wire| describe(wire, api));
     }
+}
+
+/// Makes one object of a form that is put together from others: of parts that are parts themselves, programs that make clients
+/// leave out fields.
+fn flatten(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::AllOf(all)) = schema else { return };
+    let mut whole = ObjectBuilder::new().schema_type(Type::Object).description(all.description.take());
+    for part in &mut all.items {
+        flatten(part);
+        let RefOr::T(Schema::Object(part)) = part else { return };
+        for (name, field) in std::mem::take(&mut part.properties) {
+            whole = whole.property(name, field);
+        }
+    }
+    *schema = RefOr::T(whole.into());
 }
 
 /// Adds the operations of another service's interface, whose own documentation says what they take and answer.

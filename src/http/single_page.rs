@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 use super::ApiState;
 use super::caller::AuthorizedTask;
 use super::error::ApiError;
+use super::openapi::Binary;
 use crate::document::ImageOptions;
 use crate::output::{html, markdown};
 use crate::supervisor::PageWindow;
@@ -39,7 +40,7 @@ pub(super) struct ImageQuery {
     tag = "results",
     params(("id" = TaskId, Path, description = "The task"), ("page" = u32, Path, description = "Its number in the PDF, from 1", minimum = 1), ImageQuery),
     responses(
-        (status = 200, description = "A picture", content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
+        (status = 200, description = "A picture", content((inline(Binary) = "image/png"), (inline(Binary) = "image/jpeg"))),
         (status = 404, description = "No such task"),
         (status = 409, description = "Its record cannot be read"),
     )
@@ -156,7 +157,7 @@ pub(super) struct ImagePath {
     ),
     responses(
         (status = 200, description = "A picture", headers(("ETag" = String)),
-            content((Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"))),
+            content((inline(Binary) = "image/png"), (inline(Binary) = "image/jpeg"))),
         (status = 304, description = "It is what the caller has"),
         (status = 404, description = "No such task, or it has no such figure"),
         (status = 409, description = "Its record cannot be read, or the file is damaged: a retry of the task writes it again"),

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::ApiState;
 use super::caller::{AuthorizedTask, Caller};
 use super::error::ApiError;
-use super::openapi::{DocumentForm, SourceOption, SubmitForm, SubmitOptions, WaitOption};
+use super::openapi::{Binary, DocumentForm, SourceOption, SubmitForm, SubmitOptions, WaitOption};
 use super::upload::{Fields, Form, admitted, upload};
 use super::view::TaskView;
 use crate::pool::Estimate;
@@ -28,8 +28,8 @@ const MAX_KEY: usize = 255;
     path = "/v1/tasks",
     tag = "tasks",
     params(SubmitOptions, SourceOption, WaitOption, ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this submit")),
-    request_body(content((SubmitForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
+    request_body(content((SubmitForm = "multipart/form-data"), (inline(Binary) = "application/pdf"), (inline(Binary) = "image/png"),
+        (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/tiff"), (inline(Binary) = "image/webp"))),
     responses(
         (status = 200, description = "An equal task was there, or it has ended within `wait`", body = TaskView, headers(("Location" = String))),
         (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
@@ -98,8 +98,8 @@ pub(super) fn told(state: &ApiState, status: StatusCode, record: TaskRecord, reu
     path = "/v1/estimate",
     tag = "tasks",
     params(SubmitOptions, SourceOption),
-    request_body(content((DocumentForm = "multipart/form-data"), (Vec<u8> = "application/pdf"), (Vec<u8> = "image/png"),
-        (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"))),
+    request_body(content((DocumentForm = "multipart/form-data"), (inline(Binary) = "application/pdf"), (inline(Binary) = "image/png"),
+        (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/tiff"), (inline(Binary) = "image/webp"))),
     responses(
         (status = 200, description = "Pages, calls, tokens and money, in all and by route", body = Estimate),
         (status = 400, description = "The upload broke off or cannot be read"),

@@ -325,10 +325,11 @@ fn separator(text: &str) -> Result<String, String> {
     plain.then(|| text.to_owned()).ok_or_else(|| "must be one line of at most 1000 bytes".to_owned())
 }
 
+/// Also as programs in Python write it into a form.
 fn truth(text: &str) -> Result<bool, String> {
     match text.trim() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
+        "true" | "True" | "1" => Ok(true),
+        "false" | "False" | "0" => Ok(false),
         _ => Err("must be true or false".to_owned()),
     }
 }

@@ -32,6 +32,7 @@ mod equal_pages;
 mod events;
 mod findings;
 mod formats;
+mod generated;
 mod golden;
 mod hardening;
 mod helm;
