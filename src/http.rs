@@ -5,6 +5,7 @@ mod compress;
 mod convert;
 mod error;
 mod events;
+mod form_heads;
 mod mcp;
 mod openapi;
 mod ops;
@@ -154,7 +155,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
 /// The same without the web page, also below a scope: `web::scope("/pdf").configure(|app| http::configure_api(app,
 /// state.clone().base_path("/pdf")))`.
 pub fn configure_api(app: &mut web::ServiceConfig, state: ApiState) {
-    openapi::configure(app);
+    openapi::configure(app, &state.base_path);
     state.wires.iter().for_each(|wire| wire.configure(app));
     app.app_data(web::Data::new(state))
         .service(at("/v1/tasks", |tasks| tasks.route(web::post().to(submit::submit)).route(web::get().to(tasks::list))))
@@ -192,7 +193,7 @@ pub fn configure_api(app: &mut web::ServiceConfig, state: ApiState) {
 /// `App::new().default_service(http::no_such_route())`.
 #[must_use]
 pub fn no_such_route() -> Route {
-    web::to(error::no_such_route)
+    web::to(error::no_such_route).wrap(from_fn(request_id::name_requests))
 }
 
 /// A path whose requests have names, whose errors come in our own form, and whose long answers are compressed. That is set here and not for the app, whose

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, Resource, web};
 use serde::Deserialize;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
@@ -9,7 +10,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, OpenApi as Description, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
+    ContentBuilder, OpenApi as Description, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Server,
 };
 use utoipa::{IntoParams, Modify, OpenApi, PartialSchema, ToSchema};
 
@@ -297,12 +298,24 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| Api::openapi().to_pretty
 /// The same for people.
 static REFERENCE: LazyLock<String> = LazyLock::new(|| reference::page(&DESCRIPTION));
 
+/// The description of a server that is reached below a path; an empty one is none.
+fn described(base_path: &str) -> Bytes {
+    if base_path.is_empty() {
+        return Bytes::from_static(DESCRIPTION.as_bytes());
+    }
+    let mut api = Api::openapi();
+    api.servers = Some(vec![Server::new(base_path)]);
+    Bytes::from(api.to_pretty_json().unwrap_or_default())
+}
+
 /// Adds `/openapi.json` and `/docs`.
-pub(super) fn configure(app: &mut web::ServiceConfig) {
-    app.service(at("/openapi.json", |description: Resource| {
-        description
-            .route(web::get().to(async || HttpResponse::Ok().content_type("application/json").body(&**DESCRIPTION)))
-    }));
+pub(super) fn configure(app: &mut web::ServiceConfig, base_path: &str) {
+    let description = described(base_path);
+    let tell = move || {
+        let description = description.clone();
+        async move { HttpResponse::Ok().content_type("application/json").body(description) }
+    };
+    app.service(at("/openapi.json", |description: Resource| description.route(web::get().to(tell))));
     app.service(at("/docs", |docs: Resource| docs.route(web::get().to(async || page::document(&REFERENCE)))));
 }
 

@@ -20,9 +20,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiState;
 use super::error::ApiError;
+use super::form_heads;
 use super::pace::unstalled;
 use crate::blob::Staged;
-use crate::document::too_large;
+use crate::document::{looks_like_document, too_large};
 use crate::supervisor::{Handle, RequestError, UploadSlot};
 use crate::task::{ParseError, ResultFormat, TaskOptions};
 
@@ -118,7 +119,7 @@ async fn take_in(
     }
     let content_type = content_type(request);
     let source = match content_type.as_str() {
-        "multipart/form-data" => read_form(intake, Multipart::new(request.headers(), body), &mut form).await?,
+        "multipart/form-data" => read_form(intake, form_heads::form(request, body), &mut form).await?,
         _ if form.source_url.is_some() => empty(body).await?,
         "application/octet-stream" | "" => Some(receive(intake, body).await?),
         known if DOCUMENT_TYPES.contains(&known) => Some(receive(intake, body).await?),
@@ -254,12 +255,13 @@ pub(super) async fn read_form<F: Fields>(
         let disposition = field.content_disposition();
         let name = disposition.and_then(|d| d.get_name()).unwrap_or_default().to_owned();
         if name != F::FILE {
-            let value = read_value(field, &name).await?;
+            let value = read_value::<F>(field, &name).await?;
             read += name.len() + value.len() + 64;
             if read > MAX_FORM {
                 return Err(bad_form(&format!("more than {MAX_FORM} bytes beside the document")));
             }
-            form.set(&name, &value)?;
+            let is_document = looks_like_document(value.as_bytes());
+            form.set(&name, &value).map_err(|why| if is_document { no_text::<F>(&name, "is none") } else { why })?;
             continue;
         }
         if source.is_some() {
@@ -276,15 +278,20 @@ pub(super) fn no_document<F: Fields>() -> ApiError {
     bad_form(&format!("the form has no field {} with the document", F::FILE))
 }
 
-async fn read_value(mut field: Field, name: &str) -> Result<String, ApiError> {
+/// The text of a field. What is none may be the document, under another name.
+async fn read_value<F: Fields>(mut field: Field, name: &str) -> Result<String, ApiError> {
     let mut value = Vec::new();
     while let Some(chunk) = field.try_next().await.map_err(|error| broken_upload(&error))? {
         value.extend_from_slice(&chunk);
         if value.len() > TaskOptions::MAX_TEXT {
-            return Err(bad_form(&format!("field {name:?} is too long")));
+            return Err(no_text::<F>(name, "is too long"));
         }
     }
-    String::from_utf8(value).map_err(|_| bad_form(&format!("field {name:?} is not UTF-8")))
+    String::from_utf8(value).map_err(|_| no_text::<F>(name, "is not UTF-8"))
+}
+
+fn no_text<F: Fields>(name: &str, why: &str) -> ApiError {
+    bad_form(&format!("field {name:?} {why}: the document goes into the field `{}`", F::FILE))
 }
 
 /// The whole of a request in JSON, and its turn among the large ones, which are held in memory.

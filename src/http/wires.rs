@@ -21,7 +21,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use base64::Engine;
@@ -32,6 +31,7 @@ use serde_json::Value;
 use super::ApiState;
 use super::caller::Caller;
 use super::error::ApiError;
+use super::form_heads;
 use super::submit::ended_within;
 use super::upload::{
     Body, Fields, Form, Intake, admitted, no_document, paced, read_form, receive, refuse_known_excess,
@@ -198,8 +198,7 @@ async fn form<F: Fields>(
     let Caller(tenant) = Caller::of(request)?;
     let slot = admitted(&state.handle, request, tenant.clone()).await?;
     let intake = Intake { handle: &state.handle, slot: &slot };
-    let source =
-        paced(state, payload, |body| read_form(intake, Multipart::new(request.headers(), body), fields)).await?;
+    let source = paced(state, payload, |body| read_form(intake, form_heads::form(request, body), fields)).await?;
     let source = source.ok_or_else(no_document::<F>)?;
     Ok(Arrived { source, media_type: None, file_name: None, tenant, slot })
 }

@@ -185,3 +185,39 @@ async fn names_outside_ascii_come_in_and_go_out_whole() {
         assert_eq!(sent, format!("inline; filename=\"{fallback}\"{wanted}"));
     }
 }
+
+fn form(head: &[u8], document: &[u8]) -> Vec<u8> {
+    [b"--b\r\nContent-Disposition: form-data; ", head, b"\r\n\r\n", document, b"\r\n--b--\r\n"].concat()
+}
+
+#[tokio::test]
+async fn names_in_other_encodings_are_taken() {
+    let server = Server::start(&[]).await;
+    let send = async |body: Vec<u8>| {
+        let request = server.request("POST", "/v1/tasks").header("content-type", "multipart/form-data; boundary=b");
+        answer(request.body(body)).await
+    };
+    for (name, taken) in [(&b"Gr\xf6\xdfe.pdf"[..], "Größe.pdf"), (b"\xce\xf2\xf7\xb8\xf2.pdf", "Îò÷¸ò.pdf")] {
+        let head = [b"name=\"file\"; filename=\"", name, b"\""].concat();
+        let (status, task) = send(form(&head, &book(taken, 1))).await;
+        assert_eq!((status, &task["file_name"]), (202, &taken.into()), "{task}");
+        // The document is the same bytes all the same.
+        let id = task["id"].as_str().unwrap();
+        assert_eq!(server.finished(id).await["status"], "completed");
+    }
+    let (status, problem) = send(form(b"name=\"files\"; filename=\"a.pdf\"", &book("Astray", 1))).await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(status == 422 && detail.contains("\"files\"") && detail.contains("the field `file`"), "{problem}");
+}
+
+#[tokio::test]
+async fn what_leads_nowhere_has_a_name_too() {
+    let server = Server::start(&[]).await;
+    for path in ["/nothing/here", "/v1/tasks/", "/v2/tasks"] {
+        let response = server.request("GET", path).header("x-request-id", "mine-7").send().await.unwrap();
+        let (status, id) = (response.status().as_u16(), response.headers()["x-request-id"].clone());
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!((status, id.to_str().unwrap()), (404, "mine-7"), "{path}");
+        assert_eq!((&problem["code"], &problem["request_id"]), (&"no_such_route".into(), &"mine-7".into()), "{path}");
+    }
+}

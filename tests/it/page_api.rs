@@ -89,4 +89,6 @@ async fn addresses_begin_with_the_path_of_the_public_url() {
     let response = server.request("GET", "/docs/pages/ui/main.js").send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(server.ask("GET", "/docs/v1/tasks").await.0, 404);
+    let description = server.get("/docs/pages/openapi.json").await;
+    assert_eq!(description["servers"], json!([{ "url": "/docs/pages" }]), "for clients that are made of it");
 }
