@@ -68,7 +68,7 @@ pub const TABLE: [(&str, Kind, &str, &str); 34] = [
     (ENDPOINT_UNAVAILABLE, Kind::Gauge, "How long the endpoint has been unreachable, seconds", "endpoint"),
     (QUEUED, Kind::Gauge, "Pieces of work that wait for a worker", "tenant"),
     (IN_FLIGHT, Kind::Gauge, "Pieces of work that are with workers", ""),
-    (QUEUE_SECONDS, Kind::Histogram, "How long work waits for its worker", "tenant"),
+    (QUEUE_SECONDS, Kind::Histogram, "How long work waits for its worker", "tenant, lane: cpu, calls, quarantine"),
     (STORE_SECONDS, Kind::Histogram, "How long the task store takes", "operation"),
     (STORE_ERRORS, Kind::Counter, "Failed operations of the task store", "operation"),
     (
@@ -260,8 +260,8 @@ pub(crate) fn in_flight(pieces: usize) {
     gauge!(IN_FLIGHT).set(float(pieces));
 }
 
-pub(crate) fn waited_for_worker(tenant: &str, waited: Duration) {
-    histogram!(QUEUE_SECONDS, "tenant" => tenant.to_owned()).record(waited);
+pub(crate) fn waited_for_worker(tenant: &str, lane: &'static str, waited: Duration) {
+    histogram!(QUEUE_SECONDS, "tenant" => tenant.to_owned(), "lane" => lane).record(waited);
 }
 
 pub(crate) fn store(operation: &'static str, begun: Instant, answered: bool) {

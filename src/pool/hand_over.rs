@@ -19,7 +19,7 @@ pub(super) async fn hand_over(
     hedge: Option<Hedge>,
     claimant: Claimant,
 ) -> (Vec<CallReport>, Option<(NotBegun, JobWork)>) {
-    metrics::waited_for_worker(&spec.tenant, queued.elapsed());
+    metrics::waited_for_worker(&spec.tenant, work.lane(&spec).as_str(), queued.elapsed());
     if let Work::Shard(shard) = &work {
         // Only a status; a job that is too busy to hear it hears the end.
         let _ = events.try_send(PoolEvent::Started { index: shard.index, attempt: shard.attempt });

@@ -71,6 +71,17 @@ pub(super) enum LaneName {
     Quarantine,
 }
 
+impl LaneName {
+    /// The name in metrics.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Calls(_) => "calls",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
 impl Work {
     /// Which workers do it.
     pub(super) fn lane(&self, spec: &JobContext) -> LaneName {
