@@ -28,18 +28,23 @@ pub(crate) mod altered;
 pub mod contract;
 mod cursor;
 mod embedded;
+mod feed;
 mod measured;
 mod quota;
 #[cfg(feature = "redis")]
 mod redis;
+mod rules;
 mod shares;
 
 pub use cursor::Cursor;
 pub use embedded::EmbeddedStore;
+pub use feed::{FeedAnswer, FeedEntry, FeedNews, FeedReply, FeedRound, FeedShard, HeldEntry};
 pub(crate) use measured::MeasuredStore;
 pub use quota::{Holding, RequestRate, Reservation};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
+pub use rules::node_of;
+pub(crate) use rules::{Head, check_update};
 pub use shares::{Share, ShareRequest, SharedWindow};
 
 /// A replacement of one record by its next version.
@@ -414,6 +419,35 @@ pub trait TaskStore: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Offers shards to the other servers of a [feed](FeedRound); returns the names of their entries, in the same order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; then some of them may be there all the same, and their answers are to be ignored.
+    async fn feed_export(&self, group: &str, shards: &[FeedShard]) -> Result<Vec<String>, StoreError> {
+        let _ = (group, shards);
+        Err(StoreError::Unavailable("this store has no feed".to_owned()))
+    }
+
+    /// Does what a server has to do at the feed at regular times, in one step. `None` from a store that has no feed: then each
+    /// server reads the pages of its own tasks alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn feed_round(&self, round: &FeedRound) -> Result<Option<FeedNews>, StoreError> {
+        let _ = round;
+        Ok(None)
+    }
+
+    /// Takes an entry out of the feed and gives its owner what came of it, in one step, if this server still holds it and
+    /// the task is still in that epoch; `false` when nothing was done.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn feed_answer(&self, answer: &FeedAnswer) -> Result<bool, StoreError> {
+        let _ = answer;
+        Ok(false)
+    }
+
     /// Keeps something that a server learnt and others can use, under a name, in place of what was there; without anything, it
     /// is forgotten. It outlives the server. For a few short notes: all are read together.
     ///
@@ -439,40 +473,4 @@ pub trait TaskStore: Send + Sync + 'static {
     async fn warnings(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
     }
-}
-
-/// The name of the machine or slot that an owner runs in: what stands before the `#`. No two living processes share it,
-/// so an owner of the same node is the dead predecessor of who asks.
-#[must_use]
-pub fn node_of(owner: &str) -> &str {
-    owner.split_once('#').map_or(owner, |(node, _)| node)
-}
-
-/// What an update is judged by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) revision: Revision,
-    pub(crate) status: TaskStatus,
-}
-
-impl Head {
-    pub(crate) const fn of(record: &TaskRecord) -> Self {
-        Self { revision: record.revision(), status: record.status }
-    }
-}
-
-/// The rule of [`TaskStore::update`], for implementations that decide in Rust. `held` tells whether the task's lease is
-/// with another process than the one that writes.
-pub(crate) fn check_update(current: Head, expected: Revision, next: Head, held: bool) -> Result<(), StoreError> {
-    let (at, Head { revision: next, status }) = (current.revision, next);
-    if at != expected || next.epoch < at.epoch || next.version <= at.version {
-        return Err(StoreError::Conflict(at));
-    }
-    if current.status.is_final() && next.epoch == at.epoch && status != current.status {
-        return Err(StoreError::Final);
-    }
-    if held && next.epoch > at.epoch {
-        return Err(StoreError::Held);
-    }
-    Ok(())
 }

@@ -16,6 +16,7 @@
     reason = "a check reports by panicking"
 )]
 
+mod feed;
 mod lists;
 mod ownership;
 mod quota;
@@ -25,6 +26,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::feed::{
+    a_shard_is_with_one_server_and_its_answer_with_its_owner, a_shard_that_no_server_answers_goes_back_to_its_owner,
+    shards_of_what_is_over_are_dropped,
+};
 use self::lists::{
     lists_by_status, lists_by_what_pages_have_against_them, lists_newest_first_and_stays_stable_under_inserts,
     lists_what_a_tenant_has,
@@ -43,7 +48,7 @@ use self::shares::{
     of_two_windows_that_were_decided_from_one_state_one_counts, rates_hold_over_all_servers,
     what_a_dead_server_had_comes_back,
 };
-use super::{Create, Created, LeaseChange, ListQuery, ShareRequest, StoreError, TaskStore, Update};
+use super::{Create, Created, FeedRound, LeaseChange, ListQuery, ShareRequest, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
 use crate::task::{Revision, TaskRecord, TaskStatus, TaskStep, Webhook, WebhookState, test_record};
 
@@ -81,6 +86,11 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
         of_two_windows_that_were_decided_from_one_state_one_counts(store).await;
         a_pause_is_for_all_servers(store).await;
         after_an_outage_each_goes_on_with_what_it_kept(store).await;
+    }
+    if store.feed_round(&FeedRound::default()).await.unwrap().is_some() {
+        a_shard_is_with_one_server_and_its_answer_with_its_owner(store).await;
+        a_shard_that_no_server_answers_goes_back_to_its_owner(store).await;
+        Box::pin(shards_of_what_is_over_are_dropped(store)).await;
     }
     what_was_learnt_is_there_for_all_until_it_is_forgotten(store).await;
     i7_repairs_find_nothing_wrong(store).await;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Create, Created, Holding, ListPage, ListQuery, Renewed, RequestRate, Reservation, Share, ShareRequest, StoreError,
-    StoreIdentity, TaskStore, Update,
+    Create, Created, FeedAnswer, FeedNews, FeedRound, FeedShard, Holding, ListPage, ListQuery, Renewed, RequestRate,
+    Reservation, Share, ShareRequest, StoreError, StoreIdentity, TaskStore, Update,
 };
 use crate::clock::Timestamp;
 use crate::metrics;
@@ -123,6 +123,18 @@ impl TaskStore for MeasuredStore {
 
     async fn share(&self, asked: &ShareRequest) -> Result<Option<Share>, StoreError> {
         timed("share", self.0.share(asked)).await
+    }
+
+    async fn feed_export(&self, group: &str, shards: &[FeedShard]) -> Result<Vec<String>, StoreError> {
+        timed("feed_export", self.0.feed_export(group, shards)).await
+    }
+
+    async fn feed_round(&self, round: &FeedRound) -> Result<Option<FeedNews>, StoreError> {
+        timed("feed_round", self.0.feed_round(round)).await
+    }
+
+    async fn feed_answer(&self, answer: &FeedAnswer) -> Result<bool, StoreError> {
+        timed("feed_answer", self.0.feed_answer(answer)).await
     }
 
     async fn warnings(&self) -> Result<Vec<String>, StoreError> {

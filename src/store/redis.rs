@@ -8,6 +8,7 @@
 mod checks;
 mod commands;
 mod connect;
+mod feed;
 mod fields;
 mod keys;
 mod nodes;
@@ -26,12 +27,13 @@ use redis::aio::ConnectionManager;
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use self::connect::Target;
+use self::connect::{Target, unreachable_at};
 use self::fields::{from_fields, to_fields};
 use self::scripts::Scripts;
 use super::{
-    Create, Created, Cursor, Holding, LeaseChange, ListPage, ListQuery, Renewal, Renewed, RequestRate, Reservation,
-    Share, ShareRequest, StoreError, StoreIdentity, TaskStore, Update, node_of,
+    Create, Created, Cursor, FeedAnswer, FeedNews, FeedRound, FeedShard, Holding, LeaseChange, ListPage, ListQuery,
+    Renewal, Renewed, RequestRate, Reservation, Share, ShareRequest, StoreError, StoreIdentity, TaskStore, Update,
+    node_of,
 };
 use crate::clock::Timestamp;
 use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
@@ -357,6 +359,7 @@ impl TaskStore for RedisStore {
     async fn leave(&self, owner: &str) -> Result<(), StoreError> {
         let mut pipe = redis::pipe();
         pipe.zrem(keys::OWNERS, owner).ignore().hdel(keys::NODES, owner).ignore();
+        pipe.del(keys::replies(owner)).ignore();
         pipe.query_async(&mut self.connection()).await.map_err(|e| self.lost(&e))
     }
 
@@ -463,6 +466,18 @@ impl TaskStore for RedisStore {
         self.share_out(asked).await.map(Some)
     }
 
+    async fn feed_export(&self, group: &str, shards: &[FeedShard]) -> Result<Vec<String>, StoreError> {
+        self.export_shards(group, shards).await
+    }
+
+    async fn feed_round(&self, round: &FeedRound) -> Result<Option<FeedNews>, StoreError> {
+        self.go_feed_round(round).await.map(Some)
+    }
+
+    async fn feed_answer(&self, answer: &FeedAnswer) -> Result<bool, StoreError> {
+        self.answer_shard(answer).await
+    }
+
     async fn warnings(&self) -> Result<Vec<String>, StoreError> {
         checks::warnings(self).await
     }
@@ -477,10 +492,4 @@ fn status_keys(status: TaskStatus) -> impl Iterator<Item = String> {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "scores are whole milliseconds below 2^53")]
 fn place((id, score): (String, f64)) -> Option<Cursor> {
     Some(Cursor { created_at: Timestamp::from_millis(score as u64), id: id.parse().ok()? })
-}
-
-fn unreachable_at(address: &str, error: &RedisError) -> StoreError {
-    // READONLY, LOADING, OOM, MISCONF and the like: the server's own name for its state says most.
-    let why = error.code().map_or_else(|| error.to_string(), |code| format!("the server answers {code}"));
-    StoreError::Unavailable(format!("{address}: {why}"))
 }

@@ -17,6 +17,7 @@ use redis::{
 };
 
 use super::RedisOptions;
+use crate::store::StoreError;
 
 /// What a URL must look like.
 const FORMS: &str =
@@ -164,6 +165,13 @@ fn sentinels_of(scheme: &'static str, rest: &str) -> Option<(Server, String)> {
     let address = format!("{scheme}+sentinel://{hosts}/{master}/{database}");
     let database = format!("/{database}");
     Some((Server::Sentinels { sentinels, master: master.to_owned(), before, database, scheme }, address))
+}
+
+/// What is said of a server that cannot be reached, or cannot do what it was asked.
+pub(super) fn unreachable_at(address: &str, error: &RedisError) -> StoreError {
+    // READONLY, LOADING, OOM, MISCONF and the like: the server's own name for its state says most.
+    let why = error.code().map_or_else(|| error.to_string(), |code| format!("the server answers {code}"));
+    StoreError::Unavailable(format!("{address}: {why}"))
 }
 
 fn manager(options: &RedisOptions) -> ConnectionManagerConfig {

@@ -19,6 +19,9 @@
 //! | `tasks:key:<hash>` | string | the task and fingerprint of an idempotency key; expires with the task |
 //! | `tasks:held:<tenant>` | hash | pages, bytes and since when of each unfinished task of a tenant, by its id; and their sums |
 //! | `tasks:rate:<tenant>` | string | until when the requests of a tenant take that it has made, µs; ends then |
+//! | `feed:<group>` | stream | shards that servers of one group offer each other, with the consumer group `readers`; gone when empty |
+//! | `feed:<group>:servers` | hash | how many workers each of them has free, and until when that counts |
+//! | `feed:replies:<owner>` | list | name, kind and body of what was made of the shards of an owner; ends by itself |
 //! | `{limits:<endpoint>}` | hash | the window and rates of an endpoint, of all servers together; ends an hour after its last use |
 //! | `{limits:<endpoint>}:servers` | hash | what each server holds of them and until when |
 //!
@@ -75,4 +78,16 @@ pub(super) fn endpoint(name: &str) -> String {
 
 pub(super) fn sharers(endpoint: &str) -> String {
     format!("{{limits:{endpoint}}}:servers")
+}
+
+pub(super) fn feed(group: &str) -> String {
+    format!("feed:{group}")
+}
+
+pub(super) fn feeders(group: &str) -> String {
+    format!("feed:{group}:servers")
+}
+
+pub(super) fn replies(server: &str) -> String {
+    format!("feed:replies:{server}")
 }

@@ -7,6 +7,7 @@
 
 use redis::Script;
 
+use super::feed;
 use super::nodes::{ANNOUNCE, NODES};
 use super::quota::{COUNT_REQUEST, RESERVE, UNRESERVE};
 use super::shares::SHARE;
@@ -24,6 +25,9 @@ pub(super) struct Scripts {
     pub(super) reserve: Script,
     pub(super) unreserve: Script,
     pub(super) count_request: Script,
+    pub(super) feed_export: Script,
+    pub(super) feed_round: Script,
+    pub(super) feed_answer: Script,
 }
 
 impl Scripts {
@@ -41,6 +45,9 @@ impl Scripts {
             reserve: with_tenants(RESERVE),
             unreserve: with_tenants(UNRESERVE),
             count_request: Script::new(COUNT_REQUEST),
+            feed_export: feed::script(feed::EXPORT),
+            feed_round: feed::script(feed::ROUND),
+            feed_answer: feed::script(feed::ANSWER),
         }
     }
 }
