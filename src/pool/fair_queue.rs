@@ -5,6 +5,8 @@ use std::hash::Hash;
 
 /// How much virtual time one item costs a queue of weight 1.
 const STRIDE: u64 = 1 << 20;
+/// So many tasks are looked at for one that may be taken out of its turn.
+const MOST_LOOKED_AT: usize = 64;
 
 /// A queue that is fair between tenants, and within a tenant between tasks by priority.
 ///
@@ -102,13 +104,34 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
 
     /// Takes the item whose turn it is, and its task.
     pub fn pop(&mut self) -> Option<(K, T)> {
-        let (pass, arrival, name) = self.turns.pop_first()?;
-        self.now = pass;
+        let (pass, arrival, name) = self.turns.first().cloned()?;
         let tenant = self.tenants.get_mut(&name)?;
-        let (task_pass, task_arrival, task) = tenant.turns.pop_first()?;
-        tenant.now = task_pass;
-        let lane = tenant.tasks.get_mut(&task)?;
+        let turn = tenant.turns.first().copied()?;
+        (self.now, tenant.now) = (pass, turn.0);
+        self.take((pass, arrival, name), turn)
+    }
+
+    /// Takes the item whose turn it is of those that `may` be taken, and its task. Who is passed over keeps its turn, and the
+    /// others have had theirs. Looks at no more than [`MOST_LOOKED_AT`] tasks.
+    pub fn pop_if(&mut self, may: impl Fn(&T) -> bool) -> Option<(K, T)> {
+        let tenants = self.turns.iter().filter_map(|turn| Some((turn, self.tenants.get(&turn.2)?)));
+        let tasks = tenants.flat_map(|(of, tenant)| tenant.turns.iter().map(move |turn| (of, tenant, turn)));
+        let mut looked_at = tasks.take(MOST_LOOKED_AT);
+        let is_next = |(_, tenant, turn): &(_, &Tenant<K, T>, &(u64, u64, K))| {
+            tenant.tasks.get(&turn.2).and_then(|lane| lane.items.front()).is_some_and(&may)
+        };
+        let (of, _, turn) = looked_at.find(is_next)?;
+        let (of, turn) = (of.clone(), *turn);
+        self.take(of, turn)
+    }
+
+    fn take(&mut self, of: (u64, u64, String), turn: (u64, u64, K)) -> Option<(K, T)> {
+        let tenant = self.tenants.get_mut(&of.2)?;
+        let lane = tenant.tasks.get_mut(&turn.2)?;
         let item = lane.items.pop_front()?;
+        self.turns.remove(&of);
+        tenant.turns.remove(&turn);
+        let ((pass, arrival, name), (task_pass, task_arrival, task)) = (of, turn);
         self.len -= 1;
         if lane.items.is_empty() {
             tenant.tasks.remove(&task);
@@ -215,6 +238,21 @@ mod tests {
     }
 
     #[test]
+    fn what_may_not_be_taken_keeps_its_turn() {
+        let mut queue = FairQueue::new();
+        (0..3).for_each(|item| queue.push("a", 1, 0, item));
+        (10..12).for_each(|item| queue.push("a", 2, 0, item));
+        (20..22).for_each(|item| queue.push("b", 3, 0, item));
+        // Task 1 may not: the others in their turns, then nothing.
+        let taken: Vec<_> = std::iter::from_fn(|| queue.pop_if(|item| *item >= 10)).map(|(_, item)| item).collect();
+        assert_eq!(taken, [10, 20, 11, 21]);
+        queue.push("a", 2, 0, 12);
+        // Two of its tenant's turns are gone, but it is the one that has waited.
+        assert_eq!(drain(&mut queue, 9), [1, 2, 1, 1]);
+        assert!(queue.tenants.is_empty() && queue.turns.is_empty() && queue.owners.is_empty());
+    }
+
+    #[test]
     fn a_removed_task_leaves_nothing() {
         let mut queue = FairQueue::new();
         (0..3).for_each(|item| queue.push("a", 1, 0, item));
@@ -230,6 +268,7 @@ mod tests {
     enum Op {
         Push(u32, i8),
         Pop,
+        PopEven,
         Remove(u32),
     }
 
@@ -237,6 +276,7 @@ mod tests {
         prop_oneof![
             4 => (0u32..6, -10i8..=10).prop_map(|(task, priority)| Op::Push(task, priority)),
             3 => Just(Op::Pop),
+            1 => Just(Op::PopEven),
             1 => (0u32..6).prop_map(Op::Remove),
         ]
     }
@@ -257,6 +297,12 @@ mod tests {
                     Op::Pop => match queue.pop() {
                         Some((task, item)) => prop_assert_eq!(model.get_mut(&task).unwrap().pop_front(), Some(item)),
                         None => prop_assert!(model.values().all(VecDeque::is_empty)),
+                    },
+                    Op::PopEven => match queue.pop_if(|item| item % 2 == 0) {
+                        Some((task, item)) => {
+                            prop_assert_eq!((item % 2, model.get_mut(&task).unwrap().pop_front()), (0, Some(item)));
+                        }
+                        None => prop_assert!(model.values().all(|items| items.front().is_none_or(|item| item % 2 == 1))),
                     },
                     Op::Remove(task) => {
                         let expected: Vec<_> = model.remove(&task).unwrap_or_default().into();
