@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::blob::{LocalBlob, NodeName};
 use crate::document::Readers;
 use crate::ledger::Ledger;
-use crate::pool::{CrashJournal, Dispatcher, Drain, GetLoad, PoolOptions, SharedLimits};
+use crate::pool::{CrashJournal, Dispatcher, Drain, FeedProcessors, GetLoad, Peers, PoolOptions};
 #[cfg(feature = "cli")]
 use crate::processor::LlmProcessor;
 use crate::processor::{Processor, TextProcessor};
@@ -243,8 +243,10 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let in_flight = watch::Sender::new(0);
         let (dispatching, opened_by) = (in_flight.subscribe(), readers.clone());
         let store: Arc<dyn TaskStore> = Arc::new(MeasuredStore(self.store));
-        let others = || SharedLimits { store: Arc::clone(&store), server: owner.clone() };
-        let shared = store.lease().map(|_| others());
+        // A file that ends a server that reads it itself would end the others, too.
+        let exchanges = self.blob.is_shared() && readers.are_processes();
+        let feed = || exchanges.then(|| FeedProcessors::new(parts.processors.each().cloned().collect()));
+        let shared = store.lease().map(|_| Peers { store: Arc::clone(&store), server: owner.clone(), feed: feed() });
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
             Dispatcher::new(pool, blob, pages, journal, readers, shared, in_flight)
         });

@@ -31,7 +31,7 @@
 //! | [`output`] | blocks → Markdown, HTML, plain text, chunks for retrieval |
 //! | [`processor`] | [`Processor`](processor::Processor): text, LLM, OCR, auto (each page the cheapest way that will do), and a scripted one for tests |
 //! | `aggregate` | joins pages in page order, without the page numbers and headers that they repeat |
-//! | `pool` | whose turn it is, what endpoints allow, which jobs are suspended, and the workers |
+//! | `pool` | whose turn it is, what endpoints allow, which jobs are suspended, the workers, and the feed: shards that other servers read |
 //! | `job` | the running of one task: `JobRuntime` decides, `JobActor` acts |
 //! | [`supervisor`] | owns the tasks; [`Handle`] is its façade |
 //! | [`outbound`] | connections to addresses that callers name, and only to where these may lead; fetches documents |
@@ -55,7 +55,8 @@
 //!    worker is free, the dispatcher gives it the shard whose turn it is; calls wait until their endpoint allows one more,
 //!    and until the task has the money. Shards of a job whose lease has ended, or for whose pages there is no room, wait
 //!    in the dispatcher as one suspended job, not with workers and not each with a timer. With the first one the task is
-//!    `processing`.
+//!    `processing`. Where servers share a store and storage, shards that keep a core busy and find no worker here are offered
+//!    to those that have one free; their pages come back, and go the way of all others.
 //! 4. **Read.** The worker finds out what the pages show, as a hash, and looks them up in the ledger by that; while another
 //!    attempt is paying for an equal page, the shard waits for that one. The rest it
 //!    has the [`Processor`](processor::Processor) read, and puts each page into the ledger *before* it tells the job, the files of its
@@ -79,8 +80,9 @@
 //! Tests and comments refer to these by number; behind each stand the files of the tests that have it in their names.
 //! - I1 No page is lost: each ends as output or as a declared failure. `src/job/runtime_play.rs`
 //! - I2 Every accepted task reaches exactly one final status, whatever dies. `src/supervisor/ownership/model.rs`,
-//!   `src/job/runtime_play.rs`, `tests/it/chaos.rs`
-//! - I3 Output is byte-equal to that of a sequential run, whatever the order of completion. `tests/it/chaos.rs`
+//!   `src/job/runtime_play.rs`, `tests/it/chaos.rs`, `tests/it/feed.rs`
+//! - I3 Output is byte-equal to that of a sequential run, whatever the order of completion, and which servers read it.
+//!   `tests/it/chaos.rs`, `tests/it/feed.rs`
 //! - I4 The result appears once, whole. `src/job/runtime_play.rs`, `tests/failpoints/main.rs`
 //! - I5 Calls paid ≤ pages + calls in flight at each crash + retries that the endpoint itself forced. A call that was
 //!   in flight when the process was killed is made again: at least once, not exactly once; one that was answered is not,
@@ -89,14 +91,15 @@
 //!   `src/store/contract.rs`, `src/supervisor/ownership/model.rs`
 //! - I7 No index entry without record, no record without index entry, no work folder without record, after a janitor's
 //!   round. `src/store/contract.rs`, `tests/it/chaos.rs`
-//! - I8 After a cancel is acknowledged no new call begins. `src/supervisor/ownership/model.rs`, `tests/it/ocr.rs`
+//! - I8 After a cancel is acknowledged no new call begins. `src/supervisor/ownership/model.rs`, `tests/it/ocr.rs`,
+//!   `tests/it/feed.rs`
 //! - I9 A one-page task behind a long one waits about one slot, not the book. `src/pool/fair_queue.rs`, `tests/it/embed.rs`
 //! - I10 When faults stop, everything finishes within lease and retries, by itself. `src/supervisor/ownership/model.rs`,
-//!   `tests/it/chaos.rs`
+//!   `tests/it/chaos.rs`, `tests/it/feed.rs`
 //! - I11 When work ends, memory, queues and temporary files are back where they were. `src/pool/claims.rs`,
 //!   `src/supervisor/audience.rs`, `tests/it/chaos.rs`
 //! - I12 Only the job runtime changes the state of subtasks, only the supervisor the status of tasks; a message
-//!   of an older epoch changes nothing, but its paid page is in the ledger. `src/job/subtask.rs`
+//!   of an older epoch changes nothing, but its paid page is in the ledger. `src/job/subtask.rs`, `tests/it/feed.rs`
 //! - I13 What a page shows and nothing reads is a finding. `tests/it/findings.rs`
 //! - I14 A limit that an operator sets for an endpoint or a tenant holds for all servers together, not for each.
 //!   `tests/it/cluster_limits.rs`
@@ -114,6 +117,7 @@
 //! | [`Usage`](task::Usage) | calls, tokens and money: of a call, a page, a job, a task |
 //! | epoch, lease | the number of a job of its task, by which older jobs' writes fail; until when its owner may begin work |
 //! | suspended | a job of which no attempt begins until its lease is held again, or there is room |
+//! | feed, entry | how servers read each other's shards; one shard on offer there, with one server at a time |
 //! | share | the part that one server has, for a moment, of what an endpoint allows to all servers of a store |
 //! | permit, hedge | the right to one call in flight at an endpoint; a second call beside one that takes long |
 //! | quarantine | the one worker for pages that were being read when the process died |

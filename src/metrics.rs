@@ -30,7 +30,7 @@ pub enum Kind {
 
 /// All of them: name, kind, what it says, labels.
 #[doc(hidden)]
-pub const TABLE: [(&str, Kind, &str, &str); 34] = [
+pub const TABLE: [(&str, Kind, &str, &str); 35] = [
     (TASKS, Kind::Gauge, "Unfinished tasks in this process", "state: running, waiting"),
     (TASKS_ACCEPTED, Kind::Counter, "Submits that were accepted", "reused: true when an equal task was there"),
     (TASKS_ENDED, Kind::Counter, "Tasks that became final here", "status"),
@@ -69,6 +69,12 @@ pub const TABLE: [(&str, Kind, &str, &str); 34] = [
     (QUEUED, Kind::Gauge, "Pieces of work that wait for a worker", "tenant"),
     (IN_FLIGHT, Kind::Gauge, "Pieces of work that are with workers", ""),
     (QUEUE_SECONDS, Kind::Histogram, "How long work waits for its worker", "tenant, lane: cpu, calls, quarantine"),
+    (
+        FEED_SHARDS,
+        Kind::Counter,
+        "Shards that servers read for each other",
+        "event: exported, answered, taken_back, imported",
+    ),
     (STORE_SECONDS, Kind::Histogram, "How long the task store takes", "operation"),
     (STORE_ERRORS, Kind::Counter, "Failed operations of the task store", "operation"),
     (
@@ -125,6 +131,7 @@ const ENDPOINT_UNAVAILABLE: &str = "bindery_endpoint_unavailable_seconds";
 const QUEUED: &str = "bindery_queued";
 const IN_FLIGHT: &str = "bindery_in_flight";
 const QUEUE_SECONDS: &str = "bindery_queue_seconds";
+const FEED_SHARDS: &str = "bindery_feed_shards_total";
 const STORE_SECONDS: &str = "bindery_store_seconds";
 const STORE_ERRORS: &str = "bindery_store_errors_total";
 const BLOB_SECONDS: &str = "bindery_blob_seconds";
@@ -262,6 +269,12 @@ pub(crate) fn in_flight(pieces: usize) {
 
 pub(crate) fn waited_for_worker(tenant: &str, lane: &'static str, waited: Duration) {
     histogram!(QUEUE_SECONDS, "tenant" => tenant.to_owned(), "lane" => lane).record(waited);
+}
+
+/// Of its own shards a server has `exported` some, of which others `answered` and the rest were `taken_back`; it has
+/// `imported` what it read for others.
+pub(crate) fn feed_shard(event: &'static str) {
+    counter!(FEED_SHARDS, "event" => event).increment(1);
 }
 
 pub(crate) fn store(operation: &'static str, begun: Instant, answered: bool) {

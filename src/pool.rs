@@ -13,6 +13,8 @@
 //! A job of which no attempt may begin, because its lease has ended or there is no room for its pages, is *suspended*: its
 //! attempts leave the queues and wait as one state of the job, which is looked at once a second. None of them goes to a
 //! worker meanwhile, and none has a timer.
+//!
+//! What keeps a core busy and waits while workers of other servers are free is offered to them: [`feed`].
 
 mod aggregate;
 mod bucket;
@@ -23,6 +25,7 @@ mod endpoints;
 mod estimate;
 mod execute;
 mod fair_queue;
+mod feed;
 mod hand_over;
 mod hedge;
 mod kept_answers;
@@ -40,10 +43,11 @@ pub(crate) mod work;
 mod worker;
 
 pub use crash_journal::{CrashJournal, InFlight, read_crash_journal};
-pub use dispatcher::{Dispatcher, GetTextLayer, PoolOptions, ReadAside, SharedLimits};
+pub use dispatcher::{Dispatcher, GetTextLayer, Peers, PoolOptions, ReadAside};
 pub use endpoints::EndpointLoad;
 pub use estimate::{Estimate, EstimateSource};
 pub use fair_queue::FairQueue;
+pub use feed::FeedProcessors;
 pub use lease::Lease;
 pub use limiter::{Rates, ShareLoad};
 pub use messages::{

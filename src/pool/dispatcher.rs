@@ -1,5 +1,6 @@
 //! Picks the next piece of work over all jobs and keeps at most as many in flight as there are workers.
 
+mod feed;
 mod hedges;
 mod queries;
 mod shares;
@@ -16,7 +17,8 @@ use actix::{
 };
 use tokio::sync::{oneshot, watch};
 
-pub use self::shares::SharedLimits;
+use self::feed::Feed;
+pub use self::shares::Peers;
 pub use self::text_layer::{GetTextLayer, ReadAside};
 use super::claims::{ClaimPages, Claimant, Claims};
 use super::crash_journal::CrashJournal;
@@ -78,9 +80,11 @@ pub struct Dispatcher {
     /// Goes off when it is to be looked whether they may go on.
     suspended_timer: Option<SpawnHandle>,
     /// Present where limits are those of several servers.
-    shared: Option<SharedLimits>,
+    shared: Option<Peers>,
     /// Goes off when a share is to be asked for.
     shares_timer: Option<(Instant, SpawnHandle)>,
+    /// Present where servers read each other's shards.
+    feed: Option<Feed>,
     blob: LocalBlob,
     draining: bool,
     /// How many pieces of work are with workers; watched by who waits for the drain.
@@ -107,11 +111,13 @@ enum Item {
     Job(JobWork),
     /// About a file, by someone who waits for the answer.
     Query(Query),
+    /// A shard of another server, with the name of its entry.
+    Import(String, Query),
 }
 
 impl Dispatcher {
     /// Starts the workers. Must be called on a thread of an actix system. With `shared`, the limits of endpoints are those
-    /// of all servers of its store together. `in_flight` begins with 0, shows how many
+    /// of all servers of its store together, which also may read each other's shards. `in_flight` begins with 0, shows how many
     /// pieces of work are with workers, and closes when the actor is gone.
     #[must_use]
     pub fn new(
@@ -120,11 +126,11 @@ impl Dispatcher {
         ledger: Ledger,
         journal: CrashJournal,
         readers: Readers,
-        shared: Option<SharedLimits>,
+        shared: Option<Peers>,
         in_flight: watch::Sender<usize>,
     ) -> Self {
-        let executor =
-            Executor { ledger, blob: blob.clone(), journal, readers, room: Room::new(), slots: Arc::default() };
+        let (room, lookups, slots) = (Room::new(), Arc::default(), Arc::default());
+        let executor = Executor { ledger, blob: blob.clone(), journal, readers, room, lookups, slots };
         let lane = |name: &'static str, threads: usize| {
             let executor = executor.clone();
             let thread = move || std::thread::Builder::new().name(format!("bindery-{name}"));
@@ -134,6 +140,10 @@ impl Dispatcher {
         };
         let most = options.call_workers.max(1);
         let Lane { workers, free, .. } = lane("call", most);
+        let feed = shared.clone().and_then(|Peers { store, server, feed }| {
+            let lease = store.lease()?;
+            Some(Feed::new(store, server, lease, feed?, executor.clone()))
+        });
         Self {
             cpu: lane("cpu", options.cpu_workers.max(1)),
             calls: Calls {
@@ -149,6 +159,7 @@ impl Dispatcher {
             suspended_timer: None,
             shared,
             shares_timer: None,
+            feed,
             blob,
             draining: false,
             in_flight,
@@ -160,14 +171,22 @@ impl Dispatcher {
         drop(self.calls.endpoints.remove(task));
         self.claims.retain(|work| work.spec.task != task);
         drop(self.suspended.remove(task));
+        self.withdraw(task);
     }
 
     fn plain(&mut self, quarantine: bool) -> &mut Lane {
         if quarantine { &mut self.quarantine } else { &mut self.cpu }
     }
 
-    /// Gives every free worker of a lane the work whose turn it is.
+    /// Gives every free worker of a lane the work whose turn it is; others may have what is left.
     fn pump(&mut self, quarantine: bool, ctx: &mut Context<Self>) {
+        self.begin_work(quarantine, ctx);
+        if !quarantine {
+            self.feed(ctx);
+        }
+    }
+
+    fn begin_work(&mut self, quarantine: bool, ctx: &mut Context<Self>) {
         while !self.draining && self.plain(quarantine).free > 0 {
             let Some((_, item)) = self.plain(quarantine).queue.pop() else { return };
             let item = match item {
@@ -175,6 +194,10 @@ impl Dispatcher {
                     Some(work) => Item::Job(work),
                     None => continue,
                 },
+                Item::Import(id, question) => {
+                    self.begin_entry(&id);
+                    Item::Import(id, question)
+                }
                 question @ Item::Query(_) => question,
             };
             self.plain(quarantine).free -= 1;
@@ -182,10 +205,11 @@ impl Dispatcher {
             let workers = self.plain(quarantine).workers.clone();
             let claimant = self.claimant(ctx);
             let holder = claimant.holder;
+            let is_import = matches!(item, Item::Import(..));
             let done = async move {
                 match item {
                     Item::Job(work) => hand_over(&workers, work, None, claimant).await.1,
-                    Item::Query(question) => {
+                    Item::Query(question) | Item::Import(_, question) => {
                         let _ = workers.send(RunQuery(question)).await;
                         None
                     }
@@ -193,7 +217,8 @@ impl Dispatcher {
             };
             ctx.spawn(done.into_actor(self).map(move |back, this, ctx| {
                 this.plain(quarantine).free += 1;
-                this.in_flight.send_modify(|count| *count -= 1);
+                // What is read for another server is in flight until that one has heard of it.
+                this.in_flight.send_modify(|count| *count -= usize::from(!is_import));
                 this.end_claims(holder, back, ctx);
                 this.pump(quarantine, ctx);
             }));
@@ -334,6 +359,10 @@ fn tell_expired(over: Vec<JobWork>, why: &Failure) {
 
 impl Actor for Dispatcher {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.feed_round(ctx);
+    }
 }
 
 impl Handler<Enqueue> for Dispatcher {
@@ -348,7 +377,8 @@ impl Handler<Enqueue> for Dispatcher {
             // waited longest.
             let calls = matches!(work.lane(&spec), LaneName::Calls(_));
             let again = calls && matches!(&work, Work::Shard(shard) if !shard.history.is_empty());
-            let work = JobWork { spec: Arc::clone(&spec), work, events: events.clone(), queued: Instant::now() };
+            let work =
+                JobWork { spec: Arc::clone(&spec), work, events: events.clone(), queued: Instant::now(), stays: false };
             self.push(work, again);
         }
         self.pump_all(ctx);
@@ -399,13 +429,14 @@ impl Handler<DropJob> for Dispatcher {
 impl Handler<Drain> for Dispatcher {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
-        self.draining = true;
+    fn handle(&mut self, _: Drain, ctx: &mut Context<Self>) -> Self::Result {
+        let again = std::mem::replace(&mut self.draining, true);
         // Jobs resume from the ledger at the next start; a check that waits fails.
         [&mut self.cpu, &mut self.quarantine].into_iter().for_each(|lane| lane.queue = FairQueue::new());
         self.calls.endpoints.clear();
         self.claims.retain(|_| false);
         self.suspended.clear();
+        self.drain_feed(again, ctx);
         let mut in_flight = self.in_flight.subscribe();
         Box::pin(async move { drop(in_flight.wait_for(|count| *count == 0).await) })
     }

@@ -2,6 +2,8 @@
 //!
 //! **Write order.** Outputs are in the ledger before the outcome is told.
 
+mod keep;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,31 +19,28 @@ use super::crash_journal::{CrashJournal, InFlight};
 use super::hedge::Hedge;
 use super::kept_answers::AttemptAnswers;
 use super::recent_pages::Room;
-use super::spec::JobContext;
+use super::spec::{JobContext, Lookups};
 use super::suspended::SuspendReason;
 use super::work::{NotBegun, PageResult, Plan, PoolEvent, ShardResult, ShardWork, SourceCheck, SourcePages, Work};
 use super::worker::Executed;
-use crate::blob::{Durability, LocalBlob};
+use crate::blob::LocalBlob;
 use crate::document::{Document, ImageOptions, PageImage, Readers, Shard, plan};
 use crate::failpoint;
-use crate::ledger::{Ledger, PageHash, PageKey, PurgeList};
+use crate::ledger::{Ledger, PageHash, PageKey};
 use crate::metrics;
-use crate::processor::{CallReport, PageRead, ShardInput, ShardOutcome, WorkKind};
+use crate::processor::{CallReport, ShardInput, ShardOutcome, WorkKind};
 use crate::task::{Failure, PageOutput, PageView, Usage, code};
 
 /// The longest that drawing a page for a caller may take.
 const DRAWING: Duration = Duration::from_secs(60);
-/// How soon it is tried again to keep a page that found no room.
-const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// The most bytes of figures that a task has beside its result.
 pub(super) const MOST_IMAGE_BYTES: u64 = 1 << 30;
 
-/// The calls of an attempt: where they are told, who may allow one more, and how pages are claimed for them.
-struct Calls<'a> {
-    reports: Sender<CallReport>,
-    hedge: Option<&'a Hedge>,
-    claimant: &'a Claimant,
+/// The calls of an attempt: where they are told, and who may allow one more.
+pub(super) struct Calls<'a> {
+    pub(super) reports: Sender<CallReport>,
+    pub(super) hedge: Option<&'a Hedge>,
 }
 
 /// What workers share.
@@ -53,6 +52,8 @@ pub(super) struct Executor {
     pub(super) readers: Readers,
     /// For pages that are read and not joined yet.
     pub(super) room: Room,
+    /// How pages of all jobs were found in the ledger.
+    pub(super) lookups: Arc<Lookups>,
     /// Slots of the journal file that are taken.
     pub(super) slots: Arc<AtomicUsize>,
 }
@@ -77,7 +78,7 @@ impl Executor {
             }
             Work::Shard(work) => {
                 let (reports, reported) = std::sync::mpsc::channel();
-                let result = self.attempt(spec, &work, slot, &Calls { reports, hedge, claimant })?;
+                let result = self.attempt(spec, &work, slot, &Calls { reports, hedge }, claimant)?;
                 if let ShardResult::Retry { why, .. } | ShardResult::Failed(why) | ShardResult::Fatal(why) = &result {
                     metrics::attempt_failed(&why.code);
                 }
@@ -202,6 +203,7 @@ impl Executor {
         work: &ShardWork,
         slot: usize,
         calls_made: &Calls<'_>,
+        claimant: &Claimant,
     ) -> Result<ShardResult, NotBegun> {
         if let Err(why) = self.ensure_source(spec) {
             return Ok(ShardResult::Retry { after: None, why });
@@ -220,7 +222,7 @@ impl Executor {
         if kind == WorkKind::Call {
             match claimed_keys(spec, work) {
                 // Before they are looked up: what another attempt pays for is in the ledger when its claim ends.
-                Ok(keys) => calls_made.claimant.claim(keys).map_err(NotBegun::Claimed)?,
+                Ok(keys) => claimant.claim(keys).map_err(NotBegun::Claimed)?,
                 Err(error) => {
                     return Ok(ShardResult::Retry { after: None, why: storage_failed(&error) });
                 }
@@ -237,7 +239,8 @@ impl Executor {
                     return Ok(ShardResult::Retry { after: None, why: storage_failed(&error) });
                 }
             };
-            for shard in plan(missing, u32::MAX) {
+            // What may end whatever reads it is read piece by piece.
+            for shard in plan(missing, if work.quarantined { 1 } else { u32::MAX }) {
                 // Before each call: of what has begun, what is left goes back as shards that wait.
                 if let Some(reason) = self.suspends(spec) {
                     // What goes back as shards that wait was begun, too: its calls are to be counted.
@@ -276,7 +279,9 @@ impl Executor {
         let (mut missing, mut keys, mut equal, mut known_pages) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for page in std::mem::take(left) {
             let known = self.known(spec, page, anywhere);
-            metrics::looked_up(matches!(known, Ok(Some(_))));
+            let is_found = matches!(known, Ok(Some(_)));
+            metrics::looked_up(is_found);
+            [&spec.lookups, &*self.lookups].iter().for_each(|lookups| lookups.count(is_found));
             if let Some(output) = known? {
                 let findings = output.finding_set();
                 let view = Some(Box::new(PageView::done(page, output)));
@@ -310,40 +315,11 @@ impl Executor {
         if spec.cancel.is_cancelled() {
             return ShardResult::Cancelled;
         }
-        // What cannot end this process is not to be suspected when something else does.
-        let quarantined = self.opens_here() || !spec.processor.is_isolated();
-        let entry = quarantined.then(|| self.journal.begin(slot, spec.in_flight(shard.first, shard.last)));
-        let waits = |waits: bool| entry.iter().for_each(|entry| entry.mark(!waits));
-        let called = |report: CallReport| {
-            let Usage { prompt_tokens, completion_tokens, cost, .. } = report.usage;
-            metrics::spent(&spec.tenant, prompt_tokens, completion_tokens, cost.unwrap_or_default());
-            let _ = calls.reports.send(report);
-        };
         let answers = AttemptAnswers::new(&self.ledger, &self.blob, spec);
-        let input = ShardInput {
-            document: &work.document,
-            shard,
-            options: &spec.options,
-            file_name: spec.file_name.as_deref(),
-            attempt: work.attempt,
-            deadline: Instant::now() + spec.attempt_timeout,
-            cancel: &spec.cancel,
-            step: spec.step(work),
-            state: work.state,
-            history: &work.history,
-            on_waiting: &waits,
-            on_call: &called,
-            kept_answers: &answers,
-            on_hedge: &|| calls.hedge.map_or_else(|| std::future::ready(None).boxed(), Hedge::acquire),
+        let outcome = match self.process(spec, work, shard, slot, calls, &answers) {
+            Ok(outcome) => outcome,
+            Err(error) => return ShardResult::Failed(storage_failed(&error)),
         };
-        if let Err(error) = failpoint::pass("attempt.begin").and_then(|()| failpoint::pass_pages(shard.pages())) {
-            return ShardResult::Failed(storage_failed(&error));
-        }
-        let outcome = spec.processor.process(&input);
-        drop(entry);
-        if let Err(error) = failpoint::pass("attempt.answered") {
-            return ShardResult::Failed(storage_failed(&error));
-        }
         let is_unanswered = matches!(outcome, ShardOutcome::Retry { .. } | ShardOutcome::Cancelled);
         let result = match outcome {
             ShardOutcome::Done(pages) => self.keep(spec, work, shard, pages, Vec::new()),
@@ -360,95 +336,49 @@ impl Executor {
         result
     }
 
-    /// Puts what was read into the ledger. A page that the processor forgot, or named twice, is its failure.
-    fn keep(
+    /// Has the processor read some pages of a shard.
+    ///
+    /// # Errors
+    /// Only where a test asked for one.
+    pub(super) fn process(
         &self,
         spec: &JobContext,
         work: &ShardWork,
         shard: Shard,
-        mut pages: Vec<PageRead>,
-        rest: Vec<(u32, usize)>,
-    ) -> ShardResult {
-        pages.sort_by_key(|read| read.page);
-        let later = rest.iter().map(|(page, _)| *page);
-        let mut named: Vec<u32> = pages.iter().map(|read| read.page).chain(later).collect();
-        named.sort_unstable();
-        if named.into_iter().ne(shard.pages()) {
-            let message = format!("the processor {} did not answer for each page once", spec.processor.name());
-            return ShardResult::Failed(Failure::permanent(code::BAD_ANSWER, message));
-        }
-        let mut receipts = Vec::with_capacity(pages.len());
-        let mut spent = work.spent;
-        // One call may stand for all of them, and one of an attempt before may have brought it.
-        let called = |output: &PageOutput| output.usage.calls > 0 || output.model.is_some();
-        let called = pages.iter().any(|read| read.result.as_ref().is_ok_and(called));
-        let paid = spec.step(work).is_paid && called;
-        for PageRead { page, result } in pages {
-            let receipt = match result {
-                Ok(output) => {
-                    let usage = output.usage;
-                    let output = with_spent(output, &mut spent);
-                    match self.keep_page(spec, work, page, &output, paid) {
-                        Ok(key) => {
-                            metrics::page_read(&output.processor, &spec.tenant);
-                            let findings = output.finding_set();
-                            Ok(PageResult { usage, findings, view: Some(self.done(spec, (page, key), output)) })
-                        }
-                        // Reading it again would be paid again, so this is the page's failure and not tried again.
-                        Err(error) if paid => Err(storage_failed(&error)),
-                        Err(error) => {
-                            return ShardResult::Retry { after: None, why: storage_failed(&error) };
-                        }
-                    }
-                }
-                Err(failure) => Err(failure),
-            };
-            receipts.push((page, receipt));
-        }
-        if let Err(error) = failpoint::pass("attempt.kept") {
-            return ShardResult::Failed(storage_failed(&error));
-        }
-        if rest.is_empty() { ShardResult::Done(receipts) } else { ShardResult::Partial { done: receipts, rest } }
-    }
-
-    /// Puts a page into the ledger. One that was paid is held on to until there is room for it, and its worker with it:
-    /// without room no other call should begin either.
-    fn keep_page(
-        &self,
-        spec: &JobContext,
-        work: &ShardWork,
-        page: u32,
-        output: &PageOutput,
-        paid: bool,
-    ) -> io::Result<PageKey> {
-        let key = spec.page_key(page, work.state.index, output)?;
-        let durability = if paid { Durability::Synced } else { Durability::Cached };
-        let begun = Instant::now();
-        loop {
-            let Err(error) = self.put_page(spec, (page, key), output, durability) else { return Ok(key) };
-            let wait = paid && !spec.cancel.is_cancelled() && begun.elapsed() < spec.unavailable_timeout;
-            if !wait {
-                return Err(error);
-            }
-            log::warn!(task:% = spec.task, page; "a page that is paid for finds no room, trying again: {error}");
-            let _ = crossbeam_channel::never::<()>().recv_timeout(KEEP_PAUSE);
-        }
-    }
-
-    /// Puts a page into the ledger, where it does not stay if its task is being purged: the purge is noted before its
-    /// sweep of the ledger, so either that finds this page, or this finds the note.
-    fn put_page(
-        &self,
-        spec: &JobContext,
-        (page, key): (u32, PageKey),
-        output: &PageOutput,
-        durability: Durability,
-    ) -> io::Result<()> {
-        self.ledger.put(key, output, durability)?;
-        let placed = self.place_images(spec, page, output, false);
-        // Where it costs a request, for what is paid alone: other servers look for the rest in their directories later.
-        let looks = !self.blob.is_shared() || durability == Durability::Synced;
-        if looks && PurgeList::is_begun(&self.blob, spec.task) { self.ledger.remove(key) } else { placed.map(drop) }
+        slot: usize,
+        calls: &Calls<'_>,
+        answers: &AttemptAnswers<'_>,
+    ) -> io::Result<ShardOutcome> {
+        // What cannot end this process is not to be suspected when something else does.
+        let quarantined = self.opens_here() || !spec.processor.is_isolated();
+        let entry = quarantined.then(|| self.journal.begin(slot, spec.in_flight(shard.first, shard.last)));
+        let waits = |waits: bool| entry.iter().for_each(|entry| entry.mark(!waits));
+        let called = |report: CallReport| {
+            let Usage { prompt_tokens, completion_tokens, cost, .. } = report.usage;
+            metrics::spent(&spec.tenant, prompt_tokens, completion_tokens, cost.unwrap_or_default());
+            let _ = calls.reports.send(report);
+        };
+        let input = ShardInput {
+            document: &work.document,
+            shard,
+            options: &spec.options,
+            file_name: spec.file_name.as_deref(),
+            attempt: work.attempt,
+            deadline: Instant::now() + spec.attempt_timeout,
+            cancel: &spec.cancel,
+            step: spec.step(work),
+            state: work.state,
+            history: &work.history,
+            on_waiting: &waits,
+            on_call: &called,
+            kept_answers: answers,
+            on_hedge: &|| calls.hedge.map_or_else(|| std::future::ready(None).boxed(), Hedge::acquire),
+        };
+        failpoint::pass("attempt.begin").and_then(|()| failpoint::pass_pages(shard.pages()))?;
+        let outcome = spec.processor.process(&input);
+        drop(entry);
+        failpoint::pass("attempt.answered")?;
+        Ok(outcome)
     }
 }
 
@@ -459,7 +389,7 @@ fn claimed_keys(spec: &JobContext, work: &ShardWork) -> io::Result<Vec<PageKey>>
 }
 
 /// Finds out what the pages of a shard show, where that is not known.
-fn hash_pages(spec: &JobContext, work: &ShardWork) -> Result<(), Failure> {
+pub(super) fn hash_pages(spec: &JobContext, work: &ShardWork) -> Result<(), Failure> {
     let mut reader = None;
     for page in work.shard.pages() {
         if spec.hashes.get(page).map_err(|e| storage_failed(&e))? != PageHash::Unknown {
@@ -484,12 +414,6 @@ impl JobContext {
     fn in_flight(&self, first: u32, last: u32) -> InFlight {
         InFlight { task: self.task, epoch: self.epoch, first, last }
     }
-}
-
-/// What earlier attempts cost stands with the first page that came of it.
-fn with_spent(mut output: PageOutput, spent: &mut Usage) -> PageOutput {
-    output.usage += std::mem::take(spent);
-    output
 }
 
 pub(super) fn storage_failed(error: &io::Error) -> Failure {

@@ -15,7 +15,7 @@ use crate::processor::CallReport;
 /// keep up holds back its own work and nothing piles up. Returns the calls that were made, or the work when it has to wait.
 pub(super) async fn hand_over(
     workers: &Addr<WorkerActor>,
-    JobWork { spec, work, events, queued }: JobWork,
+    JobWork { spec, work, events, queued, stays }: JobWork,
     hedge: Option<Hedge>,
     claimant: Claimant,
 ) -> (Vec<CallReport>, Option<(NotBegun, JobWork)>) {
@@ -36,7 +36,7 @@ pub(super) async fn hand_over(
                 let requeued = PoolEvent::Requeued { index: shard.index, attempt: shard.attempt };
                 let _ = events.send(requeued).await;
             }
-            (Vec::new(), Some((why, JobWork { spec, work, events, queued })))
+            (Vec::new(), Some((why, JobWork { spec, work, events, queued, stays })))
         }
     }
 }

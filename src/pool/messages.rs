@@ -91,11 +91,17 @@ pub struct GetEndpoints;
 pub struct GetQueues;
 
 /// How busy the pool is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
     /// Pieces of work that wait for a turn.
     pub queued: usize,
     /// Pieces of work that are with workers.
     pub in_flight: usize,
+    /// Workers for what keeps a core busy that have nothing to do.
+    pub free: usize,
+    /// Shards that other servers have, or are offered.
+    pub exported: usize,
+    /// Shards of other servers that are here.
+    pub imported: usize,
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -76,12 +76,39 @@ pub struct JobContext {
     pub hashes: PageHashes,
     /// How many bytes of figures were put beside the result.
     pub image_bytes: AtomicU64,
+    /// How its pages were found in the ledger.
+    pub lookups: Lookups,
     /// Pages that were read and not joined yet.
     pub recent: RecentPages,
     /// Until when attempts may begin.
     pub lease: Lease,
     /// Fires when the job is over.
     pub cancel: CancellationToken,
+}
+
+/// Lookups in the ledger when the turn of a page had come: whether it is likely to have the next one, too.
+#[derive(Debug, Default)]
+pub struct Lookups {
+    found: AtomicU32,
+    missed: AtomicU32,
+}
+
+impl Lookups {
+    /// Older ones count half, and half again, whenever there are so many.
+    const MOST: u32 = 1_024;
+
+    pub(super) fn count(&self, is_found: bool) {
+        let [counter, other] = if is_found { [&self.found, &self.missed] } else { [&self.missed, &self.found] };
+        if counter.fetch_add(1, Ordering::Relaxed) >= Self::MOST {
+            [counter, other].iter().for_each(|count| count.store(count.load(Ordering::Relaxed) / 2, Ordering::Relaxed));
+        }
+    }
+
+    /// Whether most pages were not there; `None` when none was looked up.
+    pub(super) fn are_misses(&self) -> Option<bool> {
+        let [found, missed] = [&self.found, &self.missed].map(|count| count.load(Ordering::Relaxed));
+        (found + missed > 0).then_some(missed > found)
+    }
 }
 
 impl Deref for JobContext {
@@ -117,6 +144,7 @@ impl JobContext {
             hashes: PageHashes::new(blob.clone(), &spec.work_dir, &spec.source.sha256, spec.scope.clone()),
             processor,
             image_bytes: AtomicU64::new(0),
+            lookups: Lookups::default(),
             recent: RecentPages::default(),
             lease,
             cancel: CancellationToken::new(),
@@ -157,6 +185,19 @@ impl JobContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lookups_say_what_the_last_ones_came_to() {
+        let lookups = Lookups::default();
+        assert_eq!(lookups.are_misses(), None);
+        lookups.count(true);
+        assert_eq!(lookups.are_misses(), Some(false));
+        (0..2).for_each(|_| lookups.count(false));
+        assert_eq!(lookups.are_misses(), Some(true));
+        (0..100_000).for_each(|_| lookups.count(false));
+        (0..2 * Lookups::MOST).for_each(|_| lookups.count(true));
+        assert_eq!(lookups.are_misses(), Some(false), "what was long ago counts little");
+    }
 
     /// What other machines work on is written down.
     #[test]

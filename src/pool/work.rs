@@ -228,6 +228,8 @@ pub(super) struct JobWork {
     pub(super) events: Recipient<PoolEvent>,
     /// Since when it waits.
     pub(super) queued: Instant,
+    /// Whether it is not to be offered to other servers: one of them could not read it.
+    pub(super) stays: bool,
 }
 
 impl JobWork {

@@ -30,6 +30,12 @@ pub struct Node {
     pub queued: usize,
     /// Pieces of work that are with workers.
     pub in_flight: usize,
+    /// Workers for what keeps a core busy that have nothing to do.
+    pub free_workers: usize,
+    /// Shards of its tasks that other servers have, or are offered.
+    pub exported: usize,
+    /// Shards of other servers' tasks that it has.
+    pub imported: usize,
 }
 
 impl Supervisor {
@@ -46,8 +52,8 @@ impl Supervisor {
         };
         let load = self.dispatcher.send(GetLoad);
         async move {
-            let Load { queued, in_flight } = load.await.unwrap_or(Load { queued: 0, in_flight: 0 });
-            Node { queued, in_flight, ..node }
+            let Load { queued, in_flight, free, exported, imported } = load.await.unwrap_or_default();
+            Node { queued, in_flight, free_workers: free, exported, imported, ..node }
         }
     }
 }

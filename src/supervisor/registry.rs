@@ -36,7 +36,7 @@ impl Processors {
     }
 
     /// All of them.
-    pub(super) fn each(&self) -> impl Iterator<Item = &Arc<dyn Processor>> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Arc<dyn Processor>> {
         self.0.iter()
     }
 

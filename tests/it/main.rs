@@ -30,6 +30,7 @@ mod embedded;
 mod endpoints;
 mod equal_pages;
 mod events;
+mod feed;
 mod findings;
 mod formats;
 mod generated;

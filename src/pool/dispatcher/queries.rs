@@ -85,7 +85,9 @@ impl Handler<GetLoad> for Dispatcher {
     fn handle(&mut self, _: GetLoad, _: &mut Context<Self>) -> Self::Result {
         let in_lanes = self.cpu.queue.len() + self.quarantine.queue.len() + self.calls.endpoints.len();
         let queued = in_lanes + self.claims.parked().count() + self.suspended.work().count();
-        MessageResult(Load { queued, in_flight: *self.in_flight.borrow() })
+        let (exported, imported) = self.feed.as_ref().map_or((0, 0), |feed| (feed.out.len(), feed.taken()));
+        let (in_flight, free) = (*self.in_flight.borrow(), self.cpu.free);
+        MessageResult(Load { queued, in_flight, free, exported, imported })
     }
 }
 

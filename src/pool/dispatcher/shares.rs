@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::Dispatcher;
+use crate::pool::feed::FeedProcessors;
 use crate::store::{ShareRequest, StoreError, TaskStore};
 
 /// A store that takes longer than this to answer is unavailable: a share counts for no longer.
 const SHARE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is needed to share limits with other servers.
+/// What is needed to work together with other servers.
 #[derive(Clone)]
-pub struct SharedLimits {
+pub struct Peers {
     /// The store of all of them.
     pub store: Arc<dyn TaskStore>,
     /// The name of this process in it.
     pub server: String,
+    /// What reads the shards of others, where servers read each other's.
+    pub feed: Option<FeedProcessors>,
 }
 
 impl Dispatcher {

@@ -32,7 +32,7 @@ impl Dispatcher {
                 [false, true].into_iter().flat_map(|quarantine| self.plain(quarantine).queue.remove(task)).filter_map(
                     |item| match item {
                         Item::Job(work) => Some(work),
-                        Item::Query(_) => None,
+                        Item::Query(_) | Item::Import(..) => None,
                     },
                 ),
             )
