@@ -112,7 +112,7 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
     }
 
     /// Takes the item whose turn it is of those that `may` be taken, and its task. Who is passed over keeps its turn, and the
-    /// others have had theirs. Looks at no more than [`MOST_LOOKED_AT`] tasks.
+    /// others have had theirs. Looks at no more than `MOST_LOOKED_AT` tasks.
     pub fn pop_if(&mut self, may: impl Fn(&T) -> bool) -> Option<(K, T)> {
         let tenants = self.turns.iter().filter_map(|turn| Some((turn, self.tenants.get(&turn.2)?)));
         let tasks = tenants.flat_map(|(of, tenant)| tenant.turns.iter().map(move |turn| (of, tenant, turn)));

@@ -16,7 +16,7 @@ impl Head {
     }
 }
 
-/// The rule of [`TaskStore::update`], for implementations that decide in Rust. `held` tells whether the task's lease is
+/// The rule of [`TaskStore::update`](super::TaskStore::update), for implementations that decide in Rust. `held` tells whether the task's lease is
 /// with another process than the one that writes.
 pub(crate) fn check_update(current: Head, expected: Revision, next: Head, held: bool) -> Result<(), StoreError> {
     let (at, Head { revision: next, status }) = (current.revision, next);
