@@ -31,7 +31,9 @@ pub(super) async fn name_requests(
     let waits = request.query_string().split('&').any(|option| option.starts_with("wait="));
     let remote = request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
     let forwarded = forwarded(&request);
-    let response = match over_rate(&request).await {
+    // What leads nowhere is not counted.
+    let over = if route.is_empty() { None } else { over_rate(&request).await };
+    let response = match over {
         Some(refused) => request.error_response(refused),
         None => next.call(request).await?.map_into_boxed_body(),
     };
