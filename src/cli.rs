@@ -40,6 +40,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::log_format::LogFormat;
 
+/// Writes a line to people on standard error. A reader that is gone, as behind `2>&1 | head`, ends nothing.
+pub fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// The exit codes, as in `.github/docs/cli.md`.
 pub mod exit {
     /// Failed.
@@ -215,7 +220,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let variable = |name: &str| std::env::var(name).ok();
     if !matches!(cli.command, Command::Reader { .. }) {
         let names = std::env::vars_os().map(|(name, _)| name);
-        variables::unread(&Cli::command(), names).iter().for_each(|line| eprintln!("bindery: {line}"));
+        variables::unread(&Cli::command(), names).iter().for_each(|line| say(format_args!("bindery: {line}")));
     }
     let file = if cli.command.has_settings() {
         cli.config.clone().or_else(|| Settings::found_file(variable))
@@ -227,7 +232,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = |settings: Settings| -> anyhow::Result<Config> {
         if here {
             // The folder may belong to another person: its settings are announced, and no key goes where they say.
-            eprintln!("bindery: settings from {}", Settings::HERE);
+            say(format_args!("bindery: settings from {}", Settings::HERE));
             settings.keep_key_from(&file, variable)?;
         }
         Ok(settings.over(file).resolve(variable)?)

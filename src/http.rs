@@ -196,8 +196,8 @@ pub fn no_such_route() -> Route {
     web::to(error::no_such_route).wrap(from_fn(request_id::name_requests))
 }
 
-/// A path whose requests have names, whose errors come in our own form, and whose long answers are compressed. That is set here and not for the app, whose
-/// other paths are not ours.
+/// A path whose requests have names, whose errors come in our own form, and whose long answers are compressed. That is set
+/// here and not for the app, whose other paths are not ours.
 fn at(path: &str, routes: impl FnOnce(Resource) -> Resource) -> impl HttpServiceFactory + 'static {
     let resource = web::resource(path)
         .app_data(web::QueryConfig::default().error_handler(|e, _| error::bad_query(&e).into()))

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         // A reader that has seen enough, such as head, is not an error.
         Err(error) if cli::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", cli::complaint(&error));
+            cli::say(format_args!("{}", cli::complaint(&error)));
             let usage = error.is::<bindery::config::ConfigError>();
             ExitCode::from(if usage { cli::exit::USAGE } else { cli::exit::FAILED })
         }

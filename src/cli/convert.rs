@@ -25,6 +25,7 @@ use super::files::{Input, Twins, inputs};
 use super::format_args::FormatArgs;
 use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
+use super::say;
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
 use super::watch::{self, Watched};
@@ -71,7 +72,7 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
         let lines = advice::check(config, &options).map_err(anyhow::Error::msg)?;
         let planned = plan(command, config)?;
         planned.1.check_images(&options.clone().over(&config.supervisor.task_defaults))?;
-        lines.iter().for_each(|line| eprintln!("bindery: {line}"));
+        lines.iter().for_each(|line| say(format_args!("bindery: {line}")));
         Ok((options, planned))
     });
     match checked {
@@ -93,7 +94,7 @@ pub fn run(command: &Convert, config: &Config) -> anyhow::Result<ExitCode> {
             }
         }
         Err(error) => {
-            eprintln!("{}", words::complaint(None, &error));
+            say(format_args!("{}", words::complaint(None, &error)));
             Ok(ExitCode::from(exit::USAGE))
         }
     }
@@ -110,7 +111,7 @@ fn temporary_data(command: &Convert, config: &Config) -> anyhow::Result<Option<(
     if !usual || !no_place.contains(&why.kind()) {
         return Ok(None);
     }
-    eprintln!("bindery: {}: {why}; pages are kept for this run only", config.data_dir.display());
+    say(format_args!("bindery: {}: {why}; pages are kept for this run only", config.data_dir.display()));
     let folder = tempfile::Builder::new().prefix("bindery-").tempdir()?;
     let place = folder.path().join("data");
     let mut config = config.clone();
@@ -215,7 +216,7 @@ async fn convert(work: &Work, config: &Config) -> anyhow::Result<ExitCode> {
     if let Some(worst) = outcome {
         return Ok(worst.exit_code(work.strict));
     }
-    eprintln!("bindery: interrupted: the same command again goes on where this one ended");
+    say(format_args!("bindery: interrupted: the same command again goes on where this one ended"));
     Ok(ExitCode::from(exit::INTERRUPTED))
 }
 
@@ -227,7 +228,7 @@ async fn watch(command: &Convert, mut work: Work, config: &Config) -> anyhow::Re
     let mut ticks = tokio::time::interval(watch::EVERY);
     // Two looks right after each other, made up for, would see no file change.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    eprintln!("bindery: watching for PDFs and pictures until ^C");
+    say(format_args!("bindery: watching for PDFs and pictures until ^C"));
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -239,7 +240,7 @@ async fn watch(command: &Convert, mut work: Work, config: &Config) -> anyhow::Re
             Err(error) => {
                 let complaint = words::complaint(None, &error);
                 if said.as_ref() != Some(&complaint) {
-                    eprintln!("{complaint}; looking again");
+                    say(format_args!("{complaint}; looking again"));
                 }
                 said = Some(complaint);
                 continue;

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::client::{Client, KeyArgs, ServerArgs};
 use super::convert::{Local, complaint};
 use super::files::Input;
+use super::say;
 use super::task_args::TaskArgs;
 use super::{advice, exit, line};
 
@@ -44,11 +45,11 @@ pub fn run(command: &EstimateFiles, config: &Config) -> anyhow::Result<ExitCode>
     });
     match checked {
         Ok((options, lines)) => {
-            lines.iter().for_each(|line| eprintln!("bindery: {line}"));
+            lines.iter().for_each(|line| say(format_args!("bindery: {line}")));
             actix_web::rt::System::new().block_on(estimate(command, &options, config))
         }
         Err(error) => {
-            eprintln!("bindery: {error}");
+            say(format_args!("bindery: {error}"));
             Ok(ExitCode::from(exit::USAGE))
         }
     }
@@ -72,7 +73,7 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
                 show(&file.shown(), &estimate, command.json)?;
             }
             Err(error) => {
-                eprintln!("{}", complaint(&file.shown(), &error));
+                say(format_args!("{}", complaint(&file.shown(), &error)));
                 code = ExitCode::from(exit::FAILED);
             }
         }
@@ -82,10 +83,10 @@ async fn estimate(command: &EstimateFiles, options: &TaskOptions, config: &Confi
     }
     if sum.usage.calls > 0 && sum.usage.cost.is_none() {
         let place = if command.server.is_some() { "on the server by BINDERY_LLM_PRICES" } else { "by --llm-prices" };
-        eprintln!(
+        say(format_args!(
             "bindery: the cost is not known: name prices {place}, as MODEL=SENT/RECEIVED per million tokens (* for all others) \
              or as a price file of LiteLLM"
-        );
+        ));
     }
     if let Who::Here(local) = who {
         local.bindery.stop(Duration::ZERO).await;

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::exit;
 use super::files::Input;
 use super::models;
+use super::say;
 use super::secret;
 
 #[derive(Args)]
@@ -85,7 +86,7 @@ pub fn run(command: &Inspect, config: &Config) -> anyhow::Result<ExitCode> {
         }
     }
     if scans && config.ocr_models().is_none() {
-        eprintln!("bindery: {}", models::HINT);
+        say(format_args!("bindery: {}", models::HINT));
     }
     Ok(code)
 }

@@ -12,6 +12,8 @@ use indicatif::style::ProgressTracker;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tokio::sync::watch;
 
+use super::say;
+
 /// The widest bar, cells.
 const WIDEST: usize = 32;
 /// The narrowest bar that says something, cells.
@@ -94,7 +96,7 @@ impl Progress {
 
     /// Prints a line without tearing the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| say(format_args!("{line}")));
     }
 
     pub fn clear(&self) {

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use bindery::config::SecretFile;
 
+use super::say;
+
 /// Reads the secret in the file that an option names; clap refuses the option with its error.
 ///
 /// # Errors
@@ -12,7 +14,7 @@ use bindery::config::SecretFile;
 pub fn read(file: &str) -> io::Result<String> {
     let SecretFile { secret, warning, .. } = SecretFile::read(Path::new(file))?;
     if let Some(warning) = warning {
-        eprintln!("bindery: {warning}");
+        say(format_args!("bindery: {warning}"));
     }
     Ok(secret)
 }

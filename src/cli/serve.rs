@@ -1,6 +1,7 @@
 //! `bindery serve`.
 
 use std::fs::File;
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
     let server = server.run();
     let accepting = server.handle();
     let serving = actix_web::rt::spawn(server);
-    println!("bindery listens on {}", addresses.join(", "));
+    let _ = writeln!(std::io::stdout(), "bindery listens on {}", addresses.join(", "));
     manager.ready(&addresses.join(", "));
     watch_over(Arc::clone(&manager), bindery.handle());
     log::info!("data in {}, store {}, blobs in {}", config.data_dir.display(), store_name(&config), config.blob);

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::files::Input;
 use super::place::{self, Inputs};
+use super::say;
 use super::secret;
 
 #[derive(Args)]
@@ -67,7 +68,7 @@ pub fn run(command: &Split) -> anyhow::Result<ExitCode> {
         writer.join().unwrap_or_else(|_| Err(anyhow::anyhow!("writing the parts failed")))
     })?;
     let folder = std::path::absolute(&command.output).unwrap_or_else(|_| command.output.clone());
-    eprintln!("bindery: {parts} parts in {}", folder.display());
+    say(format_args!("bindery: {parts} parts in {}", folder.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,7 +77,8 @@ fn write(parts: &Receiver<(PathBuf, Vec<u8>)>, inputs: &Inputs) -> anyhow::Resul
     for (place, part) in parts {
         let written = place::write(&place, inputs, |file| file.write_all(&part));
         written.with_context(|| format!("cannot write {}", place.display()))?;
-        println!("{}", place.display());
+        // All parts are written, also when their names are not read any more.
+        let _ = writeln!(std::io::stdout(), "{}", place.display());
         count += 1;
     }
     Ok(count)

@@ -18,6 +18,7 @@ use super::files::{Input, inputs};
 use super::format_args::FormatArgs;
 use super::output::{Form, Output, Target};
 use super::progress::{Progress, Share};
+use super::say;
 use super::task_args::TaskArgs;
 use super::verdict::{PageTroubles, Worst};
 use super::{advice, exit, images, line, secret, words};
@@ -75,7 +76,7 @@ pub fn run(command: &Submit) -> anyhow::Result<ExitCode> {
     let (files, output) = match checked {
         Ok(checked) => checked,
         Err(error) => {
-            eprintln!("{}", words::complaint(None, &error));
+            say(format_args!("{}", words::complaint(None, &error)));
             return Ok(ExitCode::from(exit::USAGE));
         }
     };
@@ -109,7 +110,7 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
         let went = match (task, output) {
             (Ok(task), Some(output)) => {
                 let fetch = async || result(&client, file, &task.view, output, progress.as_ref()).await;
-                client.outlast(|why| say(progress.as_ref(), &format!("bindery: {why}; trying again")), fetch).await
+                client.outlast(|why| tell(progress.as_ref(), &format!("bindery: {why}; trying again")), fetch).await
             }
             (Ok(task), None) => {
                 if command.format.json {
@@ -122,7 +123,7 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
             (Err(error), _) => Err(error),
         };
         worst = worst.max(went.unwrap_or_else(|error| {
-            say(progress.as_ref(), &complaint(&file.shown(), &error));
+            tell(progress.as_ref(), &complaint(&file.shown(), &error));
             let _ = output.map(|output| output.failed(file, &error));
             Worst::Failed
         }));
@@ -132,10 +133,10 @@ async fn submit(command: &Submit, files: &[Input], output: Option<&Output>) -> a
     Ok(worst.exit_code(command.strict))
 }
 
-fn say(progress: Option<&Progress>, line: &str) {
+fn tell(progress: Option<&Progress>, line: &str) {
     match progress {
         Some(progress) => progress.say(line),
-        None => eprintln!("{line}"),
+        None => say(format_args!("{line}")),
     }
 }
 
@@ -161,7 +162,7 @@ async fn one(
     let format = command.format.said(command.output.as_deref()).filter(|_| progress.is_some() || !command.format.json);
     let own = own.chain(format.map(|format| ("format", format.as_str())));
     let options: Vec<_> = command.task.given().chain(own).collect();
-    let again = |why: &str| say(progress, &format!("bindery: {why}; trying again"));
+    let again = |why: &str| tell(progress, &format!("bindery: {why}; trying again"));
     let task = client.submit(&file.path, &options, again).await?;
     let Some(progress) = progress else { return Ok(task) };
     let (id, shown) = (&task.view.id.to_string(), &file.name());
@@ -209,7 +210,7 @@ async fn result(
     output.write(file, output.linked(&file.place, names, io::Cursor::new(bytes))).await?;
     let troubles = PageTroubles::of_view(task);
     if troubles.worst() != Worst::Done {
-        say(progress, &format!("bindery: {}: {troubles}; {}", file.shown().display(), troubles.seen_in()));
+        tell(progress, &format!("bindery: {}: {troubles}; {}", file.shown().display(), troubles.seen_in()));
     }
     Ok(troubles.worst())
 }

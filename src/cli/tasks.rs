@@ -16,6 +16,7 @@ use super::client::{Client, DEFAULT_SERVER, Reply, ServerArgs, copy};
 use super::format_args::FormatArgs;
 use super::images::{self, ImageFolder, Relinked};
 use super::place::{self, Inputs};
+use super::say;
 use super::verdict::PageTroubles;
 use super::{exit, line, words};
 
@@ -198,7 +199,7 @@ pub fn status(command: &Status) -> anyhow::Result<ExitCode> {
         let client = Client::new(&command.server)?;
         let id = whole_id(&client, &command.id).await?.to_string();
         let task = if command.wait {
-            let unreachable = |why: &str| eprintln!("bindery: {why}; trying again");
+            let unreachable = |why: &str| say(format_args!("bindery: {why}; trying again"));
             client.follow(&id, "", |_, _| Ok(()), unreachable).await?
         } else {
             client.json(&format!("/v1/tasks/{id}")).await?
@@ -329,7 +330,7 @@ pub fn events(command: &Events) -> anyhow::Result<ExitCode> {
         let query = if command.text { "?text=true" } else { "" };
         let tell =
             |name: &str, data: &Value| writeln!(io::stdout(), "{}", serde_json::json!({ "event": name, "data": data }));
-        let unreachable = |why: &str| eprintln!("bindery: {why}; trying again");
+        let unreachable = |why: &str| say(format_args!("bindery: {why}; trying again"));
         Ok(code(&client.follow(&id, query, tell, unreachable).await?.view))
     })
 }
@@ -347,7 +348,7 @@ fn each(tasks: &Tasks, method: &Method, what: &str) -> anyhow::Result<ExitCode> 
                 Ok(None) if tasks.json => line(serde_json::json!({ "id": id, "deleted": true }))?,
                 Ok(None) => line(format_args!("{id} deleted"))?,
                 Err(error) => {
-                    eprintln!("{}", words::complaint(Some(id), &error));
+                    say(format_args!("{}", words::complaint(Some(id), &error)));
                     worst = ExitCode::from(exit::FAILED);
                 }
             }

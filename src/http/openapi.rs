@@ -80,8 +80,8 @@ impl PartialSchema for SubmitOptions {
 
 impl ToSchema for SubmitOptions {}
 
-/// A file as it is, for the description alone. Said so as programs that make clients from descriptions understand it; `contentMediaType`,
-/// which OpenAPI 3.1 has for it, most of them do not.
+/// A file as it is, for the description alone: said as programs that make clients of descriptions understand it. Most of them do
+/// not know `contentMediaType`, which OpenAPI 3.1 has for it.
 pub(super) struct Binary;
 
 impl PartialSchema for Binary {

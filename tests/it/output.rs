@@ -288,3 +288,30 @@ async fn many_conversions_at_once_on_one_data_directory_beside_a_server() {
     assert_eq!(server.finished(&id).await["status"], "completed");
     assert_eq!(files(&data.path().join("convert")), [""; 0]);
 }
+
+/// What a process writes to, whose reader is gone.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[tokio::test]
+async fn who_reads_neither_results_nor_messages_changes_no_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.pdf"), book("Unread", 4)).unwrap();
+    let data = folder.path().join("data");
+    for (arguments, expected) in [
+        (&["convert", "a.pdf", "-o", "a.md"][..], 0),
+        (&["convert", "a.pdf", "missing.pdf", "--out-dir", "o"], 1),
+        (&["split", "a.pdf", "--shard-pages", "1", "-o", "parts"], 0),
+        (&["convert", "--no-such-flag"], 2),
+    ] {
+        let mut command = bindery(&data);
+        command.args(arguments).current_dir(folder.path()).stdout(unread()).stderr(unread());
+        let status = soon("the command", command.status()).await.unwrap();
+        assert_eq!(status.code(), Some(expected), "{arguments:?}");
+    }
+    assert!(folder.path().join("a.md").is_file() && folder.path().join("o/a.md").is_file());
+    assert_eq!(files(&folder.path().join("parts")).len(), 4, "all parts are written");
+}
