@@ -9,6 +9,7 @@
 //! | `reader` | the processes in which it is read, and the limits that they have |
 //! | `pdf` | a PDF opened in this process |
 //! | `picture` | pictures as documents: each frame as a PDF of one page |
+//! | `lock` | what a password locks |
 //! | `lost`, `repair` | pages that should be there; what is mended in a damaged file |
 //! | `content` | what a page shows, as a hash |
 //! | `facts`, `outline`, `info` | what is known of a page, and what the document says of it and of itself |
@@ -35,6 +36,7 @@ mod figures;
 mod glance;
 mod image;
 mod info;
+mod lock;
 mod lost;
 pub(crate) mod ocr;
 mod outline;

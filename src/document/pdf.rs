@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use hayro_interpret::InterpreterSettings;
+use hayro_syntax::Pdf;
 use hayro_syntax::object::dict::keys;
 use hayro_syntax::page::{Page, Rotation};
-use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use serde::{Deserialize, Serialize};
 
 use super::attached;
@@ -30,7 +30,7 @@ use super::reader::no_models;
 use super::text::{self, Fonts, Layers, LimitExceeded, TextLayer, TextOptions};
 #[cfg(not(feature = "render"))]
 use super::undrawn::{Picture, PictureKind, scan};
-use super::{repair, shell};
+use super::{lock, repair, shell};
 use crate::content::BoundingBox;
 use crate::task::{DocumentInfo, Failure, code};
 
@@ -114,18 +114,10 @@ impl OpenPdf {
         let map = Arc::new(map);
         if let Some(kind) = PictureKind::of(&map) {
             let picture = Picture::open(kind, map)?;
-            let pdf = Pdf::new(picture.skeleton()).map_err(|error| refusal(error, false))?;
+            let pdf = Pdf::new(picture.skeleton()).map_err(|error| lock::refusal(error, false))?;
             return Ok(Self::of(pdf, Some(picture)));
         }
-        let opened = Pdf::new_with_password(Arc::clone(&map), password.unwrap_or_default());
-        let pdf = match (opened, password) {
-            (Ok(pdf), _) => pdf,
-            (Err(LoadPdfError::Decryption(error)), Some(password)) => {
-                let unlocked = unlocked(&map, password).and_then(|bytes| Pdf::new(bytes).ok());
-                unlocked.ok_or_else(|| refusal(LoadPdfError::Decryption(error), true))?
-            }
-            (Err(error), _) => return Err(refusal(error, false)),
-        };
+        let pdf = lock::open(&map, password)?;
         Ok(Self::of(pdf, None))
     }
 
@@ -351,15 +343,6 @@ fn undrawn(page: u32) -> Failure {
     Failure::permanent(code::PAGE_DAMAGED, format!("page {page} {why}"))
 }
 
-/// The file without its lock, by way of the other parser: it knows owner passwords and ways of locking that this one
-/// does not. It takes the whole file into memory, so it comes second.
-fn unlocked(locked: &[u8], password: &str) -> Option<Vec<u8>> {
-    let mut pdf = lopdf::Document::load_mem_with_options(locked, lopdf::LoadOptions::with_password(password)).ok()?;
-    let mut bytes = Vec::new();
-    (!pdf.is_encrypted()).then(|| pdf.save_to(&mut bytes).ok())??;
-    Some(bytes)
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -421,23 +404,6 @@ pub(crate) fn not_a_pdf() -> Failure {
 
 pub(crate) fn too_large(limit: u64) -> Failure {
     Failure::permanent(code::PDF_TOO_LARGE, format!("the PDF is larger than the limit of {limit} bytes"))
-}
-
-fn refusal(error: LoadPdfError, password_given: bool) -> Failure {
-    match error {
-        LoadPdfError::Decryption(DecryptionError::PasswordProtected) if password_given => {
-            Failure::permanent(code::PDF_ENCRYPTED, "the password does not open this PDF")
-        }
-        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => {
-            Failure::permanent(code::PDF_ENCRYPTED, "the PDF is encrypted: give its password")
-        }
-        LoadPdfError::Decryption(_) => {
-            Failure::permanent(code::PDF_ENCRYPTED, "the PDF is encrypted in a way that cannot be read")
-        }
-        LoadPdfError::Invalid => {
-            Failure::permanent(code::PDF_DAMAGED, "the PDF is damaged beyond repair: it has no readable pages")
-        }
-    }
 }
 
 #[cfg(test)]

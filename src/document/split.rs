@@ -13,7 +13,7 @@ use lopdf::{Dictionary, LoadOptions, Object, ObjectId, StringFormat};
 use super::picture::PictureKind;
 #[cfg(not(feature = "render"))]
 use super::undrawn::PictureKind;
-use super::{Document, repair};
+use super::{Document, lock, repair};
 use crate::task::{Failure, code};
 
 /// A parsed PDF that parts can be cut from. It holds the whole file in memory; encrypted files come out decrypted.
@@ -40,7 +40,8 @@ impl Splitter {
             return Err(Failure::permanent(code::NOT_A_PDF, message));
         }
         let file = repair::mended(&file).unwrap_or(file);
-        let source = lopdf::Document::load_mem_with_options(&file, options).map_err(|_| damaged())?;
+        let source =
+            lopdf::Document::load_mem_with_options(&lock::with_own_lock(&file), options).map_err(|_| damaged())?;
         if source.is_encrypted() {
             return Err(Failure::permanent(code::PDF_ENCRYPTED, "the password does not open this PDF for splitting"));
         }
