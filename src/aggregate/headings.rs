@@ -17,6 +17,9 @@ struct Title {
 
 /// Markdown has so many levels.
 const LEVELS: u8 = 6;
+/// What has more words is a paragraph, and what has so many and says a sentence.
+const MOST_WORDS: usize = 40;
+const SENTENCE_WORDS: usize = 15;
 
 impl Headings {
     /// Those of an outline.
@@ -75,7 +78,7 @@ impl Candidate {
         };
         let text = text.text();
         let words = words(&text);
-        (!text.contains('\n') && !words.is_empty()).then_some(Self { words, is_heading })
+        (!text.contains('\n') && !words.is_empty() && !is_paragraph(&text)).then_some(Self { words, is_heading })
     }
 }
 
@@ -85,6 +88,12 @@ impl Title {
         let unnumbered = |text: &str| text.trim_start_matches(|c: char| c.is_numeric()).to_owned();
         self.words == words || unnumbered(&self.words) == unnumbered(words) && !unnumbered(words).is_empty()
     }
+}
+
+/// Whether text is no title, whatever an outline says: some programs put whole paragraphs there.
+fn is_paragraph(text: &str) -> bool {
+    let count = text.split_whitespace().count();
+    count > MOST_WORDS || count >= SENTENCE_WORDS && text.ends_with(['.', ';', ':'])
 }
 
 /// Letters and digits alone: an outline and a page differ in spaces, signs and case.
@@ -125,6 +134,16 @@ mod tests {
         assert_eq!(set(&headings, 2, page), expected);
         assert_eq!(set(&headings, 3, "- Elsewhere"), ["Elsewhere"]);
         assert_eq!(set(&headings, 4, "Notes"), ["Notes"]);
+    }
+
+    #[test]
+    fn a_paragraph_is_no_heading_though_the_outline_has_it() {
+        let clause = "7. Fees. The parties agree that no fees will be due under this contract for what is lent.";
+        let long = ["word"; 41].join(" ");
+        let title = "On the Several Ways of Sewing Quires to Cords, as Shown by Eleven Bindings of One House";
+        let headings = Headings::of([clause, long.as_str(), title].map(|text| entry(text, 1, 1)).into());
+        let page = format!("{}\n\n{long}\n\n{title}", clause.replacen('.', "\\.", 1));
+        assert_eq!(set(&headings, 1, &page), [clause, long.as_str(), &format!("1 {title}")]);
     }
 
     #[test]
