@@ -65,6 +65,8 @@ pub(super) struct Word {
     pub(super) struck: bool,
     /// Whether the hyphen that it ends with is its own, and not that of the line's end.
     pub(super) compound: bool,
+    /// The font of its first letter, by the order of the page's; none of what was recognised.
+    pub(super) font: Option<u16>,
 }
 
 impl Line {
@@ -81,6 +83,7 @@ impl Line {
             spaced: false,
             struck: false,
             compound: false,
+            font: None,
         };
         self.words.insert(0, bullet);
         (self.start, self.end) = (self.start.min(x), self.end.max(x));
@@ -157,6 +160,7 @@ impl Word {
             spaced: false,
             struck: false,
             compound: false,
+            font: None,
         }
     }
 }

@@ -55,7 +55,7 @@ const ROMAN: [&str; 20] = [
 const BARE: char = ' ';
 
 /// Signs that word processors take from fonts of symbols, as letters of other fonts. They begin an item where they stand as
-/// far from its text as signs do.
+/// far from its text as signs do, and are of another font than that, as far as fonts are known: in many languages they are words.
 const BORROWED: [char; 11] = ['o', '§', '¨', 'Ø', 'ü', 'v', 'q', 'à', 'l', 'n', '·'];
 /// So far, in sizes.
 const SIGN_GAP: f64 = 0.6;
@@ -192,13 +192,56 @@ fn borrowed(line: &Line) -> Option<char> {
     let mut chars = first.text.chars();
     let sign = chars.next().filter(|c| BORROWED.contains(c) && chars.next().is_none())?;
     let apart = !second.glued && second.start - first.end > line.size * SIGN_GAP && line.is_level();
-    apart.then_some(sign)
+    let same_font = first.font.is_some() && first.font == second.font;
+    (apart && !same_font).then_some(sign)
 }
 
-/// The dash that a line begins with, apart from its text.
+/// The dash that a line begins with, apart from its text. A star before a label marks what has to be filled in.
 fn dash(line: &Line) -> Option<char> {
     let [first, second, ..] = &line.words[..] else { return None };
+    if first.text == "*" && line.words.last().is_some_and(|word| word.text.ends_with(':')) {
+        return None;
+    }
     let mut chars = first.text.chars();
     let dash = chars.next().filter(|c| matches!(c, '-' | '–' | '—' | '*' | '·' | '−'))?;
     (chars.next().is_none() && !second.glued && !first.style.mono).then_some(dash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::Word;
+    use super::*;
+
+    /// A line of words in these fonts.
+    fn line(words: &[(&str, f64, Option<u16>)]) -> Line {
+        let word = |(text, start, font): &(&str, f64, Option<u16>)| {
+            let width = 5.0 * f64::from(u32::try_from(text.len()).unwrap());
+            Word { font: *font, ..Word::at(text, *start, start + width) }
+        };
+        Line::of(words.iter().map(word).collect(), 100.0, 10.0)
+    }
+
+    fn marker(line: &Line) -> Option<Marker> {
+        Siblings::of(&[line, line]).marker(line)
+    }
+
+    #[test]
+    fn a_letter_is_a_sign_only_in_another_font_than_the_text() {
+        for (sign, text, is_item) in [
+            (Some(1), Some(2), true),
+            (None, None, true),
+            // "v" is a word of this sentence, far from the next one because both margins are straight.
+            (Some(2), Some(2), false),
+        ] {
+            let line = line(&[("v", 0.0, sign), ("letech", 15.0, text)]);
+            assert_eq!(marker(&line), is_item.then_some(Marker::Bullet(1)), "{sign:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_before_a_label_says_that_it_has_to_be_filled_in() {
+        let star = |text| line(&[("*", 0.0, None), (text, 10.0, None)]);
+        assert_eq!(marker(&star("Title:")), None);
+        assert_eq!(marker(&star("Title")), Some(Marker::Bullet(1)));
+    }
 }

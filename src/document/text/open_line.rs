@@ -2,7 +2,7 @@
 
 use super::line::{Line, Style, Word};
 use super::spacing::{tracked_gap, word_gap};
-use super::{bidi, glyphs, leader};
+use super::{bidi, glyphs, leader, symbol};
 
 /// A glyph with its place.
 #[derive(Clone, Debug)]
@@ -249,6 +249,11 @@ impl OpenLine {
             self.pieces = reading.order.into_iter().map(read).collect();
         }
         let mut words = words(&self.pieces, gap, self.right_to_left);
+        for word in &mut words {
+            if let Some(sign) = symbol::layered_box(&word.text) {
+                word.text = sign.into();
+            }
+        }
         let leader = !self.right_to_left && leader::shorten(&mut words);
         let (start, end) =
             words.iter().fold((f64::MAX, f64::MIN), |(start, end), word| (start.min(word.start), end.max(word.end)));
@@ -357,6 +362,7 @@ fn words(pieces: &[TextRun], gap: f64, spaced: bool) -> Vec<Word> {
                     spaced: space,
                     struck: false,
                     compound: false,
+                    font: Some(piece.glyph.0),
                 });
                 (open, space) = (true, false);
             }

@@ -173,6 +173,7 @@ fn word(scanned: ScannedWord) -> Word {
         spaced: true,
         struck: false,
         compound: false,
+        font: None,
     }
 }
 

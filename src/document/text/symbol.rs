@@ -46,6 +46,14 @@ impl Symbols {
     }
 }
 
+/// Boxes and buttons of forms that web browsers print, layer over layer, from the font Marlett: the letters of their layers.
+const LAYERED: [(&str, char); 4] = [("gfedc", '☐'), ("gfedcb", '☑'), ("nmlkj", '☐'), ("nmlkji", '☑')];
+
+/// The box that the letters of its layers stand for, as a word.
+pub(super) fn layered_box(word: &str) -> Option<char> {
+    LAYERED.iter().find_map(|(layers, sign)| (*layers == word).then_some(*sign))
+}
+
 /// The letters of the font Symbol, A to Z and a to z.
 const UPPER: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
 const LOWER: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
