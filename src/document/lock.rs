@@ -19,7 +19,7 @@ pub(super) fn open(file: &Arc<Mmap>, password: Option<&str>) -> Result<Pdf, Fail
         (Ok(pdf), _) => return Ok(pdf),
         (Err(error), None) => error,
         (Err(error), Some(password)) => {
-            // Where a table is made anew, only the password that is given is tried.
+            // Where a cross-reference table is rebuilt, only the password that is given is tried.
             let opened = match error {
                 LoadPdfError::Decryption(_) => unlocked(file, password).and_then(|bytes| Pdf::new(bytes).ok()),
                 LoadPdfError::Invalid => Pdf::new(Arc::clone(file)).ok(),
@@ -144,7 +144,7 @@ mod tests {
     fn opened(bytes: &[u8], password: Option<&str>) -> Result<String, String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        #[allow(unsafe_code, reason = "nobody else has the file")]
+        #[allow(unsafe_code, reason = "the file has no other user")]
         let map = Arc::new(unsafe { Mmap::map(&file) }.unwrap());
         let pdf = open(&map, password).map_err(|why| why.message)?;
         let content = pdf.pages()[0].page_stream().unwrap_or_default();
