@@ -38,8 +38,11 @@ impl<'a> Placed<'a> {
 const CLOSE: f64 = 0.85;
 /// Lines nearer than this of the size are of one row.
 const HALF: f64 = 0.8;
-/// Lines of one cell are at most so far apart, of the size.
+/// Lines of one cell are at most so far apart, of the size; where all lines of a table are, so far.
 const MOST_LEADING: f64 = 1.9;
+const MOST_EVEN_LEADING: f64 = 2.4;
+/// and then most of them are as far apart as this from each other, of their distance.
+const SAME_LEADING: f64 = 0.05;
 
 /// Fewer full lines are one row of several lines, for all their even distances.
 const FEWEST_LIKE: usize = 3;
@@ -88,8 +91,9 @@ pub(super) fn assemble<'a>(
 ) -> (Vec<Vec<Cell<'a>>>, usize) {
     let by_lines = if ruled { bands_of_rows(&lines) } else { lines.iter().map(|line| line.band).collect() };
     let body: BTreeSet<usize> = lines.iter().skip(head).map(|line| line.band).collect();
-    let making =
-        Making { columns, by_lines, single_band: body.len() < 2, pitch: pitch(&lines[head.min(lines.len())..]) };
+    let below = &lines[head.min(lines.len())..];
+    let (pitch, leading) = (pitch(below), even_leading(below));
+    let making = Making { columns, by_lines, single_band: body.len() < 2, pitch, leading };
     let mut drafts: Vec<Draft<'a>> = Vec::new();
     for (at, line) in lines.into_iter().enumerate() {
         let is_head = at < head;
@@ -117,6 +121,16 @@ fn pitch(lines: &[TableLine<'_, '_>]) -> Option<f64> {
     let mut drops: Vec<f64> = pairs.map(|pair| pair[1].row.baseline - pair[0].row.baseline).collect();
     drops.sort_by(f64::total_cmp);
     drops.get(drops.len() / 2).copied().filter(|_| drops.len() > 1)
+}
+
+/// How far lines are apart, where nearly all are evenly and some rows have several; else 0.
+fn even_leading(lines: &[TableLine<'_, '_>]) -> f64 {
+    let mut drops: Vec<f64> = lines.windows(2).map(|pair| pair[1].row.baseline - pair[0].row.baseline).collect();
+    drops.sort_by(f64::total_cmp);
+    let Some(usual) = drops.get(drops.len() / 2).copied() else { return 0.0 };
+    let even = drops.iter().filter(|drop| (*drop - usual).abs() < usual * SAME_LEADING).count();
+    let single = lines.iter().filter(|line| line.cells.len() == 1).count();
+    if even * 10 >= drops.len() * 8 && single * 2 > lines.len() { usual } else { 0.0 }
 }
 
 /// Whether text below other text is of another row, as two numbers are: a number is whole, but for ranges.
@@ -185,6 +199,8 @@ struct Making<'c> {
     /// Whether no rule parts what stands below the head.
     single_band: bool,
     pitch: Option<f64>,
+    /// How far all lines are apart, or 0.
+    leading: f64,
 }
 
 impl Making<'_> {
@@ -215,7 +231,8 @@ impl Making<'_> {
         if self.heads_group(above, line) {
             return false;
         }
-        let far = drop > line.row.size * MOST_LEADING;
+        let even = (self.leading * (1.0 + SAME_LEADING)).min(line.row.size * MOST_EVEN_LEADING);
+        let far = drop > even.max(line.row.size * MOST_LEADING);
         if !self.by_lines.contains(&line.band) {
             // A blank line in one cell parts its paragraphs; one through all of them parts rows.
             let leading = line.row.size * 1.35;
@@ -242,8 +259,10 @@ impl Making<'_> {
         // The rest of cells that are not the first one.
         let words = line.cells.iter().all(|cell| !is_value(&text_of(&cell.words)));
         let over = line.cells.iter().all(|cell| above.cell(cell.first).is_some());
+        // Where most lines are such, they say more of their row: a period, a number of the contract.
+        let details = self.leading > 0.0 && over;
         words && over && (close || fits == 0 || line.begins_low() || line.cells.len() == 1)
-            || line.cells.len() == 1 && (close || words && line.begins_low())
+            || line.cells.len() == 1 && (close || details || words && line.begins_low())
     }
 
     /// Whether a label with a colon, alone in its row, ends or begins here: it heads the rows below it. One that is nearer to

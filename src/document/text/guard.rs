@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::collect::RulingLine;
 use super::columns::{Column, fullest, is_full};
 use super::gutters::{self, Gap};
 use super::line::Line;
 use super::marker::BULLETS;
 use super::rows::{Row, Span, is_value};
-use super::stream::{Evidence, Surroundings};
+use super::stream::{Evidence, Surroundings, values};
 
 /// Fewer cells say the same as those above them by chance.
 const FEWEST_REPEATED: usize = 2;
@@ -29,15 +30,34 @@ pub(super) fn is_no_table(rows: &[Row<'_>], columns: &[Column], around: Surround
         return true;
     }
     if around.evidence == Evidence::Ruled {
-        return false;
+        return columns.len() == 2 && are_side_by_side(rows, &several, around.levels);
     }
     let list = columns.len() == 2 && first.iter().all(|text| is_list_mark(text));
     list || columns.len() == 2 && explains(&first, &in_column(1))
         || several.len() < 3
         || is_prose(rows, &several, columns, around.page_width)
         || is_out_of_turn(&several)
+        || are_parted(&several, columns)
         || !is_aligned(rows, columns)
         || are_text_columns(rows, columns, around.lines)
+}
+
+/// Whether no row reaches over some space between columns: what stands on either side of it is of its own.
+fn are_parted(several: &[&Row<'_>], columns: &[Column]) -> bool {
+    columns.windows(2).any(|pair| {
+        let middle = f64::midpoint(pair[0].end, pair[1].start);
+        several.iter().all(|row| row.end() < middle || row.start() > middle)
+    })
+}
+
+/// Whether two texts stand side by side between rules, as addresses do: drawn one after the other, without numbers, and with
+/// no rule among them.
+fn are_side_by_side(rows: &[Row<'_>], several: &[&Row<'_>], levels: &[RulingLine]) -> bool {
+    let (top, bottom) = (rows[0].middle(), rows[rows.len() - 1].middle());
+    let is_among = |rule: &RulingLine| rule.at > top && rule.at < bottom && rule.from < rows[0].end();
+    let cells: usize = several.iter().map(|row| row.cells.len()).sum();
+    let values: usize = several.iter().map(|row| values(row)).sum();
+    several.len() > 1 && values * 5 < cells && is_out_of_turn(several) && !levels.iter().any(is_among)
 }
 
 /// Whether the text above and below stands in the same columns: then these are parts of it, which happen to be level.

@@ -81,7 +81,9 @@ fn look(row: &Row<'_>) -> Vec<bool> {
 
 /// Whether the first row is one of values as the next one is. Years and numbers that count up may head columns.
 fn is_data(rows: &[Row<'_>]) -> bool {
-    let [first, second, _, ..] = rows else { return false };
+    let [first, rest @ ..] = rows else { return false };
+    // Details of the first row may come between.
+    let Some(second) = rest.iter().find(|row| row.cells.len() > 1).filter(|_| rest.len() > 1) else { return false };
     let shape = |row: &Row<'_>| -> Vec<(bool, bool)> {
         let shape = |text: String| (is_value(&text), text.contains(char::is_alphabetic));
         row.cells.iter().map(|cell| shape(row.text(cell))).collect()

@@ -32,6 +32,10 @@ pub(super) struct Surroundings<'r> {
 const MOST_SINGLE: [usize; 2] = [3, 14];
 /// Longer runs of rows are looked at in parts.
 const MOST_ROWS: usize = 250;
+/// The head of another table is so many sizes below the last row of one, or farther, and has so many cells.
+const NEXT_TABLE: f64 = 2.5;
+const FEWEST_HEADS: usize = 3;
+
 /// The tables that some rows make.
 pub(super) fn tables<'a>(rows: &mut [Row<'a>], around: Surroundings<'_>) -> Vec<Table<'a>> {
     let mut found = Vec::new();
@@ -63,6 +67,9 @@ fn run(rows: &[Row<'_>], evidence: Evidence) -> usize {
         let near = drop > -last.size * 0.5 && drop < last.size.max(row.size) * farthest;
         let same_size = last.size / row.size < 1.45 && row.size / last.size < 1.45;
         single = if row.cells.len() == 1 { single + 1 } else { 0 };
+        if begins_table(last, row) {
+            return at + 1;
+        }
         // Text between two tables.
         let is_text = row.cells.len() == 1 && row.words.len() > 4 && row.end() - row.start() > (right - left) * 0.6;
         wide = if is_text { wide + 1 } else { 0 };
@@ -75,6 +82,17 @@ fn run(rows: &[Row<'_>], evidence: Evidence) -> usize {
         }
     }
     rows.len()
+}
+
+/// Whether a row is the head of another table: of several bold words, far below values that are not.
+fn begins_table(last: &Row<'_>, row: &Row<'_>) -> bool {
+    let is_bold = |row: &Row<'_>| row.words.iter().all(|word| word.style.bold);
+    row.baseline - last.baseline > row.size * NEXT_TABLE
+        && row.cells.len() >= FEWEST_HEADS
+        && is_bold(row)
+        && values(row) == 0
+        && values(last) > 0
+        && !is_bold(last)
 }
 
 /// Whether rows have cells one below the other, as a head has that stands far above its table.
@@ -205,8 +223,11 @@ fn table<'a>(
 ) -> Option<Table<'a>> {
     let columns = columns::find(&rows[begin..end])?;
     let fullest = columns::fullest(&rows[begin..end]);
-    let full = rows[begin..end].iter().filter(|row| columns::is_full(row, fullest)).count();
-    let least = if around.evidence == Evidence::Ruled || are_labelled(&rows[begin..end]) { 2 } else { 3 };
+    let labelled = are_labelled(&rows[begin..end]);
+    // Where two lists of sums stand side by side, one of them may be the shorter one.
+    let side_by_side = labelled && columns.len() == 4 && stand_in(&rows[begin..end], &columns);
+    let full = rows[begin..end].iter().filter(|row| side_by_side || columns::is_full(row, fullest)).count();
+    let least = if around.evidence == Evidence::Ruled || labelled { 2 } else { 3 };
     if full < least || guard::is_no_table(&rows[begin..end], &columns, around) {
         return None;
     }
@@ -222,10 +243,19 @@ fn table<'a>(
 fn are_labelled(rows: &[Row<'_>]) -> bool {
     let several: Vec<&Row<'_>> = rows.iter().filter(|row| row.cells.len() > 1).collect();
     let in_turn = |row: &&Row<'_>| {
-        let numbered = row.cells.iter().map(|cell| row.text(cell).contains(|c: char| c.is_ascii_digit()));
-        row.cells.len().is_multiple_of(2) && numbered.enumerate().all(|(at, is_value)| is_value == (at % 2 == 1))
+        let fits = |(at, cell): (usize, &Span)| {
+            let numbered = || row.text(cell).contains(|c: char| c.is_ascii_digit());
+            if at % 2 == 1 { numbered() } else { !row.has_value(cell) }
+        };
+        row.cells.len().is_multiple_of(2) && row.cells.iter().enumerate().all(fits)
     };
     several.len() > 3 && several.iter().all(in_turn)
+}
+
+/// Whether each cell stands in one of the columns.
+fn stand_in(rows: &[Row<'_>], columns: &[Column]) -> bool {
+    let over = |cell: &Span| columns.iter().filter(|of| of.overlap(cell.start, cell.end) > 0.0).count();
+    rows.iter().flat_map(|row| &row.cells).all(|cell| over(cell) == 1)
 }
 
 /// A single cell that stands over columns, and not over the first one.

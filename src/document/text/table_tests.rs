@@ -302,3 +302,75 @@ fn notes_on_staves_are_no_table() {
     let table = [92.0, 108.0, 122.0, 140.0].map(|y| level(y, 5.0, 300.0)).into_iter().chain(sides);
     assert_eq!(found(&lines, &table.collect::<Vec<_>>()), [rows]);
 }
+
+#[test]
+fn details_below_a_row_of_an_invoice_are_of_that_row() {
+    let item = |number, name, sum| -> [Vec<&str>; 3] {
+        [vec![number, name, sum], vec!["", "by the yard", ""], vec!["", "01.05.14-31.05.14", ""]]
+    };
+    let items = [item("1", "Oak board", "3.89"), item("2", "Elm board", "5.39"), item("3", "Ash board", "5.39")];
+    let rows: Vec<&[&str]> = items.iter().flatten().map(Vec::as_slice).collect();
+    let mut lines = rows_at(&[10.0, 110.0, 310.0], 100.0, &rows);
+    // All lines are as far apart as rows, and farther than those of a cell.
+    lines.iter_mut().for_each(|line| line.baseline *= 1.5);
+    let details = |name: &str| format!("{name} by the yard 01.05.14-31.05.14");
+    assert_eq!(
+        found(&lines, &[]),
+        [[
+            ["1", &details("Oak board"), "3.89"],
+            ["2", &details("Elm board"), "5.39"],
+            ["3", &details("Ash board"), "5.39"]
+        ]]
+    );
+}
+
+#[test]
+fn sums_side_by_side_stay_with_their_labels() {
+    let rows: [&[&str]; 4] = [
+        &["Net", "593.36", "Subtotal", "717.97"],
+        &["VAT 21%", "124.61", "", ""],
+        &["", "", "Paid today", "717.97"],
+        &["Total", "717.97", "Due", "0.00"],
+    ];
+    let lines = rows_at(&[10.0, 110.0, 210.0, 330.0], 100.0, &rows);
+    assert_eq!(found(&lines, &[]), [rows]);
+}
+
+#[test]
+fn two_texts_that_share_no_row_are_no_table() {
+    let rows: [&[&str]; 3] = [&["", "", "BIC", "12345"], &["Date", "19 April", "", ""], &["Order", "12572", "", ""]];
+    assert!(found(&rows_at(&[10.0, 110.0, 210.0, 330.0], 100.0, &rows), &[]).is_empty());
+}
+
+#[test]
+fn two_addresses_between_rules_are_no_table() {
+    let rows: [&[&str]; 3] = [&["Bill to", "Ship to"], &["Oak Mill", "Elm Mill"], &["Bergen", "Oslo"]];
+    let by_rows = rows_at(&[10.0, 210.0], 100.0, &rows);
+    let mut by_columns = by_rows.clone();
+    by_columns.sort_by(|a, b| a.start.total_cmp(&b.start));
+    let around = [level(85.0, 5.0, 400.0), level(140.0, 5.0, 400.0)];
+    assert!(found(&by_columns, &around).is_empty());
+    // Drawn row by row, or below a ruled head, they are cells.
+    assert_eq!(found(&by_rows, &around), [rows]);
+    assert_eq!(found(&by_columns, &[&around[..], &[level(103.0, 5.0, 400.0)]].concat()), [rows]);
+}
+
+#[test]
+fn a_bold_head_far_below_values_begins_another_table() {
+    let rows: [&[&str]; 6] = [
+        &["Client", "Order", "Date"],
+        &["Oak Mill", "12572", "8-9-2022"],
+        &["Item", "Price", "Sum"],
+        &["Board", "49.99", "49.99"],
+        &["Nails", "0.10", "1.00"],
+        &["Glue", "2.50", "5.00"],
+    ];
+    let mut lines = rows_at(&[10.0, 110.0, 210.0], 100.0, &rows);
+    for (at, line) in lines.iter_mut().enumerate() {
+        let is_head = at / 3 == 0 || at / 3 == 2;
+        line.words.iter_mut().for_each(|word| word.style.bold = is_head);
+        line.baseline += if at / 3 > 1 { 14.0 } else { 0.0 };
+    }
+    let rules = [level(85.0, 5.0, 400.0), level(200.0, 5.0, 400.0)];
+    assert_eq!(found(&lines, &rules), [rows[..2].to_vec(), rows[2..].to_vec()]);
+}
