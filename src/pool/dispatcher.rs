@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix::prelude::RecipientRequest;
 use actix::{
     Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture, SpawnHandle,
     SyncArbiter, WrapFuture,
@@ -25,7 +26,7 @@ use super::crash_journal::CrashJournal;
 use super::endpoints::{Endpoints, Next};
 use super::execute::Executor;
 use super::fair_queue::FairQueue;
-use super::hand_over::hand_over;
+use super::hand_over::{HandedOver, hand_over};
 use super::hedge::{GrantedHedge, Hedge};
 use super::limiter::{Permit, Rates};
 use super::messages::{Drain, DropJob, Enqueue};
@@ -41,6 +42,9 @@ use crate::task::{Failure, TaskId, code};
 
 /// How often it is looked whether work has waited too long for an unavailable endpoint.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// So many outcomes a worker may wait for their jobs.
+const MOST_UNTOLD: usize = 2;
 
 /// How many workers there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +98,18 @@ pub struct Dispatcher {
 struct Lane {
     queue: FairQueue<TaskId, Item>,
     workers: Addr<WorkerActor>,
+    threads: usize,
     free: usize,
+    /// Outcomes that their jobs have not taken yet.
+    untold: usize,
+}
+
+impl Lane {
+    /// Whether work may begin. Workers do not wait for the job whose outcome they have just had, but one that cannot keep up
+    /// holds back work before outcomes pile up.
+    const fn may_begin(&self) -> bool {
+        self.free > 0 && self.untold < self.threads * MOST_UNTOLD
+    }
 }
 
 struct Calls {
@@ -136,7 +151,7 @@ impl Dispatcher {
             let thread = move || std::thread::Builder::new().name(format!("bindery-{name}"));
             let workers =
                 SyncArbiter::start_with_thread_builder(threads, thread, move || WorkerActor::new(executor.clone()));
-            Lane { queue: FairQueue::new(), workers, free: threads }
+            Lane { queue: FairQueue::new(), workers, threads, free: threads, untold: 0 }
         };
         let most = options.call_workers.max(1);
         let Lane { workers, free, .. } = lane("call", most);
@@ -187,7 +202,7 @@ impl Dispatcher {
     }
 
     fn begin_work(&mut self, quarantine: bool, ctx: &mut Context<Self>) {
-        while !self.draining && self.plain(quarantine).free > 0 {
+        while !self.draining && self.plain(quarantine).may_begin() {
             let Some((_, item)) = self.plain(quarantine).queue.pop() else { return };
             let item = match item {
                 Item::Job(work) => match self.begins(work, ctx) {
@@ -208,21 +223,47 @@ impl Dispatcher {
             let is_import = matches!(item, Item::Import(..));
             let done = async move {
                 match item {
-                    Item::Job(work) => hand_over(&workers, work, None, claimant).await.1,
+                    Item::Job(work) => Some(hand_over(&workers, work, None, claimant).await),
                     Item::Query(question) | Item::Import(_, question) => {
                         let _ = workers.send(RunQuery(question)).await;
                         None
                     }
                 }
             };
-            ctx.spawn(done.into_actor(self).map(move |back, this, ctx| {
+            ctx.spawn(done.into_actor(self).map(move |outcome, this, ctx| {
                 this.plain(quarantine).free += 1;
-                // What is read for another server is in flight until that one has heard of it.
-                this.in_flight.send_modify(|count| *count -= usize::from(!is_import));
+                let back = match outcome {
+                    Some(HandedOver::Done(job, event, _)) => {
+                        this.tell(quarantine, job.send(event), ctx);
+                        None
+                    }
+                    Some(HandedOver::Back(why, work)) => {
+                        this.in_flight.send_modify(|count| *count -= 1);
+                        Some((why, work))
+                    }
+                    None => {
+                        // What is read for another server is in flight until that one has heard of it.
+                        this.in_flight.send_modify(|count| *count -= usize::from(!is_import));
+                        None
+                    }
+                };
                 this.end_claims(holder, back, ctx);
                 this.pump(quarantine, ctx);
             }));
         }
+    }
+
+    /// Waits until a job has taken an outcome; until then its work is in flight.
+    fn tell(&mut self, quarantine: bool, told: RecipientRequest<PoolEvent>, ctx: &mut Context<Self>) {
+        self.plain(quarantine).untold += 1;
+        ctx.spawn(told.into_actor(self).map(move |_, this, ctx| {
+            let held = !this.plain(quarantine).may_begin();
+            this.plain(quarantine).untold -= 1;
+            this.in_flight.send_modify(|count| *count -= 1);
+            if held {
+                this.pump(quarantine, ctx);
+            }
+        }));
     }
 
     fn claimant(&mut self, ctx: &mut Context<Self>) -> Claimant {
@@ -301,7 +342,13 @@ impl Dispatcher {
             let holder = claimant.holder;
             // No future of the actor's own: it polls all of those, up to a thousand, whenever one of them goes on.
             actix::spawn(async move {
-                let (reports, back) = hand_over(&workers, work, Some(hedge), claimant).await;
+                let (reports, back) = match hand_over(&workers, work, Some(hedge), claimant).await {
+                    HandedOver::Done(job, event, reports) => {
+                        let _ = job.send(event).await;
+                        (reports, None)
+                    }
+                    HandedOver::Back(why, work) => (Vec::new(), Some((why, work))),
+                };
                 let _ = dispatcher.send(CallEnded { name, permit, reports, holder, back }).await;
             });
         }
