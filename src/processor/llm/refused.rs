@@ -6,7 +6,7 @@
 //! | 429 that says that a tier has no room | who asks for the tier | waited for, and no limit of the endpoint |
 //! | 429, 402 and others that say that an account is used up | the task | it fails |
 //! | 502, 503 | everyone | waited for |
-//! | 408, 409, 425, 500, 504 and others above | the call | tried again |
+//! | 408, 409, 425, 500, 504 and others above; 400 of a gateway whose server failed | the call | tried again |
 //! | 401, 407; 400 and 403 that name the key | the task | it fails |
 //! | 404, 405, 410; a model that takes no pictures (also 500) | the model | its fallback, or the task fails |
 //! | a parameter or role that is not taken; a limit of tokens or a picture that is too large (also 413) | the model | learnt, and asked again |
@@ -124,6 +124,8 @@ pub(super) fn refused(status: StatusCode, after: Option<Duration>, body: &[u8]) 
         502 | 503 => CallError::unpaid(unavailable(), CallOutcome::Unavailable(after)),
         // A server was there and took too long for the gateway; that is paid, and may be the page's fault.
         504 => CallError { paid: true, ..CallError::unpaid(unavailable(), CallOutcome::Overloaded) },
+        // A gateway's words for a server behind it that failed, or that it did not reach.
+        400 if is_about_upstream(&text) => CallError::unpaid(unavailable(), CallOutcome::Overloaded),
         500 if is_about_loop(&text) => {
             let why =
                 Failure::transient(code::ANSWER_REPETITIVE, format!("the endpoint gave the answer up (500): {said}"));
@@ -246,6 +248,22 @@ fn is_used_up(number: u16, has_after: bool, text: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a gateway says that the server behind it failed, and nothing of what was asked.
+fn is_about_upstream(text: &str) -> bool {
+    const WORDS: [&str; 5] = [
+        "upstream request failed",
+        "upstream request timeout",
+        "upstream connect error",
+        "upstream error",
+        "upstream service",
+    ];
+    let lower = text.to_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
+        && lesson(text).is_none()
+        && !takes_no_pictures(text)
+        && !is_about_content(text)
 }
 
 /// Whether a server says that it ended an answer which repeated itself (Ollama).

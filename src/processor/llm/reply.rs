@@ -9,11 +9,12 @@
 //! | `decode` | the body, whatever the server makes of it |
 //! | `end` | how the answer ended: whole, cut off, withheld, broken |
 //! | `clean` | what is not of the page is taken off, and told: `thoughts`, `layout`, `fence`, `talk` |
-//! | `classify` | a page, blank, a refusal (`unable`), thoughts alone, the prompt again |
+//! | `classify` | a page, blank, a refusal (`unable`), thoughts alone, the prompt again; what may be no page (`doubts`) |
 //! | `parse` | several pages are parted at their markers |
 
 mod clean;
 mod decode;
+mod doubts;
 mod end;
 mod fence;
 mod layout;
@@ -142,17 +143,16 @@ fn classify(answered: &mut Answered, asked: &Asked<'_>, faithful: bool) -> Resul
     if markdown.is_empty() && !asked.plain {
         return Err(Fault::NoPage("the answer is empty"));
     }
-    if is_marks_alone(markdown) {
+    if is_marks_alone(markdown) || doubts::is_without_text(markdown, asked.letters) {
         return Err(Fault::NoPage("the answer has marks and no text"));
     }
-    if is_empty_page(markdown) || asked.plain && says_nothing(markdown) {
+    if is_empty_page(markdown) || asked.plain && doubts::says_nothing(markdown) {
         answered.markdown.clear();
         return Ok(());
     }
     let Some(kind) = unable(markdown).filter(|_| !says(asked.known, markdown)) else {
-        answered.reads_like = describes(markdown, asked.known)
-            .filter(|_| faithful)
-            .map(|said| format!("it reads like what is said of a picture: {said:?}"));
+        let doubt = || doubts::of(markdown, asked.known).filter(|_| faithful);
+        answered.reads_like = answered.reads_like.take().or_else(doubt);
         return Ok(());
     };
     // What such a page should say only its own prompt knows.
@@ -179,52 +179,12 @@ fn is_empty_page(answer: &str) -> bool {
     answer.starts_with(['[', '(', '*', '_']) && bare(answer) == bare(EMPTY)
 }
 
-/// How an answer begins that says what is seen on a page, in place of what stands there; the page's own text may begin so.
-fn describes<'a>(answer: &'a str, known: &str) -> Option<&'a str> {
-    const THINGS: [&str; 10] =
-        ["image", "picture", "photo", "page", "document", "scan", "screenshot", "file", "text", "photograph"];
-    const ACTS: [&str; 8] =
-        ["shows", "depicts", "displays", "appears to be", "appears to show", "is a scan of", "features", "contains a"];
-    let begin = answer.find(['.', '\n']).map_or(answer, |end| &answer[..end]);
-    let lower = begin.trim_start_matches(['*', '_', '#', ' ']).to_lowercase();
-    let rest = lower.strip_prefix("the ").or_else(|| lower.strip_prefix("this "))?;
-    let rest = rest.strip_prefix("provided ").or_else(|| rest.strip_prefix("attached ")).unwrap_or(rest);
-    let (thing, rest) = rest.split_once(' ')?;
-    (THINGS.contains(&thing) && ACTS.iter().any(|act| rest.starts_with(act)) && !says(known, begin)).then_some(begin)
-}
-
-/// Whether an answer says of a page that there is nothing on it, as models do in words of their own.
-fn says_nothing(answer: &str) -> bool {
-    const MOST: usize = 160;
-    const WORDS: [&str; 18] = [
-        "blank",
-        "empty",
-        "no text",
-        "no content",
-        "no visible",
-        "no readable",
-        "no discernible",
-        "nothing",
-        "leere seite",
-        "leer",
-        "vide",
-        "vací",
-        "vuota",
-        "em branco",
-        "пуст",
-        "空白",
-        "blanc",
-        "[illegible]",
-    ];
-    let said = answer.to_lowercase();
-    answer.len() <= MOST && (WORDS.iter().any(|word| said.contains(word)) || !said.contains(char::is_alphanumeric))
-}
-
 /// Cuts an answer at its markers: each page once, in the order asked.
 fn parse(cleaned: Cleaned, asked: &[Asked<'_>]) -> Result<Vec<Answered>, Fault> {
-    let Cleaned { text, removed, .. } = cleaned;
+    let Cleaned { text, removed, goes_over, .. } = cleaned;
+    let reads_like = goes_over.then(|| doubts::GOES_OVER.to_owned());
     if let [asked] = asked {
-        return Ok(vec![Answered { page: asked.page, markdown: text, removed, ..Answered::default() }]);
+        return Ok(vec![Answered { page: asked.page, markdown: text, removed, reads_like, ..Answered::default() }]);
     }
     let mut found: Vec<(u32, Vec<&str>)> = Vec::new();
     for line in text.lines() {
@@ -241,7 +201,8 @@ fn parse(cleaned: Cleaned, asked: &[Asked<'_>]) -> Result<Vec<Answered>, Fault> 
     }
     let each = found.into_iter().zip(asked).map(|((page, lines), asked)| {
         let own = clean(&lines.join("\n"), asked.known);
-        Answered { page, markdown: own.text, removed: [removed.clone(), own.removed].concat(), ..Answered::default() }
+        let removed = [removed.clone(), own.removed].concat();
+        Answered { page, markdown: own.text, removed, reads_like: reads_like.clone(), ..Answered::default() }
     });
     Ok(each.collect())
 }

@@ -97,13 +97,45 @@ fn answers_as_they_were_reported() {
 }
 
 #[test]
+fn answers_with_little_or_too_much_as_they_were_reported() {
+    for (report, body, expected) in [
+        ("Ucas-HaoranWei/GOT-OCR2.0#210", said("<|im_end|>};"), Err(Fault::NoPage("the answer has marks and no text"))),
+        // Thoughts behind the page, or before it, of which one mark is missing.
+        ("icereed/paperless-gpt#914", said(&format!("{PAGE}\n\n<think>Is that all? The second")), Ok(PAGE)),
+        ("icereed/paperless-gpt#914", said(&format!("It is a lease. </think> {PAGE}")), Ok(PAGE)),
+        // A candidate without any part.
+        (
+            "icereed/paperless-gpt#1011",
+            completion(&json!({ "role": "assistant" }), "stop"),
+            Err(Fault::NoPage("the answer is empty")),
+        ),
+    ] {
+        assert_eq!(read(&body), expected.map(str::to_owned), "{report}");
+    }
+}
+
+#[test]
 fn answers_that_are_doubted_as_they_were_reported() {
     let summary = "The image shows a computer screen displaying multiple windows with text in a foreign language.\n\nHere are \
                    the details of the image:\n\n* A window with a table of dates.\n* A window with a form.";
+    let described = "The image contains a page from a document with text in Dutch. The text is structured in paragraphs and lists, \
+                     with some bolded words. The text discusses the conditions of a delivery.";
+    let denied = "The provided image appears to contain no visible text or layout that can be transcribed. It seems to be an empty \
+                  document with only blank space.\n\nIf you have another image containing text, please provide it again.";
+    let cut = format!("{PAGE}\n\n<table border=\"1\"><tr><td>6月</td><td>40</td></tr><tr><td>7月</td><td>8");
     for (report, text, unsure) in [
         // A summary of a scan in place of its text.
         ("imanoop7/Ollama-OCR#14", summary, true),
         ("imanoop7/Ollama-OCR#14", PAGE, false),
+        ("ngafar/llama-scan#8", described, true),
+        // A page full of text is called empty, or said to be one that cannot be read.
+        ("icereed/paperless-gpt#616", denied, true),
+        ("vectorize-io/hindsight#3897", "No visible text.", true),
+        ("vectorize-io/hindsight#3897", "[unclear] [unclear]\n\n[unclear] Lease [unclear]", true),
+        ("vectorize-io/hindsight#3897", "The shed is let from 1 May to [unclear] at a rent of 2,400.", false),
+        // A long table that ends within a row, as if the model were done.
+        ("zai-org/GLM-OCR#182", &cut, true),
+        ("zai-org/GLM-OCR#182", &format!("{cut}0</td></tr></table>"), false),
     ] {
         let reply = decode(said(text).to_string().as_bytes()).unwrap();
         let asked = Asked { page: 1, letters: Some(1_200), ..Asked::default() };
@@ -183,6 +215,39 @@ fn refusals_as_they_were_reported() {
             code::ENDPOINT_REFUSED,
             Concerns::PerhapsAll,
             Some(Lesson::NewerLimitName),
+        ),
+    ] {
+        assert_refused(report, (status, body), &(code, concerns, lesson));
+    }
+}
+
+#[test]
+fn what_gateways_could_not_do_as_it_was_reported() {
+    for (report, status, body, code, concerns, lesson) in [
+        // The same page again: too large, and then a gateway that does not say so.
+        (
+            "MayDay-wpf/snow-app#113",
+            413,
+            json!({ "error": { "message": "Request payload is too large", "type": "invalidrequesterror" } }),
+            code::ENDPOINT_REFUSED,
+            Concerns::Page,
+            Some(Lesson::SmallerPicture { side: false, most: None }),
+        ),
+        (
+            "MayDay-wpf/snow-app#113",
+            400,
+            json!({ "error": { "message": "upstream request failed", "type": "upstream_error" } }),
+            code::ENDPOINT_UNAVAILABLE,
+            Concerns::Page,
+            None,
+        ),
+        (
+            "anomalyco/opencode#12060",
+            413,
+            json!({ "error": { "type": "request_too_large", "message": "Request exceeds the maximum size" } }),
+            code::ENDPOINT_REFUSED,
+            Concerns::Page,
+            Some(Lesson::SmallerPicture { side: false, most: None }),
         ),
     ] {
         assert_refused(report, (status, body), &(code, concerns, lesson));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fence::fenced;
 use super::layout;
 use super::talk::around;
-use super::thoughts::thoughts;
+use super::thoughts::{before_open_thoughts, open_thoughts, thoughts};
 use super::{quoted, says};
 use crate::content::{PageContent, from_html_page};
 use crate::output::markdown;
@@ -20,6 +20,8 @@ pub(super) struct Cleaned {
     pub(super) removed: Vec<String>,
     /// Whether thoughts were.
     pub(super) had_thoughts: bool,
+    /// Whether these came behind the page and did not end: there may be more of it.
+    pub(super) goes_over: bool,
 }
 
 /// Wrappers may stand in one another, but not deeper than this.
@@ -101,6 +103,11 @@ fn without_thoughts(cleaned: &mut Cleaned, known: &str) {
             cleaned.take(rest, format!("thoughts of {} characters", thought.chars().count()));
         }
         None => cleaned.text = text,
+    }
+    let text = cleaned.text.clone();
+    if let Some((page, thought)) = before_open_thoughts(&text).filter(|_| open_thoughts(known).is_none()) {
+        cleaned.goes_over = true;
+        cleaned.take(page, format!("thoughts of {} characters that do not end", thought.chars().count()));
     }
 }
 

@@ -57,6 +57,24 @@ pub(super) fn thoughts(text: &str) -> Option<(&str, &str)> {
     (!begins).then(|| (&text[..rest], &text[rest..]))
 }
 
+/// Where thoughts begin that come behind an answer and do not end, by the marks that models write most.
+pub(super) fn open_thoughts(text: &str) -> Option<usize> {
+    const LATE: [&str; 4] = ["think", "thinking", "thought", "reasoning"];
+    let lower = text.to_ascii_lowercase();
+    let open = |name: &str| {
+        let begin = lower.rfind(&format!("<{name}>")).filter(|at| *at > 0 && !is_in_code(text, *at))?;
+        (!lower[begin..].contains(&format!("</{name}>"))).then_some(begin)
+    };
+    LATE.iter().filter_map(|name| open(name)).min()
+}
+
+/// The same where they begin a line: what stands before them, and they.
+pub(super) fn before_open_thoughts(text: &str) -> Option<(&str, &str)> {
+    let begin = open_thoughts(text)?;
+    let line = text[..begin].rsplit('\n').next().unwrap_or_default();
+    (line.trim().is_empty() && !text[..begin].trim().is_empty()).then(|| text.split_at(begin))
+}
+
 fn marks() -> impl Iterator<Item = (String, String)> {
     let named = NAMES.iter().flat_map(|name| {
         MARKS.iter().map(move |[open, close, end]| (format!("{open}{name}{end}"), format!("{close}{name}{end}")))
@@ -147,6 +165,22 @@ mod tests {
             let found = thoughts(text);
             assert_eq!(found.map(|(_, rest)| rest), rest, "{text}");
             assert!(found.is_none_or(|(before, rest)| format!("{before}{rest}") == text));
+        }
+    }
+
+    #[test]
+    fn thoughts_behind_an_answer_that_do_not_end_are_found() {
+        for (text, open, before) in [
+            ("# x\n\n<think>\nIs this all", true, Some("# x\n\n")),
+            ("# x <Thinking>Is this all", true, None),
+            ("# x\n\n<think>hm</think>\nand so on", false, None),
+            ("<think>hm", false, None),
+            ("# Tags\n\nIt begins with `<think>`.", false, None),
+            ("# Tags\n\n```\n<think>\n```", false, None),
+            ("# x", false, None),
+        ] {
+            assert_eq!(open_thoughts(text).is_some(), open, "{text}");
+            assert_eq!(before_open_thoughts(text).map(|(before, _)| before), before, "{text}");
         }
     }
 }
