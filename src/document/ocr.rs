@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! page ─▶ gray ─▶ scan: which way up, how level ──▶ lines ─▶ the layout of the text layer
+//!                   │ specks: removed first; faint: what is faint among other ink, for a second look
+//!                   │ islands: of pages with hardly any ink
 //!                   │ rules: of tables and forms
 //!                   │ columns: read from top to bottom
 //!                   │ engine: detector ─▶ region (lines at any angle)
@@ -18,8 +20,12 @@ mod columns;
 mod ctc;
 #[cfg(feature = "ocr")]
 mod engine;
+#[cfg(feature = "ocr")]
+mod faint;
 #[cfg_attr(not(feature = "ocr"), allow(dead_code, reason = "not read without models"))]
 mod gray;
+#[cfg(feature = "ocr")]
+mod islands;
 mod lines;
 mod models;
 #[cfg(feature = "ocr")]
@@ -30,6 +36,8 @@ mod region;
 mod rules;
 #[cfg(feature = "ocr")]
 mod scan;
+#[cfg(feature = "ocr")]
+mod specks;
 mod tesseract;
 
 use std::fs::File;

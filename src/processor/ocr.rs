@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use self::languages::{has_script_of_models, tesseract_names};
-use super::unread;
+use super::unread::{self, Glance};
 use super::{PageRead, Processor, ShardInput, ShardOutcome, Step, TextProcessor};
 use crate::document::{ImageOptions, OcrModels, OcrQuality, PageFacts, PageReader, Recognised, Tesseract};
 use crate::output::text;
@@ -48,7 +48,7 @@ impl Asked {
 /// The name that tasks choose it by, also among fallbacks.
 pub(crate) const OCR: &str = "ocr";
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// A page whose letters are less sure on average is doubtful,
 const SURE: f32 = 0.9;
 /// and so is one on which more than one of so many lines is left out as unsure.
@@ -167,11 +167,17 @@ impl OcrProcessor {
             ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..PageOutput::default()
         };
-        if unread::is_blank(reader, page, &facts.shown)? {
+        let glance = unread::glance(reader, page, &facts.shown)?;
+        if glance == Glance::White {
             return Ok(output(Recognised::default(), findings));
         }
         let recognised = self.recognise(input, reader, page, &facts)?;
-        let unread = self.unread(recognised.quality.unread);
+        let OcrQuality { unread, left_out, .. } = recognised.quality;
+        // One word, or a whole page of faint ones, looks like paper: only where nothing is found on it either it is that.
+        if glance == Glance::Plain && recognised.content.is_empty() && unread + left_out == 0 {
+            return Ok(output(recognised, findings));
+        }
+        let unread = self.unread(unread);
         findings.push(match unread {
             None if recognised.content.is_empty() => Finding::nothing_recognised(),
             Some(unread) if recognised.content.is_empty() => {

@@ -199,16 +199,31 @@ pub(super) fn shows_something(reader: &mut PageReader<'_>, page: u32, image_cove
     }
 }
 
-/// Whether there is nothing to be read on a page: all of it is of one colour, but for some specks.
-pub(super) fn is_blank(reader: &mut PageReader<'_>, page: u32, shown: &Shown) -> Result<bool, Failure> {
+/// What a page without text shows at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Glance {
+    /// Nothing at all.
+    White,
+    /// Hardly anything: paper, specks, or one word.
+    Plain,
+    /// Something, or it cannot be told.
+    Something,
+}
+
+/// What a page shows at a glance.
+///
+/// # Errors
+/// One that may pass.
+pub(super) fn glance(reader: &mut PageReader<'_>, page: u32, shown: &Shown) -> Result<Glance, Failure> {
     // What may be one word is no speck.
     if shown.visible_glyphs() > 0 || shown.outlined_letters > 0 {
-        return Ok(false);
+        return Ok(Glance::Something);
     }
     match reader.image(page, &GLANCE) {
-        Ok(image) => Ok(image.plain),
+        Ok(image) if image.blank => Ok(Glance::White),
+        Ok(image) if image.plain => Ok(Glance::Plain),
         Err(why) if why.retryable => Err(why),
-        Err(_) => Ok(false),
+        Ok(_) | Err(_) => Ok(Glance::Something),
     }
 }
 

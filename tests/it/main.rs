@@ -61,6 +61,7 @@ mod page_api;
 mod page_inputs;
 mod page_task;
 mod pictures;
+mod poor_scans;
 mod public_api;
 mod purge;
 mod recovery;

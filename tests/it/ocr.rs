@@ -51,7 +51,7 @@ pub fn installed() -> Option<&'static Path> {
 }
 
 /// What pages of the tests say: a size and a line.
-const PAGE: [(u32, &str); 5] = [
+pub const PAGE: [(u32, &str); 5] = [
     (24, "Quarterly Report"),
     (11, "The committee met on 14 March 2026 and approved a budget"),
     (11, "of 1,284,500 for the new library, against two votes."),
@@ -65,7 +65,7 @@ pub fn scanned_page() -> Vec<u8> {
 }
 
 /// A picture of a page with these lines, as scanners make them: gray, 200 pixels an inch; with its width.
-fn picture(lines: &[(u32, &str)]) -> (Vec<u8>, u32) {
+pub fn picture(lines: &[(u32, &str)]) -> (Vec<u8>, u32) {
     let mut pdf = lopdf::Document::load_mem(&book("Scan", 1)).unwrap();
     let mut content = String::from("BT 72 740 Td ");
     for (size, line) in lines {
@@ -92,7 +92,7 @@ fn picture(lines: &[(u32, &str)]) -> (Vec<u8>, u32) {
 }
 
 /// The picture as a file.
-fn png((gray, width): (Vec<u8>, u32)) -> Vec<u8> {
+pub fn png((gray, width): (Vec<u8>, u32)) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, u32::try_from(gray.len()).unwrap() / width);
     encoder.set_color(png::ColorType::Grayscale);
@@ -130,16 +130,16 @@ fn mixed(more: &str) -> Vec<u8> {
 }
 
 /// Runs the command with the models; exit code, result, what was said.
-async fn run(home: &Path, data: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub async fn run(home: &Path, data: &Path, arguments: &[&str]) -> (i32, String, String) {
     let command = bindery(data).env("XDG_DATA_HOME", home).args(arguments).output();
     told(soon("the command to end", command).await.unwrap())
 }
 
-fn words(markdown: &str) -> Vec<&str> {
+pub fn words(markdown: &str) -> Vec<&str> {
     markdown.split_whitespace().filter(|word| *word != "#").collect()
 }
 
-fn expected() -> Vec<&'static str> {
+pub fn expected() -> Vec<&'static str> {
     PAGE.iter().flat_map(|(_, line)| line.split(' ')).collect()
 }
 

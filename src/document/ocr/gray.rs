@@ -95,13 +95,10 @@ impl Gray {
     /// The same with ink as black and paper as white as the models have seen most of it, where it is faint: of what is gray on
     /// gray they miss lines, and take digits for others.
     pub(super) fn without_fading(mut self) -> Self {
-        let mut grains = self.shrunk(GRAIN).luma;
-        grains.sort_unstable();
-        let (Some(ink), Some(paper)) = (grains.get(INKED).copied(), grains.get(grains.len() * 4 / 5).copied()) else {
-            return self;
-        };
+        let grains = self.grains();
+        let (Some(ink), Some(paper)) = (grains.get(INKED).copied(), paper_of(&grains)) else { return self };
         let contrast = paper.saturating_sub(ink);
-        if paper < PAPER || contrast >= FULL {
+        if contrast >= FULL {
             return self;
         }
         let (contrast, white) = (u32::from(contrast.max(FAINTEST)), u32::from(paper));
@@ -110,6 +107,24 @@ impl Gray {
             u8::try_from(above * 255 / contrast).unwrap_or(u8::MAX)
         };
         self.luma.iter_mut().for_each(|value| *value = stretched(*value));
+        self
+    }
+
+    /// How bright its paper is; `None` where it is so dark that it is none.
+    pub(super) fn paper(&self) -> Option<u8> {
+        paper_of(&self.grains())
+    }
+
+    /// Its grains, the darkest first.
+    fn grains(&self) -> Vec<u8> {
+        let mut grains = self.shrunk(GRAIN).luma;
+        grains.sort_unstable();
+        grains
+    }
+
+    /// The same with these pixels of one brightness.
+    pub(super) fn painted(mut self, pixels: &[usize], brightness: u8) -> Self {
+        pixels.iter().for_each(|at| self.luma[*at] = brightness);
         self
     }
 
@@ -148,6 +163,10 @@ impl Gray {
     pub(super) fn luma(&self) -> &[u8] {
         &self.luma
     }
+}
+
+fn paper_of(grains: &[u8]) -> Option<u8> {
+    grains.get(grains.len() * 4 / 5).copied().filter(|paper| *paper >= PAPER)
 }
 
 #[cfg(test)]

@@ -2,10 +2,13 @@
 
 use super::columns;
 use super::engine::{Engine, Reading};
+use super::faint::brought_out;
 use super::gray::Gray;
+use super::islands::{Island, islands};
 use super::lines::{ScannedLine, ScannedRule, ScannedWord, size_and_baseline};
 use super::region::Region;
 use super::rules;
+use super::specks::without_specks;
 
 /// What a picture of a page says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,9 +32,13 @@ pub(super) struct Scan {
 /// How fine the picture is that the detector sees, pixels an inch, and at least and at most along its longer side.
 const FINENESS: f64 = 110.0;
 const LONGEST: (f64, f64) = (960.0, 1_920.0);
-/// Longer pictures are looked at in parts, so many times as long as wide, that overlap by this much of their width.
+/// Longer pictures are looked at in parts, so many times as long as wide, that overlap by this much of their length. Those of a
+/// strip, such as one line, so many times as long as wide, are longer, up to so many pixels: between short ones the seams would be
+/// in every word.
 const PART: f64 = 1.6;
-const OVERLAP: f64 = 0.1;
+const OVERLAP: f64 = 0.0625;
+const STRIP: f64 = 6.0;
+const MOST_PIXELS: f64 = 1_200_000.0;
 /// What a line says is left out when its signs are not so sure on average.
 pub(super) const LEAST: f32 = 0.5;
 /// By so many lines it is found out whether a picture is upside down: it is not, where they are so sure; it is, where they
@@ -51,6 +58,10 @@ const AS_DARK: f32 = 0.5;
 const AS_HIGH: std::ops::Range<f64> = 0.5..2.0;
 const AS_LONG: f64 = 1.5;
 const A_LINE: f32 = 0.8;
+/// With fewer lines, a page is looked at piece by piece.
+const FEW: usize = 3;
+/// What is found at a second look has so many letters or digits at least: textures have some that look like one.
+const FEWEST_FAINT: usize = 3;
 /// How large letters are, and how large they and how low their baseline usually is, of the thickness of their line.
 const SIZES: std::ops::Range<f64> = 0.3..1.4;
 const USUAL: (f64, f64) = (0.72, 0.72);
@@ -62,8 +73,18 @@ const LEVEL: f64 = 0.17;
 /// # Errors
 /// What the models stumbled over.
 pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, String> {
-    let mut picture = picture.without_fading();
+    let mut picture = without_specks(picture, scale).without_fading();
     let mut regions = find(engine, &picture, scale)?;
+    if regions.len() < FEW {
+        let found = find_on_islands(engine, &picture, scale)?;
+        regions = if found.is_empty() { regions } else { found };
+    }
+    if regions.is_empty()
+        && let Some(faint) = brought_out(&picture, &regions, scale)
+    {
+        regions = find(engine, &faint, scale)?;
+        picture = faint;
+    }
     let mut quarters = 0;
     let length = |upright: bool| -> f64 {
         regions.iter().filter(|region| region.is_upright() == upright).map(|region| region.length).sum()
@@ -88,6 +109,9 @@ pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, S
             None => read_line(engine, &picture, region)?,
         });
     }
+    for (region, reading) in faint_lines(engine, &picture, &regions, scale)? {
+        scan.lines.extend(line(&region, &reading, level, middle, scale));
+    }
     scan.columns = quarters == 3 && columns::are_columns(engine, &picture, &read)?;
     let typical = TypicalLine::of(&read);
     for (region, reading) in read {
@@ -106,6 +130,33 @@ pub(super) fn read(engine: &Engine, picture: Gray, scale: f64) -> Result<Scan, S
     Ok(scan)
 }
 
+/// Where lines are on the pieces of a page that have ink.
+#[allow(clippy::cast_precision_loss, reason = "pixels")]
+fn find_on_islands(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, String> {
+    let mut regions = Vec::new();
+    for Island { left, top, right, bottom } in islands(picture, scale) {
+        let piece = picture.part(true, top, bottom).part(false, left, right);
+        let found = find(engine, &piece, scale)?;
+        regions.extend(found.into_iter().map(|region| region.moved((left as f64, top as f64))));
+    }
+    Ok(regions)
+}
+
+/// Lines that are too faint to be found among others, where they are sure and are not of the other side of the paper.
+fn faint_lines(engine: &Engine, picture: &Gray, seen: &[Region], scale: f64) -> Result<Vec<(Region, Reading)>, String> {
+    let Some(faint) = brought_out(picture, seen, scale) else { return Ok(Vec::new()) };
+    let mut lines = Vec::new();
+    for region in find(engine, &faint, scale)? {
+        let (region, reading) = read_line(engine, &faint, &region)?;
+        let letters = reading.signs.iter().filter(|sign| sign.text.chars().all(char::is_alphanumeric)).count();
+        let is_sure = reading.likely() >= UPRIGHT && letters >= FEWEST_FAINT;
+        if is_sure && !shines_through(engine, &faint, &region, &reading, 0.0)? {
+            lines.push((region, reading));
+        }
+    }
+    Ok(lines)
+}
+
 /// Where the lines of a picture are.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels")]
 fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, String> {
@@ -114,11 +165,13 @@ fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, Stri
     let wanted = (long / scale / 72.0 * FINENESS).clamp(LONGEST.0, LONGEST.1);
     let by = (long / wanted).max(1.0);
     let (down, all) = (height >= width, width.max(height));
-    let step = short * (PART - OVERLAP);
+    let most = (LONGEST.1 * by).min(MOST_PIXELS * by * by / short);
+    let reach = if all > short * STRIP { most.max(short * PART) } else { short * PART };
+    let overlap = reach * OVERLAP;
     let mut regions: Vec<Region> = Vec::new();
     let (mut from, mut before) = (0.0, 0);
     loop {
-        let to = if from + short * PART >= all { all } else { from + short * PART };
+        let to = if from + reach >= all { all } else { from + reach };
         let part = picture.part(down, from as usize, to as usize);
         let shift = if down { (0.0, from.floor()) } else { (from.floor(), 0.0) };
         let small = part.shrunk(by);
@@ -128,7 +181,7 @@ fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, Stri
             let region = region.scaled(by.0.midpoint(by.1)).moved(shift);
             // What two parts see belongs to the one in which it is farther from the edge.
             let at = if down { region.centre.1 } else { region.centre.0 };
-            let half = short * OVERLAP / 2.0;
+            let half = overlap / 2.0;
             let begins = if from > 0.0 { from + half } else { f64::MIN };
             let ends = if to < all { to - half } else { f64::MAX };
             if at < begins || at >= ends {
@@ -144,7 +197,7 @@ fn find(engine: &Engine, picture: &Gray, scale: f64) -> Result<Vec<Region>, Stri
         if to >= all {
             return Ok(regions);
         }
-        from += step;
+        from += reach - overlap;
     }
 }
 
@@ -242,8 +295,9 @@ fn shines_through(
     typical_contrast: f32,
 ) -> Result<bool, String> {
     let likely = reading.likely();
-    if reading.signs.is_empty() || reading.contrast >= typical_contrast * SHINES_THROUGH.0 || likely >= SHINES_THROUGH.1
-    {
+    // Where no line is sure, all of the page may be of the other side.
+    let is_faint = typical_contrast <= 0.0 || reading.contrast < typical_contrast * SHINES_THROUGH.0;
+    if reading.signs.is_empty() || !is_faint || likely >= SHINES_THROUGH.1 {
         return Ok(false);
     }
     Ok(engine.read_in_mirror(picture, region)?.likely() > likely)
