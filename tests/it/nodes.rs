@@ -253,6 +253,12 @@ async fn a_dead_servers_task_is_taken_up_before_the_backlog_of_a_busy_one() {
     let mut tasks = vec![submit("Running").await];
     let orphan = first.accepted(book("Orphan", 1), "processor=llm").await;
     llm.until(|books| books.held == 1).await;
+    // Each server reckons the store's time by itself, and the oldest task is first.
+    let made = busy.get(orphan.parse().unwrap()).await.unwrap().created_at;
+    until("the clock to be past the orphan", async || {
+        busy.condition().await.unwrap().nodes.iter().all(|n| n.at > made)
+    })
+    .await;
     for title in ["Waiting 1", "Waiting 2", "Waiting 3"] {
         tasks.push(submit(title).await);
     }
