@@ -20,7 +20,7 @@ use crate::processor::LlmProcessor;
 use crate::processor::{Processor, TextProcessor};
 use crate::store::{MeasuredStore, TaskStore};
 use crate::supervisor::{
-    self, DrainTasks, Handle, Outside, PairingError, Processors, Rebuilt, Supervisor, SupervisorOptions,
+    self, DrainTasks, Handle, Outside, PairingError, Processors, Rebuilt, Role, Supervisor, SupervisorOptions,
     SupervisorParts, crash_journal_key,
 };
 
@@ -244,14 +244,16 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         let (dispatching, opened_by) = (in_flight.subscribe(), readers.clone());
         let store: Arc<dyn TaskStore> = Arc::new(MeasuredStore(self.store));
         // A file that ends a server that reads it itself would end the others, too.
-        let exchanges = self.blob.is_shared() && readers.are_processes();
+        let role = if store.lease().is_some() { parts.options.role } else { Role::All };
+        parts.options.role = role;
+        let exchanges = self.blob.is_shared() && readers.are_processes() && role.runs_tasks();
         let feed = || exchanges.then(|| FeedProcessors::new(parts.processors.each().cloned().collect()));
         let shared = store.lease().map(|_| Peers { store: Arc::clone(&store), server: owner.clone(), feed: feed() });
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
             Dispatcher::new(pool, blob, pages, journal, readers, shared, in_flight)
         });
         let counts_requests = parts.options.tenant.requests_per_minute.is_some();
-        let outside = (parts.options.limits, counts_requests, Outside::new(&parts.options));
+        let outside = (parts.options.limits, counts_requests, role, Outside::new(&parts.options));
         let sharing = parts.options.ledger_sharing;
         let state = Supervisor::new(SupervisorParts {
             store: Arc::clone(&store),

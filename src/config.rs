@@ -7,6 +7,7 @@ mod blob;
 mod callers;
 mod endpoint;
 mod print;
+mod role;
 mod secret;
 mod settings;
 
@@ -197,6 +198,7 @@ impl Settings {
         )?;
         Ok(SupervisorOptions {
             node: self.node.clone().unwrap_or_else(|| "bindery".into()),
+            role: role::role(self.role.as_deref())?,
             max_queued: at_least_one("max-queued", self.max_queued, 10_000)?,
             tenant: self.tenant_limits()?,
             notify: NotifyOptions {
@@ -449,6 +451,7 @@ mod tests {
             ("max_upload = '0'", "max-upload"),
             ("workers = 0", "workers"),
             ("ledger_scope = 'all'", "ledger-scope"),
+            ("role = 'accept'", "role"),
             ("cors_origin = ['https://h/']", "cors-origin"),
         ] {
             let error = toml::from_str::<Settings>(toml).unwrap().resolve(home).err().unwrap();

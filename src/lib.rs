@@ -117,6 +117,7 @@
 //! | [`Usage`](task::Usage) | calls, tokens and money: of a call, a page, a job, a task |
 //! | epoch, lease | the number of a job of its task, by which older jobs' writes fail; until when its owner may begin work |
 //! | suspended | a job of which no attempt begins until its lease is held again, or there is room |
+//! | role | whether a server accepts tasks, runs them, or does both |
 //! | feed, entry | how servers read each other's shards; one shard on offer there, with one server at a time |
 //! | share | the part that one server has, for a moment, of what an endpoint allows to all servers of a store |
 //! | permit, hedge | the right to one call in flight at an endpoint; a second call beside one that takes long |

@@ -105,7 +105,7 @@ pub const TABLE: [(&str, Kind, &str, &str); 35] = [
     (WEBHOOKS, Kind::Counter, "Messages about ended tasks that were sent", "outcome: delivered, failed, given_up"),
     (EVENT_STREAMS, Kind::Gauge, "Clients that follow a task's events", ""),
     (EVENT_GAPS, Kind::Counter, "Times that a client was too slow for events and had to catch up", ""),
-    (BUILD_INFO, Kind::Gauge, "1; its labels say what runs", "version"),
+    (BUILD_INFO, Kind::Gauge, "1; its labels say what runs", "version, role"),
 ];
 
 const TASKS: &str = "bindery_tasks";
@@ -335,8 +335,8 @@ pub(crate) fn event_gap() {
 }
 
 /// What this process is and takes, at present.
-pub(crate) fn process() {
-    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1);
+pub(crate) fn process(role: &'static str) {
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION"), "role" => role).set(1);
     #[cfg(feature = "http")]
     metrics_process::Collector::default().collect();
 }

@@ -334,6 +334,15 @@ pub trait TaskStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError>;
 
+    /// A number that changes when a task is created, or comes back after its end, without an owner: then servers look for what
+    /// is [unclaimed](Self::unclaimed), sooner than they would. `None` from a store that only one process uses.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn arrivals(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
     /// Says that `owner` lives, and extends its leases on these tasks, given with the epochs it runs them in. A lease
     /// that has ended is taken again if no process took the task over in between.
     ///

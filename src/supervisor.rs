@@ -44,6 +44,7 @@ mod queries;
 mod records;
 mod registry;
 mod results;
+mod role;
 mod rounds;
 #[cfg(test)]
 mod running_tests;
@@ -74,4 +75,5 @@ pub(crate) use registry::Processors;
 pub(crate) use results::ResultFile;
 #[cfg(feature = "http")]
 pub(crate) use results::unreadable as not_readable;
+pub use role::Role;
 pub use text_layer::GetTaskTextLayer;

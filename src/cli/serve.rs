@@ -54,6 +54,7 @@ impl Serve {
 }
 
 async fn serve(config: Config, rebuild: bool) -> anyhow::Result<ExitCode> {
+    config.refuse_lone_role()?;
     let lock = lock(&config)?;
     config.refuse_open_door()?;
     // The port first: a server that cannot listen must not begin calls.

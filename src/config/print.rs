@@ -58,6 +58,7 @@ impl Config {
             ("blob", text(&self.blob.to_string())),
             ("blob_cache", size(self.supervisor.cache_bytes)),
             ("node", text(&self.supervisor.node)),
+            ("role", text(self.supervisor.role.as_str())),
             ("workers", self.pool.cpu_workers.to_string()),
             ("task_ttl", time(self.supervisor.ttl)),
             ("lease", time(self.lease)),

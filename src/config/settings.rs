@@ -92,6 +92,10 @@ pub struct Settings {
     /// The name of this process among those on the same data; taken ones get a number [default: bindery]
     #[arg(long, env = "BINDERY_NODE", value_name = "NAME")]
     pub node: Option<String>,
+    /// What this server does of the work of all on its Redis: all; api (accepts tasks and answers for them, runs none); worker
+    /// (runs tasks, accepts none) [default: all]
+    #[arg(long, env = "BINDERY_ROLE", value_name = "ROLE")]
+    pub role: Option<String>,
     /// Threads that read and write PDFs and results [default: one a core]
     #[arg(long, env = "BINDERY_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
@@ -299,6 +303,7 @@ impl Settings {
             s3_path_style: self.s3_path_style.or(under.s3_path_style),
             blob_cache: self.blob_cache.or(under.blob_cache),
             node: self.node.or(under.node),
+            role: self.role.or(under.role),
             workers: self.workers.or(under.workers),
             task_ttl: self.task_ttl.or(under.task_ttl),
             lease: self.lease.or(under.lease),

@@ -41,6 +41,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(120);
         (status = 409, description = "The task was cancelled, its result is damaged, or the idempotency key was used for something else"),
         (status = 413, description = "The file is too large"),
         (status = 415, description = "Neither a form nor a document"),
+        (status = 421, description = "This server has the role `worker`: another one accepts tasks"),
         (status = 429, description = "The caller has as much as it may have"),
     )
 )]

@@ -147,6 +147,8 @@ impl From<RequestError> for ApiError {
                 Self::unavailable(&code, "the task store does not answer: try again shortly")
             }
             RequestError::StorageFailed(failure) => Self::unavailable(&code, failure.message),
+            // Another server would take it, this one never (RFC 9110, 15.5.20).
+            RequestError::WrongRole(_) => Self::new(StatusCode::MISDIRECTED_REQUEST, code, detail),
             RequestError::Stopping => Self::unavailable(&code, detail),
             RequestError::Internal(why) => {
                 log::error!("request failed: {why}");

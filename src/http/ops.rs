@@ -55,6 +55,7 @@ pub(super) async fn readyz(
         operator?;
         let condition = state.handle.condition().await?;
         answer["node"] = json!(condition.owner);
+        answer["role"] = json!(state.handle.role());
         answer["other_nodes"] = json!(condition.others);
         answer["nodes"] = json!(condition.nodes);
         answer["tasks"] = json!({ "running": condition.running, "waiting": condition.waiting });
@@ -133,5 +134,5 @@ async fn look_around(state: &ApiState) {
         }
         shares.into_iter().for_each(|(row, (limit, is_kept))| metrics::endpoint_share(row, limit, is_kept));
     }
-    metrics::process();
+    metrics::process(state.handle.role().as_str());
 }

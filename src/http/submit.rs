@@ -38,6 +38,7 @@ const MAX_KEY: usize = 255;
         (status = 409, description = "The idempotency key was used for something else"),
         (status = 413, description = "The file is too large"),
         (status = 415, description = "Neither a form nor a document"),
+        (status = 421, description = "This server has the role `worker`: another one accepts tasks"),
         (status = 429, description = "The caller has as much as it may have"),
     )
 )]
@@ -106,6 +107,7 @@ pub(super) fn told(state: &ApiState, status: StatusCode, record: TaskRecord, reu
         (status = 408, description = "The upload stood still for too long, or was too slow"),
         (status = 413, description = "The file is too large"),
         (status = 415, description = "Neither a form nor a document"),
+        (status = 421, description = "This server has the role `worker`: another one accepts tasks"),
         (status = 429, description = "The caller has as much as it may have"),
     )
 )]
@@ -134,6 +136,7 @@ pub(super) async fn estimate(
         (status = 202, description = "Accepted: from here on it survives", body = TaskView, headers(("Location" = String))),
         (status = 404, description = "No such task"),
         (status = 409, description = "Its record cannot be read"),
+        (status = 421, description = "This server has the role `worker`: another one accepts tasks"),
         (status = 429, description = "The caller has as much as it may have"),
     )
 )]

@@ -144,6 +144,7 @@ pub(super) struct RetryQuery {
         (status = 202, body = TaskView, description = "It goes on"),
         (status = 404, description = "No such task"),
         (status = 409, description = "It has not ended"),
+        (status = 421, description = "This server has the role `worker`: another one accepts tasks"),
     )
 )]
 pub(super) async fn retry(

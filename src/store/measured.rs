@@ -77,6 +77,10 @@ impl TaskStore for MeasuredStore {
         timed("unclaimed", self.0.unclaimed(owner, limit)).await
     }
 
+    async fn arrivals(&self) -> Result<Option<u64>, StoreError> {
+        timed("arrivals", self.0.arrivals()).await
+    }
+
     async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
         timed("renew", self.0.renew(owner, tasks)).await
     }

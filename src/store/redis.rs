@@ -15,6 +15,7 @@ mod nodes;
 mod quota;
 mod scripts;
 mod shares;
+mod unclaimed;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -33,7 +34,6 @@ use self::scripts::Scripts;
 use super::{
     Create, Created, Cursor, FeedAnswer, FeedNews, FeedRound, FeedShard, Holding, LeaseChange, ListPage, ListQuery,
     Renewal, Renewed, RequestRate, Reservation, Share, ShareRequest, StoreError, StoreIdentity, TaskStore, Update,
-    node_of,
 };
 use crate::clock::Timestamp;
 use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, UnreadableRecord};
@@ -304,26 +304,11 @@ impl TaskStore for RedisStore {
     }
 
     async fn unclaimed(&self, owner: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let mut found = Vec::new();
-        for status in [TaskStatus::Processing, TaskStatus::Pending] {
-            let (index, mut start, mut free) = (keys::by_status(status), 0, 0);
-            while free < limit {
-                let places = self.window(&index, start).await?;
-                let ids: Vec<TaskId> = places.iter().map(|place| place.id).collect();
-                let holders = self.holders(&ids).await?;
-                let ours = |holder: &Option<String>| holder.as_ref().is_none_or(|h| node_of(h) == node_of(owner));
-                let before = found.len();
-                found.extend(places.iter().zip(holders).filter(|(_, holder)| ours(holder)).map(|(place, _)| *place));
-                free += found.len() - before;
-                start += places.len();
-                if places.len() < BATCH {
-                    break;
-                }
-            }
-        }
-        found.sort_unstable();
-        found.truncate(limit);
-        Ok(found.into_iter().map(|place| place.id).collect())
+        self.find_unclaimed(owner, limit).await
+    }
+
+    async fn arrivals(&self) -> Result<Option<u64>, StoreError> {
+        self.last_arrival().await.map(Some)
     }
 
     async fn renew(&self, owner: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {

@@ -14,6 +14,7 @@ use super::jobs::ActiveTasks;
 use super::lessons::ShareLessons;
 use super::options::SupervisorOptions;
 use super::ownership::Ownership;
+use super::ownership::arrivals::LookForArrivals;
 use super::ownership::leases::RenewLeases;
 use super::ownership::watched::WatchElsewhere;
 use super::records::PendingWrites;
@@ -121,7 +122,7 @@ impl Supervisor {
 
     /// Whether there is a slot for one more job.
     pub(super) fn has_slot(&self) -> bool {
-        self.active.len() < self.options.max_active && !self.intake.is_closed()
+        self.options.role.runs_tasks() && self.active.len() < self.options.max_active && !self.intake.is_closed()
     }
 
     /// Fills free slots with waiting tasks.
@@ -156,6 +157,7 @@ impl Actor for Supervisor {
         self.go_round::<ShareLessons>(ctx);
         if self.store.lease().is_some() {
             self.go_round::<WatchElsewhere>(ctx);
+            self.go_round::<LookForArrivals>(ctx);
         }
     }
 }

@@ -246,12 +246,11 @@ impl Handler<RetryTask> for Supervisor {
             }
             match &changed {
                 Ok(record) if record.owner.is_some() => this.start_job(record.clone(), asked, ctx),
-                Ok(record) => {
-                    this.intake.add(record);
-                    this.ownership.wait(record);
-                }
+                Ok(record) => this.wait_for_slot(record),
                 // The answer was lost: a claim finds out, and drops a task that is still final.
-                Err(RequestError::StoreUnavailable(_)) if reserved => this.ownership.wait_first(id),
+                Err(RequestError::StoreUnavailable(_)) if reserved && this.options.role.runs_tasks() => {
+                    this.ownership.wait_first(id);
+                }
                 Err(_) if reserved => this.intake.remove(id),
                 Err(_) => {}
             }

@@ -20,6 +20,7 @@ use super::options::SupervisorOptions;
 use super::pages::{PageWindow, read_pages};
 use super::registry::Processors;
 use super::results::unreadable;
+use super::role::Role;
 use crate::blob::{LocalBlob, Staged, Staging};
 use crate::document::{DocumentLimits, ImageOptions, PageImage};
 use crate::job::{GetPages, JobPages};
@@ -131,6 +132,7 @@ pub struct Handle {
     processors: Processors,
     limits: DocumentLimits,
     pub(super) counts_requests: bool,
+    role: Role,
     pub(super) outside: Outside,
 }
 
@@ -153,15 +155,21 @@ impl Handle {
         blob: LocalBlob,
         (ledger, ledger_sharing): (Ledger, LedgerSharing),
         processors: Processors,
-        (limits, counts_requests, outside): (DocumentLimits, bool, Outside),
+        (limits, counts_requests, role, outside): (DocumentLimits, bool, Role, Outside),
     ) -> Self {
-        Self { supervisor, blob, ledger, ledger_sharing, processors, limits, counts_requests, outside }
+        Self { supervisor, blob, ledger, ledger_sharing, processors, limits, counts_requests, role, outside }
     }
 
     /// The actor itself, for those who would rather send the messages.
     #[must_use]
     pub const fn supervisor(&self) -> &Addr<Supervisor> {
         &self.supervisor
+    }
+
+    /// What this server does of the work of all that share its store.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
     }
 
     /// What processors have learnt of the models that they ask, as JSON objects that name one.

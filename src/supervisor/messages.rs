@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::intake::tenants::UploadSlot;
 use super::nodes::Node;
+use super::role::Role;
 use crate::blob::Staged;
 use crate::document::{ImageOptions, PageImage};
 use crate::job::JobActor;
@@ -73,6 +74,9 @@ pub enum RequestError {
     /// The disk does not take the bytes, or does not give them.
     #[error("{0}")]
     StorageFailed(Failure),
+    /// The server leaves accepting tasks to others.
+    #[error("this server has the role {0} and accepts no tasks: send them to one with the role all or api")]
+    WrongRole(Role),
     /// The service is going down.
     #[error("the service is stopping: try again when it is back")]
     Stopping,
@@ -99,6 +103,7 @@ impl RequestError {
             Self::KeyTaken => "idempotency_conflict",
             Self::RecordUnreadable(_) => "record_unreadable",
             Self::StoreUnavailable(_) => "store_unavailable",
+            Self::WrongRole(_) => "wrong_role",
             Self::Stopping => "stopping",
             Self::Internal(_) => "internal",
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::actor::Supervisor;
+use super::role::Role;
 use crate::clock::Timestamp;
 use crate::pool::{GetLoad, Load};
 use crate::store::{StoreError, TaskStore};
@@ -18,6 +19,8 @@ pub struct Node {
     pub name: String,
     /// The version of Bindery that it runs.
     pub version: String,
+    /// What it does of their work.
+    pub role: Role,
     /// When it said so, by the store's clock.
     pub at: Timestamp,
     /// Whether it takes no new work.
@@ -44,6 +47,7 @@ impl Supervisor {
         let node = Node {
             name: self.owner.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            role: self.options.role,
             at: self.clock.now(),
             draining: self.intake.is_closed(),
             running: self.active.len(),

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::intake::tenants::TenantLimits;
+use super::role::Role;
 use crate::document::DocumentLimits;
 use crate::job::RetryPolicy;
 use crate::ledger::{LedgerLimits, LedgerSharing};
@@ -16,6 +17,8 @@ pub struct SupervisorOptions {
     /// process gets it with a number. A process that comes after a dead one of the same name goes on with its tasks at
     /// once, and need not wait for its leases to end.
     pub node: String,
+    /// What it does of the work of all that share its store. Without a store that others can use it does all, whatever this says.
+    pub role: Role,
     /// Jobs that run at once; each holds an opened PDF. Further tasks wait in the store and cost only their id.
     pub max_active: usize,
     /// Unfinished tasks that are accepted before submits are refused with `queue_full`.
@@ -51,6 +54,7 @@ impl Default for SupervisorOptions {
     fn default() -> Self {
         Self {
             node: "bindery".into(),
+            role: Role::default(),
             max_active: 256,
             max_queued: 10_000,
             tenant: TenantLimits::default(),

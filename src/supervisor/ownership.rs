@@ -1,6 +1,7 @@
 //! Whose a task is: which tasks this process runs, how it keeps them, and which ones wait. What becomes of a task is
 //! [decided](decide) without store, files and actor, which carry it out.
 
+pub(super) mod arrivals;
 pub(super) mod claim;
 pub(super) mod decide;
 pub(super) mod holds;
@@ -22,6 +23,10 @@ use crate::task::{TaskId, TaskRecord};
 pub(super) struct Ownership {
     /// Known tasks without a job.
     waiting: Waiting,
+    /// How many tasks wait for another server, where this one runs none.
+    left_to_others: usize,
+    /// What the store last said of tasks that came without an owner.
+    arrivals: Option<u64>,
     /// How long it may count on its leases.
     tenure: Tenure,
     /// Unfinished tasks that this process cannot run.
@@ -35,6 +40,8 @@ impl Ownership {
     pub(super) fn new(lease: Option<Duration>) -> Self {
         Self {
             waiting: Waiting::default(),
+            left_to_others: 0,
+            arrivals: None,
             tenure: Tenure::new(lease),
             passed_over: PassedOver::default(),
             store_unavailable: false,
@@ -43,7 +50,12 @@ impl Ownership {
 
     /// How many tasks wait for a job.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.left_to_others
+    }
+
+    /// One task more waits for another server.
+    pub(super) const fn leave_to_others(&mut self) {
+        self.left_to_others += 1;
     }
 
     /// Has a task wait for its turn.

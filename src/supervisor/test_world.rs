@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::handle::Outside;
 use super::messages::{GetSystemHealth, GetTask, SystemHealth, WatchTask};
-use super::{Handle, Processors, Supervisor, SupervisorOptions, SupervisorParts, TenantLimits};
+use super::{Handle, Processors, Role, Supervisor, SupervisorOptions, SupervisorParts, TenantLimits};
 use crate::blob::{Durability, LocalBlob};
 use crate::document::{DocumentLimits, Readers};
 use crate::ledger::{Ledger, LedgerSharing};
@@ -85,7 +85,7 @@ impl World {
     pub(super) fn handle(&self) -> Handle {
         let (blob, processors) = (self.blob.clone(), self.processors.clone());
         let ledger = (Ledger::new(blob.clone()), LedgerSharing::default());
-        let outside = (DocumentLimits::default(), true, Outside::new(&SupervisorOptions::default()));
+        let outside = (DocumentLimits::default(), true, Role::All, Outside::new(&SupervisorOptions::default()));
         Handle::new(self.supervisor.clone(), blob, ledger, processors, outside)
     }
 

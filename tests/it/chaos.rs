@@ -392,7 +392,7 @@ impl World {
             let mut connection = self.redis.connection().await;
             let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
             // What is known of the servers that live, and for an hour of endpoints.
-            let stays = ["tasks:owners", "tasks:store", "tasks:nodes"];
+            let stays = ["tasks:owners", "tasks:store", "tasks:nodes", "tasks:arrivals"];
             keys.retain(|key| !stays.contains(&key.as_str()) && !key.starts_with("{limits:"));
             if left.is_empty() && keys.is_empty() {
                 return;

@@ -36,7 +36,10 @@ CASES = {
         "autoscaling": {"enabled": True, "metrics": [{"type": "Pods", "pods": {
             "metric": {"name": "bindery_queued"}, "target": {"type": "AverageValue", "averageValue": "50"}}}]},
     },
+    "workers": {**SHARED, "role": "worker"},
     # What must not be installed.
+    "workers of nobody": {"insecure": True, "role": "worker"},
+    "no role": {"insecure": True, "role": "accept"},
     "open": {},
     "several with a store each": {"insecure": True, "replicas": 2},
     "several with files each": {"insecure": True, "replicas": 2, "store": SHARED["store"]},

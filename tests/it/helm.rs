@@ -126,6 +126,8 @@ async fn what_the_chart_makes_is_taken_by_kubernetes_and_read_by_the_program() {
     let lines = ["store = \"redis://(redacted)@redis:6379/0\"", "blob = \"s3://bucket/pdf\"", "operator = \"ops,ann\""];
     is_read(several, folder.path(), &[&lines[..], &["s3_endpoint = \"http://minio:9000\""]].concat()).await;
 
+    is_read(&made["workers"], folder.path(), &["role = \"worker\""]).await;
+
     let scaled = &made["scaled"];
     assert!(object(scaled, "StatefulSet")["spec"].get("replicas").is_none(), "the autoscaler says how many");
     assert_eq!(object(scaled, "HorizontalPodAutoscaler")["spec"]["metrics"].as_array().unwrap().len(), 2);
@@ -137,6 +139,8 @@ async fn what_the_chart_makes_is_taken_by_kubernetes_and_read_by_the_program() {
         ("scaled with a store each", "store.url: several servers need one Redis"),
         ("misspelt", "replica"),
         ("no URL", "redis:6379"),
+        ("workers of nobody", "store.url: several servers need one Redis"),
+        ("no role", "/role"),
     ] {
         let refused = made[case]["refused"].as_str().unwrap_or_else(|| panic!("{case}: {}", made[case]));
         assert!(refused.contains(why), "{case}: {refused}");

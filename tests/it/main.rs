@@ -67,6 +67,7 @@ mod purge;
 mod recovery;
 mod redis;
 mod redis_ways;
+mod roles;
 mod schema;
 mod secrets;
 mod service_manager;

@@ -24,7 +24,7 @@ async fn keeps_the_contract() {
     for key in keys {
         // What was learnt of endpoints, what callers asked, and which servers there are, ends by itself.
         let ends: i64 = connection.ttl(&key).await.unwrap();
-        let may_stay = ["{limits:", "tasks:rate:"].iter().any(|begin| key.starts_with(begin));
+        let may_stay = ["{limits:", "tasks:rate:", "tasks:arrivals"].iter().any(|begin| key.starts_with(begin));
         let may_stay = may_stay || key.starts_with("feed:") && key.ends_with(":servers");
         assert!(may_stay && ends > 0 && ends <= 3_600, "left behind: {key:?}, for {ends} s");
     }

@@ -10,6 +10,7 @@
 //! | `tasks:of:<tenant>` | sorted set | the tasks of one tenant, scored likewise |
 //! | `tasks:of:<tenant>:<status>` | sorted set | those of one status |
 //! | `tasks:gc` | sorted set | final tasks, scored by their expiry, ms |
+//! | `tasks:arrivals` | string | when the last task came that has no owner, µs: a change has servers look for it; ends an hour later |
 //! | `tasks:outbox` | sorted set | tasks with a message about their end to be sent, scored by when, ms |
 //! | `tasks:owners` | sorted set | living processes, scored by when they count as gone, ms |
 //! | `tasks:nodes` | hash | what each living process says of itself, by its name; JSON |
@@ -33,6 +34,7 @@ use crate::task::{TaskId, TaskStatus};
 pub(super) const ALL: &str = "tasks:all";
 pub(super) const EXPIRY: &str = "tasks:gc";
 pub(super) const TENANTS: &str = "tasks:tenants";
+pub(super) const ARRIVALS: &str = "tasks:arrivals";
 pub(super) const OUTBOX: &str = "tasks:outbox";
 pub(super) const STORE: &str = "tasks:store";
 pub(super) const OWNERS: &str = "tasks:owners";

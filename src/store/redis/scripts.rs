@@ -59,7 +59,7 @@ fn with_tenants(script: &str) -> Script {
     Script::new(&format!("{shebang}\n{TENANTS}{body}"))
 }
 
-/// `hold` and `release` count a task among what its tenant has unfinished, and no more.
+/// `arrive` has servers look for a task that has no owner. `hold` and `release` count a task among what its tenant has unfinished, and no more.
 ///
 /// `place` answers how many entries it added or removed, `remove` how many it removed. Without a tenant they do nothing,
 /// but for `remove`, which then looks through those of all.
@@ -68,6 +68,10 @@ local statuses = {'pending', 'processing', 'completed', 'failed', 'cancelled'}
 local function tell(due, id)
   if due ~= '0' then return redis.call('ZADD', 'tasks:outbox', due, id) end
   return redis.call('ZREM', 'tasks:outbox', id)
+end
+local function arrive()
+  local time = redis.call('TIME')
+  redis.call('SET', 'tasks:arrivals', time[1] .. string.format('%06d', time[2]), 'EX', 3600)
 end
 local function hold(key, id, pages, bytes)
   if redis.call('HSETNX', key, id, pages .. ' ' .. bytes .. ' ' .. redis.call('TIME')[1]) == 0 then return end
@@ -149,7 +153,8 @@ if ARGV[11] ~= '0' then tell(ARGV[11], id) end
 place(ARGV[9], ARGV[10], created, id)
 redis.call('ZADD', KEYS[3], created, id)
 redis.call('ZADD', KEYS[4], created, id)
-if owner ~= '' then redis.call('SET', KEYS[2], owner, 'PX', lease) end
+if owner ~= '' then redis.call('SET', KEYS[2], owner, 'PX', lease)
+else arrive() end
 if KEYS[6] ~= '' then redis.call('SET', KEYS[6], id .. ' ' .. fingerprint) end
 if expiry ~= '0' then
   redis.call('ZADD', KEYS[7], expiry, id)
@@ -202,6 +207,7 @@ if change == 'hold' then
   redis.call('SET', KEYS[2], owner, 'PX', lease)
 elseif change == 'release' then
   redis.call('DEL', KEYS[2])
+  if ARGV[12] == 'pending' then arrive() end
 end
 local same, key = 'tasks:same:' .. (current[5] or ''), 'tasks:key:' .. (current[6] or '')
 local same_is_ours = redis.call('GET', same) == ARGV[7]

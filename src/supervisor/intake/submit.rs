@@ -82,7 +82,7 @@ impl Handler<SubmitTask> for Supervisor {
                     if reserved {
                         this.start_job(record.clone(), asked, ctx);
                     } else {
-                        this.ownership.wait(record);
+                        this.wait_for_slot(record);
                     }
                 }
                 Ok(Accepted { record, reused: true }) => log::info!(task:% = record.id; "the same task again"),
@@ -113,6 +113,9 @@ impl Handler<GrowUpload> for Supervisor {
 impl Supervisor {
     /// Whether there is room for one more task of any tenant.
     pub(in crate::supervisor) fn admission(&self) -> Result<(), RequestError> {
+        if !self.options.role.accepts_tasks() {
+            return Err(RequestError::WrongRole(self.options.role));
+        }
         if self.intake.closed {
             return Err(RequestError::Stopping);
         }
@@ -144,6 +147,18 @@ impl Supervisor {
             Some(_) if self.intake.closed => Err(RequestError::Stopping),
             Some(upload) => Ok(upload),
             None => self.begin_upload(tenant, bytes),
+        }
+    }
+
+    /// Has an accepted task wait until there is a slot: here, or, where no task runs, on another server.
+    pub(in crate::supervisor) fn wait_for_slot(&mut self, record: &TaskRecord) {
+        if self.options.role.runs_tasks() {
+            self.intake.add(record);
+            self.ownership.wait(record);
+        } else {
+            // What its tenant has on all servers is counted in the store; here its end would not be heard of.
+            self.intake.remove(record.id);
+            self.ownership.leave_to_others();
         }
     }
 

@@ -127,12 +127,16 @@ impl Supervisor {
     }
 
     /// Looks for tasks that no process runs: also while some wait here, or those of a dead process would wait behind them.
-    fn scan_unclaimed(&mut self, ctx: &mut Context<Self>) {
+    pub(in crate::supervisor) fn scan_unclaimed(&mut self, ctx: &mut Context<Self>) {
         if self.intake.is_closed() {
             return;
         }
         let (running, passed_over) = (self.active.len(), self.ownership.passed_over.len());
-        let most = look_ahead(!self.ownership.waiting.is_empty(), self.options.max_active, running, passed_over);
+        let most = if self.options.role.runs_tasks() {
+            look_ahead(!self.ownership.waiting.is_empty(), self.options.max_active, running, passed_over)
+        } else {
+            self.options.max_queued
+        };
         let (store, owner) = (Arc::clone(&self.store), self.owner.clone());
         let found = async move { store.unclaimed(&owner, most).await };
         ctx.spawn(found.into_actor(self).map(move |found, this, ctx| match found {
@@ -168,8 +172,13 @@ impl Supervisor {
         }
     }
 
-    /// Puts tasks that no process runs before those that wait: they are the oldest.
+    /// Puts tasks that no process runs before those that wait: they are the oldest. A server that runs none counts them, for
+    /// it may accept only so many.
     fn enqueue_found(&mut self, found: Vec<TaskId>, ctx: &mut Context<Self>) {
+        if !self.options.role.runs_tasks() {
+            self.ownership.left_to_others = found.len();
+            return;
+        }
         let (waiting, active) = (&self.ownership.waiting, &self.active);
         let new = self.ownership.passed_over.sift(found, |id| waiting.contains(id) || active.has(id));
         if !new.is_empty() {

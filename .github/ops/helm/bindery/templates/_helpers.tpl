@@ -37,7 +37,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not (or .Values.keys.existingSecret .Values.insecure) }}
 {{- fail "keys.existingSecret: name a Secret with keys, or say insecure: true if everyone who reaches the port may use it" }}
 {{- end }}
-{{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) }}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) (ne .Values.role "all") }}
 {{- if not .Values.store.url }}
 {{- fail "store.url: several servers need one Redis, such as redis://redis:6379/0" }}
 {{- end }}
