@@ -279,6 +279,16 @@ pub trait TaskStore: Send + Sync + 'static {
     /// [`StoreError::KeyTaken`] when the idempotency key belongs to another fingerprint.
     async fn create(&self, create: &Create) -> Result<Created, StoreError>;
 
+    /// The task that [`create`](Self::create) would answer with instead of writing this one, if there is one; nothing is written. A
+    /// store that cannot look for it says that there is none: then a tenant with too much is refused what it has already.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyTaken`], [`StoreError::Unavailable`].
+    async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
+        let _ = create;
+        Ok(None)
+    }
+
     /// The record of `id`.
     ///
     /// # Errors

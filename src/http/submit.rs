@@ -9,7 +9,7 @@ use super::ApiState;
 use super::caller::{AuthorizedTask, Caller};
 use super::error::ApiError;
 use super::openapi::{Binary, DocumentForm, SourceOption, SubmitForm, SubmitOptions, WaitOption};
-use super::upload::{Fields, Form, admitted, upload};
+use super::upload::{Fields, Form, admitted, admitted_within_quota, upload};
 use super::view::TaskView;
 use crate::pool::Estimate;
 use crate::supervisor::{Accepted, SubmitTask};
@@ -117,7 +117,7 @@ pub(super) async fn estimate(
     payload: web::Payload,
     Caller(tenant): Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let slot = admitted(&state.handle, &request, tenant.clone()).await?;
+    let slot = admitted_within_quota(&state.handle, &request, tenant.clone()).await?;
     let (source, form) = upload(&state, &request, payload, &slot, Form::default()).await?;
     Ok(HttpResponse::Ok().json(state.handle.estimate(source, form.options, tenant, Some(slot)).await?))
 }

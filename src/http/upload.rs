@@ -39,14 +39,26 @@ const MAX_FORM: usize = 1 << 20;
 /// The longest file name that is kept.
 const MAX_FILE_NAME: usize = 255;
 
-/// Counts an upload before its body: half a gigabyte should not be sent to hear that there is no room.
-pub(super) async fn admitted(
+/// Counts an upload before its body, where it cannot be equal to a task: half a gigabyte should not be sent to hear that there
+/// is no room.
+pub(super) async fn admitted_within_quota(
     handle: &Handle,
     request: &HttpRequest,
     tenant: Option<String>,
 ) -> Result<UploadSlot, ApiError> {
     let bytes = declared_length(request).unwrap_or(0).min(handle.limits().max_bytes);
     Ok(handle.begin_upload(tenant, bytes).await?)
+}
+
+/// Counts the upload of a submit before its body. Where there is no room, a few are taken in to see whether they are equal to
+/// tasks that are there.
+pub(super) async fn admitted(
+    handle: &Handle,
+    request: &HttpRequest,
+    tenant: Option<String>,
+) -> Result<UploadSlot, ApiError> {
+    let bytes = declared_length(request).unwrap_or(0).min(handle.limits().max_bytes);
+    Ok(handle.begin_submit(tenant, bytes).await?)
 }
 
 /// Takes in a document and what came with it.

@@ -80,6 +80,10 @@ impl TaskStore for AlteredStore {
         lost.map_or(Ok(created), |_| Err(StoreError::Unavailable("the answer was lost".into())))
     }
 
+    async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
+        self.store.find_equal(create).await
+    }
+
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         self.asked.send_modify(|asked| asked.push(id));
         if self.unreadable.contains(&id) {

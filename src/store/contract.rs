@@ -50,7 +50,7 @@ use self::shares::{
 };
 use super::{Create, Created, FeedRound, LeaseChange, ListQuery, ShareRequest, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
-use crate::task::{Revision, TaskRecord, TaskStatus, TaskStep, Webhook, WebhookState, test_record};
+use crate::task::{Revision, TaskId, TaskRecord, TaskStatus, TaskStep, Webhook, WebhookState, test_record};
 
 /// Every check, one after the other, on one empty store; it is empty again afterwards.
 pub async fn check_all(store: &(impl TaskStore + Clone)) {
@@ -303,24 +303,34 @@ async fn equal_submits_are_one_task(store: &(impl TaskStore + Clone)) {
     let many: Vec<_> = (0..50).map(|_| equal()).collect();
     let answers = futures::future::join_all(many.iter().map(|create| store.create(create))).await;
     assert!(answers.into_iter().all(|answer| answer.unwrap() == Created::Existing(first.id)));
+    finds_equal(store, &equal(), Some(first.id)).await;
 
     let unwilling = Create { reuse: false, ..equal() };
+    finds_equal(store, &unwilling, None).await;
     assert_eq!(store.create(&unwilling).await.unwrap(), Created::New);
     assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id), "the older one stays the answer");
     store.delete(unwilling.record.id, None).await.unwrap();
 
     let completed = apply(store, &first, TaskStep::Complete).await;
     assert_eq!(store.create(&equal()).await.unwrap(), Created::Existing(first.id));
+    finds_equal(store, &equal(), Some(first.id)).await;
     store.delete(completed.id, None).await.unwrap();
     for end in [TaskStep::Fail, TaskStep::Cancel] {
         let again = equal();
         assert_eq!(store.create(&again).await.unwrap(), Created::New, "what is gone or came to nothing is no answer");
         apply(store, &again.record, end).await;
         let after = equal();
+        finds_equal(store, &after, None).await;
         assert_eq!(store.create(&after).await.unwrap(), Created::New, "{end:?}");
         store.delete(after.record.id, None).await.unwrap();
         store.delete(again.record.id, None).await.unwrap();
     }
+}
+
+/// A store that does not look for equal tasks finds none.
+async fn finds_equal(store: &impl TaskStore, new: &Create, expected: Option<TaskId>) {
+    let found = store.find_equal(new).await.unwrap();
+    assert!(found == expected || found.is_none(), "{found:?}, not {expected:?}");
 }
 
 async fn an_idempotency_key_is_for_one_thing(store: &impl TaskStore) {
@@ -333,6 +343,8 @@ async fn an_idempotency_key_is_for_one_thing(store: &impl TaskStore) {
     assert_eq!(store.create(&again).await.unwrap(), Created::Existing(first.id));
     same.fingerprint = Some("other".into());
     assert!(matches!(store.create(&creating(&same)).await, Err(StoreError::KeyTaken)));
+    assert!(matches!(store.find_equal(&creating(&same)).await, Err(StoreError::KeyTaken) | Ok(None)));
+    finds_equal(store, &again, Some(first.id)).await;
     // A failed task is still what the key led to.
     apply(store, &first, TaskStep::Fail).await;
     assert_eq!(store.create(&again).await.unwrap(), Created::Existing(first.id));

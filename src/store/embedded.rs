@@ -192,6 +192,14 @@ impl TaskStore for EmbeddedStore {
         Ok(if let Answer::Existing(id) = answer { Created::Existing(id) } else { Created::New })
     }
 
+    async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
+        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
+        let pointers = snapshot.open_table(SAME).map_err(unavailable)?;
+        let equal = operations::equal(&records, &pointers, create, self.clock.now())?;
+        Ok(equal.filter(|equal| equal.is_named || create.reuse).map(|equal| equal.id))
+    }
+
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         let snapshot = self.database()?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;

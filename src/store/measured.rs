@@ -45,6 +45,10 @@ impl TaskStore for MeasuredStore {
         timed("create", self.0.create(create)).await
     }
 
+    async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
+        timed("find_equal", self.0.find_equal(create)).await
+    }
+
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         timed("get", self.0.get(id)).await
     }

@@ -172,6 +172,10 @@ impl TaskStore for RedisStore {
         self.create_once(create).await
     }
 
+    async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
+        self.equal_of(create).await
+    }
+
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         let mut command = redis::cmd("HGETALL");
         let found = command.arg(keys::record(id)).query_async(&mut self.connection()).await;

@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use super::handle::{Handle, gone};
 use super::intake::submit::not_stored;
 use super::intake::tenants::UploadSlot;
-use super::messages::{BeginUpload, CountRequest, GrowUpload, RequestError};
+use super::messages::{BeginTrial, BeginUpload, CountRequest, GrowUpload, RequestError};
 use crate::blob::{Staged, Staging};
 use crate::document::{looks_like_document, not_a_pdf, too_large};
 use crate::task::{Failure, code};
@@ -25,6 +25,20 @@ impl Handle {
     /// [`RequestError::QueueFull`], [`RequestError::OverQuota`] or [`RequestError::Stopping`].
     pub async fn begin_upload(&self, tenant: Option<String>, bytes: u64) -> Result<UploadSlot, RequestError> {
         self.supervisor.send(BeginUpload { tenant, bytes }).await.map_err(gone)?
+    }
+
+    /// Asks the same for a PDF that is to be submitted: of a tenant that has too much, a few are taken in all the same. Such a
+    /// submit is answered with the equal task that is there, if there is one, and refused otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::begin_upload`].
+    pub async fn begin_submit(&self, tenant: Option<String>, bytes: u64) -> Result<UploadSlot, RequestError> {
+        match self.begin_upload(tenant.clone(), bytes).await {
+            Err(RequestError::OverQuota(refused)) => {
+                self.supervisor.send(BeginTrial { tenant, bytes, refused }).await.map_err(gone)?
+            }
+            begun => begun,
+        }
     }
 
     /// Whether the requests of tenants are limited.

@@ -198,7 +198,7 @@ impl Handle {
     /// a task from being kept.
     pub async fn submit(&self, task: NewTask) -> Result<TaskRecord, RequestError> {
         let NewTask { source, mut file_name, options, idempotency_key, tenant } = task;
-        let upload = self.begin_upload(tenant.clone(), source.len()).await?;
+        let upload = self.begin_submit(tenant.clone(), source.len()).await?;
         let source = if let NewSource::Url(url) = &source {
             let (source, called) = self.fetch(url, &[], &upload).await?;
             file_name = file_name.or(called);

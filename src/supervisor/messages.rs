@@ -173,6 +173,16 @@ impl BeginUpload {
     }
 }
 
+/// Has a PDF be taken in although its tenant has too much, for it may be equal to a task that is there.
+#[derive(Message)]
+#[rtype(result = "Result<UploadSlot, RequestError>")]
+pub(super) struct BeginTrial {
+    pub(super) tenant: Option<String>,
+    pub(super) bytes: u64,
+    /// Why it was refused.
+    pub(super) refused: String,
+}
+
 /// Counts one more request of a tenant among those that it may make.
 #[derive(Message)]
 #[rtype(result = "Result<(), RequestError>")]

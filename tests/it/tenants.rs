@@ -1,12 +1,14 @@
 //! Keys and tenants: who is let in, who sees what, and who may have how much.
 
+use futures::FutureExt;
+use futures::future::select_all;
 use serde_json::Value;
 
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
-use crate::support::server::{Server, answer, run};
-use crate::support::until;
+use crate::support::server::{Server, answer, fresh_data, run};
+use crate::support::{soon, until};
 
 const ANN: &str = "ann-has-this-key";
 const BOB: &str = "bob-has-this-key";
@@ -120,17 +122,82 @@ async fn a_quota_is_refused_before_the_upload_and_is_its_tenants_alone() {
     assert_eq!((status, problem["code"].as_str()), (429, Some("quota_exceeded")), "3 + 3 pages: {problem}");
     let (status, _) = submit(&server, ANN, book("Three", 2), "processor=llm").await;
     assert_eq!(status, 202);
-    // A body that never comes: the answer does not wait for it.
-    let never = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
-    let request = server.request("POST", "/v1/tasks").bearer_auth(ANN).header("content-type", "application/pdf");
-    let response = request.body(reqwest::Body::wrap_stream(never)).send().await.unwrap();
+    // Bodies that never come. A few are waited for, as they may be equal to a task that is there; the next one is not.
+    let never = |path: &str| {
+        let body = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        let request = server.request("POST", path).bearer_auth(ANN).header("content-type", "application/pdf");
+        request.body(reqwest::Body::wrap_stream(body)).send()
+    };
+    let submits = select_all((0..5).map(|_| Box::pin(never("/v1/tasks"))));
+    let (first_answer, _, waiting) = soon("an answer", submits).await;
+    let response = first_answer.unwrap();
     assert_eq!(response.status(), 429);
     assert!(response.headers().contains_key("retry-after"));
+    assert!(waiting.into_iter().all(|request| request.now_or_never().is_none()), "the others may be equal");
+    // Nor is that of an estimate, which is equal to nothing.
+    let estimate = soon("an answer", never("/v1/estimate")).await.unwrap();
+    assert_eq!(estimate.status(), 429);
     let (status, _) = submit(&server, BOB, book("Four", 4), "processor=llm").await;
     assert_eq!(status, 202, "another's quota is its own");
     ask(&server, ANN, "POST", &format!("/v1/tasks/{}/cancel", id(&first))).await;
     let (status, _) = submit(&server, ANN, book("Five", 3), "processor=llm").await;
     assert_eq!(status, 202, "what has ended does not count");
+}
+
+/// It costs nothing more, so it is no matter how much there is: of tasks, pages or bytes, counted by this server or by all.
+async fn equal_submits_are_one_task_at_the_quota(servers: &[&Server], quota: &str) {
+    let pdf = || book("The same again", 3);
+    let (status, task) = submit(servers[0], ANN, pdf(), "processor=llm").await;
+    assert_eq!(status, 202, "{quota}: {task}");
+    for server in servers {
+        let (status, again) = submit(server, ANN, pdf(), "processor=llm").await;
+        assert_eq!((status, &again["id"], &again["reused"]), (200, &task["id"], &true.into()), "{quota}: {again}");
+        // One that is not equal is refused as ever, also where the difference is what it is to be.
+        for (pdf, query) in [
+            (book("Another one", 3), "processor=llm"),
+            (pdf(), "processor=llm&seams=true"),
+            (pdf(), "processor=llm&reuse=false"),
+        ] {
+            let (status, problem) = submit(server, ANN, pdf, query).await;
+            assert_eq!((status, problem["code"].as_str()), (429, Some("quota_exceeded")), "{quota} {query}: {problem}");
+        }
+    }
+    let estimate = servers[0].request("POST", "/v1/estimate?processor=llm").bearer_auth(ANN);
+    let (status, _) = answer(estimate.header("content-type", "application/pdf").body(pdf())).await;
+    assert_eq!(status, if quota == "--tenant-pages" { 200 } else { 429 }, "{quota}: an estimate is no submit");
+    let (_, list) = ask(servers[0], ANN, "GET", "/v1/tasks").await;
+    assert_eq!(list["tasks"].as_array().unwrap().len(), 1, "{quota}: nothing is left of what was refused");
+    ask(servers[0], ANN, "POST", &format!("/v1/tasks/{}/cancel", id(&task))).await;
+}
+
+/// Each quota, with one book in it and no room for a second one.
+fn quotas() -> [(&'static str, String); 3] {
+    let bytes = book("The same again", 3).len() * 3 / 2;
+    [("--tenant-tasks", "1".to_owned()), ("--tenant-pages", "4".to_owned()), ("--tenant-bytes", bytes.to_string())]
+}
+
+#[tokio::test]
+async fn an_equal_submit_at_the_quota_is_answered_with_the_task_that_is_there() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m"];
+    for (quota, most) in quotas() {
+        let server = Server::start(&[&KEYS[..], &endpoint, &[quota, &most]].concat()).await;
+        equal_submits_are_one_task_at_the_quota(&[&server], quota).await;
+    }
+}
+
+#[tokio::test]
+async fn an_equal_submit_at_the_quota_of_all_servers_is_answered_by_each() {
+    let llm = FakeLlm::start(Script::default().otherwise(Answer::Hold));
+    for (quota, most) in quotas() {
+        let (redis, data) = (RedisServer::start().await, fresh_data());
+        let store = redis.url();
+        let endpoint = ["--llm-base-url", &llm.url, "--llm-model", "m", "--store", &store, quota, &most];
+        let arguments = [&KEYS[..], &endpoint].concat();
+        let start = || Server::start_on(data.clone(), &arguments, &[]);
+        let servers = [start().await, start().await];
+        equal_submits_are_one_task_at_the_quota(&[&servers[0], &servers[1]], quota).await;
+    }
 }
 
 #[tokio::test]

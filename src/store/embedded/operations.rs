@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::encoding::{cursor_key, decode, encode, status_byte, tenant_prefix};
 use super::{
     ALL, Answer, BY_STATUS, Create, EXPIRY, Head, NOTES, OF_TENANT, OUTBOX, RECORDS, Revision, SAME, StoreError,
-    TaskId, TaskRecord, TaskStatus, Timestamp, Update, check_update, corrupt, is_expired, unavailable,
+    TaskId, TaskRecord, TaskStatus, Timestamp, Update, check_update, is_expired, unavailable,
 };
 
 pub(super) fn create(transaction: &WriteTransaction, create: &Create, now: Timestamp) -> Result<Answer, StoreError> {
@@ -17,18 +17,11 @@ pub(super) fn create(transaction: &WriteTransaction, create: &Create, now: Times
         Ok(None) => {}
         Err(other) => return Err(other),
     }
-    if let Some(key) = &record.idempotency
-        && let Some(known) = same(transaction, b'k', key, now)?
-    {
-        let equal = known.fingerprint == record.fingerprint;
-        return if equal { Ok(Answer::Existing(known.id)) } else { Err(StoreError::KeyTaken) };
-    }
-    let known = match &record.fingerprint {
-        Some(fingerprint) => same(transaction, b'r', fingerprint, now)?.filter(will_do),
-        None => None,
-    };
-    match known {
-        Some(known) if create.reuse => return Ok(Answer::Existing(known.id)),
+    let (records, pointers) = (transaction.open_table(RECORDS), transaction.open_table(SAME));
+    let equal = equal(&records.map_err(unavailable)?, &pointers.map_err(unavailable)?, create, now)?;
+    match equal {
+        Some(Equal { id, is_named: true }) => return Ok(Answer::Existing(id)),
+        Some(Equal { id, .. }) if create.reuse => return Ok(Answer::Existing(id)),
         // The pointer stays with the older one.
         Some(_) => {}
         None => point(transaction, b'r', record.fingerprint.as_deref(), record.id)?,
@@ -58,18 +51,44 @@ pub(super) fn pointer_key(kind: u8, hash: &str) -> Vec<u8> {
     [&[kind], hash.as_bytes()].concat()
 }
 
+/// A task that a new one is equal to.
+pub(super) struct Equal {
+    pub(super) id: TaskId,
+    /// By its idempotency key, which counts also where an equal task would not do.
+    pub(super) is_named: bool,
+}
+
+/// The task that a new one is equal to.
+pub(super) fn equal(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    pointers: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    create: &Create,
+    now: Timestamp,
+) -> Result<Option<Equal>, StoreError> {
+    let record = &create.record;
+    if let Some(key) = &record.idempotency
+        && let Some(known) = same(records, pointers, b'k', key, now)?
+    {
+        let is_equal = known.fingerprint == record.fingerprint;
+        return if is_equal { Ok(Some(Equal { id: known.id, is_named: true })) } else { Err(StoreError::KeyTaken) };
+    }
+    let Some(fingerprint) = &record.fingerprint else { return Ok(None) };
+    let known = same(records, pointers, b'r', fingerprint, now)?.filter(will_do);
+    Ok(known.map(|known| Equal { id: known.id, is_named: false }))
+}
+
 /// The task that a pointer leads to, if it is still there. One that cannot be read does not block others.
-pub(super) fn same(
-    transaction: &WriteTransaction,
+fn same(
+    records: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    pointers: &impl ReadableTable<&'static [u8], &'static [u8]>,
     kind: u8,
     hash: &str,
     now: Timestamp,
 ) -> Result<Option<TaskRecord>, StoreError> {
-    let table = transaction.open_table(SAME).map_err(unavailable)?;
-    let Some(id) = table.get(&pointer_key(kind, hash)[..]).map_err(unavailable)? else { return Ok(None) };
-    let id = TaskId::from_bytes(id.value().try_into().map_err(corrupt)?);
-    match read(transaction, id) {
-        Ok(found) => Ok(found.map(|(_, record)| record).filter(|record| !is_expired(record, now))),
+    let Some(id) = pointers.get(&pointer_key(kind, hash)[..]).map_err(unavailable)? else { return Ok(None) };
+    let Some(bytes) = records.get(id.value()).map_err(unavailable)? else { return Ok(None) };
+    match decode(bytes.value()) {
+        Ok((_, record)) => Ok(Some(record).filter(|record| !is_expired(record, now))),
         Err(StoreError::Unreadable(_)) => Ok(None),
         Err(other) => Err(other),
     }

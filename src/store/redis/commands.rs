@@ -67,10 +67,22 @@ impl RedisStore {
             call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         match (answer.as_str(), known.parse()) {
             ("new", _) => Ok(Created::New),
-            ("known", Ok(id)) => Ok(Created::Existing(id)),
+            ("known" | "named", Ok(id)) => Ok(Created::Existing(id)),
             ("taken", _) => Err(StoreError::KeyTaken),
             _ => Err(StoreError::Exists),
         }
+    }
+
+    /// Finds the task that a new record is equal to.
+    pub(super) async fn equal_of(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
+        let record = &create.record;
+        let mut call = self.scripts.find_equal.prepare_invoke();
+        call.key(record.fingerprint.as_deref().map(keys::same).unwrap_or_default());
+        call.key(record.idempotency.as_deref().map(keys::idempotency).unwrap_or_default());
+        call.arg(record.fingerprint.as_deref().unwrap_or_default()).arg(u8::from(create.reuse));
+        let (answer, known): (String, String) =
+            call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
+        if answer == "taken" { Err(StoreError::KeyTaken) } else { Ok(known.parse().ok()) }
     }
 
     /// Tasks of an index by time that are not after `now`, the first ones but for `offset`.

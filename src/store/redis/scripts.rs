@@ -14,6 +14,7 @@ use super::shares::SHARE;
 
 pub(super) struct Scripts {
     pub(super) create: Script,
+    pub(super) find_equal: Script,
     pub(super) update: Script,
     pub(super) delete: Script,
     pub(super) renew: Script,
@@ -34,6 +35,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             create: with_tenants(CREATE),
+            find_equal: with_tenants(FIND_EQUAL),
             update: with_tenants(UPDATE),
             delete: with_tenants(DELETE),
             renew: Script::new(RENEW),
@@ -59,6 +61,7 @@ fn with_tenants(script: &str) -> Script {
     Script::new(&format!("{shebang}\n{TENANTS}{body}"))
 }
 
+/// `equal` finds the task that has an idempotency key (`named`, or `taken` by another submit) or is equal (`known`).
 /// `arrive` has servers look for a task that has no owner. `hold` and `release` count a task among what its tenant has unfinished, and no more.
 ///
 /// `place` answers how many entries it added or removed, `remove` how many it removed. Without a tenant they do nothing,
@@ -86,6 +89,18 @@ local function release(key, id)
   redis.call('HINCRBY', key, 'pages', 0 - tonumber(pages))
   redis.call('HINCRBY', key, 'bytes', 0 - tonumber(bytes))
   if redis.call('HINCRBY', key, 'tasks', -1) <= 0 then redis.call('DEL', key) end
+end
+local function equal(same, key, fingerprint)
+  if key ~= '' then
+    local known, print = string.match(redis.call('GET', key) or '', '^(%S+) (%S*)$')
+    if known and redis.call('EXISTS', 'task:' .. known) == 1 then
+      return print == fingerprint and 'named' or 'taken', known
+    end
+  end
+  local known = same ~= '' and redis.call('GET', same)
+  local task = known and redis.call('HMGET', 'task:' .. known, 'status', 'cancel_requested') or {}
+  local lives = task[1] == 'pending' or task[1] == 'processing' or task[1] == 'completed'
+  if lives and task[2] ~= 'true' then return 'known', known end
 end
 local function is_known(tenant) return tenant and tenant ~= '' end
 local function place(tenant, status, created, id)
@@ -121,7 +136,7 @@ end
 /// KEYS: record, lease, all, by-status of the record, same, idempotency key, gc. A name is empty when there is no such key.
 /// ARGV: operation, created ms, id, owner or empty, lease ms, fingerprint, 1 when an equal task will do, expiry ms or 0,
 /// tenant or empty, status, ms at which its message is due or 0, then field and value of every field.
-/// Returns: {`new` | `exists` | `known` | `taken`, id of the known task}.
+/// Returns: {`new` | `exists` | `known` | `named` | `taken`, id of the known task}.
 const CREATE: &str = r"#!lua
 local operation, created, id, owner, lease, fingerprint, reuse, expiry =
   ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
@@ -130,24 +145,10 @@ if seen then
   if seen == operation then return {'new', ''} end
   return {'exists', ''}
 end
-if KEYS[6] ~= '' then
-  local key = redis.call('GET', KEYS[6])
-  local known, print = string.match(key or '', '^(%S+) (%S*)$')
-  if known and redis.call('EXISTS', 'task:' .. known) == 1 then
-    if print == fingerprint then return {'known', known} end
-    return {'taken', known}
-  end
-end
-if KEYS[5] ~= '' then
-  local known = redis.call('GET', KEYS[5])
-  local task = known and redis.call('HMGET', 'task:' .. known, 'status', 'cancel_requested') or {}
-  local lives = task[1] == 'pending' or task[1] == 'processing' or task[1] == 'completed'
-  if lives and task[2] ~= 'true' then
-    if reuse == '1' then return {'known', known} end
-  else
-    redis.call('SET', KEYS[5], id)
-  end
-end
+local word, known = equal(KEYS[5], KEYS[6], fingerprint)
+if word == 'taken' or word == 'named' then return {word, known} end
+if word and reuse == '1' then return {'known', known} end
+if KEYS[5] ~= '' and not word then redis.call('SET', KEYS[5], id) end
 redis.call('HSET', KEYS[1], unpack(ARGV, 12))
 if ARGV[11] ~= '0' then tell(ARGV[11], id) end
 place(ARGV[9], ARGV[10], created, id)
@@ -165,6 +166,15 @@ if expiry ~= '0' then
   end
 end
 return {'new', ''}
+";
+
+/// KEYS: same, idempotency key. A name is empty when there is no such key.
+/// ARGV: fingerprint, 1 when an equal task will do.
+/// Returns: what [`CREATE`] would, `new` when it would write.
+const FIND_EQUAL: &str = r"#!lua flags=no-writes
+local word, known = equal(KEYS[1], KEYS[2], ARGV[1])
+if not word or (word == 'known' and ARGV[2] ~= '1') then return {'new', ''} end
+return {word, known}
 ";
 
 /// A task must be able to end when memory is full, or nothing would ever be freed: hence `allow-oom`.

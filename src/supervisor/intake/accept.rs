@@ -100,6 +100,17 @@ impl Acceptance {
         }
     }
 
+    /// The task that this one is equal to, if it is there: what [`Self::keep`] would answer with, without keeping anything.
+    pub(in crate::supervisor) async fn equal(&self, record: &TaskRecord) -> Result<Option<Accepted>, RequestError> {
+        let reuse = record.options.reuse != Some(false);
+        let create = Create { record: record.clone(), operation: Uuid::now_v7(), reuse };
+        let Some(id) = self.store.find_equal(&create).await? else { return Ok(None) };
+        match self.existing(id).await {
+            Err(StoreError::NotFound | StoreError::Unreadable(_)) => Ok(None),
+            found => Ok(Some(Accepted { record: found?, reused: true })),
+        }
+    }
+
     /// The task that an equal submit had accepted, perhaps in this very moment: its backup counts before its id is told.
     async fn existing(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         let record = self.store.get(id).await?;

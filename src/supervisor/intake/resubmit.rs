@@ -15,7 +15,7 @@ impl Handle {
     pub async fn resubmit(&self, id: TaskId, given: TaskOptions) -> Result<Accepted, RequestError> {
         let TaskRecord { pdf_path, file_name, options, tenant, source, .. } = self.get(id).await?;
         let path = source_path(self.blob.clone(), pdf_path, source.digest()).await?;
-        let upload = self.begin_upload(tenant.clone(), source.bytes).await?;
+        let upload = self.begin_submit(tenant.clone(), source.bytes).await?;
         let (staging, limit) = (self.stage()?, self.limits().max_bytes);
         let staged = tokio::task::spawn_blocking(move || copy_file(staging, &path, limit)).await;
         let source = staged.map_err(|_| RequestError::Stopping)??;

@@ -17,7 +17,9 @@ use crate::supervisor::intake::accept::Acceptance;
 use crate::supervisor::intake::quota;
 use crate::supervisor::intake::recipes::recipe_hashes;
 use crate::supervisor::intake::tenants::{Amount, TenantLimits, UploadSlot};
-use crate::supervisor::messages::{Accepted, BeginUpload, EstimateTask, GrowUpload, RequestError, SubmitTask};
+use crate::supervisor::messages::{
+    Accepted, BeginTrial, BeginUpload, EstimateTask, GrowUpload, RequestError, SubmitTask,
+};
 use crate::task::{Counts, Failure, Source, TaskId, TaskOptions, TaskRecord, TaskStatus, Usage, code};
 
 impl Handler<SubmitTask> for Supervisor {
@@ -56,13 +58,11 @@ impl Handler<SubmitTask> for Supervisor {
             // In one go, so that there is no moment in which it does not count.
             drop(upload);
             this.intake.submitting += 1;
-            let prepared = checked.and_then(|(submit, pages)| this.reserve(submit, pages, processor));
+            let prepared = checked.map(|(submit, pages)| this.reserve(submit, pages, processor));
             let (asked, limits) = (Uptime::now(), this.options.tenant);
             async move {
-                match prepared {
-                    Ok((source, record)) => (Some(record.id), keep(acceptance, source, record, limits).await, asked),
-                    Err(refused) => (None, Err(refused), asked),
-                }
+                let id = prepared.as_ref().ok().map(|prepared| prepared.record.id);
+                (id, keep(acceptance, prepared, limits).await, asked)
             }
             .into_actor(this)
         });
@@ -99,6 +99,16 @@ impl Handler<BeginUpload> for Supervisor {
 
     fn handle(&mut self, BeginUpload { tenant, bytes }: BeginUpload, _: &mut Context<Self>) -> Self::Result {
         self.begin_upload(tenant.as_deref(), bytes)
+    }
+}
+
+impl Handler<BeginTrial> for Supervisor {
+    type Result = Result<UploadSlot, RequestError>;
+
+    fn handle(&mut self, BeginTrial { tenant, bytes, refused }: BeginTrial, _: &mut Context<Self>) -> Self::Result {
+        self.admission()?;
+        let slot = self.intake.accounts.begin_trial(tenant.as_deref(), bytes, self.options.tenant);
+        slot.ok_or(RequestError::OverQuota(refused))
     }
 }
 
@@ -163,24 +173,30 @@ impl Supervisor {
     }
 
     /// Counts the task for its tenant and, when there is one, gives it a place: the process that is to run it has its lease from
-    /// the first moment, so that no other takes it up.
-    fn reserve(
-        &mut self,
-        submit: SubmitTask,
-        pages: SourcePages,
-        processor: String,
-    ) -> Result<(Staged, TaskRecord), RequestError> {
+    /// the first moment, so that no other takes it up. A task beyond the quota gets neither.
+    fn reserve(&mut self, submit: SubmitTask, pages: SourcePages, processor: String) -> Prepared {
         let more = Amount { tasks: 1, pages: pages.selected.into(), bytes: submit.source.digest().bytes };
-        self.quota(submit.tenant.as_deref(), more)?;
+        let refused = self.quota(submit.tenant.as_deref(), more).err();
         let (source, mut record) = first_record(TaskId::generate(), self.clock.now(), submit, pages, processor);
+        if refused.is_some() {
+            return Prepared { source, record, refused };
+        }
         self.intake.accounts.add(&record);
         let is_full = record.tenant.as_ref().is_some_and(|tenant| self.full_tenants().contains(tenant));
         if self.has_slot() && !is_full {
             record.owner = Some(self.owner.clone());
             self.active.reserve(record.id);
         }
-        Ok((source, record))
+        Prepared { source, record, refused }
     }
+}
+
+/// A task that has come in and is not kept yet.
+struct Prepared {
+    source: Staged,
+    record: TaskRecord,
+    /// Why its tenant may not have it.
+    refused: Option<RequestError>,
 }
 
 impl Supervisor {
@@ -203,6 +219,11 @@ impl Handler<EstimateTask> for Supervisor {
         let EstimateTask { source, options, tenant, upload, cancel } = asked;
         let mut options = self.with_defaults(options);
         let upload = self.still_admitted(upload, tenant.as_deref(), source.digest().bytes);
+        // An estimate is never equal to a task.
+        let upload = upload.and_then(|upload| {
+            let more = Amount { tasks: 1, pages: 0, bytes: upload.bytes() };
+            if upload.is_on_trial() { self.quota(tenant.as_deref(), more).map(|()| upload) } else { Ok(upload) }
+        });
         let processor = self.processors.choose(&options).map(|processor| {
             processor.pin_defaults(&mut options);
             Arc::clone(processor)
@@ -236,15 +257,23 @@ pub(in crate::supervisor) async fn time_told(clock: &TaskClock) -> Result<(), Re
     told.then_some(()).ok_or_else(|| RequestError::StoreUnavailable("the store has not told the time yet".into()))
 }
 
-/// Keeps a task that its tenant may have beside those that it has on all servers.
+/// Keeps a task that its tenant may have beside those that it has on all servers. One that it may not have is answered with an
+/// equal one that is there, which costs nothing more.
 async fn keep(
     to: Acceptance,
-    source: Staged,
-    record: TaskRecord,
+    prepared: Result<Prepared, RequestError>,
     limits: TenantLimits,
 ) -> Result<Accepted, RequestError> {
+    let Prepared { source, record, refused } = prepared?;
     let (store, id, tenant) = (Arc::clone(&to.store), record.id, record.tenant.clone());
-    quota::reserve(&store, &record, limits).await?;
+    let counted = match refused {
+        Some(refused) => Err(refused),
+        None => quota::reserve(&store, &record, limits).await,
+    };
+    match counted {
+        Err(refused @ RequestError::OverQuota(_)) => return to.equal(&record).await?.ok_or(refused),
+        counted => counted?,
+    }
     let kept = to.keep(source, record).await;
     if !matches!(kept, Ok(Accepted { reused: false, .. })) {
         quota::unreserve(&store, tenant.as_deref(), id, limits).await;

@@ -43,9 +43,16 @@ impl Default for TenantLimits {
 pub struct UploadSlot {
     tenant: Option<String>,
     bytes: Arc<AtomicU64>,
+    on_trial: bool,
 }
 
 impl UploadSlot {
+    /// Whether its tenant has too much for a task more, so that it may only turn out to be equal to one that is there.
+    #[must_use]
+    pub const fn is_on_trial(&self) -> bool {
+        self.on_trial
+    }
+
     /// Bytes that are counted for it.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -54,7 +61,7 @@ impl UploadSlot {
 
     /// The same slot, for a message about it.
     pub(in crate::supervisor) fn share(&self) -> Self {
-        Self { tenant: self.tenant.clone(), bytes: Arc::clone(&self.bytes) }
+        Self { tenant: self.tenant.clone(), bytes: Arc::clone(&self.bytes), on_trial: self.on_trial }
     }
 }
 
@@ -85,12 +92,23 @@ impl Amount {
     }
 }
 
+/// So many PDFs of a tenant that has too much already are taken in at once, to see whether they are equal to tasks that are
+/// there.
+const MOST_ON_TRIAL: usize = 4;
+
+/// An upload that lives as long as its slot.
+struct Upload {
+    tenant: Option<String>,
+    bytes: Weak<AtomicU64>,
+    on_trial: bool,
+}
+
 /// The unfinished tasks that this process knows of, and the uploads under way, by tenant.
 #[derive(Default)]
 pub(in crate::supervisor) struct Accounts {
     held: HashMap<TaskId, (String, Amount)>,
     sums: HashMap<String, Amount>,
-    uploads: Vec<(Option<String>, Weak<AtomicU64>)>,
+    uploads: Vec<Upload>,
 }
 
 impl Accounts {
@@ -115,10 +133,28 @@ impl Accounts {
 
     /// Counts an upload that begins.
     pub(in crate::supervisor) fn begin(&mut self, tenant: Option<&str>, bytes: u64) -> UploadSlot {
-        self.uploads.retain(|(_, upload)| upload.strong_count() > 0);
+        self.begin_upload(tenant, bytes, false)
+    }
+
+    /// Begins an upload of a tenant that has too much, which counts for nothing; `None` where it could not be equal to any task,
+    /// or enough are on their way.
+    pub(in crate::supervisor) fn begin_trial(
+        &mut self,
+        tenant: Option<&str>,
+        bytes: u64,
+        limits: TenantLimits,
+    ) -> Option<UploadSlot> {
+        let is_one = |upload: &&Upload| upload.on_trial && upload.tenant.as_deref() == tenant;
+        let under_way = self.uploads.iter().filter(is_one).filter(|upload| upload.bytes.strong_count() > 0).count();
+        let may_come = under_way < MOST_ON_TRIAL && bytes <= limits.bytes;
+        may_come.then(|| self.begin_upload(tenant, bytes, true))
+    }
+
+    fn begin_upload(&mut self, tenant: Option<&str>, bytes: u64, on_trial: bool) -> UploadSlot {
+        self.uploads.retain(|upload| upload.bytes.strong_count() > 0);
         let (tenant, bytes) = (tenant.map(ToOwned::to_owned), Arc::new(AtomicU64::new(bytes)));
-        self.uploads.push((tenant.clone(), Arc::downgrade(&bytes)));
-        UploadSlot { tenant, bytes }
+        self.uploads.push(Upload { tenant: tenant.clone(), bytes: Arc::downgrade(&bytes), on_trial });
+        UploadSlot { tenant, bytes, on_trial }
     }
 
     /// Counts more bytes for an upload, if they are within the limit.
@@ -129,7 +165,8 @@ impl Accounts {
         limits: TenantLimits,
     ) -> Result<(), String> {
         let tenant = upload.tenant.as_deref();
-        let others = self.held_by(tenant).bytes.saturating_sub(upload.bytes());
+        // Of a tenant that has too much no task would be larger than all that it may have.
+        let others = if upload.on_trial { 0 } else { self.held_by(tenant).bytes.saturating_sub(upload.bytes()) };
         if tenant.is_some() && others.saturating_add(bytes) > limits.bytes {
             return Err(too_many_bytes(others, bytes, limits.bytes));
         }
@@ -139,7 +176,7 @@ impl Accounts {
 
     /// Uploads and estimates under way, of all tenants.
     pub(in crate::supervisor) fn uploads(&self) -> usize {
-        self.uploads.iter().filter(|(_, upload)| upload.strong_count() > 0).count()
+        self.uploads.iter().filter(|upload| upload.bytes.strong_count() > 0).count()
     }
 
     /// Whose a task is, as far as that is known; empty for a task without a tenant.
@@ -149,8 +186,8 @@ impl Accounts {
 
     fn held_by(&self, tenant: Option<&str>) -> Amount {
         let tasks = tenant.and_then(|tenant| self.sums.get(tenant)).copied().unwrap_or_default();
-        let own = self.uploads.iter().filter(|(of, _)| of.as_deref() == tenant);
-        let bytes = own.filter_map(|(_, upload)| Some(upload.upgrade()?.load(Ordering::Relaxed)));
+        let own = self.uploads.iter().filter(|upload| !upload.on_trial && upload.tenant.as_deref() == tenant);
+        let bytes = own.filter_map(|upload| Some(upload.bytes.upgrade()?.load(Ordering::Relaxed)));
         bytes.fold(tasks, |sum, bytes| sum.and(Amount { tasks: 1, pages: 0, bytes }))
     }
 
@@ -359,6 +396,22 @@ mod tests {
         assert_eq!((accounts.uploads(), accounts.uploads.len()), (1, 1), "what is over is forgotten");
         assert!(accounts.grow(&unnamed, 1 << 41, limits).is_ok(), "without keys the server's limits apply");
         assert!(accounts.admit(None, upload(1 << 41), limits).is_ok());
+    }
+
+    #[test]
+    fn an_upload_on_trial_counts_for_nothing_and_there_are_few_at_once() {
+        let limits = TenantLimits { tasks: 1, bytes: 100, ..TenantLimits::default() };
+        let (mut accounts, [ann, bob]) = (Accounts::default(), [Some("ann"), Some("bob")]);
+        let begin = |accounts: &mut Accounts| accounts.begin_trial(ann, 60, limits);
+        let trials: Vec<_> = std::iter::from_fn(|| begin(&mut accounts)).take(100).collect();
+        assert!(trials.len() == MOST_ON_TRIAL && trials.iter().all(UploadSlot::is_on_trial));
+        assert!(accounts.begin_trial(bob, 60, limits).is_some(), "another's are its own");
+        assert!(accounts.begin_trial(bob, 101, limits).is_none(), "no task of hers is so large");
+        let more = Amount { tasks: 1, pages: 0, bytes: 100 };
+        assert_eq!(accounts.admit(ann, more, limits), Ok(()), "what may come when there is room");
+        assert!(accounts.grow(&trials[0], 100, limits).is_ok() && accounts.grow(&trials[1], 101, limits).is_err());
+        drop(trials);
+        assert!(begin(&mut accounts).is_some());
     }
 
     #[test]
