@@ -469,7 +469,12 @@ fn submit_grace(blob: &LocalBlob, tick: Duration) -> Duration {
 
 /// Whether a task's folder has nothing but files of ours.
 fn is_leftover(blob: &LocalBlob, id: TaskId) -> std::io::Result<bool> {
-    Ok(blob.names(&format!("tasks/{id}"))?.iter().all(|name| names::is_task_file(name)))
+    let found = blob.names(&format!("tasks/{id}"))?;
+    if found.is_empty() && blob.is_shared() {
+        // Some object storage goes on naming folders of which nothing is left: copies of what was there go all the same.
+        blob.forget_task(&id.to_string())?;
+    }
+    Ok(found.iter().all(|name| names::is_task_file(name)))
 }
 
 fn flights_of_the_dead(blob: &LocalBlob, own: &str) -> Vec<(String, Vec<InFlight>)> {

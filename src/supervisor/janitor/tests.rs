@@ -45,6 +45,23 @@ fn a_folder_in_shared_storage_is_given_the_time_that_a_submit_takes_there() {
     assert_eq!([short, long].map(|tick| submit_grace(&shared, tick)), [SHARED_SUBMIT, long]);
 }
 
+#[test]
+fn of_a_folder_that_is_only_named_in_shared_storage_no_copies_stay() {
+    let (_dir, [there, here]) = servers();
+    let [named, filled] = [1, 2].map(test_record);
+    for record in [&named, &filled] {
+        there.put(&record.pdf_path, b"pdf", Durability::Synced).unwrap();
+        here.local_copy(&record.pdf_path).unwrap();
+    }
+    // An empty directory in the shared one, as SeaweedFS keeps it.
+    let folder = here.path(&named.pdf_path).unwrap();
+    there.remove(&named.pdf_path).unwrap();
+    let copies = || [&named, &filled].map(|record| here.path(&record.pdf_path).unwrap().exists());
+    assert_eq!((folder.exists(), copies()), (true, [true, true]));
+    assert!([&named, &filled].into_iter().all(|record| is_leftover(&here, record.id).unwrap()));
+    assert_eq!(copies(), [false, true]);
+}
+
 fn ended(at: Timestamp) -> TaskRecord {
     let mut record = test_record(at.as_millis());
     record.take(TaskStep::Complete, at, HOUR).unwrap();
