@@ -80,13 +80,13 @@
 //! Tests and comments refer to these by number; behind each stand the files of the tests that have it in their names.
 //! - I1 No page is lost: each ends as output or as a declared failure. `src/job/runtime_play.rs`
 //! - I2 Every accepted task reaches exactly one final status, whatever dies. `src/supervisor/ownership/model.rs`,
-//!   `src/job/runtime_play.rs`, `tests/it/chaos.rs`, `tests/it/feed.rs`
+//!   `src/job/runtime_play.rs`, `tests/it/chaos.rs`, `tests/it/chaos_apart.rs`, `tests/it/feed.rs`, `tests/it/roles.rs`
 //! - I3 Output is byte-equal to that of a sequential run, whatever the order of completion, and which servers read it.
-//!   `tests/it/chaos.rs`, `tests/it/feed.rs`
+//!   `tests/it/chaos.rs`, `tests/it/chaos_apart.rs`, `tests/it/feed.rs`
 //! - I4 The result appears once, whole. `src/job/runtime_play.rs`, `tests/failpoints/main.rs`
 //! - I5 Calls paid ≤ pages + calls in flight at each crash + retries that the endpoint itself forced. A call that was
 //!   in flight when the process was killed is made again: at least once, not exactly once; one that was answered is not,
-//!   also while its answer is judged. `tests/it/recovery.rs`
+//!   also while its answer is judged. `tests/it/recovery.rs`, `tests/it/chaos_apart.rs`
 //! - I6 A final status changes only by an explicit retry, which begins a new epoch; epoch and version only grow.
 //!   `src/store/contract.rs`, `src/supervisor/ownership/model.rs`
 //! - I7 No index entry without record, no record without index entry, no work folder without record, after a janitor's
@@ -95,7 +95,7 @@
 //!   `tests/it/feed.rs`
 //! - I9 A one-page task behind a long one waits about one slot, not the book. `src/pool/fair_queue.rs`, `tests/it/embed.rs`
 //! - I10 When faults stop, everything finishes within lease and retries, by itself. `src/supervisor/ownership/model.rs`,
-//!   `tests/it/chaos.rs`, `tests/it/feed.rs`
+//!   `tests/it/chaos.rs`, `tests/it/chaos_apart.rs`, `tests/it/feed.rs`
 //! - I11 When work ends, memory, queues and temporary files are back where they were. `src/pool/claims.rs`,
 //!   `src/supervisor/audience.rs`, `tests/it/chaos.rs`
 //! - I12 Only the job runtime changes the state of subtasks, only the supervisor the status of tasks; a message

@@ -14,6 +14,7 @@ mod api;
 mod architecture;
 mod bad_input;
 mod chaos;
+mod chaos_apart;
 mod client;
 mod cluster_limits;
 mod command_line;

@@ -16,7 +16,7 @@ use crate::support::server::{Data, Server, answer, bindery, fresh_data};
 use crate::support::{soon, until};
 
 /// The storage of a test's own, with the keys of [`CREDENTIALS`] in the environment of this process.
-fn storage(options: ObjectOptions) -> ObjectStorage {
+pub fn storage(options: ObjectOptions) -> ObjectStorage {
     static KEYS: std::sync::Once = std::sync::Once::new();
     #[allow(unsafe_code, reason = "the library reads its keys from the environment")]
     // SAFETY: once, and nothing else in this program changes its environment.

@@ -15,6 +15,7 @@ pub mod hook;
 pub mod pdf;
 pub mod redis_proxy;
 pub mod redis_server;
+pub mod s3_proxy;
 pub mod s3_server;
 pub mod server;
 pub mod slow_tesseract;
