@@ -228,7 +228,7 @@ impl Making<'_> {
             return true;
         }
         let (first, others) = (line.cells.iter().any(|cell| cell.first == 0), line.cells.iter().any(|c| c.first > 0));
-        if self.heads_group(above, line) {
+        if self.heads_group(above, line) || are_labelled(above, line) {
             return false;
         }
         let even = (self.leading * (1.0 + SAME_LEADING)).min(line.row.size * MOST_EVEN_LEADING);
@@ -286,6 +286,14 @@ impl Making<'_> {
         let word = cell.words.first().map_or(0.0, |word| word.end - word.start);
         word + size * 0.25 < room - size * 0.1
     }
+}
+
+/// Whether both have a label with a colon, and something beside it.
+fn are_labelled(above: &Draft<'_>, line: &TableLine<'_, '_>) -> bool {
+    let is_label = |text: String| text.ends_with(':');
+    let below = line.cells.first().is_some_and(|cell| cell.first == 0 && is_label(text_of(&cell.words)));
+    let over = above.cell(0).is_some_and(|cell| is_label(cell.last_text()));
+    below && over && line.cells.len() > 1 && above.cells.len() > 1
 }
 
 /// Whether a line is one more of the head's row above it: unless a cell that spans others begins, or ends there.

@@ -7,6 +7,8 @@ use super::line::Line;
 
 /// Rules and words this near belong together, points.
 const NEAR: f64 = 2.5;
+/// So far, in sizes, the last cell of a row may stand out of what rules enclose.
+const STANDS_OUT: f64 = 1.5;
 /// Rules that go so far over others are open ends of a table, points.
 const OPEN: f64 = 5.0;
 /// Rules of staves are nearer to each other than so many sizes of the letters among them, and leave so many gaps at least.
@@ -109,7 +111,11 @@ impl Region {
         let (Some(top), Some(bottom)) = (self.ys.first(), self.ys.last()) else { return false };
         let middle = line.baseline - line.size * 0.3;
         let inside = middle > top - NEAR && middle < bottom + NEAR;
-        inside && line.start > self.left - NEAR * 2.0 && line.end < self.right + NEAR * 2.0
+        // A bold number is wider than those above it, and may stand out.
+        let is_last =
+            self.uprights.is_empty() && line.start > f64::midpoint(self.left, self.right) && line.start < self.right;
+        let reach = if is_last { (NEAR * 2.0).max(line.size * STANDS_OUT) } else { NEAR * 2.0 };
+        inside && line.start > self.left - NEAR * 2.0 && line.end < self.right + reach
     }
 }
 

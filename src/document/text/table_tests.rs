@@ -374,3 +374,33 @@ fn a_bold_head_far_below_values_begins_another_table() {
     let rules = [level(85.0, 5.0, 400.0), level(200.0, 5.0, 400.0)];
     assert_eq!(found(&lines, &rules), [rows[..2].to_vec(), rows[2..].to_vec()]);
 }
+
+#[test]
+fn labels_with_colons_between_two_rules_are_rows_of_their_own() {
+    let rows: [&[&str]; 5] = [
+        &["Invoice", "Details"],
+        &["Number:", "forty two"],
+        &["Dated:", "third of May"],
+        &["Payable to:", "Oak Mill"],
+        &["Through:", "Elm Bank"],
+    ];
+    let lines = rows_at(&[10.0, 210.0], 100.0, &rows);
+    // Below the head they stand in two spaces between rules.
+    let rules = [85.0, 104.0, 131.0, 160.0].map(|at| level(at, 5.0, 400.0));
+    assert_eq!(found(&lines, &rules), [rows]);
+}
+
+#[test]
+fn a_sum_may_stand_out_of_the_rules_and_other_text_may_not() {
+    let rules = [88.0, 104.0, 150.0].map(|at| level(at, 5.0, 242.0));
+    let holds = |start: f64, end: f64, rules: &[RulingLine]| {
+        regions(rules)[0].holds(&Line::of(vec![Word::at("150.99", start, end)], 142.0, 10.0))
+    };
+    for (start, end, is_held) in
+        [(210.0, 240.0, true), (210.0, 256.0, true), (210.0, 260.0, false), (20.0, 256.0, false)]
+    {
+        assert_eq!(holds(start, end, &rules), is_held, "{start} {end}");
+    }
+    let closed = [&rules[..], &[upright(5.0, 88.0, 150.0), upright(242.0, 88.0, 150.0)]].concat();
+    assert!(!holds(210.0, 256.0, &closed), "a frame is where it ends");
+}
