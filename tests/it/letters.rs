@@ -9,9 +9,6 @@ use crate::support::pdf::only_page;
 
 /// What is read of a page that shows `codes` in a font, twelve points high.
 fn read(codes: &[u8], font: impl FnOnce(&mut lopdf::Document) -> Dictionary) -> String {
-    let mut pdf = lopdf::Document::with_version("1.7");
-    let font = font(&mut pdf);
-    let font = pdf.add_object(font);
     let operations = vec![
         Operation::new("BT", vec![]),
         Operation::new("Tf", vec!["F1".into(), 12.into()]),
@@ -19,7 +16,14 @@ fn read(codes: &[u8], font: impl FnOnce(&mut lopdf::Document) -> Dictionary) -> 
         Operation::new("Tj", vec![Object::String(codes.to_vec(), StringFormat::Hexadecimal)]),
         Operation::new("ET", vec![]),
     ];
-    let content = Content { operations }.encode().unwrap();
+    drawn(Content { operations }.encode().unwrap(), font)
+}
+
+/// What is read of a page with this content, which has one font.
+fn drawn(content: Vec<u8>, font: impl FnOnce(&mut lopdf::Document) -> Dictionary) -> String {
+    let mut pdf = lopdf::Document::with_version("1.7");
+    let font = font(&mut pdf);
+    let font = pdf.add_object(font);
     only_page(&mut pdf, content, dictionary! { "Font" => dictionary! { "F1" => font } });
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.pdf");
@@ -43,6 +47,22 @@ fn named(code: u8, names: &[&str]) -> Object {
     let mut differences: Vec<Object> = vec![i64::from(code).into()];
     differences.extend(names.iter().map(|name| Object::Name(name.as_bytes().to_vec())));
     dictionary! { "Type" => "Encoding", "BaseEncoding" => "WinAnsiEncoding", "Differences" => differences }.into()
+}
+
+#[test]
+fn letters_that_are_mirrored_twice_run_as_they_are_seen() {
+    for (content, why) in [
+        ("BT /F1 12 Tf 72 700 Td (Bound in calf) Tj ET", "plain"),
+        // PDFBOX-3067: the size turns both axes, the stretch turns one back, and the matrix the other.
+        ("BT -100 Tz /F1 -12 Tf 1 0 0 -1 72 700 Tm (Bound in calf) Tj ET", "size, stretch and matrix"),
+        ("BT /F1 -12 Tf -1 0 0 -1 72 700 Tm (Bound in calf) Tj ET", "size and matrix"),
+        ("BT -100 Tz /F1 12 Tf -1 0 0 1 72 700 Tm (Bound in calf) Tj ET", "stretch and matrix"),
+    ] {
+        let helvetica = |_: &mut lopdf::Document| {
+            dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" }
+        };
+        assert_eq!(drawn(content.into(), helvetica), "Bound in calf", "{why}");
+    }
 }
 
 #[test]

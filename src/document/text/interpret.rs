@@ -353,7 +353,9 @@ impl<'a> Walk<'_, 'a> {
         let y = to_page * Point::new(0.0, 1.0 + state.rise) - origin;
         let (along, across) = if horizontal { (x, y) } else { (-y, x) };
         let size = state.size * font.scale();
-        let run = Collector::run(origin, along * state.size.signum(), along, across.hypot() * size.abs());
+        // A stretch that is negative mirrors letters along the line, and the way of the pen with them.
+        let turned = state.size.signum() * if horizontal { state.stretch.signum() } else { 1.0 };
+        let run = Collector::run(origin, along * turned, along, across.hypot() * size.abs());
         let look = Look { style: font.style(), ..Look::default() };
         let brush = run.as_ref().map(|_| self.collector.sight(&state.ink, state.mode, font.is_drawn()));
         let number = self.collector.fonts.number(font.traits());
