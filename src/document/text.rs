@@ -8,6 +8,7 @@
 //!   path: strokes, annotation: forms and notes
 //!   ink, ground, sight: what of it is seen
 //!                                  link: where words lead       space; marker: items of lists
+//!                                  across: letters of vertical fonts, set side by side
 //!   scanned: lines that were recognised on a picture take the same way from here
 //! ```
 //!
@@ -21,6 +22,7 @@
 //! what is said of them, and where among the blocks they stand.
 
 mod abutting;
+mod across;
 mod actual_text;
 mod algorithm;
 mod annotation;

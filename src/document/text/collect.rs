@@ -6,6 +6,7 @@ use hayro_interpret::kurbo::{Point, Rect, Vec2};
 
 use super::super::facts::Shown;
 use super::abutting;
+use super::across;
 use super::actual_text;
 use super::ground::Ground;
 use super::gutters;
@@ -179,7 +180,7 @@ impl Collector {
     }
 
     pub(super) fn finish(mut self) -> (Vec<Line>, Vec<RulingLine>) {
-        self.lines = skew::turn(self.lines);
+        self.lines = skew::turn(across::join(self.lines));
         raised::attach(&mut self.lines);
         let mut rules = if self.rules.len() < MOST_RULES { self.rules } else { Vec::new() };
         rules.extend(shading::rules(&self.areas));
@@ -247,7 +248,8 @@ impl Collector {
         }
         match lines.last_mut() {
             Some(line) if line.field == field && line.takes(&piece, run.direction) => line.add(piece, artifact),
-            _ if piece.text.is_blank() => return,
+            // Down the page spaces may be letters that are set across it.
+            _ if piece.text.is_blank() && run.direction.1 < 0.99 => return,
             _ => {
                 let line = OpenLine::new(piece, run.direction, artifact, field, lines.last());
                 lines.push(line);
