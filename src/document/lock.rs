@@ -110,8 +110,8 @@ mod tests {
     fn locked(key_length: Option<usize>) -> Document {
         let mut pdf = Document::with_version("1.4");
         let content = pdf.add_object(Stream::new(dictionary! {}, b"BT (Bound.) Tj ET".to_vec()));
-        let page = dictionary! { "Type" => "Page", "MediaBox" => vec![0.into(), 0.into(), 9.into(), 9.into()], "Contents" => content };
-        let page = pdf.add_object(page);
+        let sides = [0, 0, 9, 9].map(Object::from).to_vec();
+        let page = pdf.add_object(dictionary! { "Type" => "Page", "MediaBox" => sides, "Contents" => content });
         let pages = pdf.add_object(dictionary! { "Type" => "Pages", "Kids" => vec![page.into()], "Count" => 1 });
         let root = pdf.add_object(dictionary! { "Type" => "Catalog", "Pages" => pages });
         let id = || Object::string_literal("0123456789abcdef");

@@ -6,7 +6,8 @@
 use super::gray::Gray;
 use super::region::Region;
 
-/// How bright paper is may change from one place to another, so far away in points: four fifths of what is there are not brighter.
+/// How bright paper is may change from one place to another, so far away in points: four fifths of what is there are not
+/// brighter.
 const BLOCK: f64 = 24.0;
 const PAPER: u32 = 80;
 /// Paper that is darker than this is none: letters may be light.

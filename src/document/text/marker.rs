@@ -55,7 +55,8 @@ const ROMAN: [&str; 20] = [
 const BARE: char = ' ';
 
 /// Signs that word processors take from fonts of symbols, as letters of other fonts. They begin an item where they stand as
-/// far from its text as signs do, and are of another font than that, as far as fonts are known: in many languages they are words.
+/// far from its text as signs do, and are of another font than that, as far as fonts are known: in many languages they are
+/// words.
 const BORROWED: [char; 11] = ['o', '§', '¨', 'Ø', 'ü', 'v', 'q', 'à', 'l', 'n', '·'];
 /// So far, in sizes.
 const SIGN_GAP: f64 = 0.6;

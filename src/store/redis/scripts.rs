@@ -62,7 +62,8 @@ fn with_tenants(script: &str) -> Script {
 }
 
 /// `equal` finds the task that has an idempotency key (`named`, or `taken` by another submit) or is equal (`known`).
-/// `arrive` has servers look for a task that has no owner. `hold` and `release` count a task among what its tenant has unfinished, and no more.
+/// `arrive` has servers look for a task that has no owner. `hold` and `release` count a task among what its tenant has
+/// unfinished, and no more.
 ///
 /// `place` answers how many entries it added or removed, `remove` how many it removed. Without a tenant they do nothing,
 /// but for `remove`, which then looks through those of all.
