@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::Value;
 
+use crate::support::chance::Chance;
 use crate::support::disk::SmallDisk;
 use crate::support::fake_clock::FakeClock;
 use crate::support::fake_llm::{FakeLlm, Script, markdown};
-use crate::support::mix;
 use crate::support::pdf::book;
 use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
@@ -71,40 +71,27 @@ impl Fault {
     }
 }
 
-/// Draws from a seed.
-struct Chance(u64);
+/// Which server something is about.
+fn server(chance: &mut Chance) -> usize {
+    chance.index(SERVERS)
+}
 
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = mix(self.0);
-        self.0 % end
-    }
-
-    fn server(&mut self) -> usize {
-        usize::try_from(self.below(SERVERS as u64)).unwrap()
-    }
-
-    /// Each comes once, and killing servers thrice, before one comes again, in another order each time.
-    fn fault(&mut self, left: &mut Vec<u8>) -> Fault {
-        if left.is_empty() {
-            left.extend(0..16);
-        }
-        let drawn = usize::try_from(self.below(left.len() as u64)).unwrap();
-        match left.swap_remove(drawn) {
-            0..=2 => Fault::Kill(self.server()),
-            3 => Fault::Pause(self.server()),
-            4 => Fault::Terminate(self.server()),
-            5 => Fault::RedisKill,
-            6 => Fault::RedisPause,
-            7 => Fault::RedisForgets,
-            8 => Fault::Weather(Weather::Cut),
-            9 => Fault::Weather(Weather::HalfOpen),
-            10 => Fault::Weather(Weather::Slow(Duration::from_millis(200))),
-            11 => Fault::Weather(Weather::LoseReply),
-            12 => Fault::DiskFull,
-            13 => Fault::DiskNearlyFull,
-            _ => Fault::ClockBehind(self.server()),
-        }
+/// Each comes once, and killing servers thrice, before one comes again, in another order each time.
+fn fault(chance: &mut Chance, left: &mut Vec<u8>) -> Fault {
+    match chance.take(left) {
+        0..=2 => Fault::Kill(server(chance)),
+        3 => Fault::Pause(server(chance)),
+        4 => Fault::Terminate(server(chance)),
+        5 => Fault::RedisKill,
+        6 => Fault::RedisPause,
+        7 => Fault::RedisForgets,
+        8 => Fault::Weather(Weather::Cut),
+        9 => Fault::Weather(Weather::HalfOpen),
+        10 => Fault::Weather(Weather::Slow(Duration::from_millis(200))),
+        11 => Fault::Weather(Weather::LoseReply),
+        12 => Fault::DiskFull,
+        13 => Fault::DiskNearlyFull,
+        _ => Fault::ClockBehind(server(chance)),
     }
 }
 
@@ -209,7 +196,7 @@ impl World {
                 tokio::time::sleep(moment).await;
                 filler.leave(room);
             };
-            let first = self.clients.server();
+            let first = server(&mut self.clients);
             let servers = std::array::from_fn(|nth| (first + nth) % SERVERS);
             tokio::join!(self.submit_equal(servers), shrink);
             self.look().await;
@@ -275,7 +262,7 @@ impl World {
         self.submitted += 1;
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let server = &self.servers[self.clients.server()];
+            let server = &self.servers[server(&mut self.clients)];
             let request = server.request("POST", "/v1/tasks?processor=llm&timeout=2").header("idempotency-key", &key);
             let request = request.header("content-type", "application/pdf").body(pdf.clone());
             if let Ok(response) = request.timeout(Duration::from_secs(10)).send().await
@@ -299,7 +286,7 @@ impl World {
             if known.is_some() && self.clients.below(10) > 0 {
                 continue;
             }
-            let server = &self.servers[self.clients.server()];
+            let server = &self.servers[server(&mut self.clients)];
             let asked = server.request("GET", &format!("/v1/tasks/{id}")).timeout(Duration::from_secs(10)).send().await;
             let Ok(response) = asked else { continue };
             if response.status() == 503 {
@@ -448,7 +435,7 @@ async fn i2_i3_i7_i10_i11_whatever_dies_nothing_is_lost_and_nothing_is_paid_twic
             world.submit().await;
         }
         world.pause(200, 1_500).await;
-        let fault = world.chance.fault(&mut world.faults_left);
+        let fault = fault(&mut world.chance, &mut world.faults_left);
         world.go_wrong(fault).await;
         world.look().await;
     }

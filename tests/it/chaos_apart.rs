@@ -12,8 +12,8 @@ use futures::TryStreamExt;
 use futures::future::join_all;
 use serde_json::Value;
 
+use crate::support::chance::Chance;
 use crate::support::fake_llm::{FakeLlm, Script, markdown};
-use crate::support::mix;
 use crate::support::pdf::book;
 use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
@@ -70,38 +70,25 @@ impl Fault {
     }
 }
 
-/// Draws from a seed.
-struct Chance(u64);
+/// Which server something is about.
+fn server(chance: &mut Chance) -> usize {
+    chance.index(SERVERS)
+}
 
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = mix(self.0);
-        self.0 % end
-    }
-
-    fn server(&mut self) -> usize {
-        usize::try_from(self.below(SERVERS as u64)).unwrap()
-    }
-
-    /// Each comes once, killing and pausing servers and lost replies several times, before one comes again.
-    fn fault(&mut self, left: &mut Vec<u8>) -> Fault {
-        if left.is_empty() {
-            left.extend(0..16);
-        }
-        let drawn = usize::try_from(self.below(left.len() as u64)).unwrap();
-        match left.swap_remove(drawn) {
-            0..=2 => Fault::Kill(self.server()),
-            3 | 4 => Fault::Pause(self.server()),
-            5 => Fault::Terminate(self.server()),
-            6 => Fault::Redis(Weather::Cut),
-            7 => Fault::RedisPause,
-            8..=10 => Fault::Redis(Weather::LoseReply),
-            11 => Fault::Storage(Service::Refusing(500)),
-            12 => Fault::Storage(Service::Refusing(503)),
-            13 => Fault::Storage([Service::Gone, Service::Silent][self.server() % 2]),
-            14 => Fault::Storage(Service::Truncating(200)),
-            _ => Fault::Storage(Service::Slow(Duration::from_millis(200))),
-        }
+/// Each comes once, killing and pausing servers and lost replies several times, before one comes again.
+fn fault(chance: &mut Chance, left: &mut Vec<u8>) -> Fault {
+    match chance.take(left) {
+        0..=2 => Fault::Kill(server(chance)),
+        3 | 4 => Fault::Pause(server(chance)),
+        5 => Fault::Terminate(server(chance)),
+        6 => Fault::Redis(Weather::Cut),
+        7 => Fault::RedisPause,
+        8..=10 => Fault::Redis(Weather::LoseReply),
+        11 => Fault::Storage(Service::Refusing(500)),
+        12 => Fault::Storage(Service::Refusing(503)),
+        13 => Fault::Storage([Service::Gone, Service::Silent][server(chance) % 2]),
+        14 => Fault::Storage(Service::Truncating(200)),
+        _ => Fault::Storage(Service::Slow(Duration::from_millis(200))),
     }
 }
 
@@ -183,7 +170,7 @@ impl World {
             if is_paid { (book(&key, PAID), "processor=llm&timeout=2") } else { (free(), "processor=text") };
         let deadline = Instant::now() + Duration::from_secs(90);
         loop {
-            let server = &self.servers[self.clients.server()];
+            let server = &self.servers[server(&mut self.clients)];
             // The same book each time, so that what comes of it can be compared; and a task of its own.
             let path = format!("/v1/tasks?{query}&reuse=false");
             let request = server.request("POST", &path).header("idempotency-key", &key);
@@ -204,7 +191,7 @@ impl World {
     /// Looks at every task that is not known to be final.
     async fn look(&mut self) {
         for id in self.unfinished() {
-            let server = &self.servers[self.clients.server()];
+            let server = &self.servers[server(&mut self.clients)];
             let asked = server.request("GET", &format!("/v1/tasks/{id}")).timeout(Duration::from_secs(10)).send().await;
             let Ok(response) = asked else { continue };
             if response.status() == 503 {
@@ -377,7 +364,7 @@ async fn i2_i3_i5_i10_whatever_dies_servers_that_share_no_directory_lose_nothing
             world.submit().await;
         }
         world.pause(200, 1_500).await;
-        let fault = world.chance.fault(&mut world.faults_left);
+        let fault = fault(&mut world.chance, &mut world.faults_left);
         world.go_wrong(fault).await;
         world.look().await;
     }

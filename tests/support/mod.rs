@@ -3,6 +3,7 @@
 pub mod axe;
 pub mod browser;
 pub mod canary;
+pub mod chance;
 pub mod corpus;
 pub mod disk;
 pub mod events;
