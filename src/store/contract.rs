@@ -43,10 +43,10 @@ use self::quota::{
     of_racing_submits_as_many_are_admitted_as_may_be, what_was_not_reserved_counts_and_what_is_deleted_does_not,
 };
 use self::shares::{
-    a_pause_is_for_all_servers, after_an_outage_each_goes_on_with_what_it_kept,
-    divides_what_is_allowed_by_what_is_wanted, never_shares_out_more_than_there_is,
-    of_two_windows_that_were_decided_from_one_state_one_counts, rates_hold_over_all_servers,
-    what_a_dead_server_had_comes_back,
+    a_pause_is_for_all_servers, a_server_that_starts_again_has_what_it_had,
+    after_an_outage_each_goes_on_with_what_it_kept, divides_what_is_allowed_by_what_is_wanted,
+    never_shares_out_more_than_there_is, of_two_windows_that_were_decided_from_one_state_one_counts,
+    rates_hold_over_all_servers, what_a_dead_server_had_comes_back,
 };
 use super::{Create, Created, FeedRound, LeaseChange, ListQuery, ShareRequest, StoreError, TaskStore, Update};
 use crate::clock::Timestamp;
@@ -82,6 +82,7 @@ pub async fn check_all(store: &(impl TaskStore + Clone)) {
         divides_what_is_allowed_by_what_is_wanted(store).await;
         never_shares_out_more_than_there_is(store).await;
         what_a_dead_server_had_comes_back(store).await;
+        a_server_that_starts_again_has_what_it_had(store).await;
         rates_hold_over_all_servers(store).await;
         of_two_windows_that_were_decided_from_one_state_one_counts(store).await;
         a_pause_is_for_all_servers(store).await;

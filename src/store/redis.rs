@@ -17,7 +17,6 @@ mod scripts;
 mod shares;
 mod unclaimed;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use self::connect::{Target, unreachable_at};
-use self::fields::{from_fields, to_fields};
+use self::fields::{Fields, from_fields, to_fields};
 use self::scripts::Scripts;
 use super::{
     Create, Created, Cursor, FeedAnswer, FeedNews, FeedRound, FeedShard, Holding, LeaseChange, ListPage, ListQuery,
@@ -179,7 +178,7 @@ impl TaskStore for RedisStore {
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
         let mut command = redis::cmd("HGETALL");
         let found = command.arg(keys::record(id)).query_async(&mut self.connection()).await;
-        let fields: HashMap<String, String> = self.unless_wrong_type(found)?.ok_or_else(wrong_type)?;
+        let fields: Fields = self.unless_wrong_type(found)?.ok_or_else(wrong_type)?;
         if fields.is_empty() { Err(StoreError::NotFound) } else { from_fields(fields) }
     }
 

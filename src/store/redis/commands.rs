@@ -1,8 +1,6 @@
 //! Single commands and pipelines, of which the store's methods are made.
 
-use std::collections::HashMap;
-
-use super::fields::{from_fields, to_fields};
+use super::fields::{Fields, from_fields, to_fields};
 use super::{BATCH, RedisStore, keys, place, status_keys, wrong_type};
 use crate::clock::Timestamp;
 use crate::store::{Create, Created, Cursor, StoreError};
@@ -11,7 +9,7 @@ use crate::task::{TaskId, TaskRecord, TaskStatus};
 impl RedisStore {
     /// The fields of the records of `ids` in their order, none where there is no record; `None` where something else has
     /// its key.
-    pub(super) async fn hashes(&self, ids: &[TaskId]) -> Result<Vec<Option<HashMap<String, String>>>, StoreError> {
+    pub(super) async fn hashes(&self, ids: &[TaskId]) -> Result<Vec<Option<Fields>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -21,7 +19,7 @@ impl RedisStore {
         }
         // One wrong answer must not hide the others.
         let found = pipe.ignore_errors().query_async(&mut self.connection()).await;
-        let answers: Vec<redis::RedisResult<HashMap<String, String>>> = found.map_err(|e| self.lost(&e))?;
+        let answers: Vec<redis::RedisResult<Fields>> = found.map_err(|e| self.lost(&e))?;
         answers.into_iter().map(|answer| self.unless_wrong_type(answer)).collect()
     }
 
@@ -35,7 +33,7 @@ impl RedisStore {
 
     /// The records of `ids` in their order; those that expired in the meantime are left out.
     pub(super) async fn records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {
-        let read = |fields: Option<HashMap<String, String>>| {
+        let read = |fields: Option<Fields>| {
             let record = fields.map_or_else(|| Err(wrong_type()), from_fields);
             record.inspect_err(|why| log::warn!("a record is left out of a list: {why}")).ok()
         };
@@ -129,10 +127,11 @@ impl RedisStore {
         let mut pipe = redis::pipe();
         let mut asked = Vec::with_capacity(ids.len());
         for (id, answer) in ids.iter().zip(answers) {
-            let fields = answer.first().map(redis::from_redis_value_ref::<HashMap<String, String>>);
+            let fields = answer.first().map(redis::from_redis_value_ref::<Fields>);
             let fields = fields.and_then(Result::ok).unwrap_or_default();
-            let tenant = fields.get("tenant").filter(|tenant| !tenant.is_empty());
-            let status = fields.get("status").and_then(|status| status.parse::<TaskStatus>().ok());
+            let value = |name: &str| fields.iter().find(|(of, _)| of == name).map(|(_, value)| value);
+            let tenant = value("tenant").filter(|tenant| !tenant.is_empty());
+            let status = value("status").and_then(|status| status.parse::<TaskStatus>().ok());
             asked.push(tenant.is_some());
             if let Some(tenant) = tenant {
                 pipe.cmd("ZSCORE").arg(keys::of_tenant(tenant, None)).arg(id.to_string());
@@ -163,7 +162,7 @@ impl RedisStore {
         if *fields == redis::Value::Boolean(false) {
             return Ok(Some(u64::MAX));
         }
-        let fields: HashMap<String, String> = redis::from_redis_value_ref(fields).map_err(broken)?;
+        let fields: Fields = redis::from_redis_value_ref(fields).map_err(broken)?;
         let listed = *all != redis::Value::Nil;
         let in_status = |status: TaskStatus| {
             let at = TaskStatus::ALL.iter().position(|s| *s == status).unwrap_or_default();

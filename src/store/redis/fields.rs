@@ -1,7 +1,5 @@
 //! A record as the fields of a hash.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -29,6 +27,9 @@ const TEXT_FIELDS: [&str; 17] = [
     OPERATION,
 ];
 
+/// Names and values.
+pub(super) type Fields = Vec<(String, String)>;
+
 /// The field that names the last writing.
 const OPERATION: &str = "operation";
 
@@ -36,7 +37,7 @@ const OPERATION: &str = "operation";
 ///
 /// # Errors
 /// When the record is no object, which it always is.
-pub(super) fn to_fields(record: &TaskRecord, operation: Uuid) -> Result<Vec<(String, String)>, StoreError> {
+pub(super) fn to_fields(record: &TaskRecord, operation: Uuid) -> Result<Fields, StoreError> {
     let Ok(Value::Object(fields)) = serde_json::to_value(record) else {
         return Err(StoreError::Corrupt("a record is not a JSON object".into()));
     };
@@ -45,7 +46,7 @@ pub(super) fn to_fields(record: &TaskRecord, operation: Uuid) -> Result<Vec<(Str
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let mut fields: Vec<_> = fields.into_iter().map(|(name, value)| (name, text(value))).collect();
+    let mut fields: Fields = fields.into_iter().map(|(name, value)| (name, text(value))).collect();
     fields.push((OPERATION.to_owned(), operation.to_string()));
     fields.push((FORMAT_FIELD.to_owned(), RECORD_FORMAT.to_string()));
     Ok(fields)
@@ -55,7 +56,7 @@ pub(super) fn to_fields(record: &TaskRecord, operation: Uuid) -> Result<Vec<(Str
 ///
 /// # Errors
 /// [`StoreError::Unreadable`].
-pub(super) fn from_fields(fields: HashMap<String, String>) -> Result<TaskRecord, StoreError> {
+pub(super) fn from_fields(fields: Fields) -> Result<TaskRecord, StoreError> {
     let mut object = Map::new();
     for (name, text) in fields {
         let value = match text.as_str() {
@@ -79,6 +80,6 @@ mod tests {
         record.options.metadata = Some(serde_json::json!({"a": [1, "x"]}));
         record.error = Some(crate::task::Failure::permanent("bad_option", "no"));
         let fields = to_fields(&record, Uuid::nil()).unwrap();
-        assert_eq!(from_fields(fields.into_iter().collect()).unwrap(), record);
+        assert_eq!(from_fields(fields).unwrap(), record);
     }
 }

@@ -18,7 +18,7 @@ const TURN: Duration = Duration::from_secs(5);
 ///
 /// Calls in flight are divided max-min fair by what the servers want; of what is left over by the division each gets one more
 /// in turn. A server gets no more than the others do not hold, and holds what it has in flight, also when its share is
-/// smaller now. When a server comes that kept a share while the store was unavailable, or has calls in flight that the
+/// smaller now. What a process held that had this one's name is free: it is dead, as `blob::NodeName` says. When a server comes that kept a share while the store was unavailable, or has calls in flight that the
 /// store knows nothing of, others may come that did: for a moment none gets more than it has. Rates are drawn by the generic
 /// cell rate algorithm (ITU-T I.371): `due` is the moment up to which everything has been drawn.
 ///
@@ -55,12 +55,13 @@ if kept >= 0 or (not known[1] and in_flight > 0) then careful = now + grace end
 local total = math.max(1, math.floor(math.min(limit, most)))
 local free, elsewhere, held, mine, sharers = total, 0, 0, kept, {}
 local servers = redis.call('HGETALL', KEYS[1])
+local function node(name) return string.match(name, '^(.*)#') end
 for at = 1, #servers, 2 do
   local name = servers[at]
   local ends, holds, flying, wants = string.match(servers[at + 1], '^(%S+) (%S+) (%S+) (%S+)$')
   if name == server then
     if tonumber(ends) > now then mine = math.max(mine, tonumber(holds)) end
-  elseif tonumber(ends) <= now then
+  elseif tonumber(ends) <= now or node(name) and node(name) == node(server) then
     redis.call('HDEL', KEYS[1], name)
   else
     free, elsewhere = free - tonumber(holds), elsewhere + tonumber(flying)
