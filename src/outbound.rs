@@ -18,7 +18,7 @@ mod fetch;
 #[cfg(not(feature = "fetch"))]
 pub(crate) use self::absent::Fetcher;
 #[cfg(feature = "webhooks")]
-pub(crate) use self::client::{HostRules, Others, cause, client};
+pub(crate) use self::client::{CheckedClient, HostRules, Others, cause};
 #[cfg(feature = "fetch")]
 pub(crate) use self::fetch::Fetcher;
 use crate::task::{Failure, code};

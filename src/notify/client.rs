@@ -9,7 +9,7 @@ use reqwest::{StatusCode, Url};
 use super::signature::sign;
 use super::{DELIVERY_TIMEOUT, Message, NotDelivered, NotifyOptions};
 use crate::clock::Timestamp;
-use crate::outbound::{HostRules, Others, cause, client};
+use crate::outbound::{CheckedClient, HostRules, Others, cause};
 
 /// Why a message did not reach its target, as its caller sees it.
 const UNREACHABLE: &str = "the target cannot be reached: its name must lead to public addresses only, and something must \
@@ -31,8 +31,7 @@ impl NotDelivered {
 /// Sends messages. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Notifier {
-    /// Or why there is none.
-    client: Result<reqwest::Client, String>,
+    client: CheckedClient,
     options: Arc<NotifyOptions>,
     rules: Arc<HostRules>,
 }
@@ -41,8 +40,7 @@ impl Notifier {
     pub(crate) fn new(options: NotifyOptions) -> Self {
         let others = if options.allow.iter().any(|host| host == "*") { Others::All } else { Others::Public };
         let rules = Arc::new(HostRules { named: options.allow.clone(), others, setting: "webhook-allow" });
-        let client = client(&rules).timeout(DELIVERY_TIMEOUT).build();
-        let client = client.map_err(|error| format!("there is no HTTP client here: {error}"));
+        let client = CheckedClient::new(&rules, |client| client.timeout(DELIVERY_TIMEOUT));
         Self { client, options: Arc::new(options), rules }
     }
 
@@ -63,7 +61,7 @@ impl Notifier {
         let url = self.check(message.url);
         let url = url.map_err(|why| NotDelivered { for_good: true, ..NotDelivered::now(why) })?;
         let seconds = now.as_millis() / 1_000;
-        let client = self.client.as_ref().map_err(NotDelivered::now)?;
+        let client = self.client.get().map_err(NotDelivered::now)?;
         let mut request = client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
@@ -82,7 +80,7 @@ impl Notifier {
     /// Sends the bytes of a result to where its caller wants them.
     pub(crate) async fn put(&self, url: &str, media_type: &'static str, body: Vec<u8>) -> Result<(), NotDelivered> {
         let url = self.check(url).map_err(|why| NotDelivered { for_good: true, ..NotDelivered::now(why) })?;
-        let client = self.client.as_ref().map_err(NotDelivered::now)?;
+        let client = self.client.get().map_err(NotDelivered::now)?;
         let request = client.put(url).header(CONTENT_TYPE, media_type).timeout(PUT_TIMEOUT).body(body);
         let response = request.send().await.map_err(|error| NotDelivered::unreachable(&error))?;
         let status = response.status();

@@ -1,7 +1,7 @@
 //! Which hosts may be reached, and a client that reaches no other.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{ClientBuilder, Url};
@@ -84,15 +84,36 @@ impl HostRules {
     }
 }
 
-/// A client that connects to what the rules allow. Redirections are the business of who uses it.
-pub(crate) fn client(rules: &Arc<HostRules>) -> ClientBuilder {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        // Through a proxy the address that is connected to could not be checked.
-        .no_proxy()
-        .dns_resolver(Checked(Arc::clone(rules)))
-        .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")))
+/// A client that connects to what the rules allow, made when it is first needed: reading the certificates of a machine takes
+/// it longer than the rest of its start. Cheap to clone. Redirections are the business of who uses it.
+#[derive(Clone)]
+pub(crate) struct CheckedClient {
+    rules: Arc<HostRules>,
+    timeouts: fn(ClientBuilder) -> ClientBuilder,
+    made: Arc<OnceLock<Result<reqwest::Client, String>>>,
+}
+
+impl CheckedClient {
+    pub(crate) fn new(rules: &Arc<HostRules>, timeouts: fn(ClientBuilder) -> ClientBuilder) -> Self {
+        Self { rules: Arc::clone(rules), timeouts, made: Arc::default() }
+    }
+
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn get(&self) -> Result<&reqwest::Client, String> {
+        self.made.get_or_init(|| self.make()).as_ref().map_err(Clone::clone)
+    }
+
+    fn make(&self) -> Result<reqwest::Client, String> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            // Through a proxy the address that is connected to could not be checked.
+            .no_proxy()
+            .dns_resolver(Checked(Arc::clone(&self.rules)))
+            .user_agent(concat!("bindery/", env!("CARGO_PKG_VERSION")));
+        (self.timeouts)(client).build().map_err(|error| format!("there is no HTTP client here: {error}"))
+    }
 }
 
 /// The last cause says most; none of them holds a secret.

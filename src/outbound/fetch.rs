@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_DISPOSITION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 
-use super::client::{HostRules, Others, cause, client};
+use super::client::{CheckedClient, HostRules, Others, cause};
 use super::{FetchOptions, refused};
 use crate::task::{Failure, code};
 
@@ -27,8 +27,8 @@ const _: () = assert!(IDLE_TIMEOUT.as_secs() == 30);
 /// Fetches documents. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Fetcher {
-    /// `None` when nothing is to be fetched; or why there is no client.
-    client: Option<Result<reqwest::Client, String>>,
+    /// `None` when nothing is to be fetched.
+    client: Option<CheckedClient>,
     rules: Arc<HostRules>,
 }
 
@@ -43,11 +43,12 @@ impl Fetcher {
         let named: Vec<String> = options.hosts.iter().filter(|host| *host != "*").cloned().collect();
         let others = if named.len() < options.hosts.len() { Others::Public } else { Others::No };
         let rules = Arc::new(HostRules { named, others, setting: SETTING });
-        let build = || {
-            let client = client(&rules).connect_timeout(IDLE_TIMEOUT).read_timeout(IDLE_TIMEOUT).timeout(LONGEST);
-            client.build().map_err(|error| format!("there is no HTTP client here: {error}"))
+        let client = || {
+            CheckedClient::new(&rules, |client| {
+                client.connect_timeout(IDLE_TIMEOUT).read_timeout(IDLE_TIMEOUT).timeout(LONGEST)
+            })
         };
-        Self { client: (!options.hosts.is_empty()).then(build), rules }
+        Self { client: (!options.hosts.is_empty()).then(client), rules }
     }
 
     /// Whether anything may be fetched at all.
@@ -64,7 +65,7 @@ impl Fetcher {
             let why = format!("no documents are fetched here; the operator can allow hosts with {SETTING}");
             return Err(refused(&why));
         };
-        let client = client.as_ref().map_err(|why| unavailable(true, why.clone()))?;
+        let client = client.get().map_err(|why| unavailable(true, why))?;
         let headers = headers_of(headers)?;
         let first = self.checked(url)?;
         let mut at = first.clone();

@@ -33,8 +33,12 @@ struct Asked {
 
 impl Asked {
     fn of(program: Tesseract) -> Option<Self> {
-        let said =
-            program.version(Tesseract::ANSWER).and_then(|version| Ok((version, program.languages(Tesseract::ANSWER)?)));
+        // Both at once: a server that starts waits for them.
+        let said = std::thread::scope(|scope| -> std::io::Result<_> {
+            let languages = scope.spawn(|| program.languages(Tesseract::ANSWER));
+            let version = program.version(Tesseract::ANSWER)?;
+            Ok((version, languages.join().unwrap_or_else(|_| Err(std::io::Error::other("it does not answer")))?))
+        });
         match said {
             Ok((version, languages)) => Some(Self { program, version, languages }),
             Err(why) => {
@@ -48,7 +52,7 @@ impl Asked {
 /// The name that tasks choose it by, also among fallbacks.
 pub(crate) const OCR: &str = "ocr";
 /// Part of the ledger's key: raise it whenever the same page would come out differently.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// A page whose letters are less sure on average is doubtful,
 const SURE: f32 = 0.9;
 /// and so is one on which more than one of so many lines is left out as unsure.
