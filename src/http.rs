@@ -148,15 +148,15 @@ impl ApiState {
 /// Adds every route to an actix-web app, yours or that of `bindery serve`:
 /// `App::new().configure(|app| http::configure(app, state.clone()))`.
 pub fn configure(app: &mut web::ServiceConfig, state: ApiState) {
-    page::configure(app);
     configure_api(app, state);
+    page::configure(app);
 }
 
 /// The same without the web page, also below a scope: `web::scope("/pdf").configure(|app| http::configure_api(app,
 /// state.clone().base_path("/pdf")))`.
 pub fn configure_api(app: &mut web::ServiceConfig, state: ApiState) {
-    openapi::configure(app, &state.base_path);
-    state.wires.iter().for_each(|wire| wire.configure(app));
+    let (wires, base_path) = (Arc::clone(&state.wires), Arc::clone(&state.base_path));
+    // Paths are tried in this order: what is asked for most comes first.
     app.app_data(web::Data::new(state))
         .service(at("/v1/tasks", |tasks| tasks.route(web::post().to(submit::submit)).route(web::get().to(tasks::list))))
         .service(at("/v1/tasks/{id}", |task| {
@@ -187,6 +187,8 @@ pub fn configure_api(app: &mut web::ServiceConfig, state: ApiState) {
         .service(at("/metrics", |metrics| metrics.route(web::get().to(ops::metrics))))
         .service(at("/healthz", |live| live.route(web::get().to(ops::healthz)).route(web::head().to(ops::healthz))))
         .service(at("/readyz", |ready| ready.route(web::get().to(ops::readyz)).route(web::head().to(ops::readyz))));
+    wires.iter().for_each(|wire| wire.configure(app));
+    openapi::configure(app, &base_path);
 }
 
 /// The answer to paths that do not exist, for an app that has none of its own:
