@@ -24,14 +24,14 @@ pub(super) fn without_marks<'t>(text: &'t str, separator: &str) -> Cow<'t, str> 
         from = at + 1;
     }
     let text = if comments.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(safe + &text[from..]) };
-    let template = separator.trim();
-    if template.is_empty() || !text.lines().any(|line| is_separator(line.trim(), template)) {
+    let Some(separator) = Separator::of(separator) else { return text };
+    if !separator.may_be_in(&text) || !text.lines().any(|line| separator.is(line.trim())) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for line in text.split_inclusive('\n') {
         let said = line.trim_start();
-        match said.chars().next().filter(|_| is_separator(said.trim_end(), template)) {
+        match said.chars().next().filter(|_| separator.is(said.trim_end())) {
             Some(first) => {
                 let _ = write!(
                     safe,
@@ -57,13 +57,33 @@ fn comments(text: &str) -> Vec<usize> {
     memmem::find_iter(text.as_bytes(), "<!--").filter(says_page).collect()
 }
 
-/// Whether a line is `template` with the number of a page.
-fn is_separator(line: &str, template: &str) -> bool {
-    let Some((before, _)) = template.split_once(PAGE) else { return line == template };
-    let Some(rest) = line.strip_prefix(before) else { return false };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    // Digits may follow in the template itself; a number has at most ten.
-    (1..=digits.min(10)).any(|end| template.replace(PAGE, &rest[..end]) == line)
+/// What parts the pages of a result.
+struct Separator<'t> {
+    template: &'t str,
+    /// What stands before the number of the page; `None` when it has none.
+    before: Option<&'t str>,
+}
+
+impl<'t> Separator<'t> {
+    fn of(template: &'t str) -> Option<Self> {
+        let template = template.trim();
+        let before = template.split_once(PAGE).map(|(before, _)| before);
+        (!template.is_empty()).then_some(Self { template, before })
+    }
+
+    /// Whether a text has what each separator has: few pages do.
+    fn may_be_in(&self, text: &str) -> bool {
+        memmem::find(text.as_bytes(), self.before.unwrap_or(self.template).as_bytes()).is_some()
+    }
+
+    /// Whether a line is one with the number of a page.
+    fn is(&self, line: &str) -> bool {
+        let Some(before) = self.before else { return line == self.template };
+        let Some(rest) = line.strip_prefix(before) else { return false };
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        // Digits may follow in the template itself; a number has at most ten.
+        (1..=digits.min(10)).any(|end| self.template.replace(PAGE, &rest[..end]) == line)
+    }
 }
 
 #[cfg(test)]
