@@ -222,19 +222,15 @@ impl Flow {
         // What belongs to a sign or a number is often narrower than the column.
         let own = (open.left, open.right);
         let out = open.kind != Kind::Text && line.start < open.text_start - line.size * INDENT;
-        let column = if open.kind == Kind::Text || out { (run.left.min(own.0), run.right.max(own.1)) } else { own };
+        let right = self.runs.of_line(at - 1).justified.unwrap_or(run.right);
+        let column = if open.kind == Kind::Text || out { (run.left.min(own.0), right.max(own.1)) } else { own };
         let is_last = !parted_word && !is_title && is_last_of(column, above, line);
         let begins_low = line.words[0].text.starts_with(char::is_lowercase);
         let marked = open.kind != Kind::Text;
-        let set_in = if above.right_to_left {
-            above.end.min(if marked { open.text_start } else { f64::MAX }) - line.end
-        } else {
-            line.start - above.start.max(if marked { open.text_start } else { f64::MIN })
-        };
-        if set_in > above.size * INDENT {
+        if set_in(open, above, line) > above.size * INDENT {
             let hangs = self.hanging && !marked && open.lines.len() == 1 && !is_last;
-            let ends = near_enough && self.ends_below(open, at, above, line);
-            return if hangs || ends { Follows::On } else { Follows::No };
+            let on = hangs || near_enough && self.goes_on_set_in(open, at, above, line);
+            return if on { Follows::On } else { Follows::No };
         }
         if self.hanging && stands_out(open, line) {
             return Follows::No;
@@ -287,6 +283,12 @@ impl Flow {
         wide && !ends_sentence(above) && !is_last_of(column, above, line)
     }
 
+    /// Whether a line set in goes on with the sentence above it: as its end, or as one of several beside a picture.
+    fn goes_on_set_in(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
+        let makes_room = || goes_on_low(line) && self.runs.begins_with_next(at) && self.is_full(open, at, above, line);
+        self.ends_below(open, at, above, line) || makes_room()
+    }
+
     /// Whether a line set in is the end of a sentence that fills the line above it, as below what a form has to be ticked, or
     /// closes its bracket.
     fn ends_below(&self, open: &Open<'_>, at: usize, above: &Line, line: &Line) -> bool {
@@ -335,6 +337,16 @@ fn is_last_of((left, right): (f64, f64), above: &Line, line: &Line) -> bool {
     let word = if first.text.starts_with(is_ideographic) { line.size } else { end - start };
     let room = if line.right_to_left { above.start - line.start.min(left) } else { line.end.max(right) - above.end };
     room > word + line.size
+}
+
+/// How much further in a line begins than the one above it, or than the text of its item.
+fn set_in(open: &Open<'_>, above: &Line, line: &Line) -> f64 {
+    let own = (open.kind != Kind::Text).then_some(open.text_start);
+    if above.right_to_left {
+        above.end.min(own.unwrap_or(f64::MAX)) - line.end
+    } else {
+        line.start - above.start.max(own.unwrap_or(f64::MIN))
+    }
 }
 
 /// Whether a line takes most of its column.

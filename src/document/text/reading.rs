@@ -7,6 +7,7 @@
 
 mod beside;
 mod icons;
+mod inset;
 mod running;
 
 use self::beside::{bands, by_rows};
@@ -115,8 +116,12 @@ pub(super) fn vertical_order(units: &[Unit]) -> Vec<usize> {
 fn part(units: &[Unit], mut of: Vec<usize>, cuts: u32) -> Vec<usize> {
     // By height, and by drawing order where that is equal.
     of.sort_by(|a, b| units[*a].baseline.total_cmp(&units[*b].baseline));
-    let cut = if cuts < MOST_CUTS && of.len() > FEWEST_LINES { best_cut(units, &of) } else { None };
-    let Some(cut) = cut else { return rows(units, of) };
+    let gutters = if cuts < MOST_CUTS && of.len() > FEWEST_LINES { gutters(units, &of) } else { Vec::new() };
+    let Some(mut cut) = best_cut(units, &of, &gutters) else { return rows(units, of) };
+    let mut set_in = Vec::new();
+    if let Some(inset) = inset::find(units, &of, &gutters).filter(|inset| inset.cut.height > cut.height) {
+        (of, set_in, cut) = (inset.rest, inset.units, inset.cut);
+    }
     let below = of.split_off(cut.to);
     let inside = of.split_off(cut.from);
     let (left, right): (Vec<usize>, Vec<usize>) = inside.into_iter().partition(|at| units[*at].end < cut.gutter);
@@ -130,6 +135,8 @@ fn part(units: &[Unit], mut of: Vec<usize>, cuts: u32) -> Vec<usize> {
         read.extend(part(units, first, cuts + 1));
         read.extend(part(units, second, cuts + 1));
     }
+    // No sentence of the columns is cut by what they make room for.
+    read.extend(part(units, set_in, cuts + 1));
     read.extend(part(units, below, cuts + 1));
     read
 }
@@ -165,8 +172,8 @@ struct Cut {
     width: f64,
 }
 
-/// The gutter that parts the most of a page.
-fn best_cut(units: &[Unit], of: &[usize]) -> Option<Cut> {
+/// Where two units that stand beside each other leave enough space free, ascending.
+fn gutters(units: &[Unit], of: &[usize]) -> Vec<f64> {
     let mut gutters: Vec<f64> = Vec::new();
     // They are sorted by their baselines, so that what stands beside one is near it in the list.
     let tallest = of.iter().map(|at| units[*at].bottom - units[*at].top).fold(0.0, f64::max);
@@ -182,6 +189,11 @@ fn best_cut(units: &[Unit], of: &[usize]) -> Option<Cut> {
     }
     gutters.sort_by(f64::total_cmp);
     gutters.dedup_by(|a, b| (*a - *b).abs() < 0.5);
+    gutters
+}
+
+/// The cut that parts the most of a page.
+fn best_cut(units: &[Unit], of: &[usize], gutters: &[f64]) -> Option<Cut> {
     let cuts = gutters.iter().flat_map(|gutter| cuts_at(units, of, *gutter));
     // Of gutters of nearly the same height the widest.
     let cuts: Vec<Cut> = cuts.collect();

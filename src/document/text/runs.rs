@@ -19,6 +19,8 @@ pub(super) struct Run {
     /// From where to where its column reaches.
     pub(super) left: f64,
     pub(super) right: f64,
+    /// Where it ends, when those next to it end there, too.
+    pub(super) justified: Option<f64>,
     pub(super) alignment: Alignment,
     /// Whether each of its lines stands by itself, as in verse, addresses and receipts.
     pub(super) is_list: bool,
@@ -44,6 +46,10 @@ const FEWEST_STANZA: usize = 3;
 /// It is less than so many sizes wide, and short when it is less than this much of the widest line.
 const WIDEST_VERSE: f64 = 24.0;
 const SHORT_VERSE: f64 = 0.5;
+/// Lines next to each other that end as near as this to one place, in sizes, are justified, when they are so many, and so wide.
+const FLUSH: f64 = 0.5;
+const FEWEST_FLUSH: usize = 3;
+const FLUSH_SIZES: f64 = 12.0;
 /// Lines of a paragraph are at most so far apart, in sizes; if most lines are farther, they are double-spaced.
 const SINGLE: f64 = 2.2;
 
@@ -87,7 +93,7 @@ impl Runs {
                 let close = |a: &Line, b: &Line| b.baseline - a.baseline < a.size * STANZA_GAP;
                 let stanzas = run.chunk_by(|a, b| close(a, b));
                 let verse = stanzas.flat_map(|of| std::iter::repeat_n(is_list || is_verse(of, lines), of.len()));
-                for (line, is_list) in run.iter().zip(verse) {
+                for (at, (line, is_list)) in run.iter().zip(verse).enumerate() {
                     let known =
                         reaches.iter().find(|(size, _)| size.to_bits() == line.size.to_bits()).map(|(_, reach)| *reach);
                     let (left, far) = known.unwrap_or_else(|| {
@@ -100,7 +106,9 @@ impl Runs {
                         _ => own_right(run, line.size),
                     };
                     own = Some((line.size, right));
-                    of.push(Run { left, right: right.unwrap_or(far.max(line.end)), alignment, is_list });
+                    let justified = justified_right(run, at);
+                    let right = justified.or(right).unwrap_or(far.max(line.end));
+                    of.push(Run { left, right, justified, alignment, is_list });
                 }
             }
         }
@@ -121,6 +129,12 @@ impl Runs {
     pub(super) fn right(&self, start: f64, size: f64) -> f64 {
         let beside = |of: &&(f64, f64, f64)| same_size(of.0, size) && (of.1 - start).abs() < size * 3.0;
         self.places.iter().filter(beside).map(|of| of.2).fold(f64::MIN, f64::max)
+    }
+
+    /// Whether the next line begins where a line does.
+    pub(super) fn begins_with_next(&self, at: usize) -> bool {
+        let (line, next) = (self.places[at], self.places.get(at + 1));
+        next.is_some_and(|next| same_size(next.0, line.0) && (next.1 - line.1).abs() < line.0 * FLUSH)
     }
 
     /// How many lines tell that.
@@ -163,6 +177,18 @@ fn own_right(run: &[&Line], size: f64) -> Option<f64> {
     let own = run.iter().map(|of| of.end).fold(f64::MIN, f64::max);
     let full = run.iter().filter(|of| of.end > own - size * 2.0).count();
     (full >= 3 || wraps(run, own)).then_some(own)
+}
+
+/// Where a line and those next to it end, when they do so at one place, as lines do beside a picture that a column makes room
+/// for.
+fn justified_right(run: &[&Line], at: usize) -> Option<f64> {
+    let is_flush = |line: &&&Line| {
+        (line.end - run[at].end).abs() < run[at].size * FLUSH && line.end - line.start > line.size * FLUSH_SIZES
+    };
+    let above = run[..at].iter().rev().take_while(is_flush).count();
+    let below = run[at..].iter().take_while(is_flush).count();
+    let flush = &run[at - above..at + below];
+    (flush.len() >= FEWEST_FLUSH).then(|| flush.iter().map(|line| line.end).fold(f64::MIN, f64::max))
 }
 
 /// Whether lines are broken where the next word has no room, so that they end at `right` and not before.

@@ -405,3 +405,32 @@ def right_aligned(new):
     texts = [" ".join(sentences[(start + step * n) % count] for n in range(4)) for step in (1, 2) for start in range(6)]
     s.flow(90, 50, 330, *[p(text, 8, alignment=2, font="Helvetica", size=9.5) for text in texts])
     return s
+
+
+@page
+def inset_between_columns(new):
+    """The lines of two columns make room for a quotation between them, and go on below it at their full width."""
+    s = new()
+    size, leading, width, room, left, right = 10, 12.8, 217, 56, 72, 306
+    inset = range(7, 13)
+
+    def column(x, *paragraphs):
+        row = 0
+        for text in paragraphs:
+            words, indent = text.split(), 11
+            while words:
+                narrow = indent + (room if row in inset else 0)
+                line = simpleSplit(" ".join(words), "Times-Roman", size, width - narrow)[0].split()
+                words = words[len(line):]
+                start = x + narrow if x == right else x + indent
+                used = sum(s.canvas.stringWidth(word, "Times-Roman", size) for word in line)
+                gap = (width - narrow - used) / max(1, len(line) - 1) if words else 2.5
+                for word in line:
+                    s.text(start, 90 + row * leading, word, "Times-Roman", size)
+                    start += s.canvas.stringWidth(word, "Times-Roman", size) + gap
+                row, indent = row + 1, 0
+
+    column(left, RIVER, MILLS, OTTERS, RIVER)
+    column(right, OTTERS, RIVER, MILLS, OTTERS)
+    s.lines(298, 90 + 8.3 * leading, ["“It takes", "sheep and", "bridges.”"], 17, font="Times-Bold", size=14, align="centre")
+    return s
