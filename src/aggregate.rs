@@ -71,11 +71,12 @@ impl<'a, W: Write> MarkdownWriter<'a, W> {
         // Of a page that was not read its pictures may be there.
         let body = if absence.is_none() || !page.images.is_empty() {
             let template = self.options.page_separator.as_deref().unwrap_or(TaskOptions::DEFAULT_SEPARATOR);
-            without_marks(page.markdown.as_deref().unwrap_or_default().trim(), template).into_owned()
+            without_marks(page.markdown.as_deref().unwrap_or_default().trim(), template)
         } else {
-            String::new()
+            Cow::default()
         };
-        for part in [self.options.separator(page.page).unwrap_or_default(), absence.unwrap_or_default(), body] {
+        let separator = self.options.separator(page.page).unwrap_or_default();
+        for part in [separator.as_str(), absence.as_deref().unwrap_or_default(), &body] {
             if !part.is_empty() {
                 let gap = if std::mem::replace(&mut self.begun, true) { "\n" } else { "" };
                 writeln!(self.out, "{gap}{part}")?;

@@ -104,11 +104,9 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
 
     /// Takes the item whose turn it is, and its task.
     pub fn pop(&mut self) -> Option<(K, T)> {
-        let (pass, arrival, name) = self.turns.first().cloned()?;
-        let tenant = self.tenants.get_mut(&name)?;
-        let turn = tenant.turns.first().copied()?;
-        (self.now, tenant.now) = (pass, turn.0);
-        self.take((pass, arrival, name), turn)
+        let of = self.turns.pop_first()?;
+        self.now = of.0;
+        self.take(of, None)
     }
 
     /// Takes the item whose turn it is of those that `may` be taken, and its task. Who is passed over keeps its turn, and the
@@ -122,15 +120,22 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
         };
         let (of, _, turn) = looked_at.find(is_next)?;
         let (of, turn) = (of.clone(), *turn);
-        self.take(of, turn)
+        self.turns.remove(&of);
+        self.take(of, Some(turn))
     }
 
-    fn take(&mut self, of: (u64, u64, String), turn: (u64, u64, K)) -> Option<(K, T)> {
+    /// Takes an item of the tenant whose turn was taken out: of the task with this turn, or of the one whose turn it is.
+    fn take(&mut self, of: (u64, u64, String), turn: Option<(u64, u64, K)>) -> Option<(K, T)> {
         let tenant = self.tenants.get_mut(&of.2)?;
+        let turn = if let Some(turn) = turn {
+            tenant.turns.take(&turn)?
+        } else {
+            let next = tenant.turns.pop_first()?;
+            tenant.now = next.0;
+            next
+        };
         let lane = tenant.tasks.get_mut(&turn.2)?;
         let item = lane.items.pop_front()?;
-        self.turns.remove(&of);
-        tenant.turns.remove(&turn);
         let ((pass, arrival, name), (task_pass, task_arrival, task)) = (of, turn);
         self.len -= 1;
         if lane.items.is_empty() {
