@@ -89,6 +89,8 @@ const NOTE_WORDS: usize = 3;
 const TEXT_WORDS: usize = 6;
 /// Both sides of a gutter have at least so many lines.
 const FEWEST_LINES: usize = 2;
+/// So many lines of a text stand above what stands amid it.
+const FEWEST_ABOVE: usize = 4;
 
 /// The order in which units are read, as indexes into them.
 pub(super) fn order(units: &[Unit]) -> Vec<usize> {
@@ -261,8 +263,16 @@ fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize
         let (Some(first), Some(last)) = (drawn(!left).min(), drawn(!left).max()) else { return false };
         side(!left).count() > FEWEST_LINES && (drawn(left).all(|at| at < first) || drawn(left).all(|at| at > last))
     };
+    // Nor does one amid the lines of a text belong to one of them, such as the caption of a picture that they make room for.
+    let is_amid = |left: bool| {
+        let Some(single) = side(left).next().map(|at| &units[at]) else { return false };
+        let (above, below): (Vec<&Unit>, Vec<&Unit>) =
+            side(!left).map(|at| &units[at]).partition(|unit| unit.baseline < single.baseline);
+        let words: usize = above.iter().map(|unit| unit.words).sum();
+        above.len() >= FEWEST_ABOVE && !below.is_empty() && words >= above.len() * TEXT_WORDS
+    };
     let is_column = |left: bool, lines: usize| {
-        lines >= FEWEST_LINES || side(left).any(|at| units[at].block) || is_drawn_apart(left)
+        lines >= FEWEST_LINES || side(left).any(|at| units[at].block) || is_drawn_apart(left) || is_amid(left)
     };
     if !is_column(true, lefts) || !is_column(false, rights) {
         return None;
@@ -327,6 +337,15 @@ mod tests {
         units.extend(column(300.0, 200.0, 3));
         units.extend(column(50.0, 200.0, 3));
         assert_eq!(order(&units), [8, 4, 5, 6, 7, 0, 1, 2, 3, 9, 13, 14, 15, 10, 11, 12]);
+    }
+
+    #[test]
+    fn a_line_amid_a_text_is_read_before_its_paragraph() {
+        // The third line begins a paragraph; what stands left of the fifth is the caption of a picture.
+        let mut units: Vec<Unit> = column(120.0, 100.0, 9).collect();
+        units[2] = unit(130.0, 320.0, 124.0, 8);
+        units.push(unit(20.0, 90.0, 150.0, 3));
+        assert_eq!(order(&units), [0, 1, 9, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
