@@ -89,8 +89,9 @@ const NOTE_WORDS: usize = 3;
 const TEXT_WORDS: usize = 6;
 /// Both sides of a gutter have at least so many lines.
 const FEWEST_LINES: usize = 2;
-/// So many lines of a text stand above what stands amid it.
+/// So many lines of a text stand above what stands amid it, of so many words each on average.
 const FEWEST_ABOVE: usize = 4;
+const AROUND_WORDS: usize = 5;
 
 /// The order in which units are read, as indexes into them.
 pub(super) fn order(units: &[Unit]) -> Vec<usize> {
@@ -226,9 +227,6 @@ fn cuts_at(units: &[Unit], of: &[usize], gutter: f64) -> Vec<Cut> {
 /// The run without what stands above and below both columns; `None` when there are none.
 fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize, usize)) -> Option<Cut> {
     let is_left = |at: usize| units[at].end < gutter;
-    let far = |above: usize, below: usize| {
-        units[below].top - units[above].bottom > units[below].size.max(units[above].size) * 0.9
-    };
     let edge = |left: bool, from: usize, to: usize| {
         let side = of[from..to].iter().filter(|at| is_left(**at) == left).map(|at| &units[*at]);
         side.fold((f64::MAX, f64::MIN), |(top, bottom), unit| (top.min(unit.top), bottom.max(unit.bottom)))
@@ -238,11 +236,11 @@ fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize
     let (begin, end) = (left.0.max(right.0), left.1.min(right.1));
     let is_above = |at: &usize| {
         let next = of[at + 1..to].iter().find(|next| is_left(**next) == is_left(of[*at]));
-        units[of[*at]].bottom < begin && next.is_none_or(|next| far(of[*at], *next))
+        units[of[*at]].bottom < begin && next.is_none_or(|next| far(&units[of[*at]], &units[*next]))
     };
     let is_below = |at: &usize| {
         let last = of[from..*at].iter().rfind(|last| is_left(**last) == is_left(of[*at]));
-        units[of[*at]].top > end && last.is_none_or(|last| far(*last, of[*at]))
+        units[of[*at]].top > end && last.is_none_or(|last| far(&units[*last], &units[of[*at]]))
     };
     // But a column may go on alone where nothing spans the gutter any more.
     let first = (from..to).rfind(is_above).filter(|_| from > 0);
@@ -263,16 +261,13 @@ fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize
         let (Some(first), Some(last)) = (drawn(!left).min(), drawn(!left).max()) else { return false };
         side(!left).count() > FEWEST_LINES && (drawn(left).all(|at| at < first) || drawn(left).all(|at| at > last))
     };
-    // Nor does one amid the lines of a text belong to one of them, such as the caption of a picture that they make room for.
-    let is_amid = |left: bool| {
-        let Some(single) = side(left).next().map(|at| &units[at]) else { return false };
-        let (above, below): (Vec<&Unit>, Vec<&Unit>) =
-            side(!left).map(|at| &units[at]).partition(|unit| unit.baseline < single.baseline);
-        let words: usize = above.iter().map(|unit| unit.words).sum();
-        above.len() >= FEWEST_ABOVE && !below.is_empty() && words >= above.len() * TEXT_WORDS
+    let amid = match (lefts, rights) {
+        (1, _) => is_amid(units, side(true), side(false)),
+        (_, 1) => is_amid(units, side(false), side(true)),
+        _ => false,
     };
     let is_column = |left: bool, lines: usize| {
-        lines >= FEWEST_LINES || side(left).any(|at| units[at].block) || is_drawn_apart(left) || is_amid(left)
+        lines >= FEWEST_LINES || side(left).any(|at| units[at].block) || is_drawn_apart(left) || amid
     };
     if !is_column(true, lefts) || !is_column(false, rights) {
         return None;
@@ -291,7 +286,28 @@ fn trimmed(units: &[Unit], of: &[usize], gutter: f64, (mut from, mut to): (usize
         2 if is_note(true, lefts, rights) || is_note(false, rights, lefts) => 1.0,
         _ => 1.5,
     };
-    (height > smallest * needed && width >= smallest * GUTTER).then_some(Cut { gutter, from, to, height, width })
+    // It may stand between two of their lines, level with neither.
+    ((amid || height > smallest * needed) && width >= smallest * GUTTER).then_some(Cut {
+        gutter,
+        from,
+        to,
+        height,
+        width,
+    })
+}
+
+/// Whether one unit is set off from another one above it.
+fn far(above: &Unit, below: &Unit) -> bool {
+    below.top - above.bottom > below.size.max(above.size) * 0.9
+}
+
+/// Whether a single unit stands amid the lines of a text, such as the caption of a picture that they make room for.
+fn is_amid(units: &[Unit], single: impl Iterator<Item = usize>, others: impl Iterator<Item = usize>) -> bool {
+    let Some(single) = single.map(|at| &units[at]).next() else { return false };
+    let (above, below): (Vec<&Unit>, Vec<&Unit>) =
+        others.map(|at| &units[at]).partition(|unit| unit.baseline < single.baseline);
+    let words: usize = above.iter().map(|unit| unit.words).sum();
+    above.len() >= FEWEST_ABOVE && !below.is_empty() && words >= above.len() * AROUND_WORDS
 }
 
 /// How much of their height has text on both sides of a gutter.
@@ -340,12 +356,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_amid_a_text_is_read_before_its_paragraph() {
+    fn a_line_amid_a_text_is_read_before_it() {
         // The third line begins a paragraph; what stands left of the fifth is the caption of a picture.
         let mut units: Vec<Unit> = column(120.0, 100.0, 9).collect();
         units[2] = unit(130.0, 320.0, 124.0, 8);
         units.push(unit(20.0, 90.0, 150.0, 3));
         assert_eq!(order(&units), [0, 1, 9, 2, 3, 4, 5, 6, 7, 8]);
+        // Or it stands between two lines, and belongs to none of them.
+        let words = vec![Word::at("word", 20.0, 90.0); 3];
+        units[9] = Unit::of(&[Line::of(words, 152.5, 4.0)], vec![0]);
+        assert_eq!(order(&units), [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod gutter;
 mod pairs;
-mod taller;
+mod sizes;
 
 use self::gutter::{Gap, Gaps};
 use self::pairs::Pairs;
@@ -53,7 +53,7 @@ pub(super) fn lines(mut scanned: Vec<ScannedLine>) -> Vec<Line> {
         }
         lines.push(line(open));
     }
-    taller::even_out(&mut lines);
+    sizes::even_out(&mut lines);
     lines
 }
 
