@@ -418,16 +418,21 @@ fn lesson(text: &str) -> Option<Lesson> {
     let size =
         says(&["too large", "exceed", "too big", "maximum", "larger than", "too long", "over the limit", "limit of"]);
     let picture =
-        says(&["image", "picture", "payload", "request body", "request entity", "base64", "pixel", "context length"]);
+        says(&["image", "picture", "payload", "request body", "request entity", "base64", "pixel", "context length"])
+            || says(&["model length"]);
     (size && picture).then(|| picture_lesson(&lower))
 }
 
 /// How small a picture must be: by its bytes, or by its sides.
 fn picture_lesson(lower: &str) -> Lesson {
-    let sides = ["dimension", "pixel", "resolution", "width", "height", "context length", "tokens"];
+    let sides = ["dimension", "pixel", "resolution", "width", "height"];
     if sides.iter().any(|word| lower.contains(word)) {
         let side = numbers(lower).into_iter().filter(|side| (256..10_000).contains(side)).min();
         return Lesson::SmallerPicture { side: true, most: side };
+    }
+    // How many pixels a token has is not said.
+    if ["context length", "model length", "tokens"].iter().any(|word| lower.contains(word)) {
+        return Lesson::SmallerPicture { side: true, most: None };
     }
     Lesson::SmallerPicture { side: false, most: numbers(lower).into_iter().filter(|bytes| *bytes >= 65_536).min() }
 }

@@ -164,6 +164,24 @@ const TOO_LONG: &str = "The decoder prompt (length 15983) is longer than the max
     tokens depends on the number of images, and possibly their aspect ratios as well.";
 
 #[test]
+fn what_takes_too_many_tokens_is_shown_smaller() {
+    for (report, message) in [
+        ("QwenLM/Qwen3-VL#946", "Prompt length of 16601 is longer than the maximum model length 10000."),
+        (
+            // Its numbers are tokens, and no pixels.
+            "vllm-project/vllm#6301",
+            "This model's maximum context length is 3744 tokens. However, you requested 254457 tokens (254201 in the \
+             messages, 256 in the completion). Please reduce the length of the messages or completion.",
+        ),
+    ] {
+        let body = json!({ "object": "error", "message": message, "type": "BadRequestError", "code": 400 });
+        let expected =
+            (code::ENDPOINT_REFUSED, Concerns::Page, Some(Lesson::SmallerPicture { side: true, most: None }));
+        assert_refused(report, (400, body), &expected);
+    }
+}
+
+#[test]
 fn refusals_as_they_were_reported() {
     let vllm = |message: &str| json!({ "object": "error", "message": message, "type": "BadRequestError", "code": 400 });
     let credits = |tokens: u32| {
@@ -178,7 +196,7 @@ fn refusals_as_they_were_reported() {
         "type": null, "param": "prompt", "code": "content_filter", "status": 400,
         "innererror": { "code": "ResponsibleAIPolicyViolation" },
     } });
-    let smaller = Some(Lesson::SmallerPicture { side: true, most: Some(8_192) });
+    let smaller = Some(Lesson::SmallerPicture { side: true, most: None });
     for (report, status, body, code, concerns, lesson) in [
         ("linagora/openrag#128", 400, vllm(TOO_LONG), code::ENDPOINT_REFUSED, Concerns::Page, smaller.clone()),
         (
