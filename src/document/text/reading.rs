@@ -303,7 +303,8 @@ fn far(above: &Unit, below: &Unit) -> bool {
 
 /// Whether a single unit stands amid the lines of a text, such as the caption of a picture that they make room for.
 fn is_amid(units: &[Unit], single: impl Iterator<Item = usize>, others: impl Iterator<Item = usize>) -> bool {
-    let Some(single) = single.map(|at| &units[at]).next() else { return false };
+    // A number is that of the page, or of a line.
+    let Some(single) = single.map(|at| &units[at]).find(|unit| !unit.number) else { return false };
     let (above, below): (Vec<&Unit>, Vec<&Unit>) =
         others.map(|at| &units[at]).partition(|unit| unit.baseline < single.baseline);
     let words: usize = above.iter().map(|unit| unit.words).sum();
@@ -366,6 +367,9 @@ mod tests {
         let words = vec![Word::at("word", 20.0, 90.0); 3];
         units[9] = Unit::of(&[Line::of(words, 152.5, 4.0)], vec![0]);
         assert_eq!(order(&units), [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        // A number there is that of a line.
+        units[9] = Unit::of(&[Line::of(vec![Word::at("5", 80.0, 84.0)], 152.5, 4.0)], vec![0]);
+        assert_eq!(order(&units), [0, 1, 2, 3, 4, 9, 5, 6, 7, 8]);
     }
 
     #[test]

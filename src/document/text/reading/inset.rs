@@ -1,11 +1,11 @@
 //! What is set into both columns of a text, such as a pull quote, or the caption of a picture between them: the lines beside it
-//! make room for it, and the columns go on above and below.
+//! make room for it, and the columns go on above or below.
 
 use super::{Cut, FEWEST_LINES, Unit, cuts_at};
 
 /// So many lines of each column stand above or below it, where the gutter is free,
 const FEWEST_FREE: usize = 3;
-/// this much of the lines of a column have its outer edge,
+/// this much of the lines of a column begin, or end, at one place,
 const FLUSH: f64 = 0.6;
 /// as near as this, in sizes,
 const NEAR: f64 = 0.5;
