@@ -232,6 +232,7 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         }
         let ledger = parts.ledger.unwrap_or_else(|| Ledger::new(self.blob.clone()));
         let (owner, name) = own_name(&self.blob, &parts.options.node);
+        let predecessor = name.as_ref().and_then(|name| name.predecessor().map(str::to_owned));
         let journal = self.blob.create(&crash_journal_key(&owner)).map(CrashJournal::in_file);
         let journal = journal.unwrap_or_else(|why| {
             log::warn!("a page that kills the process will not be found: {why}");
@@ -248,7 +249,12 @@ impl Builder<Arc<dyn TaskStore>, LocalBlob> {
         parts.options.role = role;
         let exchanges = self.blob.is_shared() && readers.are_processes() && role.runs_tasks();
         let feed = || exchanges.then(|| FeedProcessors::new(parts.processors.each().cloned().collect()));
-        let shared = store.lease().map(|_| Peers { store: Arc::clone(&store), server: owner.clone(), feed: feed() });
+        let shared = store.lease().map(|_| Peers {
+            store: Arc::clone(&store),
+            server: owner.clone(),
+            predecessor,
+            feed: feed(),
+        });
         let dispatcher = Dispatcher::start_in_arbiter(&arbiters[0].handle(), move |_| {
             Dispatcher::new(pool, blob, pages, journal, readers, shared, in_flight)
         });

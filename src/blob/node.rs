@@ -16,6 +16,7 @@ use crate::private_fs;
 #[derive(Debug)]
 pub struct NodeName {
     owner: String,
+    predecessor: Option<String>,
     _alive: File,
 }
 
@@ -27,6 +28,12 @@ impl NodeName {
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
+    }
+
+    /// The process that had this name last, where there was one. It is dead.
+    #[must_use]
+    pub fn predecessor(&self) -> Option<&str> {
+        self.predecessor.as_deref()
     }
 }
 
@@ -53,14 +60,20 @@ impl LocalBlob {
             let options = &mut File::options();
             let mut file = private_fs::open(&path, options.create(true).truncate(false).read(true).write(true))?;
             match file.try_lock() {
-                // A file of others is no name of ours.
-                Ok(()) if !is_name_of(&node, &mut file)? => {}
                 Ok(()) => {
+                    let mut said = Vec::new();
+                    (&mut file).take(1_000).read_to_end(&mut said)?;
+                    let said = String::from_utf8_lossy(&said);
+                    // A file of others is no name of ours.
+                    if !said.is_empty() && !said.strip_prefix(&node).is_some_and(|rest| rest.starts_with('#')) {
+                        continue;
+                    }
+                    let predecessor = (!said.is_empty()).then(|| said.into_owned());
                     file.rewind()?;
                     let owner = format!("{node}#{}", Uuid::now_v7().simple());
                     file.set_len(0)?;
                     file.write_all(owner.as_bytes())?;
-                    return Ok(NodeName { owner, _alive: file });
+                    return Ok(NodeName { owner, predecessor, _alive: file });
                 }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -111,14 +124,6 @@ impl LocalBlob {
     }
 }
 
-/// Whether the lock file of `node` is new, or says who had the name before.
-fn is_name_of(node: &str, file: &mut File) -> io::Result<bool> {
-    let mut said = Vec::new();
-    file.take(1_000).read_to_end(&mut said)?;
-    let owner = String::from_utf8_lossy(&said);
-    Ok(said.is_empty() || owner.strip_prefix(node).is_some_and(|rest| rest.starts_with('#')))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +147,7 @@ mod tests {
         assert!(!blob.is_alive(&was).unwrap() && !blob.has_others(second.owner()).unwrap());
         let successor = blob.take_name("a/b").unwrap();
         assert_eq!(node(&successor), "a_b", "the first free one");
+        assert_eq!((successor.predecessor(), second.predecessor()), (Some(&*was), None));
         assert!(!blob.is_alive(&was).unwrap(), "the same node, another process");
         std::fs::write(blob.path("nodes/theirs.lock").unwrap(), b"4711").unwrap();
         assert_eq!(node(&blob.take_name("theirs").unwrap()), "theirs-2");

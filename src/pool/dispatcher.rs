@@ -155,7 +155,7 @@ impl Dispatcher {
         };
         let most = options.call_workers.max(1);
         let Lane { workers, free, .. } = lane("call", most);
-        let feed = shared.clone().and_then(|Peers { store, server, feed }| {
+        let feed = shared.clone().and_then(|Peers { store, server, feed, .. }| {
             let lease = store.lease()?;
             Some(Feed::new(store, server, lease, feed?, executor.clone()))
         });

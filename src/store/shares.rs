@@ -17,6 +17,8 @@ pub struct ShareRequest {
     pub endpoint: String,
     /// The server: the owner in records.
     pub server: String,
+    /// One that is dead, and that this one stands in for: what it held is free at once.
+    pub predecessor: Option<String>,
     /// How long the share counts.
     pub lease: Duration,
     /// The most calls in flight of all servers together, as configured; at least 1.

@@ -19,6 +19,8 @@ pub struct Peers {
     pub store: Arc<dyn TaskStore>,
     /// The name of this process in it.
     pub server: String,
+    /// The process that had its place before, and is dead.
+    pub predecessor: Option<String>,
     /// What reads the shards of others, where servers read each other's.
     pub feed: Option<FeedProcessors>,
 }
@@ -31,7 +33,8 @@ impl Dispatcher {
         let second = |name: &str| hedges.iter().filter(|(of, answer)| of == name && !answer.is_closed()).count();
         let (asked, next) = self.calls.endpoints.ask(self.calls.free, second, Instant::now());
         for request in asked {
-            let request = ShareRequest { server: shared.server.clone(), ..request };
+            let (server, predecessor) = (shared.server.clone(), shared.predecessor.clone());
+            let request = ShareRequest { server, predecessor, ..request };
             let (store, name) = (Arc::clone(&shared.store), request.endpoint.clone());
             let share = async move {
                 let late = |_| Err(StoreError::Unavailable("no answer in time".to_owned()));

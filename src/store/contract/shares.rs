@@ -138,14 +138,17 @@ pub(super) async fn what_a_dead_server_had_comes_back(store: &impl TaskStore) {
 
 pub(super) async fn a_server_that_starts_again_has_what_it_had(store: &impl TaskStore) {
     let endpoint = fresh();
-    let asked = |server: &str| ShareRequest { wanted: 40, ..request(&endpoint, server) };
-    assert_eq!(share(store, &asked("quay#1")).await.in_flight, 10);
-    // One whose name is longer, or shorter, is another one.
-    for other in ["quay-2#1", "qua#1"] {
-        assert_eq!(share(store, &ShareRequest { in_flight: 0, ..asked(other) }).await.in_flight, 0, "{other}");
-        share(store, &request(&endpoint, other)).await;
+    let asked = |server: &str, predecessor: Option<&str>| ShareRequest {
+        wanted: 40,
+        predecessor: predecessor.map(str::to_owned),
+        ..request(&endpoint, server)
+    };
+    assert_eq!(share(store, &asked("quay#1", None)).await.in_flight, 10);
+    // One of the same name that is not said to be dead keeps what it has.
+    for predecessor in [None, Some("pier#1")] {
+        assert_eq!(share(store, &asked("quay#2", predecessor)).await.in_flight, 0, "{predecessor:?}");
     }
-    let again = share(store, &asked("quay#2")).await;
+    let again = share(store, &asked("quay#2", Some("quay#1"))).await;
     assert_eq!((again.in_flight, again.sharers), (10, 1), "none of them is the dead one's");
 }
 

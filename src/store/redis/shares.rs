@@ -18,14 +18,14 @@ const TURN: Duration = Duration::from_secs(5);
 ///
 /// Calls in flight are divided max-min fair by what the servers want; of what is left over by the division each gets one more
 /// in turn. A server gets no more than the others do not hold, and holds what it has in flight, also when its share is
-/// smaller now. What a process held that had this one's name is free: it is dead, as `blob::NodeName` says. When a server comes that kept a share while the store was unavailable, or has calls in flight that the
+/// smaller now. What a predecessor held, which is dead, is free. When a server comes that kept a share while the store was unavailable, or has calls in flight that the
 /// store knows nothing of, others may come that did: for a moment none gets more than it has. Rates are drawn by the generic
 /// cell rate algorithm (ITU-T I.371): `due` is the moment up to which everything has been drawn.
 ///
 /// KEYS: the servers, what is known of the endpoint.
 /// ARGV: server, lease ms, most in flight, in flight, wanted, calls, calls a minute or 0, tokens, tokens a minute or 0, answered,
 /// epoch, pause ms, limit and state of the next window or two empty ones, burst ms, turn ms, kept ms,
-/// the share that was kept or -1, grace ms.
+/// the share that was kept or -1, grace ms, the predecessor or empty.
 /// Returns: {in flight, calls, tokens, ms until the next call or -1, epoch, limit, state, answered, elsewhere, held elsewhere,
 /// sharers, pause ms}.
 pub(super) const SHARE: &str = r"#!lua flags=allow-oom
@@ -55,13 +55,12 @@ if kept >= 0 or (not known[1] and in_flight > 0) then careful = now + grace end
 local total = math.max(1, math.floor(math.min(limit, most)))
 local free, elsewhere, held, mine, sharers = total, 0, 0, kept, {}
 local servers = redis.call('HGETALL', KEYS[1])
-local function node(name) return string.match(name, '^(.*)#') end
 for at = 1, #servers, 2 do
   local name = servers[at]
   local ends, holds, flying, wants = string.match(servers[at + 1], '^(%S+) (%S+) (%S+) (%S+)$')
   if name == server then
     if tonumber(ends) > now then mine = math.max(mine, tonumber(holds)) end
-  elseif tonumber(ends) <= now or node(name) and node(name) == node(server) then
+  elseif tonumber(ends) <= now or name == ARGV[20] then
     redis.call('HDEL', KEYS[1], name)
   else
     free, elsewhere = free - tonumber(holds), elsewhere + tonumber(flying)
@@ -136,6 +135,7 @@ impl RedisStore {
         call.arg(asked.answered).arg(asked.epoch).arg(millis(asked.pause)).arg(limit).arg(state);
         call.arg(millis(BURST)).arg(millis(TURN)).arg(millis(KEPT));
         call.arg(asked.kept.map_or(-1, i64::from)).arg(millis(GRACE));
+        call.arg(asked.predecessor.as_deref().unwrap_or_default());
         let answer: Answer = call.invoke_async(&mut self.connection()).await.map_err(|e| self.lost(&e))?;
         let (in_flight, calls, tokens, next, epoch, limit, state, answered, elsewhere, held, sharers, pause) = answer;
         Ok(Share {
