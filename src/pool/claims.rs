@@ -106,9 +106,9 @@ impl<W> Claims<W> {
         });
     }
 
-    /// What is parked, in no order.
-    pub(super) fn parked(&self) -> impl Iterator<Item = &W> {
-        self.parked.values().flatten()
+    /// What is parked, in no order, together for each key.
+    pub(super) fn parked(&self) -> impl Iterator<Item = &[W]> {
+        self.parked.values().map(Vec::as_slice)
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
                         waiting.remove(&number);
                     }
                 }
-                let parked: BTreeSet<u64> = claims.parked().map(|work| work.0).collect();
+                let parked: BTreeSet<u64> = claims.parked().flatten().map(|work| work.0).collect();
                 prop_assert_eq!(&parked, &waiting);
             }
             while let Some((holder, _)) = running.pop() {

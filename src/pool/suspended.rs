@@ -100,9 +100,9 @@ impl<W> Suspended<W> {
         self.0.is_empty()
     }
 
-    /// All work that waits, in no order.
-    pub(super) fn work(&self) -> impl Iterator<Item = &W> {
-        self.0.values().flat_map(|job| &job.work)
+    /// How much work of each job waits, beside a piece of it.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = (&W, usize)> {
+        self.0.values().filter_map(|job| Some((job.work.front()?, job.work.len())))
     }
 }
 
@@ -122,7 +122,9 @@ mod tests {
         }
         suspended.suspend(other, SuspendReason::NoRoom, now);
         suspended.hold(other, 9, false);
-        assert_eq!(suspended.work().sum::<i32>(), 15);
+        let mut lengths: Vec<(&i32, usize)> = suspended.lengths().collect();
+        lengths.sort_unstable();
+        assert_eq!(lengths, [(&1, 3), (&9, 1)]);
         assert!(suspended.resume(|_, _| false).is_empty());
         assert_eq!(suspended.resume(|reason, _| reason == SuspendReason::LeaseEnded), [(task, vec![1, 2, 3])]);
         assert!(!suspended.any(SuspendReason::LeaseEnded) && suspended.any(SuspendReason::NoRoom));

@@ -129,7 +129,9 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
+    /// Clicks on what a person would see, as soon as it is to be seen.
     pub async fn click(&self, selector: &str) {
+        self.until(&format!("document.querySelector({})?.checkVisibility()", json!(selector))).await;
         let element = self.element(selector).await;
         self.command("POST", &format!("element/{element}/click"), &json!({})).await;
     }

@@ -84,7 +84,8 @@ impl Handler<GetLoad> for Dispatcher {
 
     fn handle(&mut self, _: GetLoad, _: &mut Context<Self>) -> Self::Result {
         let in_lanes = self.cpu.queue.len() + self.quarantine.queue.len() + self.calls.endpoints.len();
-        let queued = in_lanes + self.claims.parked().count() + self.suspended.work().count();
+        let held_back: usize = self.suspended.lengths().map(|(_, pieces)| pieces).sum();
+        let queued = in_lanes + self.claims.parked().map(<[_]>::len).sum::<usize>() + held_back;
         let (exported, imported) = self.feed.as_ref().map_or((0, 0), |feed| (feed.out.len(), feed.taken()));
         let (in_flight, free) = (*self.in_flight.borrow(), self.cpu.free);
         MessageResult(Load { queued, in_flight, free, exported, imported })
@@ -103,11 +104,12 @@ impl Handler<GetQueues> for Dispatcher {
     type Result = MessageResult<GetQueues>;
 
     fn handle(&mut self, _: GetQueues, _: &mut Context<Self>) -> Self::Result {
-        let mut sums = HashMap::<String, usize>::new();
+        let mut sums = HashMap::<&str, usize>::new();
         let queues =
             self.cpu.queue.lengths().chain(self.quarantine.queue.lengths()).chain(self.calls.endpoints.lengths());
-        let held = self.claims.parked().chain(self.suspended.work()).map(|work| (work.spec.tenant.as_str(), 1));
-        queues.chain(held).for_each(|(tenant, pieces)| *sums.entry(tenant.to_owned()).or_default() += pieces);
-        MessageResult(sums.into_iter().collect())
+        let parked = self.claims.parked().flatten().map(|work| (work, 1));
+        let held = self.suspended.lengths().chain(parked).map(|(work, pieces)| (work.spec.tenant.as_str(), pieces));
+        queues.chain(held).for_each(|(tenant, pieces)| *sums.entry(tenant).or_default() += pieces);
+        MessageResult(sums.into_iter().map(|(tenant, pieces)| (tenant.to_owned(), pieces)).collect())
     }
 }
