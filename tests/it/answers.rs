@@ -103,6 +103,23 @@ async fn a_page_that_comes_several_times_over_is_kept_as_often_as_it_stands_ther
     }
 }
 
+/// A model that goes round until its limit (zai-org/GLM-OCR#220) has read the page all the same.
+#[tokio::test]
+async fn a_page_that_is_repeated_until_the_limit_is_taken_once() {
+    let said = moods::text(1);
+    let answer: &str = format!("{}\n\n{}", [said.as_str(); 3].join("\n\n"), &said[..said.len() / 2]).leak();
+    let whole: &str = [said.as_str(); 4].join("\n\n").leak();
+    for (copies, calls) in [(1, 1), (2, 1), (4, 2)] {
+        let script = Script::default().page(1, [Answer::Text(answer, "length"), Answer::Text(whole, "stop")]);
+        let (llm, _server, _, pages) =
+            read(script, written(1, |number| vec![moods::lines(number); copies].concat()), "").await;
+        let page = &pages["pages"][0];
+        assert_eq!(llm.books().calls.len(), calls, "a page that holds more than the answer is asked for again: {page}");
+        assert_eq!(page["markdown"].as_str().unwrap().matches(&said).count(), copies, "{page}");
+        assert_eq!(page["findings"], Value::Array(vec![]), "{page}");
+    }
+}
+
 #[tokio::test]
 async fn a_model_that_cannot_see_fails_the_task_and_says_so() {
     let script = Script::default().otherwise(Answer::Text(BLIND, "stop"));

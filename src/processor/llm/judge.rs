@@ -135,7 +135,10 @@ impl LlmProcessor {
         let input = &ShardInput { deadline: Instant::now() + limit, ..*input };
         let answer = self.call(input, model, vec![part], true)?;
         let mut answered = self.pages_of(input, model, &answer, &[asked])?;
-        Ok((answer, answered.pop().unwrap_or_default()))
+        match answered.pop() {
+            Some(part) if part.cut_off => Err(ShardOutcome::Failed(Fault::CutOff.failure())),
+            part => Ok((answer, part.unwrap_or_default())),
+        }
     }
 
     /// How a part is asked for once more, where that may help; else what becomes of the shard.
@@ -176,24 +179,27 @@ impl LlmProcessor {
         is_wanted && known.text.is_none() && self.prompt(input.options) == prompt::DEFAULT
     }
 
-    /// Of an answer that has a page several times over, keeps as many copies as the page holds.
+    /// Of an answer that has a page several times over, keeps as many copies as the page holds. Returns whether they are the
+    /// page: of an answer that was cut off, the rest of the page may be missing.
     fn keep_copies(
         &self,
         input: &ShardInput<'_>,
         known: &Known,
         answered: &mut Answered,
         recognised: &mut Option<Result<Recognised, Failure>>,
-    ) {
-        let Some(repeated) = Repeated::of(&answered.markdown) else { return };
+    ) -> bool {
+        let Some(repeated) = Repeated::of(&answered.markdown) else { return !answered.cut_off };
         let seen = match &known.text {
             Some(text) => Some(text.clone()),
             None => self.seen_on(input, known.page, &answered.markdown, recognised),
         };
         let by_text = seen.and_then(|seen| repeated.on_page(Shown::Text(&seen)));
         let by_ink = || repeated.on_page(known.letters.map_or(Shown::Nothing, Shown::Letters));
-        let (kept, all) = (by_text.or_else(by_ink).unwrap_or(1), repeated.copies());
-        if kept >= all {
-            return;
+        let (shown, all) = (by_text.or_else(by_ink), repeated.copies());
+        let kept = shown.unwrap_or(1);
+        // Where nothing tells how much the page holds, a second answer with more room has to be alike.
+        if kept >= all || answered.cut_off && shown.is_none() && input.state.truncated == 0 {
+            return !answered.cut_off;
         }
         let times = format!("the answer has the page {all} times over");
         answered.removed.push(format!("{} of its {all} equal copies", all - kept));
@@ -202,6 +208,7 @@ impl LlmProcessor {
             answered.unsure.get_or_insert(times);
         }
         answered.markdown = repeated.first(kept).to_owned();
+        true
     }
 
     /// Takes the answers that are true to their pages. Those of a prompt that is not ours may be meant to differ. Of several
@@ -226,8 +233,9 @@ impl LlmProcessor {
         };
         let (mut read, mut bad, mut why) = (Vec::with_capacity(answered.len()), Vec::new(), None);
         for (mut answered, known) in answered.into_iter().zip(known) {
-            if faithful {
-                self.keep_copies(input, known, &mut answered, &mut recognised);
+            if faithful && !self.keep_copies(input, known, &mut answered, &mut recognised) {
+                answer.question.iter().for_each(|question| question.forget(input));
+                return ShardOutcome::Failed(Fault::CutOff.failure());
             }
             let text = known.text.as_deref().unwrap_or_default();
             let measured = fidelity::fidelity(text, &answered.markdown);

@@ -45,6 +45,14 @@ impl<'a> Repeated<'a> {
         Some(Self { answer, begins })
     }
 
+    /// The whole copies, two or more, that an answer begins with which was cut off in a further one.
+    pub(super) fn before_cut(answer: &'a str) -> Option<&'a str> {
+        let signs = signs(answer);
+        let whole = signs.len() - signs.len() % smallest_period(&signs).max(1);
+        let whole = answer[..signs.get(whole).map_or(answer.len(), |(at, _)| *at)].trim_end();
+        Self::of(whole).map(|repeated| repeated.first(repeated.copies()))
+    }
+
     pub(super) fn copies(&self) -> usize {
         self.begins.len()
     }
@@ -150,6 +158,18 @@ mod tests {
             String::new(),
         ] {
             assert_eq!(Repeated::of(&answer), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_has_the_copies_before() {
+        let three = [PAGE; 3].join("\n\n");
+        for end in 0..PAGE.len() {
+            assert_eq!(Repeated::before_cut(&[&three, "\n\n", &PAGE[..end]].concat()), Some(&*three), "{end}");
+        }
+        let cells = "| a cell | ".repeat(30);
+        for answer in [PAGE, &[PAGE, &PAGE[..30]].concat(), &[&*three, "and a word"].concat(), &cells, ""] {
+            assert_eq!(Repeated::before_cut(answer), None, "{answer}");
         }
     }
 

@@ -26,6 +26,7 @@ use self::clean::{Cleaned, clean, is_marks_alone};
 use self::end::{End, end};
 use self::unable::{Unable, unable};
 use super::prompt::{EMPTY, marker};
+use super::repetition::Repeated;
 use crate::task::{Failure, code};
 
 pub(super) use self::decode::{NoAnswer, Reply, decode, title};
@@ -54,6 +55,8 @@ pub(super) struct Answered {
     pub(super) unsure: Option<String>,
     /// What it reads like, and may be no page then, unless a witness vouches for it.
     pub(super) reads_like: Option<String>,
+    /// Whether it came several times over until a limit of tokens. It holds the copies before that.
+    pub(super) cut_off: bool,
 }
 
 /// Why an answer is no page.
@@ -115,13 +118,20 @@ pub(super) const SEES_NOTHING: &str = "choose a model that takes pictures, or in
 
 /// The pages of an answer. `prompt` is what was asked; `faithful`, whether it asks for what stands on the page.
 pub(super) fn pages(reply: &Reply, asked: &[Asked<'_>], prompt: &str, faithful: bool) -> Result<Vec<Answered>, Fault> {
-    let ended = match end(reply) {
-        End::Whole => None,
-        End::Unclear(reason) => Some(format!("the endpoint ended the answer with {reason:?}")),
-        End::Fault(fault) => return Err(fault),
-    };
+    let ended = end(reply);
+    // What is not one page that was to be read has no copies.
+    let may_repeat = faithful && asked.len() == 1;
+    match &ended {
+        End::Fault(Fault::CutOff) if may_repeat => {}
+        End::Fault(fault) => return Err(fault.clone()),
+        End::Whole | End::Unclear(_) => {}
+    }
     let known: String = asked.iter().map(|asked| asked.known).collect::<Vec<_>>().join("\n");
-    let cleaned = clean(&reply.text, &known);
+    let mut cleaned = clean(&reply.text, &known);
+    let cut_off = matches!(ended, End::Fault(_));
+    if cut_off {
+        cleaned.text = Repeated::before_cut(&cleaned.text).ok_or(Fault::CutOff)?.to_owned();
+    }
     let thinks = cleaned.had_thoughts || reply.has_thoughts;
     if cleaned.text.is_empty() && thinks && asked.iter().any(|asked| !asked.plain) {
         return Err(Fault::OnlyThoughts);
@@ -132,7 +142,10 @@ pub(super) fn pages(reply: &Reply, asked: &[Asked<'_>], prompt: &str, faithful: 
     let mut answered = parse(cleaned, asked)?;
     for (answered, asked) in answered.iter_mut().zip(asked) {
         classify(answered, asked, faithful)?;
-        answered.unsure = answered.unsure.take().or_else(|| ended.clone());
+        answered.cut_off = cut_off;
+        if let End::Unclear(reason) = &ended {
+            answered.unsure.get_or_insert_with(|| format!("the endpoint ended the answer with {reason:?}"));
+        }
     }
     Ok(answered)
 }
