@@ -4,11 +4,13 @@
 //! answers after the commit: a commit is durable, costs milliseconds, and is shared by everyone who waited (group
 //! commit). Reads run on the caller's thread on a snapshot; they do not wait for the writer.
 //!
-//! After a failed write (a full disk) the database refuses everything until it is opened again. So the writer closes it,
+//! On a full disk nothing is written, and what is there can be read. After a write that failed all the same the database
+//! refuses everything until it is opened again, which the writer does at once; readers wait for it. Where that fails,
 //! everyone is told that the store is unavailable, and each further write first tries to open it: it heals by itself.
 
 mod encoding;
 mod file;
+mod handle;
 mod operations;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,10 +20,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::encoding::{cursor_key, decode, status_byte, tenant_prefix};
+use self::handle::{ReadHandle, WriteHandle, check_place};
 use self::operations::{create, remove, update, write_note};
 use super::{
     Create, Created, Cursor, Head, ListPage, ListQuery, Renewal, Renewed, StoreError, StoreIdentity, TaskStore, Update,
@@ -59,16 +62,12 @@ type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
 const FORMAT: u8 = RECORD_FORMAT as u8;
 /// Operations that share one commit.
 const GROUP: usize = 512;
-/// Bytes below which a file system counts as full.
-const LEAST_ROOM: u64 = 64 << 10;
 /// Operations that may wait; a caller past that waits for a place.
 const QUEUE: usize = 4_096;
-
 /// Task records in one file of the local disk, or in memory.
 #[derive(Clone)]
 pub struct EmbeddedStore {
-    /// Absent while it has to be opened again.
-    database: Arc<watch::Sender<Option<Arc<Database>>>>,
+    database: ReadHandle,
     writer: mpsc::Sender<Write>,
     clock: CautiousClock,
     /// Its file; absent in memory.
@@ -136,24 +135,19 @@ impl EmbeddedStore {
     fn start(database: Database, path: Option<PathBuf>) -> Result<Self, StoreError> {
         let last = file::last_time(&database)?;
         let clock = last.map_or_else(CautiousClock::default, CautiousClock::after);
-        let database = Arc::new(watch::Sender::new(Some(Arc::new(database))));
         let (writer, queue) = mpsc::channel(QUEUE);
-        let (owned, shared, own) = (Arc::clone(&database), clock.clone(), path.as_deref().map(Arc::from));
+        let (shared, own) = (clock.clone(), path.as_deref().map(Arc::from));
+        let (owned, database) = handle::handles(database, path);
         std::thread::Builder::new()
             .name("bindery-store".into())
-            .spawn(move || write_in_groups(&owned, path.as_deref(), queue, &shared))
+            .spawn(move || write_in_groups(owned, queue, &shared))
             .map_err(unavailable)?;
         Ok(Self { database, writer, clock, path: own })
     }
 
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
-        let closed = || StoreError::Unavailable("its file is being opened again after a failed write".into());
-        self.database.borrow().clone().ok_or_else(closed)
-    }
-
     /// The first tasks of an index by time that are not after `now`.
-    fn until(&self, table: Table, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+    async fn until(&self, table: Table, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let index = snapshot.open_table(table).map_err(unavailable)?;
         let end = cursor_key(now.after(std::time::Duration::from_millis(1)), TaskId::from_bytes([0; 16]));
         let mut ids = Vec::new();
@@ -178,7 +172,7 @@ impl TaskStore for EmbeddedStore {
         let Some(path) = &self.path else { return Ok(None) };
         let path = path.canonicalize().map_err(unavailable)?;
         let place = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
-        let id = file::id(&self.database()?.begin_read().map_err(unavailable)?)?;
+        let id = file::id(&self.database.database().await?.begin_read().map_err(unavailable)?)?;
         Ok(Some(StoreIdentity { kind: "embedded", place, id }))
     }
 
@@ -193,7 +187,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let pointers = snapshot.open_table(SAME).map_err(unavailable)?;
         let equal = operations::equal(&records, &pointers, create, self.clock.now())?;
@@ -201,7 +195,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
         let (_, record) = decode(bytes.value())?;
@@ -213,7 +207,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let (table, prefix) = match (&query.tenant, query.status) {
             (Some(tenant), status) => (OF_TENANT, tenant_prefix(tenant, status)),
@@ -259,13 +253,13 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn expired(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        self.until(EXPIRY, now, limit)
+        self.until(EXPIRY, now, limit).await
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let mut ids = self.until(OUTBOX, now, usize::MAX)?;
+        let mut ids = self.until(OUTBOX, now, usize::MAX).await?;
         // What has expired and waits for the janitor must not stand before the others.
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let clock = self.clock.now();
         let lives = |id: &TaskId| {
@@ -283,14 +277,14 @@ impl TaskStore for EmbeddedStore {
 
     /// Costs no commit while the database is open.
     async fn ping(&self) -> Result<(), StoreError> {
-        if self.database.borrow().is_none() {
+        if !self.database.is_open() {
             self.write(Operation::Ping).await?;
         }
         self.path.as_deref().map_or(Ok(()), check_place)
     }
 
     async fn unclaimed(&self, _: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let index = snapshot.open_table(BY_STATUS).map_err(unavailable)?;
         let mut places = Vec::new();
         for status in [TaskStatus::Processing, TaskStatus::Pending] {
@@ -307,7 +301,7 @@ impl TaskStore for EmbeddedStore {
 
     /// One process has the file, so no task can be lost to another: only the records count.
     async fn renew(&self, _: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let CautiousReading { time, ahead, certain } = self.clock.read();
         let mut renewed = Renewed { time, ahead, certain, ..Renewed::default() };
@@ -335,7 +329,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let notes = snapshot.open_table(NOTES).map_err(unavailable)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let entries = notes.iter().map_err(unavailable)?;
@@ -347,7 +341,7 @@ impl TaskStore for EmbeddedStore {
 
     /// Record and index entries change in one transaction, so they always agree.
     async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError> {
-        let snapshot = self.database()?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let epoch = |id: &TaskId| {
             let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;
@@ -366,51 +360,29 @@ fn id_of_place(place: &[u8]) -> Result<TaskId, StoreError> {
     <[u8; 16]>::try_from(&place[8..]).map(TaskId::from_bytes).map_err(corrupt)
 }
 
-/// Whether the file is where it was opened, and has room to grow.
-fn check_place(path: &Path) -> Result<(), StoreError> {
-    std::fs::metadata(path).map_err(|why| StoreError::Unavailable(format!("its file is not in its place: {why}")))?;
-    let full = rustix::fs::statvfs(path).is_ok_and(|space| space.f_bavail * space.f_frsize < LEAST_ROOM);
-    if full { Err(StoreError::Unavailable("the disk is full".into())) } else { Ok(()) }
-}
-
-/// Does a group on the open database; one that fails closes it, and the next one opens it.
+/// Does a group on the database; one that fails has it opened again.
 fn write_or_reopen(
-    database: &watch::Sender<Option<Arc<Database>>>,
-    path: Option<&Path>,
+    handle: &mut WriteHandle,
     operations: &[Operation],
     now: Timestamp,
 ) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
-    let current = database.borrow().clone();
-    let current = match (current, path) {
-        (Some(current), _) => current,
-        // A reader may still hold the old one for a moment; then this fails and the next write tries again.
-        (None, Some(path)) => {
-            let opened = Arc::new(file::open(path).map_err(unavailable)?);
-            database.send_replace(Some(Arc::clone(&opened)));
-            opened
-        }
-        (None, None) => return Err(StoreError::Unavailable("its memory is gone".into())),
-    };
+    let database = handle.database()?;
     // A panic would end the thread, and with it the store, for good.
-    let written = catch_unwind(AssertUnwindSafe(|| write_group(&current, operations, now)));
+    let written = catch_unwind(AssertUnwindSafe(|| write_group(&database, operations, now)));
+    drop(database);
     let written = written.unwrap_or_else(|_| Err(StoreError::Unavailable("writing crashed".into())));
-    if written.is_err() && path.is_some() {
-        database.send_replace(None);
+    if let Err(why) = &written {
+        handle.reopen(why);
     }
     written
 }
 
-fn write_in_groups(
-    database: &watch::Sender<Option<Arc<Database>>>,
-    path: Option<&Path>,
-    mut queue: mpsc::Receiver<Write>,
-    clock: &CautiousClock,
-) {
+fn write_in_groups(mut handle: WriteHandle, mut queue: mpsc::Receiver<Write>, clock: &CautiousClock) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.blocking_recv_many(&mut group, GROUP) > 0 {
         let (operations, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|w| (w.operation, w.answer)).unzip();
         let failed = |why: StoreError| answers_of_failed_group(operations.len(), &why);
-        let results = write_or_reopen(database, path, &operations, clock.now()).unwrap_or_else(failed);
+        let results = write_or_reopen(&mut handle, &operations, clock.now()).unwrap_or_else(failed);
         for (result, answer) in results.into_iter().zip(answers) {
             // A caller that has gone does not need the answer.
             let _ = answer.send(result);

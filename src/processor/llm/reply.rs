@@ -130,7 +130,8 @@ pub(super) fn pages(reply: &Reply, asked: &[Asked<'_>], prompt: &str, faithful: 
     let mut cleaned = clean(&reply.text, &known);
     let cut_off = matches!(ended, End::Fault(_));
     if cut_off {
-        cleaned.text = Repeated::before_cut(&cleaned.text).ok_or(Fault::CutOff)?.to_owned();
+        let end = Repeated::before_cut(&cleaned.text).ok_or(Fault::CutOff)?.len();
+        cleaned.text.truncate(end);
     }
     let thinks = cleaned.had_thoughts || reply.has_thoughts;
     if cleaned.text.is_empty() && thinks && asked.iter().any(|asked| !asked.plain) {

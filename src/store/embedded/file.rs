@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
 use uuid::Uuid;
 
 use super::{TABLES, unavailable};
@@ -52,8 +52,11 @@ fn refuse_others(file: File) -> Result<(), StoreError> {
     Err(StoreError::Damaged("it does not begin as a database".into()))
 }
 
-/// Makes the tables that are missing.
+/// Makes the tables that are missing. Where there are all of them nothing is written, so that a full disk can be read.
 pub(super) fn with_tables(database: Database) -> Result<Database, StoreError> {
+    if is_complete(&database)? {
+        return Ok(database);
+    }
     let transaction = database.begin_write().map_err(failed)?;
     for table in TABLES {
         transaction.open_table(table).map_err(failed)?;
@@ -61,6 +64,25 @@ pub(super) fn with_tables(database: Database) -> Result<Database, StoreError> {
     check_format(&transaction)?;
     transaction.commit().map_err(failed)?;
     Ok(database)
+}
+
+/// Whether all tables are there, in the layout that this version writes.
+fn is_complete(database: &Database) -> Result<bool, StoreError> {
+    let snapshot = database.begin_read().map_err(failed)?;
+    for table in TABLES {
+        match snapshot.open_table(table) {
+            Ok(_) => {}
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(why) => return Err(failed(why)),
+        }
+    }
+    let about = match snapshot.open_table(ABOUT) {
+        Ok(about) => about,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+        Err(why) => return Err(failed(why)),
+    };
+    let format = about.get("format").map_err(failed)?;
+    Ok(format.is_some_and(|bytes| bytes.value() == FORMAT.to_le_bytes()))
 }
 
 fn check_format(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -51,8 +51,8 @@ async fn many_writers_share_commits_and_each_gets_its_own_answer() {
 }
 
 /// Puts other bytes in the place of a record.
-fn overwrite(store: &EmbeddedStore, id: TaskId, change: impl Fn(&mut Vec<u8>)) {
-    let database = store.database().unwrap();
+async fn overwrite(store: &EmbeddedStore, id: TaskId, change: impl Fn(&mut Vec<u8>)) {
+    let database = store.database.database().await.unwrap();
     let transaction = database.begin_write().unwrap();
     {
         let mut records = transaction.open_table(RECORDS).unwrap();
@@ -85,7 +85,7 @@ async fn a_record_that_cannot_be_read_stands_in_nobodys_way_and_can_be_deleted()
             Update { expected: record.revision(), next, operation: Uuid::now_v7(), lease }
         };
         store.update(&ended).await.unwrap();
-        overwrite(&store, record.id, change);
+        overwrite(&store, record.id, change).await;
         let read = store.get(record.id).await;
         assert!(matches!(&read, Err(StoreError::Unreadable(why_not)) if why_not.why.contains(why)), "{read:?}");
         let listed = store.list(&ListQuery { limit: 9, ..ListQuery::default() }).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_record_that_cannot_be_read_stands_in_nobodys_way_and_can_be_deleted()
         assert!(matches!(store.get(record.id).await, Err(StoreError::NotFound)));
         assert_eq!(store.get(again.id).await.unwrap(), again);
         assert!(store.delete(again.id, None).await.unwrap());
-        let database = store.database().unwrap();
+        let database = store.database.database().await.unwrap();
         let snapshot = database.begin_read().unwrap();
         for table in TABLES {
             let table = snapshot.open_table(table).unwrap();
