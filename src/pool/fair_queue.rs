@@ -106,7 +106,11 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
     pub fn pop(&mut self) -> Option<(K, T)> {
         let of = self.turns.pop_first()?;
         self.now = of.0;
-        self.take(of, None)
+        self.take(of, |tenant| {
+            let turn = tenant.turns.pop_first()?;
+            tenant.now = turn.0;
+            Some(turn)
+        })
     }
 
     /// Takes the item whose turn it is of those that `may` be taken, and its task. Who is passed over keeps its turn, and the
@@ -121,19 +125,17 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
         let (of, _, turn) = looked_at.find(is_next)?;
         let (of, turn) = (of.clone(), *turn);
         self.turns.remove(&of);
-        self.take(of, Some(turn))
+        self.take(of, |tenant| tenant.turns.take(&turn))
     }
 
-    /// Takes an item of the tenant whose turn was taken out: of the task with this turn, or of the one whose turn it is.
-    fn take(&mut self, of: (u64, u64, String), turn: Option<(u64, u64, K)>) -> Option<(K, T)> {
+    /// Takes an item of the tenant whose turn was taken out: of the task whose turn `choose` takes out.
+    fn take(
+        &mut self,
+        of: (u64, u64, String),
+        choose: impl FnOnce(&mut Tenant<K, T>) -> Option<(u64, u64, K)>,
+    ) -> Option<(K, T)> {
         let tenant = self.tenants.get_mut(&of.2)?;
-        let turn = if let Some(turn) = turn {
-            tenant.turns.take(&turn)?
-        } else {
-            let next = tenant.turns.pop_first()?;
-            tenant.now = next.0;
-            next
-        };
+        let turn = choose(tenant)?;
         let lane = tenant.tasks.get_mut(&turn.2)?;
         let item = lane.items.pop_front()?;
         let ((pass, arrival, name), (task_pass, task_arrival, task)) = (of, turn);
