@@ -144,7 +144,7 @@ const LLM: &str = "llm";
 /// Shows each page to a model and takes its Markdown. Several pages of a shard go in one call.
 pub struct LlmProcessor {
     options: LlmOptions,
-    client: Client,
+    client: Arc<Client>,
     capabilities: Capabilities,
     latencies: Latencies,
     ocr: Option<Arc<OcrProcessor>>,
@@ -169,7 +169,7 @@ impl LlmProcessor {
             .map_err(EndpointError::Threads)?;
         Ok(Self {
             options,
-            client,
+            client: Arc::new(client),
             capabilities: Capabilities::default(),
             latencies: Latencies::default(),
             ocr: None,

@@ -1,10 +1,14 @@
 //! One call: asked, paid, and what an endpoint's refusal leads to.
 
 use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::Either;
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::LlmProcessor;
 use super::capabilities::{Lesson, Sent};
@@ -200,6 +204,19 @@ impl LlmProcessor {
         })
     }
 
+    /// Makes a call on the client's own threads: of those that wait for an answer there may be a thousand, each of which would
+    /// need the stack for it. One that is dropped is ended.
+    async fn complete(&self, request: Bytes) -> Result<Reply, CallError> {
+        let client = Arc::clone(&self.client);
+        let call = tokio::spawn(async move { client.complete(request).await });
+        match AbortOnDropHandle::new(call).await.map_err(JoinError::try_into_panic) {
+            Ok(answer) => answer,
+            Err(Ok(panic)) => resume_unwind(panic),
+            // The client's threads end; the attempt is told by its own token.
+            Err(Err(_)) => std::future::pending().await,
+        }
+    }
+
     /// One call, or two where the first is slow, that is wanted, and the endpoint has room. `begun` counts them. Answers also
     /// what became of one that lost.
     async fn send(
@@ -210,9 +227,9 @@ impl LlmProcessor {
     ) -> (Result<Reply, CallError>, Option<CallError>) {
         begun.set(1);
         let Some(p95) = self.latencies.p95().filter(|_| self.options.hedge) else {
-            return (self.client.complete(request).await, None);
+            return (self.complete(request).await, None);
         };
-        let mut first = std::pin::pin!(self.client.complete(request.clone()));
+        let mut first = std::pin::pin!(self.complete(request.clone()));
         if let Ok(answer) = tokio::time::timeout(p95, first.as_mut()).await {
             return (answer, None);
         }
@@ -223,7 +240,7 @@ impl LlmProcessor {
             Either::Right((None, _)) => return (first.await, None),
         };
         begun.set(2);
-        let second = std::pin::pin!(self.client.complete(request));
+        let second = std::pin::pin!(self.complete(request));
         match futures::future::select(first, second).await {
             Either::Left((Err(lost), other)) => (other.await, Some(lost)),
             Either::Right((Err(lost), other)) => (other.await, Some(lost)),
