@@ -82,6 +82,15 @@ impl LocalBlob {
         Err(io::Error::other("too many processes have this name"))
     }
 
+    /// What tells where the files of tasks are from where those of other servers are, that may be on other machines: equal for
+    /// servers of one directory, and for those that have none of their own.
+    ///
+    /// # Errors
+    /// When the directory's mark cannot be read or made.
+    pub(crate) fn storage(&self) -> io::Result<String> {
+        if self.is_shared() { Ok("shared".into()) } else { self.machine() }
+    }
+
     /// Whether a process other than `owner` may live on this blob store. With shared storage one may at any time, on
     /// another machine.
     ///

@@ -31,6 +31,8 @@ use crate::store::TaskStore;
 pub struct Supervisor {
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) blob: LocalBlob,
+    /// What tells where its files are from where those of other servers are; empty where there are none.
+    pub(super) storage: String,
     pub(super) ledger: Ledger,
     pub(super) processors: Processors,
     pub(super) dispatcher: Addr<Dispatcher>,
@@ -93,6 +95,7 @@ impl Supervisor {
             cache_bytes: options.cache_bytes,
         };
         let (files, pages) = (blob.clone(), ledger.clone());
+        let store_has_others = store.lease().is_some();
         let janitor = Janitor::new(janitor_options, Arc::clone(&store), files, pages, owner.clone(), clock.clone());
         Self {
             ownership: Ownership::new(store.lease()),
@@ -103,6 +106,7 @@ impl Supervisor {
             pending_writes: PendingWrites::default(),
             audience: Audience::default(),
             store,
+            storage: store_has_others.then(|| blob.storage().ok()).flatten().unwrap_or_default(),
             blob,
             ledger,
             processors,

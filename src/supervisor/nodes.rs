@@ -62,10 +62,36 @@ impl Supervisor {
     }
 }
 
-/// Tells the others.
-pub(super) async fn announce(store: &Arc<dyn TaskStore>, node: &Node) -> Result<(), StoreError> {
-    let about = serde_json::to_string(node).unwrap_or_default();
+/// What a server says of where its files are, beside what it says of itself.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Place {
+    storage: String,
+}
+
+/// Tells the others of a server and of where its files are.
+pub(super) async fn announce(store: &Arc<dyn TaskStore>, node: &Node, storage: &str) -> Result<(), StoreError> {
+    #[derive(Serialize)]
+    struct Said<'a> {
+        #[serde(flatten)]
+        node: &'a Node,
+        #[serde(flatten)]
+        place: Place,
+    }
+    let place = Place { storage: storage.to_owned() };
+    let about = serde_json::to_string(&Said { node, place }).unwrap_or_default();
     store.announce(&node.name, &about).await
+}
+
+/// The servers that live and have their files elsewhere than `storage`: each would miss those of the others' tasks.
+pub(super) async fn apart(store: &dyn TaskStore, storage: &str) -> Result<Vec<String>, StoreError> {
+    let mut said = store.nodes().await?;
+    said.retain(|(_, about)| {
+        let place: Place = serde_json::from_str(about).unwrap_or_default();
+        // An earlier version does not say it.
+        !place.storage.is_empty() && place.storage != storage
+    });
+    Ok(said.into_iter().map(|(name, _)| name).collect())
 }
 
 /// All servers that live, by name; this one as it is now.

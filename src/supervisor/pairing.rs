@@ -11,12 +11,15 @@
 //! | a store | has none, and is where that store was | it was emptied: it gets its name back, and its records from the folders |
 //! | a store | has none, and is elsewhere or of another kind | refused; with `--rebuild` it takes that store's place |
 //!
+//! Nor does a server start whose store has other servers that live and have their files elsewhere.
+//!
 //! A store that ends with its process, as that of a single command, has no name and goes with any directory.
 
 use uuid::Uuid;
 
 use crate::blob::{LocalBlob, StoreMark};
 use crate::store::{StoreError, StoreIdentity, TaskStore};
+use crate::supervisor::nodes;
 
 /// How often the marker is looked at again when another process changes it.
 const RACES: usize = 8;
@@ -68,6 +71,10 @@ fn decide(mark: Option<&StoreMark>, store: &StoreIdentity, rebuild: bool) -> Pai
 /// # Errors
 /// [`PairingError`]; its message says what to do.
 pub async fn pair(store: &dyn TaskStore, blob: &LocalBlob, rebuild: bool) -> Result<(), PairingError> {
+    // Before the directory is given to a store that it may not stay with.
+    if store.lease().is_some() {
+        refuse_apart(store, blob).await?;
+    }
     for _ in 0..RACES {
         let Some(identity) = store.identity().await? else { return Ok(()) };
         let mark = blob.store()?;
@@ -84,6 +91,19 @@ pub async fn pair(store: &dyn TaskStore, blob: &LocalBlob, rebuild: bool) -> Res
         }
     }
     Err(PairingError::Refused("other servers are changing the marker of the blob directory: try again".into()))
+}
+
+/// Refuses a store whose living servers have their files elsewhere: each would take the others' tasks without having them.
+async fn refuse_apart(store: &dyn TaskStore, blob: &LocalBlob) -> Result<(), PairingError> {
+    let apart = nodes::apart(store, &blob.storage()?).await?;
+    if apart.is_empty() {
+        return Ok(());
+    }
+    Err(PairingError::Refused(format!(
+        "{} has its files elsewhere and uses this task store: servers of one store share their files, so give all of them one \
+         --data-dir that they can all reach, or one --blob; one that was killed counts until its lease has ended",
+        apart.join(", ")
+    )))
 }
 
 fn refusal(mark: Option<&StoreMark>, store: &StoreIdentity) -> String {

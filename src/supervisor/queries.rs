@@ -192,12 +192,19 @@ impl Handler<GetSystemHealth> for Supervisor {
         let (store, load, owner) = (Arc::clone(&self.store), self.dispatcher.send(GetLoad), self.owner.clone());
         let (endpoints, queues) = (self.dispatcher.send(GetEndpoints), self.dispatcher.send(GetQueues));
         let (others, running, waiting) = (self.ownership.others(), self.active.len(), self.ownership.waiting());
-        let own = self.node();
+        let (own, storage) = (self.node(), self.storage.clone());
         let of_storage = self.blob.warnings();
         let (unreadable, missing_processor) = self.ownership.passed_over();
         Box::pin(async move {
             let mut warnings = store.warnings().await?;
             warnings.extend(of_storage);
+            let apart = nodes::apart(store.as_ref(), &storage).await?;
+            if !apart.is_empty() {
+                warnings.push(format!(
+                    "{} has its files elsewhere: each server misses those of the others",
+                    apart.join(", ")
+                ));
+            }
             warnings.extend(missing_processor.iter().map(|(name, tasks)| {
                 format!(
                     "{tasks} tasks wait for a server with the processor {name:?}: configure it here, or cancel them"

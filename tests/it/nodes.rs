@@ -15,7 +15,7 @@ use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_proxy::{RedisProxy, Weather};
 use crate::support::redis_server::RedisServer;
-use crate::support::server::{Data, Server, answer, fresh_data};
+use crate::support::server::{Data, Server, answer, fresh_data, run, told};
 use crate::support::{soon, until, with};
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -385,4 +385,35 @@ async fn fifty_equal_submits_are_one_task_that_is_paid_once() {
         let (status, problem) = keyed(&book("Other", 1)).await;
         assert_eq!((status, &problem["code"]), (409, &"idempotency_conflict".into()));
     }
+}
+
+/// Each would take the others' tasks and not find their files.
+#[tokio::test]
+async fn servers_whose_files_are_apart_do_not_use_one_store_at_a_time() {
+    let (redis, llm) = (RedisServer::start().await, FakeLlm::start(Script::default()));
+    let mut first = one(&llm, &redis, fresh_data(), "2s").await;
+    let mut connection = redis.connection().await;
+    until("the server to tell of itself", async || {
+        let known: usize = redis::cmd("HLEN").arg("tasks:nodes").query_async(&mut connection).await.unwrap();
+        known == 1
+    })
+    .await;
+    let (elsewhere, url) = (tempfile::tempdir().unwrap(), redis.url());
+    let (code, _, said) = told(run(elsewhere.path(), ["serve", "--listen", "127.0.0.1:0", "--store", &url]).await);
+    assert!(code == 1 && said.contains("has its files elsewhere") && said.contains("--blob"), "{code}: {said}");
+    let marker = std::fs::read_to_string(elsewhere.path().join("data/bindery-data.json")).unwrap();
+    assert!(!marker.contains("redis"), "the directory is free for another store: {marker}");
+    // Nor does one beside shared storage.
+    let blobs = tempfile::tempdir().unwrap();
+    let blob = format!("file://{}", blobs.path().display());
+    let shared = ["serve", "--listen", "127.0.0.1:0", "--store", &url, "--blob", &blob];
+    let (code, _, said) = told(run(elsewhere.path(), shared).await);
+    assert!(code == 1 && said.contains("has its files elsewhere"), "{code}: {said}");
+    let id = first.accepted(book("Own", 2), "processor=llm").await;
+    assert_eq!(first.finished(&id).await["status"], "completed");
+    // One that stops leaves the store to another.
+    first.terminate();
+    assert!(first.exit_status().await.success());
+    let second = one(&llm, &redis, fresh_data(), "2s").await;
+    assert_eq!(second.get("/readyz?verbose").await["warnings"], serde_json::json!([]));
 }

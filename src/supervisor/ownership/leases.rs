@@ -54,7 +54,7 @@ impl Round for RenewLeases {
         let held = supervisor.active.all_running().map(|(id, running)| (id, running.pending.record().epoch));
         let held: Vec<_> = held.collect();
         let (store, owner, asked) = (Arc::clone(&supervisor.store), supervisor.owner.clone(), Uptime::now());
-        let (blob, node) = (supervisor.blob.clone(), supervisor.node());
+        let (blob, node, storage) = (supervisor.blob.clone(), supervisor.node(), supervisor.storage.clone());
         Some(Box::pin(async move {
             let renewed = match failpoint::pass("store.renew") {
                 Ok(()) => store.renew(&owner, &held).await,
@@ -62,7 +62,7 @@ impl Round for RenewLeases {
             };
             let (answered, mut others) = (Uptime::now(), false);
             if renewed.is_ok()
-                && let Err(why) = nodes::announce(&store, &node.await).await
+                && let Err(why) = nodes::announce(&store, &node.await, &storage).await
             {
                 log::info!("the other servers are not told of this one: {why}");
             }
