@@ -6,7 +6,7 @@ use crate::support::fake_llm::moods::{self, Mood};
 use crate::support::fake_llm::{Answer, FakeLlm, Script};
 use crate::support::pdf::book;
 use crate::support::redis_server::RedisServer;
-use crate::support::server::Server;
+use crate::support::server::{Server, fresh_data};
 use crate::support::until;
 
 async fn read(script: Script, pdf: Vec<u8>, query: &str) -> (FakeLlm, Server, Value, Value) {
@@ -344,7 +344,9 @@ async fn what_a_model_takes_is_learnt_once_for_all_servers_of_a_store() {
     let redis = RedisServer::start().await;
     let llm = FakeLlm::start(Script::default().otherwise(Answer::NoSystemRole));
     let arguments = ["--store", &redis.url(), "--llm-base-url", &llm.url, "--llm-model", "m"];
-    let (mut first, second) = (Server::start(&arguments).await, Server::start(&arguments).await);
+    let data = fresh_data();
+    let start = async || Server::start_on(data.clone(), &arguments, &[]).await;
+    let (mut first, second) = (start().await, start().await);
     let read = async |server: &Server, title: &str| {
         let id = server.accepted(book(title, 1), "processor=llm").await;
         assert_eq!(server.finished(&id).await["status"], "completed", "{title}");
@@ -360,7 +362,7 @@ async fn what_a_model_takes_is_learnt_once_for_all_servers_of_a_store() {
     until("the other server to know", async || knows(&second).await).await;
     first.kill().await;
     assert_eq!(read(&second, "Two").await, 3, "refused again");
-    let third = Server::start(&arguments).await;
+    let third = start().await;
     assert!(knows(&third).await, "a new server begins with what is known");
     assert_eq!(read(&third, "Three").await, 4, "refused again");
 }
