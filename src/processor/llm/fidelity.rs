@@ -16,6 +16,8 @@ const OTHER_NUMBERS: usize = 3;
 const LONGEST_PERIOD: usize = 400;
 /// How long a loop is at least: so many characters, and so many rounds.
 const LOOP: (usize, usize) = (1_000, 12);
+/// The same in characters, of signs alone at which an answer was cut off.
+const SPEECHLESS: usize = 4_000;
 
 /// How an answer compares with the page's own text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,6 +103,17 @@ fn is_spaceless(c: char) -> bool {
 
 /// Whether a text ends in the same piece again and again, as models do that have lost their place.
 pub(super) fn loops(answer: &str) -> bool {
+    // Rows of an empty form are no loop.
+    goes_round(answer, usize::MAX)
+}
+
+/// The same of a text that was cut off, which may end in dots or bars alone: no form has so many without a word.
+pub(super) fn loops_until_cut(answer: &str) -> bool {
+    goes_round(answer, SPEECHLESS)
+}
+
+/// Whether a text ends in one piece again and again. One without a letter or digit has to go on for `speechless` characters.
+fn goes_round(answer: &str, speechless: usize) -> bool {
     let (least, rounds) = LOOP;
     let tail: Vec<char> = {
         let mut tail: Vec<char> = answer.trim_end().chars().rev().take(least + LONGEST_PERIOD * (rounds + 1)).collect();
@@ -109,9 +122,8 @@ pub(super) fn loops(answer: &str) -> bool {
     };
     (1..=LONGEST_PERIOD.min(tail.len() / 2)).any(|period| {
         let same = tail.iter().rev().zip(tail.iter().rev().skip(period)).take_while(|(a, b)| a == b).count();
-        // Rows of an empty form are no loop.
         let says = tail[tail.len() - period..].iter().any(|c| c.is_alphanumeric());
-        says && same + period >= least.max(period * rounds)
+        same + period >= least.max(period * rounds).max(if says { 0 } else { speechless })
     })
 }
 

@@ -25,6 +25,7 @@ mod unable;
 use self::clean::{Cleaned, clean, is_marks_alone};
 use self::end::{End, end};
 use self::unable::{Unable, unable};
+use super::fidelity;
 use super::prompt::{EMPTY, marker};
 use super::repetition::Repeated;
 use crate::task::{Failure, code};
@@ -64,6 +65,8 @@ pub(super) struct Answered {
 pub(super) enum Fault {
     /// It was cut off at a limit of tokens.
     CutOff,
+    /// It goes round until a limit of tokens, which a larger one would not change.
+    Loops,
     /// The model will not. In its words.
     Refused(String),
     /// A filter will not, by the name of what it says.
@@ -88,7 +91,7 @@ impl Fault {
             Self::Refused(_) => Some("refuses"),
             Self::OnlyThoughts => Some("thinks"),
             Self::Echo => Some("echoes"),
-            Self::CutOff | Self::Withheld(_) | Self::Broken(_) | Self::NoPage(_) => None,
+            Self::CutOff | Self::Loops | Self::Withheld(_) | Self::Broken(_) | Self::NoPage(_) => None,
         }
     }
 
@@ -97,6 +100,9 @@ impl Fault {
         let passing = |message: &str| Failure::transient(code::BAD_ANSWER, message);
         match self {
             Self::CutOff => Failure::transient(code::ANSWER_TRUNCATED, "the answer was cut off at the token limit"),
+            Self::Loops => {
+                Failure::transient(code::ANSWER_REPETITIVE, "the answer repeats itself until the token limit")
+            }
             Self::Refused(said) => Failure::permanent(code::ANSWER_REFUSED, format!("the model refused: {said}")),
             Self::Withheld(by) => {
                 Failure::permanent(code::ANSWER_REFUSED, format!("a filter withheld the answer ({by})"))
@@ -130,7 +136,11 @@ pub(super) fn pages(reply: &Reply, asked: &[Asked<'_>], prompt: &str, faithful: 
     let mut cleaned = clean(&reply.text, &known);
     let cut_off = matches!(ended, End::Fault(_));
     if cut_off {
-        let end = Repeated::before_cut(&cleaned.text).ok_or(Fault::CutOff)?.len();
+        let loops = || fidelity::loops_until_cut(&cleaned.text) && !fidelity::loops(&known);
+        let end = match Repeated::before_cut(&cleaned.text) {
+            Some(copies) => copies.len(),
+            None => return Err(if loops() { Fault::Loops } else { Fault::CutOff }),
+        };
         cleaned.text.truncate(end);
     }
     let thinks = cleaned.had_thoughts || reply.has_thoughts;
@@ -304,6 +314,22 @@ mod tests {
         let thinks = Reply { has_thoughts: true, ..reply("") };
         assert_eq!(pages(&thinks, &[ask], DEFAULT, true), Err(Fault::OnlyThoughts));
         assert!(!Fault::SeesNothing(String::new()).failure().retryable && Fault::OnlyThoughts.failure().retryable);
+    }
+
+    #[test]
+    fn an_answer_that_goes_round_until_its_limit_is_asked_for_with_no_larger_one() {
+        let text = "Paid for oil and rope: 42.50 euros.";
+        let looping = format!("{text}\n\n{}", "and so on ".repeat(200));
+        let dots = format!("{text}\n\n{}", ".".repeat(9_000));
+        for (said, known, expected) in [
+            (&*looping, "", Fault::Loops),
+            (&looping, &looping, Fault::CutOff),
+            (text, "", Fault::CutOff),
+            (&dots, "", Fault::Loops),
+        ] {
+            let cut = Reply { finish_reason: Some("length".into()), ..reply(said) };
+            assert_eq!(pages(&cut, &[Asked { known, ..ask(1) }], DEFAULT, true), Err(expected), "{said:.60}");
+        }
     }
 
     #[test]
