@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::backends::InMemoryBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableTable, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -147,7 +147,7 @@ impl EmbeddedStore {
 
     /// The first tasks of an index by time that are not after `now`.
     async fn until(&self, table: Table, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let index = snapshot.open_table(table).map_err(unavailable)?;
         let end = cursor_key(now.after(std::time::Duration::from_millis(1)), TaskId::from_bytes([0; 16]));
         let mut ids = Vec::new();
@@ -172,7 +172,8 @@ impl TaskStore for EmbeddedStore {
         let Some(path) = &self.path else { return Ok(None) };
         let path = path.canonicalize().map_err(unavailable)?;
         let place = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
-        let id = file::id(&self.database.database().await?.begin_read().map_err(unavailable)?)?;
+        let snapshot = self.database.snapshot().await?;
+        let id = file::id(&snapshot)?;
         Ok(Some(StoreIdentity { kind: "embedded", place, id }))
     }
 
@@ -187,7 +188,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn find_equal(&self, create: &Create) -> Result<Option<TaskId>, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let pointers = snapshot.open_table(SAME).map_err(unavailable)?;
         let equal = operations::equal(&records, &pointers, create, self.clock.now())?;
@@ -195,7 +196,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn get(&self, id: TaskId) -> Result<TaskRecord, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?.ok_or(StoreError::NotFound)?;
         let (_, record) = decode(bytes.value())?;
@@ -207,7 +208,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let (table, prefix) = match (&query.tenant, query.status) {
             (Some(tenant), status) => (OF_TENANT, tenant_prefix(tenant, status)),
@@ -259,7 +260,7 @@ impl TaskStore for EmbeddedStore {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<TaskId>, StoreError> {
         let mut ids = self.until(OUTBOX, now, usize::MAX).await?;
         // What has expired and waits for the janitor must not stand before the others.
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let clock = self.clock.now();
         let lives = |id: &TaskId| {
@@ -284,7 +285,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn unclaimed(&self, _: &str, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let index = snapshot.open_table(BY_STATUS).map_err(unavailable)?;
         let mut places = Vec::new();
         for status in [TaskStatus::Processing, TaskStatus::Pending] {
@@ -301,7 +302,7 @@ impl TaskStore for EmbeddedStore {
 
     /// One process has the file, so no task can be lost to another: only the records count.
     async fn renew(&self, _: &str, tasks: &[(TaskId, u64)]) -> Result<Renewed, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let CautiousReading { time, ahead, certain } = self.clock.read();
         let mut renewed = Renewed { time, ahead, certain, ..Renewed::default() };
@@ -329,7 +330,7 @@ impl TaskStore for EmbeddedStore {
     }
 
     async fn notes(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let notes = snapshot.open_table(NOTES).map_err(unavailable)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let entries = notes.iter().map_err(unavailable)?;
@@ -341,7 +342,7 @@ impl TaskStore for EmbeddedStore {
 
     /// Record and index entries change in one transaction, so they always agree.
     async fn repair(&self, ids: &[TaskId]) -> Result<Vec<Option<u64>>, StoreError> {
-        let snapshot = self.database.database().await?.begin_read().map_err(unavailable)?;
+        let snapshot = self.database.snapshot().await?;
         let records = snapshot.open_table(RECORDS).map_err(unavailable)?;
         let epoch = |id: &TaskId| {
             let bytes = records.get(&id.as_bytes()[..]).map_err(unavailable)?;

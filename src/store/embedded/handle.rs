@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use redb::Database;
+use redb::{Database, ReadTransaction, ReadableDatabase};
 use tokio::sync::watch;
 
 use super::{file, unavailable};
@@ -29,6 +29,21 @@ impl Deref for Open {
 
     fn deref(&self) -> &Database {
         &self.database
+    }
+}
+
+/// What a database held at one moment. As long as anyone has it the database counts as in use.
+pub(super) struct Snapshot {
+    transaction: ReadTransaction,
+    /// Goes after the transaction, which a database that is opened again would know nothing of, and write over what it reads.
+    _open: Arc<Open>,
+}
+
+impl Deref for Snapshot {
+    type Target = ReadTransaction;
+
+    fn deref(&self) -> &ReadTransaction {
+        &self.transaction
     }
 }
 
@@ -56,6 +71,15 @@ impl ReadHandle {
             return Ok(Arc::clone(open));
         }
         Err(StoreError::Unavailable("its file could not be opened again after a failed write".into()))
+    }
+
+    /// What the database holds now, as soon as it is open.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it could not be opened again, or cannot be read.
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let open = self.database().await?;
+        Ok(Snapshot { transaction: open.begin_read().map_err(unavailable)?, _open: open })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -139,4 +163,26 @@ pub(super) fn check_place(path: &std::path::Path) -> Result<(), StoreError> {
     std::fs::metadata(path).map_err(|why| StoreError::Unavailable(format!("its file is not in its place: {why}")))?;
     let full = rustix::fs::statvfs(path).is_ok_and(|space| space.f_bavail * space.f_frsize < LEAST_ROOM);
     if full { Err(StoreError::Unavailable("the disk is full".into())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::TryRecvError;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_is_in_use_until_its_last_snapshot_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = file::path_in(dir.path());
+        let (mut writer, reader) = handles(file::open(&path).unwrap(), Some(path));
+        let snapshot = reader.snapshot().await.unwrap();
+        writer.state.send_replace(State::Opening);
+        assert!(!reader.is_open());
+        assert_eq!(writer.released.try_recv(), Err(TryRecvError::Empty));
+        drop(snapshot);
+        assert_eq!(writer.released.try_recv(), Err(TryRecvError::Disconnected));
+        writer.reopen(&StoreError::Unavailable("a test".into()));
+        assert!(reader.is_open() && reader.snapshot().await.is_ok() && writer.database().is_ok());
+    }
 }

@@ -101,8 +101,7 @@ async fn a_record_that_cannot_be_read_stands_in_nobodys_way_and_can_be_deleted()
         assert!(matches!(store.get(record.id).await, Err(StoreError::NotFound)));
         assert_eq!(store.get(again.id).await.unwrap(), again);
         assert!(store.delete(again.id, None).await.unwrap());
-        let database = store.database.database().await.unwrap();
-        let snapshot = database.begin_read().unwrap();
+        let snapshot = store.database.snapshot().await.unwrap();
         for table in TABLES {
             let table = snapshot.open_table(table).unwrap();
             assert_eq!(table.iter().unwrap().count(), 0, "{why}: an entry is left");
