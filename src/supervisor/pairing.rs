@@ -71,15 +71,16 @@ fn decide(mark: Option<&StoreMark>, store: &StoreIdentity, rebuild: bool) -> Pai
 /// # Errors
 /// [`PairingError`]; its message says what to do.
 pub async fn pair(store: &dyn TaskStore, blob: &LocalBlob, rebuild: bool) -> Result<(), PairingError> {
-    // Before the directory is given to a store that it may not stay with.
-    if store.lease().is_some() {
-        refuse_apart(store, blob).await?;
-    }
     for _ in 0..RACES {
         let Some(identity) = store.identity().await? else { return Ok(()) };
         let mark = blob.store()?;
+        let pairing = decide(mark.as_ref(), &identity, rebuild);
+        // Before anything belongs to what it may not stay with.
+        if pairing != Pairing::Refuse && store.lease().is_some() {
+            refuse_apart(store, blob).await?;
+        }
         // The store first: a directory must not belong to a store that does not know its own name.
-        let id = match decide(mark.as_ref(), &identity, rebuild) {
+        let id = match pairing {
             Pairing::Give(id) => id,
             Pairing::Name(id) => store.name(id.unwrap_or_else(Uuid::now_v7)).await?,
             Pairing::Refuse => return Err(PairingError::Refused(refusal(mark.as_ref(), &identity))),
