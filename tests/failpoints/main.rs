@@ -263,7 +263,7 @@ async fn i4_at_every_place_in_every_way() {
 
 /// Equal submits at the same moment while a backup cannot be kept, at each place where a submit can fail or take its time.
 /// What one of them was answered is never taken back by another.
-async fn ids_stay(store: &[&str]) {
+async fn ids_stay(on_redis: bool) {
     for faults in [
         "copy.write=1*return(error);submit.record-written=1*delay(300)",
         "copy.write=50%return(error);submit.record-written=delay(30)",
@@ -271,12 +271,15 @@ async fn ids_stay(store: &[&str]) {
         "store.committed=1*off->50%return(error);submit.record-written=delay(30)",
         "store.commit=1*off->50%return(error)",
     ] {
-        if faults.contains("store.") && !store.is_empty() {
+        if faults.contains("store.") && on_redis {
             // Those places are in the embedded store.
             continue;
         }
         let variables = [("FAILPOINTS", faults), ("RUST_LOG", "off")];
-        let mut server = Server::start_on(fresh_data(), &[store, &["--janitor-tick", "1h"]].concat(), &variables).await;
+        let redis = if on_redis { Some(support::redis_server::RedisServer::start().await) } else { None };
+        let store = redis.as_ref().map_or_else(|| "embedded".to_owned(), support::redis_server::RedisServer::url);
+        let arguments = ["--store", &store, "--janitor-tick", "1h"];
+        let mut server = Server::start_on(fresh_data(), &arguments, &variables).await;
         let mut told = std::collections::BTreeSet::new();
         for round in 0..10 {
             let pdf = book(&format!("Equal {round}"), 1);
@@ -304,13 +307,12 @@ async fn ids_stay(store: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_was_answered_is_never_taken_back() {
-    ids_stay(&[]).await;
+    ids_stay(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_was_answered_is_never_taken_back_on_redis() {
-    let redis = support::redis_server::RedisServer::start().await;
-    ids_stay(&["--store", &redis.url()]).await;
+    ids_stay(true).await;
 }
 
 /// The record of a task from a store that may have lost it a moment ago.
