@@ -84,19 +84,17 @@ pub(super) async fn announce(store: &Arc<dyn TaskStore>, node: &Node, storage: &
 }
 
 /// The servers that live and have their files elsewhere than `storage`: each would miss those of the others' tasks.
-pub(super) async fn apart(store: &dyn TaskStore, storage: &str) -> Result<Vec<String>, StoreError> {
-    let mut said = store.nodes().await?;
-    said.retain(|(_, about)| {
+pub(super) fn apart<'a>(said: &'a [(String, String)], storage: &str) -> Vec<&'a str> {
+    let is_apart = |about: &str| {
         let place: Place = serde_json::from_str(about).unwrap_or_default();
         // An earlier version does not say it.
         !place.storage.is_empty() && place.storage != storage
-    });
-    Ok(said.into_iter().map(|(name, _)| name).collect())
+    };
+    said.iter().filter(|(_, about)| is_apart(about)).map(|(name, _)| name.as_str()).collect()
 }
 
-/// All servers that live, by name; this one as it is now.
-pub(super) async fn nodes(store: &Arc<dyn TaskStore>, own: Node) -> Result<Vec<Node>, StoreError> {
-    let said = store.nodes().await?;
+/// All servers that live, by name, from what they said; this one as it is now.
+pub(super) fn nodes(said: &[(String, String)], own: Node) -> Vec<Node> {
     let read = |(name, about): &(String, String)| {
         // What a later version says in another way is at least there.
         let node: Node = serde_json::from_str(about).unwrap_or_default();
@@ -105,5 +103,5 @@ pub(super) async fn nodes(store: &Arc<dyn TaskStore>, own: Node) -> Result<Vec<N
     let mut nodes: Vec<Node> = said.iter().map(read).filter(|node| node.name != own.name).collect();
     nodes.push(own);
     nodes.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(nodes)
+    nodes
 }

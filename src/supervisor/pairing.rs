@@ -96,7 +96,8 @@ pub async fn pair(store: &dyn TaskStore, blob: &LocalBlob, rebuild: bool) -> Res
 
 /// Refuses a store whose living servers have their files elsewhere: each would take the others' tasks without having them.
 async fn refuse_apart(store: &dyn TaskStore, blob: &LocalBlob) -> Result<(), PairingError> {
-    let apart = nodes::apart(store, &blob.storage()?).await?;
+    let said = store.nodes().await?;
+    let apart = nodes::apart(&said, &blob.storage()?);
     if apart.is_empty() {
         return Ok(());
     }

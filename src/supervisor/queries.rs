@@ -198,7 +198,8 @@ impl Handler<GetSystemHealth> for Supervisor {
         Box::pin(async move {
             let mut warnings = store.warnings().await?;
             warnings.extend(of_storage);
-            let apart = nodes::apart(store.as_ref(), &storage).await?;
+            let said = store.nodes().await?;
+            let apart = nodes::apart(&said, &storage);
             if !apart.is_empty() {
                 warnings.push(format!(
                     "{} has its files elsewhere: each server misses those of the others",
@@ -221,7 +222,7 @@ impl Handler<GetSystemHealth> for Supervisor {
             metrics::mailbox("dispatcher", asked.elapsed());
             let (endpoints, queues) = futures::join!(endpoints, queues);
             let (endpoints, queues) = (endpoints.unwrap_or_default(), queues.unwrap_or_default());
-            let nodes = nodes::nodes(&store, own.await).await?;
+            let nodes = nodes::nodes(&said, own.await);
             Ok(SystemHealth { load, owner, others, nodes, running, waiting, queues, endpoints, warnings })
         })
     }

@@ -197,8 +197,10 @@ impl LlmProcessor {
         let by_ink = || repeated.on_page(known.letters.map_or(Shown::Nothing, Shown::Letters));
         let (shown, all) = (by_text.or_else(by_ink), repeated.copies());
         let kept = shown.unwrap_or(1);
-        // Where nothing tells how much the page holds, a second answer with more room has to be alike.
-        if kept >= all || answered.cut_off && shown.is_none() && input.state.truncated == 0 {
+        // Where nothing tells how much the page holds, a second answer with more room has to go round, too. Where its picture
+        // has more than one copy, these may lack the rest of the page.
+        let lacks = by_text.is_none() && (kept > 1 || shown.is_none() && input.state.truncated == 0);
+        if kept >= all || answered.cut_off && lacks {
             return !answered.cut_off;
         }
         let times = format!("the answer has the page {all} times over");
